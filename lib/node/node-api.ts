@@ -1,0 +1,148 @@
+import type { Dot, VersionVector } from '../protocol/causality/dot.ts'
+import type { Sibling } from '../protocol/causality/record.ts'
+import type { MemberState } from '../protocol/membership/member.ts'
+import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
+import type { StarlingError } from '../vocabulary/errors.ts'
+import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
+import type { Bucket, Key } from '../vocabulary/key.ts'
+
+export type Done<Answer> = (error: StarlingError | undefined, answer: Answer | undefined) => void
+
+/** One node's own copy of a key, without coordination (`GET /v1/replica`). */
+export interface ReplicaView {
+  readonly present: boolean
+  readonly tombstone: boolean
+  readonly hint: boolean
+  readonly siblings: readonly Sibling[]
+  readonly context: string | undefined
+  readonly stateHash: string | undefined
+}
+
+export interface OwnerView {
+  readonly node: NodeId
+  readonly name: string
+  readonly memberState: MemberState | 'unknown'
+  /** What the owner answered; `unreachable` when it did not. */
+  readonly holds: 'siblings' | 'tombstone' | 'nothing' | 'damaged' | 'unreachable'
+  readonly isRecovering: boolean
+  readonly stateHash: string | undefined
+  readonly vv: VersionVector
+  readonly dots: readonly (Dot & { readonly writtenAtMs: number; readonly writtenBy: string })[]
+  readonly deletedAtMs: number | undefined
+}
+
+/** Why a key reads as it does (`GET /v1/explain`). */
+export interface Explanation {
+  readonly bucket: string
+  readonly key: string
+  readonly partition: number
+  readonly token: string
+  readonly layoutNumber: number
+  readonly owners: readonly OwnerView[]
+  readonly agreed: boolean
+  /** One sentence. */
+  readonly summary: string
+}
+
+export interface ListRequest {
+  readonly bucket: Bucket
+  readonly prefix: string
+  /** Exclusive: the last key of the page before; empty: from the beginning. */
+  readonly after: string
+  /** 1 to 10,000. */
+  readonly limit: number
+  readonly withValues: boolean
+  readonly timeoutMs: number
+}
+
+export interface ListPage {
+  readonly entries: readonly {
+    readonly key: Key
+    /** With `withValues`. */
+    readonly context: string | undefined
+    readonly siblings: readonly Sibling[] | undefined
+  }[]
+  /** The key to go on after; undefined at the end. */
+  readonly next: string | undefined
+  /** False when some partition had no owner in reach. */
+  readonly complete: boolean
+  /** Partitions without an answer. */
+  readonly missing: readonly number[]
+}
+
+export interface MemberView {
+  readonly id: NodeId
+  readonly name: string
+  readonly peer: Endpoint
+  readonly http: Endpoint | undefined
+  readonly state: MemberState
+  readonly zone: string
+  readonly weight: number
+  readonly version: string
+  /** Fraction of all replicas this node holds, 0 to 1. */
+  readonly owns: number
+  readonly ownsAfter: number
+  readonly hintsHeld: number
+  readonly hintsFor: number
+}
+
+export interface ClusterStatus {
+  readonly cluster: string
+  readonly clusterId: string | undefined
+  /** Every alive member reports this layout, and only one version is live. */
+  readonly converged: boolean
+  readonly layout: { readonly number: number; readonly live: readonly number[]; readonly hash: string | undefined }
+  readonly members: readonly MemberView[]
+}
+
+export interface RingView {
+  readonly layoutNumber: number
+  readonly partitionCount: number
+  readonly replicaCount: number
+  readonly nodes: readonly {
+    readonly id: NodeId
+    readonly name: string
+    readonly zone: string
+    readonly weight: number
+  }[]
+  /** For each partition the indexes of its owners in `nodes`. */
+  readonly partitions: readonly (readonly number[])[]
+}
+
+export interface NodeView {
+  readonly id: NodeId
+  readonly name: string
+  readonly cluster: string
+  readonly clusterId: string | undefined
+  readonly version: string
+  readonly startNumber: number
+  readonly storeGeneration: number
+  readonly peer: Endpoint
+  readonly http: Endpoint | undefined
+  readonly zone: string
+  readonly weight: number
+  readonly state: 'starting' | 'waiting-for-layout' | 'serving' | 'storage-failed' | 'stopping'
+  readonly recoveringPartitions: number
+  readonly clockOffsetMs: number
+  readonly uptimeSeconds: number
+}
+
+/** What a node offers to those who stand in front of it: HTTP, the frame protocol, an embedding program. */
+export interface NodeApi {
+  /** Coordinates, or forwards to an owner. `done` is called once, never inside the call. */
+  serve(request: ClientRequest, done: Done<ClientAnswer>): void
+  list(request: ListRequest, done: Done<ListPage>): void
+  replica(bucket: Bucket, key: Key, done: Done<ReplicaView>): void
+  explain(bucket: Bucket, key: Key, timeoutMs: number, done: Done<Explanation>): void
+  /** The owners of a key, in the ring's order. */
+  ownersOf(
+    bucket: Bucket,
+    key: Key,
+  ): { readonly partition: number; readonly token: string; readonly owners: readonly NodeId[] } | undefined
+  status(): ClusterStatus
+  /** Undefined before a layout is decided. */
+  ring(): RingView | undefined
+  self(): NodeView
+  /** Why the node should be sent no requests; empty: it is ready. */
+  notReadyBecause(): readonly string[]
+}

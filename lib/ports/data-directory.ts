@@ -1,0 +1,35 @@
+/** What must be equal for a directory to be the same one on the same machine (rules.md A4, A5). */
+export interface DirectoryFingerprint {
+  readonly inode: string
+  readonly filesystem: string
+  readonly machine: string
+  /** Changes with every boot of the machine. */
+  readonly boot: string
+}
+
+/**
+ * The few small things of a node beside its store: `node.json`, the error byte, the lock. Synchronous: used at start, at
+ * stop and when a disk fails, never per request. Every method throws the system's error when it cannot.
+ */
+export interface DataDirectory {
+  /** Where it is, for messages. */
+  readonly path: string
+  /**
+   * Takes the lock and makes the directory if need be. Refuses, touching nothing, a directory that another process
+   * holds (`locked`), that is not a Starling directory (`foreign`), or that it may not write (`failed`).
+   */
+  open():
+    | { readonly ok: true }
+    | { readonly ok: false; readonly kind: 'locked' | 'foreign' | 'failed'; readonly message: string }
+  fingerprint(): DirectoryFingerprint
+  /** The bytes of `node.json`, or undefined in a new directory. */
+  readIdentity(): Uint8Array | undefined
+  /** Replaces `node.json` at once and durably: afterwards it is the old or the new one, never a mixture. */
+  writeIdentity(bytes: Uint8Array): void
+  /** The error byte, preallocated beside `node.json` (rules.md A5): set when the store failed. */
+  readErrorByte(): boolean
+  /** Overwritten in place and synced: works on a full disk. */
+  writeErrorByte(isSet: boolean): void
+  /** Releases the lock. */
+  close(): void
+}

@@ -1,0 +1,94 @@
+import type { NodeId } from '../../vocabulary/ids.ts'
+import type { Bucket, Key } from '../../vocabulary/key.ts'
+import type { Metadata, Sibling } from '../causality/record.ts'
+
+/** How many answers: a count, or one, floor(n/2)+1, or all of the owners that exist. */
+export type QuorumLevel = number | 'one' | 'quorum' | 'all'
+
+export type Durability = 'os' | 'disk'
+
+export interface ReadOptions {
+  readonly r: QuorumLevel
+  readonly pr: QuorumLevel
+  readonly sloppy: boolean
+}
+
+export interface WriteOptions {
+  readonly w: QuorumLevel
+  readonly pw: QuorumLevel
+  readonly sloppy: boolean
+  /** Undefined: as the bucket says. */
+  readonly durability: Durability | undefined
+}
+
+interface RequestOfKey {
+  readonly bucket: Bucket
+  readonly key: Key
+  /** Milliseconds left of the whole request; shrinks at each hop. */
+  readonly timeoutMs: number
+}
+
+export interface GetRequest extends RequestOfKey {
+  readonly type: 'get'
+  readonly options: ReadOptions
+}
+
+export interface PutRequest extends RequestOfKey {
+  readonly type: 'put'
+  readonly options: WriteOptions
+  readonly context: string | undefined
+  readonly value: Uint8Array
+  readonly contentType: string
+  readonly metadata: Metadata
+  readonly ttlSeconds: number | undefined
+  /** Answer with the resulting siblings, as a get would. */
+  readonly returnValue: boolean
+  /** ETags that must match what a quorum read finds; `*` with `ifNoneMatch` means: nothing there. */
+  readonly ifMatch: readonly string[] | undefined
+  readonly ifNoneMatch: boolean
+}
+
+export interface DeleteRequest extends RequestOfKey {
+  readonly type: 'delete'
+  readonly options: WriteOptions
+  readonly context: string | undefined
+  readonly ifMatch: readonly string[] | undefined
+}
+
+/** What a client asks of a coordinator: the same value from HTTP, from the embedded client and from a forwarder. */
+export type ClientRequest = GetRequest | PutRequest | DeleteRequest
+
+/** What happened to a quorum, for `Starling-Quorum` and receipts. */
+export interface QuorumReceipt {
+  readonly kind: 'r' | 'w'
+  readonly answered: number
+  readonly needed: number
+  readonly owners: number
+  readonly fallbacks: number
+  readonly coordinator: NodeId
+}
+
+export interface GetAnswer {
+  readonly type: 'got'
+  readonly siblings: readonly Sibling[]
+  /** A token; undefined when nothing was ever there. */
+  readonly context: string | undefined
+  /** True when the key was deleted: no siblings, but a context. */
+  readonly tombstone: boolean
+  /** The state hash as 16 hexadecimal digits; undefined when nothing was ever there. */
+  readonly stateHash: string | undefined
+  readonly quorum: QuorumReceipt
+}
+
+export interface WrittenAnswer {
+  readonly type: 'written'
+  /** A token; undefined for a delete that found nothing and made nothing. */
+  readonly context: string | undefined
+  /** With `returnValue`: what the coordinator now holds. */
+  readonly state:
+    | { readonly siblings: readonly Sibling[]; readonly stateHash: string; readonly context: string }
+    | undefined
+  readonly quorum: QuorumReceipt
+}
+
+export type ClientAnswer = GetAnswer | WrittenAnswer

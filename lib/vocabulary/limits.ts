@@ -1,0 +1,25 @@
+/** Every bound that clients can meet, with its unit in its name (contract.md 3). */
+export const bucketBytesMax = 255
+export const keyBytesMax = 1024
+export const valueBytesMax = 8 * 1024 * 1024
+export const recordBytesMax = 16 * 1024 * 1024
+export const metadataBytesMax = 8 * 1024
+export const contentTypeBytesMax = 255
+export const siblingsWarn = 25
+export const siblingsMax = 100
+export const timeoutMsMin = 1
+export const timeoutMsMax = 60_000
+export const timeoutMsDefault = 3_000
+export const idempotencyKeyBytesMax = 64
+export const doneEntriesMax = 256
+export const listLimitMax = 10_000
+export const listLimitDefault = 1_000
+export const unknownDotsInTokenMax = 8
+/** A frame carries at most one record, its header and its framing. */
+export const frameBytesMax = recordBytesMax + 64 * 1024
+export const datagramBytesMax = 1400
+/** A context or clock further ahead of our wall clock than this is refused (rules.md K2). */
+export const clockAheadMsMax = 3_600_000
+export const clockAheadMsWarn = 500
+/** A node further than this from the median of the members does not coordinate (rules.md K3). */
+export const clockSkewMsMax = 10_000

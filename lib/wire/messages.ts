@@ -1,0 +1,185 @@
+import type { Hlc } from '../protocol/clock/hlc.ts'
+import type { StoreRow } from '../protocol/continuity/store-row.ts'
+import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
+import type { Member } from '../protocol/membership/member.ts'
+import type { ClientAnswer, ClientRequest, Durability } from '../protocol/quorum/client-request.ts'
+import type { Aftermath, ErrorCode } from '../vocabulary/errors.ts'
+import type { NodeId } from '../vocabulary/ids.ts'
+import type { RecordKey } from '../vocabulary/key.ts'
+
+/** The newest frame protocol this code speaks, and the oldest it still understands. */
+export const wireVersion = 1
+export const wireVersionMin = 1
+
+/** The first frame on a connection, from whoever connected. Checked before anything else is read. */
+export interface Hello {
+  readonly type: 'hello'
+  readonly wireVersion: number
+  readonly wireVersionMin: number
+  readonly cluster: string
+  /** Empty: none yet, or a client that has not learnt it. */
+  readonly clusterId: string
+  readonly role: 'peer' | 'client'
+  /** Empty for a client. */
+  readonly nodeId: string
+  readonly startNumber: number
+  readonly capabilities: readonly string[]
+}
+
+/** The answer to Hello: the version both will speak. */
+export interface Welcome {
+  readonly type: 'welcome'
+  readonly wireVersion: number
+  readonly cluster: string
+  readonly clusterId: string
+  readonly nodeId: NodeId
+  readonly startNumber: number
+  readonly capabilities: readonly string[]
+}
+
+/** The other answer to Hello; the connection ends after it. */
+export interface Goodbye {
+  readonly type: 'goodbye'
+  readonly reason:
+    | 'wrong-cluster'
+    | 'foreign-cluster'
+    | 'unknown-version'
+    | 'wrong-node'
+    | 'draining'
+    | 'overloaded'
+    | 'malformed'
+    | 'idle'
+  readonly message: string
+}
+
+/** What one node or client asks of a node. Every request is answered once, by its response type or by Refusal. */
+export type Request =
+  /** Merge this state into your replica, and say when it is stored. */
+  | {
+      readonly type: 'write-record'
+      readonly key: RecordKey
+      /** encodeRecord's bytes; opaque here. */
+      readonly record: Uint8Array
+      readonly purpose: 'write' | 'repair' | 'recovery'
+      readonly durability: Durability
+      /** The layout version the sender planned with (rules.md T2). */
+      readonly layoutNumber: number
+      /** When the bytes were read from an owner's live store (rules.md D5). */
+      readonly asOf: Hlc
+      readonly timeoutMs: number
+    }
+  /** Your replica of this key. */
+  | {
+      readonly type: 'read-record'
+      readonly key: RecordKey
+      readonly layoutNumber: number
+      readonly timeoutMs: number
+    }
+  /** Coordinate this for a client; `hops` counts forwarders. */
+  | { readonly type: 'coordinate'; readonly request: ClientRequest; readonly hops: number }
+  /** Your layout document. */
+  | { readonly type: 'pull-layout' }
+  /** Push/pull of the member list over a connection (SWIM's full state exchange). */
+  | { readonly type: 'exchange-members'; readonly members: readonly Member[]; readonly isJoin: boolean }
+  /** SWIM's fallback probe over a connection. */
+  | { readonly type: 'probe'; readonly target: NodeId }
+  /** Keep this row of mine for me (rules.md A4). */
+  | { readonly type: 'keep-row'; readonly node: NodeId; readonly row: StoreRow }
+  /** The row you keep for me. */
+  | { readonly type: 'recall-row'; readonly node: NodeId; readonly startNumber: number }
+  /** Live keys of one bucket that you hold in partitions you own. */
+  | {
+      readonly type: 'list-keys'
+      readonly bucket: string
+      readonly prefix: string
+      /** Exclusive; empty: from the beginning. */
+      readonly after: string
+      readonly limit: number
+      readonly timeoutMs: number
+    }
+  /** Your records of one partition in token order, from `after` (a stored key, exclusive; empty: from the beginning). */
+  | {
+      readonly type: 'pull-partition'
+      readonly partition: number
+      readonly after: Uint8Array
+      readonly bytesMax: number
+      readonly layoutNumber: number
+    }
+  /** The version vectors and states known of one key, for `explain`. */
+  | { readonly type: 'explain-replica'; readonly key: RecordKey }
+  /** The facts of the cluster that an embedded client routes by. */
+  | { readonly type: 'discover' }
+
+export type Response =
+  | { readonly type: 'record-written' }
+  | {
+      readonly type: 'record-read'
+      /** `damaged`: there is a record, and it cannot be read (rules.md A6). */
+      readonly state: 'found' | 'absent' | 'damaged'
+      /** The partition has not recovered what this node lost: the answer does not count toward R (rules.md A5). */
+      readonly isRecovering: boolean
+      /** encodeRecord's bytes; empty unless found. */
+      readonly record: Uint8Array
+      /** The answerer's clock when it read. */
+      readonly asOf: Hlc
+    }
+  | { readonly type: 'coordinated'; readonly answer: ClientAnswer }
+  | { readonly type: 'layout'; readonly document: Uint8Array }
+  | { readonly type: 'members'; readonly members: readonly Member[] }
+  | { readonly type: 'probe-acked'; readonly node: NodeId; readonly startNumber: number; readonly wallMs: number }
+  | { readonly type: 'row-kept' }
+  | { readonly type: 'row'; readonly row: StoreRow | undefined }
+  | {
+      readonly type: 'keys'
+      readonly keys: readonly string[]
+      /** False: the node stopped at `limit`. */
+      readonly isComplete: boolean
+    }
+  | {
+      readonly type: 'partition-records'
+      readonly entries: readonly { readonly key: RecordKey; readonly record: Uint8Array }[]
+      /** Where to go on; empty: this was the end. */
+      readonly next: Uint8Array
+      readonly asOf: Hlc
+    }
+  | {
+      readonly type: 'replica-explained'
+      readonly state: 'found' | 'absent' | 'damaged'
+      readonly isOwner: boolean
+      readonly isRecovering: boolean
+      readonly record: Uint8Array
+    }
+  | {
+      readonly type: 'discovered'
+      readonly members: readonly Member[]
+      readonly document: Uint8Array
+      readonly documentHash: number
+    }
+
+/** The answer to a request that was not carried out, or whose outcome is unknown. */
+export interface Refusal {
+  readonly type: 'refused'
+  /** `layout-stale`: planned with an older layout than the answerer's; pull and plan again (rules.md T2). `not-owner`: the answerer owns no such partition. */
+  readonly code: ErrorCode | 'layout-stale' | 'not-owner' | 'busy' | 'malformed'
+  readonly message: string
+  readonly aftermath: Aftermath
+  readonly hint: string
+}
+
+/**
+ * One frame's content. `id` pairs a request with its response, per connection and direction; `digest` tells the other
+ * side which layout the sender knows.
+ */
+export type Frame =
+  | { readonly kind: 'hello'; readonly message: Hello }
+  | { readonly kind: 'welcome'; readonly message: Welcome }
+  | { readonly kind: 'goodbye'; readonly message: Goodbye }
+  | { readonly kind: 'request'; readonly id: number; readonly digest: LayoutDigest; readonly message: Request }
+  | {
+      readonly kind: 'response'
+      readonly id: number
+      readonly digest: LayoutDigest
+      readonly message: Response | Refusal
+    }
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'pong' }
