@@ -1,0 +1,230 @@
+import t from 'tap'
+import type { Dot } from '../../../lib/protocol/causality/dot.ts'
+import type { KeyRecord } from '../../../lib/protocol/causality/record.ts'
+import type { Hlc } from '../../../lib/protocol/clock/hlc.ts'
+import { Read, type ReadEffect, type ReadEvent, type ReadPlan } from '../../../lib/protocol/quorum/read.ts'
+import { type NodeId, toNodeId } from '../../../lib/vocabulary/ids.ts'
+
+const ada = node('a')
+const bob = node('b')
+const cyd = node('c')
+const one = state(1)
+const two = state(2)
+const both: KeyRecord = { ...one, vv: [...one.vv, ...two.vv], siblings: [...one.siblings, ...two.siblings] }
+
+t.test('a read of a key owned by ada, bob and cyd, with R=2', async (t) => {
+  t.test('asks two owners, and answers when they agree', async (t) => {
+    const read = of({})
+    t.same(asked(read.handle({ type: 'begun' })), [ada, bob])
+    t.same(read.handle(found(ada, one)), [])
+    t.same(verdicts(read.handle(found(bob, one))), [{ type: 'read', record: one, answered: 2, repaired: 0 }])
+  })
+
+  t.test('nothing anywhere is an answer too', async (t) => {
+    t.same(verdicts(run(of({}), absent(ada), absent(bob))), [
+      { type: 'read', record: undefined, answered: 2, repaired: 0 },
+    ])
+  })
+
+  t.test('asks the third when one fails, and gives up when two cannot answer any more', async (t) => {
+    const read = of({})
+    read.handle({ type: 'begun' })
+    t.same(read.handle(failed(ada)), [{ type: 'send-read', to: cyd }])
+    t.same(verdicts(read.handle(failed(bob))), [{ type: 'quorum-unavailable' }])
+  })
+
+  t.test('asks one more when the answer is late, once', async (t) => {
+    const read = of({})
+    t.same(read.handle({ type: 'begun' }).at(-1), { type: 'set-speculation-timer', afterMs: 20 })
+    t.same(read.handle({ type: 'speculation-due' }), [{ type: 'send-read', to: cyd }])
+    t.same(read.handle({ type: 'speculation-due' }), [])
+    t.same(verdicts([...read.handle(found(cyd, one)), ...read.handle(found(ada, one))]), [
+      { type: 'read', record: one, answered: 2, repaired: 0 },
+    ])
+  })
+
+  t.test('an answer that comes twice counts once', async (t) => {
+    t.same(verdicts(run(of({}), found(ada, one), found(ada, one))), [])
+  })
+
+  t.test('neither a damaged copy nor a recovering owner counts (rules A5, A6)', async (t) => {
+    const damaged: ReadEvent = {
+      type: 'answered',
+      node: ada,
+      answer: { state: 'damaged', isRecovering: false, record: undefined },
+    }
+    t.same(asked(run(of({}), damaged)), [ada, bob, cyd])
+    const recovering: ReadEvent = {
+      type: 'answered',
+      node: ada,
+      answer: { state: 'absent', isRecovering: true, record: undefined },
+    }
+    t.same(verdicts(run(of({}), recovering, found(bob, one))), [], 'one answer counts so far')
+  })
+
+  t.test('what a recovering owner still has is merged', async (t) => {
+    const recovering: ReadEvent = {
+      type: 'answered',
+      node: ada,
+      answer: { state: 'found', isRecovering: true, record: one },
+    }
+    const effects = run(of({ repair: 'off' }), recovering, found(bob, two), found(cyd, two))
+    t.same(verdicts(effects), [{ type: 'read', record: both, answered: 2, repaired: 0 }])
+  })
+
+  t.test('is unavailable at once when too few owners are in reach', async (t) => {
+    t.same(verdicts(of({ unreachable: new Set([bob, cyd]) }).handle({ type: 'begun' })), [
+      { type: 'quorum-unavailable' },
+    ])
+  })
+
+  t.test('ends at the deadline, whatever it waits for', async (t) => {
+    t.same(verdicts(run(of({}), found(ada, one), { type: 'deadline-passed' }, found(bob, one))), [
+      { type: 'deadline-exceeded' },
+    ])
+  })
+})
+
+t.test('answers that differ', async (t) => {
+  t.test('are merged, and pushed back before the answer (rule Q4)', async (t) => {
+    const read = of({})
+    const effects = run(read, found(ada, one), found(bob, two))
+    t.same(verdicts(effects), [], 'not before two owners hold what it will show')
+    t.same(repairs(effects), [
+      { to: ada, record: both, isBlocking: true },
+      { to: bob, record: both, isBlocking: true },
+    ])
+    t.same(verdicts(read.handle(repaired(ada))), [])
+    t.same(verdicts(read.handle(repaired(bob))), [{ type: 'read', record: both, answered: 2, repaired: 2 }])
+  })
+
+  t.test('a value that only one of two owners has reaches the other first (new-old inversion)', async (t) => {
+    const read = of({})
+    const effects = run(read, found(ada, one), absent(bob))
+    t.same([verdicts(effects), repairs(effects)], [[], [{ to: bob, record: one, isBlocking: true }]])
+    t.same(verdicts(read.handle(repaired(bob))).length, 1)
+  })
+
+  t.test('a repair that fails is tried at the owner not asked yet', async (t) => {
+    const read = of({})
+    run(read, found(ada, one), absent(bob))
+    t.same(repairs(read.handle({ type: 'repair-failed', node: bob })), [{ to: cyd, record: one, isBlocking: true }])
+    t.same(verdicts(read.handle({ type: 'repair-failed', node: cyd })), [{ type: 'quorum-unavailable' }])
+  })
+
+  t.test('with R=3 all hold it before the answer; with R=1 of 3 one answer never differs', async (t) => {
+    const all = of({ needed: 3 })
+    run(all, found(ada, one), found(bob, one), absent(cyd))
+    t.same(verdicts(all.handle(repaired(cyd))).length, 1)
+    t.same(verdicts(run(of({ needed: 1 }), found(ada, one))).length, 1)
+  })
+
+  t.test('a later answer does not change what is being pushed back', async (t) => {
+    const read = of({})
+    read.handle({ type: 'begun' })
+    read.handle({ type: 'speculation-due' })
+    read.handle(found(ada, one))
+    read.handle(absent(bob))
+    const late = read.handle(found(cyd, two))
+    t.same(
+      repairs(late).map(({ to }) => to),
+      [cyd, ada, bob],
+      'but all learn of both, in the background',
+    )
+    t.same(verdicts(read.handle(repaired(bob)))[0], { type: 'read', record: one, answered: 2, repaired: 1 })
+  })
+
+  t.test('asynchronous repair answers first; no repair answers only', async (t) => {
+    const later = run(of({ repair: 'async' }), found(ada, one), absent(bob))
+    t.same([verdicts(later).length, repairs(later)], [1, [{ to: bob, record: one, isBlocking: false }]])
+    const never = run(of({ repair: 'off' }), found(ada, one), absent(bob))
+    t.same([verdicts(never).length, repairs(never)], [1, []])
+  })
+})
+
+t.test('an answer that comes after the verdict', async (t) => {
+  t.test('is repaired when it lacks something, and ignored when it agrees', async (t) => {
+    const read = of({})
+    read.handle({ type: 'begun' })
+    read.handle({ type: 'speculation-due' })
+    read.handle(found(ada, one))
+    read.handle(found(bob, one))
+    t.same(repairs(read.handle(absent(cyd))), [{ to: cyd, record: one, isBlocking: false }])
+    const agreed = of({})
+    agreed.handle({ type: 'begun' })
+    agreed.handle({ type: 'speculation-due' })
+    agreed.handle(found(ada, one))
+    agreed.handle(found(bob, one))
+    t.same(agreed.handle(found(cyd, one)), [])
+    t.ok(agreed.isComplete)
+  })
+})
+
+function node(letter: string): NodeId {
+  return toNodeId(letter.repeat(32))
+}
+
+function state(shortId: number): KeyRecord {
+  const dot: Dot = { shortId, generation: 7, born: 1, counter: 1 }
+  const hlc = 1 as Hlc
+  return {
+    mode: 'siblings',
+    vv: [dot],
+    siblings: [
+      { dot, hlc, value: new Uint8Array([shortId]), contentType: 'text/plain', metadata: [], checksum: shortId },
+    ],
+    deletedHlc: 0 as Hlc,
+    done: [],
+  }
+}
+
+/** Enough of a merge for states that are `one`, `two` or both. */
+function merge(a: KeyRecord, b: KeyRecord): KeyRecord {
+  return a.vv.length === 1 && b.vv.length === 1 && a.vv[0]?.shortId === b.vv[0]?.shortId ? a : both
+}
+
+function of(changes: Partial<ReadPlan>): Read {
+  return new Read({
+    owners: [ada, bob, cyd],
+    needed: 2,
+    unreachable: new Set(),
+    repair: 'blocking',
+    speculateAfterMs: 20,
+    merge,
+    ...changes,
+  })
+}
+
+function run(read: Read, ...events: ReadEvent[]): ReadEffect[] {
+  return [...read.handle({ type: 'begun' }), ...events.flatMap((event) => read.handle(event))]
+}
+
+function found(replica: NodeId, record: KeyRecord): ReadEvent {
+  return { type: 'answered', node: replica, answer: { state: 'found', isRecovering: false, record } }
+}
+
+function absent(replica: NodeId): ReadEvent {
+  return { type: 'answered', node: replica, answer: { state: 'absent', isRecovering: false, record: undefined } }
+}
+
+function failed(replica: NodeId): ReadEvent {
+  return { type: 'failed', node: replica }
+}
+
+function repaired(replica: NodeId): ReadEvent {
+  return { type: 'repaired', node: replica }
+}
+
+function asked(effects: readonly ReadEffect[]): NodeId[] {
+  return effects.flatMap((effect) => (effect.type === 'send-read' ? [effect.to] : []))
+}
+
+function verdicts(effects: readonly ReadEffect[]): unknown[] {
+  return effects.flatMap((effect) => (effect.type === 'report' ? [effect.verdict] : []))
+}
+
+function repairs(effects: readonly ReadEffect[]): { to: NodeId; record: KeyRecord; isBlocking: boolean }[] {
+  return effects.flatMap((effect) =>
+    effect.type === 'send-repair' ? [{ to: effect.to, record: effect.record, isBlocking: effect.isBlocking }] : [],
+  )
+}
