@@ -1,0 +1,198 @@
+import type { ByteStream, NetworkFailure, StreamHandlers, StreamListener, Streams } from '../ports/network.ts'
+import type { Time, Timer } from '../ports/time.ts'
+import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
+import type { Hash } from '../vocabulary/hash.ts'
+import type { Endpoint } from '../vocabulary/ids.ts'
+import type { Frame, Goodbye, Hello, Refusal, Request, Response, Welcome } from '../wire/messages.ts'
+import { FrameConnection } from './frame-connection.ts'
+
+/** Who is on the other side of an accepted connection, as it said itself. */
+export interface Caller {
+  readonly role: 'peer' | 'client'
+  readonly nodeId: string
+  readonly remote: Endpoint
+}
+
+export interface AcceptorOwner {
+  /** Whether to speak with whoever said this. */
+  greet(hello: Hello, from: Endpoint): Welcome | Goodbye
+  /** Answers once, at any time; an answer after the connection ended goes nowhere. */
+  serve(message: Request, caller: Caller, respond: (answer: Response | Refusal) => void): void
+  digest(): LayoutDigest
+  onDigest(digest: LayoutDigest, caller: Caller): void
+  /** A connection was ended because of what it sent. */
+  onMalformed(reason: string, from: Endpoint): void
+}
+
+export interface AcceptorSettings {
+  readonly connectionsMax: number
+  readonly inFlightPerConnectionMax: number
+  readonly handshakeMsMax: number
+  readonly idleMsMax: number
+}
+
+export const acceptorSettingsDefault: AcceptorSettings = {
+  connectionsMax: 4096,
+  inFlightPerConnectionMax: 4096,
+  handshakeMsMax: 3000,
+  idleMsMax: 30_000,
+}
+
+interface Accepted {
+  readonly connection: FrameConnection
+  readonly remote: Endpoint
+  readonly sinceMs: number
+  caller: Caller | undefined
+  inFlight: number
+}
+
+const sweepEveryMs = 1000
+
+/** The listening side of the frame protocol: greets, hands requests on, sends answers back in whatever order they come. */
+export class FrameAcceptor {
+  readonly #parts: { readonly time: Time; readonly streams: Streams; readonly hash: Hash }
+  readonly #owner: AcceptorOwner
+  readonly #settings: AcceptorSettings
+  readonly #accepted = new Set<Accepted>()
+  #listener: StreamListener | undefined
+  #sweeper: Timer | undefined
+
+  constructor(
+    parts: { readonly time: Time; readonly streams: Streams; readonly hash: Hash },
+    owner: AcceptorOwner,
+    settings: AcceptorSettings = acceptorSettingsDefault,
+  ) {
+    this.#parts = parts
+    this.#owner = owner
+    this.#settings = settings
+  }
+
+  listen(at: Endpoint, done: (failure: NetworkFailure | undefined, local: Endpoint | undefined) => void): void {
+    this.#parts.streams.listen(
+      at,
+      (stream) => this.#accept(stream),
+      (failure, listener) => {
+        this.#listener = listener
+        if (listener !== undefined) this.#scheduleSweep()
+        done(failure, listener?.local)
+      },
+    )
+  }
+
+  get connections(): number {
+    return this.#accepted.size
+  }
+
+  /** Stops accepting, and ends what exists. */
+  close(done: () => void): void {
+    this.#sweeper?.cancel()
+    const listener = this.#listener
+    this.#listener = undefined
+    for (const accepted of this.#accepted) accepted.connection.destroy('closed')
+    this.#accepted.clear()
+    if (listener === undefined) this.#parts.time.endOfTurn(done)
+    else listener.close(done)
+  }
+
+  #accept(stream: ByteStream): StreamHandlers {
+    const accepted: Accepted = {
+      connection: new FrameConnection(this.#parts, {
+        onFrame: (frame) => this.#hear(accepted, frame),
+        onClosed: (_reason, malformed) => {
+          this.#accepted.delete(accepted)
+          if (malformed !== undefined) this.#owner.onMalformed(malformed, stream.remote)
+        },
+      }),
+      remote: stream.remote,
+      sinceMs: this.#parts.time.nowMs(),
+      caller: undefined,
+      inFlight: 0,
+    }
+    accepted.connection.attach(stream)
+    this.#accepted.add(accepted)
+    if (this.#accepted.size > this.#settings.connectionsMax) {
+      this.#dismiss(accepted, { type: 'goodbye', reason: 'overloaded', message: 'too many connections' })
+    }
+    return accepted.connection.handlers
+  }
+
+  #hear(accepted: Accepted, frame: Frame): void {
+    switch (frame.kind) {
+      case 'hello':
+        return this.#greet(accepted, frame.message)
+      case 'request':
+        return this.#serve(accepted, frame.id, frame.digest, frame.message)
+      case 'ping':
+        return accepted.connection.send({ kind: 'pong' })
+      case 'pong':
+        return
+      case 'goodbye':
+        return accepted.connection.destroy('goodbye')
+      default:
+        return this.#blame(accepted, `a frame of kind ${frame.kind} is not for the side that listens`)
+    }
+  }
+
+  #greet(accepted: Accepted, hello: Hello): void {
+    if (accepted.caller !== undefined) return this.#blame(accepted, 'a second hello')
+    const answer = this.#owner.greet(hello, accepted.remote)
+    if (answer.type === 'goodbye') return this.#dismiss(accepted, answer)
+    accepted.caller = { role: hello.role, nodeId: hello.nodeId, remote: accepted.remote }
+    accepted.connection.send({ kind: 'welcome', message: answer })
+  }
+
+  #serve(accepted: Accepted, id: number, digest: LayoutDigest, message: Request): void {
+    const { caller, connection } = accepted
+    if (caller === undefined) return this.#blame(accepted, 'a request before hello')
+    if (digest.documentHash !== this.#owner.digest().documentHash) this.#owner.onDigest(digest, caller)
+    let isAnswered = false
+    const respond = (answer: Response | Refusal): void => {
+      if (isAnswered) return
+      isAnswered = true
+      accepted.inFlight -= 1
+      connection.send({ kind: 'response', id, digest: this.#owner.digest(), message: answer })
+    }
+    accepted.inFlight += 1
+    if (accepted.inFlight > this.#settings.inFlightPerConnectionMax) return respond(busy)
+    this.#owner.serve(message, caller, respond)
+  }
+
+  #blame(accepted: Accepted, reason: string): void {
+    this.#owner.onMalformed(reason, accepted.remote)
+    this.#dismiss(accepted, { type: 'goodbye', reason: 'malformed', message: reason })
+  }
+
+  #dismiss(accepted: Accepted, goodbye: Goodbye): void {
+    accepted.connection.send({ kind: 'goodbye', message: goodbye })
+    accepted.connection.end()
+    // Whoever does not take the hint is cut off by the sweep.
+    accepted.caller = undefined
+  }
+
+  #scheduleSweep(): void {
+    this.#sweeper = this.#parts.time.after(sweepEveryMs, () => {
+      const nowMs = this.#parts.time.nowMs()
+      for (const accepted of [...this.#accepted]) {
+        const isGreeted = accepted.caller !== undefined
+        if (!isGreeted && nowMs - accepted.sinceMs > this.#settings.handshakeMsMax) {
+          accepted.connection.destroy('no hello in time')
+        } else if (
+          isGreeted &&
+          accepted.inFlight === 0 &&
+          nowMs - accepted.connection.heardAtMs > this.#settings.idleMsMax
+        ) {
+          accepted.connection.destroy('idle')
+        }
+      }
+      this.#scheduleSweep()
+    })
+  }
+}
+
+const busy: Refusal = {
+  type: 'refused',
+  code: 'busy',
+  message: 'too many requests in flight on this connection',
+  aftermath: 'nothing-changed',
+  hint: 'ask again in a moment',
+}

@@ -1,0 +1,255 @@
+import type { Streams } from '../ports/network.ts'
+import type { Time } from '../ports/time.ts'
+import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
+import type { Hash } from '../vocabulary/hash.ts'
+import type { Endpoint } from '../vocabulary/ids.ts'
+import type { Random } from '../vocabulary/random.ts'
+import type { Frame, Goodbye, Hello, Refusal, Request, Response, Welcome } from '../wire/messages.ts'
+import { FrameConnection } from './frame-connection.ts'
+
+/**
+ * What became of a request. `not-sent`: it never left, nothing can have happened. `unknown`: it left and no answer came,
+ * so it may have been carried out.
+ */
+export type Outcome =
+  | { readonly type: 'answered'; readonly message: Response }
+  | { readonly type: 'refused'; readonly refusal: Refusal }
+  | { readonly type: 'not-sent'; readonly reason: string }
+  | { readonly type: 'unknown'; readonly reason: string }
+
+export interface LinkSettings {
+  readonly inFlightMax: number
+  readonly heartbeatEveryMs: number
+  /** A connection that is silent for this long is given up: a black hole gives no error by itself. */
+  readonly silenceMsMax: number
+  readonly handshakeMsMax: number
+  readonly backoffMsMin: number
+  readonly backoffMsMax: number
+}
+
+export const linkSettingsDefault: LinkSettings = {
+  inFlightMax: 4096,
+  heartbeatEveryMs: 1000,
+  silenceMsMax: 3000,
+  handshakeMsMax: 3000,
+  backoffMsMin: 50,
+  backoffMsMax: 5000,
+}
+
+/** Who a link belongs to. */
+export interface LinkOwner {
+  hello(): Hello
+  /** The own layout digest, sent with every request. */
+  digest(): LayoutDigest
+  /** The answerer's digest, whenever it differs from the own. */
+  onDigest(digest: LayoutDigest, from: Endpoint): void
+  onWelcome?(welcome: Welcome, from: Endpoint): void
+  onGoodbye?(goodbye: Goodbye, from: Endpoint): void
+  onMalformed?(reason: string, from: Endpoint): void
+}
+
+export interface LinkParts {
+  readonly time: Time
+  readonly streams: Streams
+  readonly hash: Hash
+  readonly random: Random
+  readonly settings: LinkSettings
+}
+
+interface Pending {
+  readonly deadlineMs: number
+  readonly done: (outcome: Outcome) => void
+}
+
+/**
+ * One outgoing connection to one endpoint, made when it is needed and made again with backoff and jitter. One pending
+ * table; deadlines are found by `sweep`, which the pool calls, so that a request costs no timer.
+ */
+export class FrameLink {
+  readonly endpoint: Endpoint
+  readonly #parts: LinkParts
+  readonly #owner: LinkOwner
+  #state: 'idle' | 'connecting' | 'ready' | 'closed' = 'idle'
+  #connection: FrameConnection | undefined
+  #connectingSinceMs = 0
+  #pingedAtMs = 0
+  #failures = 0
+  #retryAtMs = 0
+  #nextId = 1
+  readonly #pending = new Map<number, Pending>()
+  /** Asked for while the connection is being made. */
+  #waiting: { readonly message: Request; readonly pending: Pending }[] = []
+  #usedAtMs: number
+
+  constructor(endpoint: Endpoint, parts: LinkParts, owner: LinkOwner) {
+    this.endpoint = endpoint
+    this.#parts = parts
+    this.#owner = owner
+    this.#usedAtMs = parts.time.nowMs()
+  }
+
+  get isReady(): boolean {
+    return this.#state === 'ready'
+  }
+
+  /** The last attempt to connect failed, and the next is not due yet: a request would not be sent. */
+  get isBackingOff(): boolean {
+    return this.#state === 'idle' && this.#parts.time.nowMs() < this.#retryAtMs
+  }
+
+  get inFlight(): number {
+    return this.#pending.size + this.#waiting.length
+  }
+
+  get usedAtMs(): number {
+    return this.#usedAtMs
+  }
+
+  /** Asks, and hears exactly once what became of it; never inside this call. */
+  request(message: Request, timeoutMs: number, done: (outcome: Outcome) => void): void {
+    const nowMs = this.#parts.time.nowMs()
+    this.#usedAtMs = nowMs
+    const pending: Pending = { deadlineMs: nowMs + timeoutMs, done }
+    if (this.inFlight >= this.#parts.settings.inFlightMax) return this.#refuse(pending, 'too many requests in flight')
+    if (this.#state === 'closed') return this.#refuse(pending, 'the link is closed')
+    if (this.#state === 'ready') return this.#send(message, pending)
+    if (this.#state === 'idle') {
+      if (nowMs < this.#retryAtMs) return this.#refuse(pending, 'the last attempt to connect failed a moment ago')
+      this.#connect(nowMs)
+    }
+    this.#waiting.push({ message, pending })
+  }
+
+  /** Forgets the backoff: something says that the other side is back. */
+  encourage(): void {
+    this.#retryAtMs = 0
+    this.#failures = 0
+  }
+
+  /** Ends what is overdue: requests, handshakes, silent connections. Called a few dozen times a second while in use. */
+  sweep(nowMs: number): void {
+    for (const [id, pending] of this.#pending) {
+      if (pending.deadlineMs > nowMs) continue
+      this.#pending.delete(id)
+      pending.done({ type: 'unknown', reason: 'no answer before the deadline' })
+    }
+    if (this.#waiting.some(({ pending }) => pending.deadlineMs <= nowMs)) {
+      const overdue = this.#waiting.filter(({ pending }) => pending.deadlineMs <= nowMs)
+      this.#waiting = this.#waiting.filter(({ pending }) => pending.deadlineMs > nowMs)
+      for (const { pending } of overdue) pending.done({ type: 'not-sent', reason: 'no connection before the deadline' })
+    }
+    const { settings } = this.#parts
+    if (this.#state === 'connecting' && nowMs - this.#connectingSinceMs > settings.handshakeMsMax) {
+      this.#connection?.destroy('no welcome in time')
+    } else if (this.#state === 'ready' && this.#connection !== undefined) {
+      const silentMs = nowMs - this.#connection.heardAtMs
+      if (silentMs > settings.silenceMsMax && this.#pingedAtMs > this.#connection.heardAtMs) {
+        this.#connection.destroy('silent')
+      } else if (silentMs > settings.heartbeatEveryMs && nowMs - this.#pingedAtMs > settings.heartbeatEveryMs) {
+        this.#pingedAtMs = nowMs
+        this.#connection.send({ kind: 'ping' })
+      }
+    }
+  }
+
+  close(reason: string): void {
+    this.#state = 'closed'
+    this.#connection?.destroy(reason)
+    this.#failAll(reason)
+  }
+
+  #connect(nowMs: number): void {
+    this.#state = 'connecting'
+    this.#connectingSinceMs = nowMs
+    const connection: FrameConnection = new FrameConnection(this.#parts, {
+      onFrame: (frame) => this.#hear(connection, frame),
+      onClosed: (reason, malformed) => {
+        if (malformed !== undefined) this.#owner.onMalformed?.(malformed, this.endpoint)
+        this.#lost(connection, reason)
+      },
+    })
+    this.#connection = connection
+    connection.send({ kind: 'hello', message: this.#owner.hello() })
+    this.#parts.streams.connect(this.endpoint, connection.handlers, (failure, stream) => {
+      if (stream !== undefined) connection.attach(stream)
+      else connection.destroy(failure?.message ?? 'cannot connect')
+    })
+  }
+
+  #hear(connection: FrameConnection, frame: Frame): void {
+    if (connection !== this.#connection) return
+    switch (frame.kind) {
+      case 'welcome':
+        if (this.#state !== 'connecting') return connection.destroy('a second welcome')
+        this.#state = 'ready'
+        this.#failures = 0
+        this.#owner.onWelcome?.(frame.message, this.endpoint)
+        return this.#sendWaiting()
+      case 'goodbye':
+        this.#owner.onGoodbye?.(frame.message, this.endpoint)
+        return connection.destroy(`${frame.message.reason}: ${frame.message.message}`)
+      case 'response': {
+        const pending = this.#pending.get(frame.id)
+        // Late, or answered twice: whoever asked has been told already.
+        if (pending === undefined) return
+        this.#pending.delete(frame.id)
+        const own = this.#owner.digest()
+        if (own.documentHash !== frame.digest.documentHash) this.#owner.onDigest(frame.digest, this.endpoint)
+        const { message } = frame
+        return pending.done(
+          message.type === 'refused' ? { type: 'refused', refusal: message } : { type: 'answered', message },
+        )
+      }
+      case 'ping':
+        return connection.send({ kind: 'pong' })
+      case 'pong':
+        return
+      default:
+        return connection.destroy(`a frame of kind ${frame.kind} is not for the side that connected`)
+    }
+  }
+
+  #sendWaiting(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const { message, pending } of waiting) this.#send(message, pending)
+  }
+
+  #send(message: Request, pending: Pending): void {
+    const id = this.#nextId
+    this.#nextId = id === 0xffffffff ? 1 : id + 1
+    this.#pending.set(id, pending)
+    this.#connection?.send({ kind: 'request', id, digest: this.#owner.digest(), message })
+  }
+
+  #lost(connection: FrameConnection, reason: string): void {
+    if (connection !== this.#connection) return
+    this.#connection = undefined
+    const { settings, random, time } = this.#parts
+    if (this.#state !== 'closed') {
+      this.#state = 'idle'
+      const backoffMs = Math.min(settings.backoffMsMax, settings.backoffMsMin * 2 ** Math.min(this.#failures, 10))
+      this.#failures += 1
+      // Full jitter above one half: peers of a node that returns do not all knock at once.
+      this.#retryAtMs = time.nowMs() + backoffMs * (0.5 + random.fraction() / 2)
+    }
+    this.#failAll(reason)
+  }
+
+  #failAll(reason: string): void {
+    const waiting = this.#waiting
+    const pending = [...this.#pending.values()]
+    this.#waiting = []
+    this.#pending.clear()
+    for (const entry of waiting) this.#refuse(entry.pending, reason)
+    for (const entry of pending) this.#later(() => entry.done({ type: 'unknown', reason }))
+  }
+
+  #refuse(pending: Pending, reason: string): void {
+    this.#later(() => pending.done({ type: 'not-sent', reason }))
+  }
+
+  #later(callback: () => void): void {
+    this.#parts.time.endOfTurn(callback)
+  }
+}

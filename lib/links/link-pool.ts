@@ -1,0 +1,87 @@
+import type { Timer } from '../ports/time.ts'
+import type { Endpoint } from '../vocabulary/ids.ts'
+import type { Request } from '../wire/messages.ts'
+import { FrameLink, type LinkOwner, type LinkParts, type Outcome } from './frame-link.ts'
+
+/** How often deadlines and heartbeats are looked at: an answer is given up at most this much late. */
+const sweepEveryMs = 20
+/** A link that nobody has used for this long is closed. */
+const idleMsMax = 120_000
+
+/** One link per endpoint, and one sweep for all of them. */
+export class LinkPool {
+  readonly #parts: LinkParts
+  readonly #owner: LinkOwner
+  readonly #links = new Map<Endpoint, FrameLink>()
+  #sweeper: Timer | undefined
+  #isClosed = false
+
+  constructor(parts: LinkParts, owner: LinkOwner) {
+    this.#parts = parts
+    this.#owner = owner
+  }
+
+  request(to: Endpoint, message: Request, timeoutMs: number, done: (outcome: Outcome) => void): void {
+    this.link(to).request(message, timeoutMs, done)
+  }
+
+  link(to: Endpoint): FrameLink {
+    const known = this.#links.get(to)
+    if (known !== undefined) return known
+    const link = new FrameLink(to, this.#parts, this.#owner)
+    if (this.#isClosed) link.close('closed')
+    else this.#links.set(to, link)
+    this.#schedule()
+    return link
+  }
+
+  isReady(to: Endpoint): boolean {
+    return this.#links.get(to)?.isReady ?? false
+  }
+
+  isBackingOff(to: Endpoint): boolean {
+    return this.#links.get(to)?.isBackingOff ?? false
+  }
+
+  get inFlight(): number {
+    let sum = 0
+    for (const link of this.#links.values()) sum += link.inFlight
+    return sum
+  }
+
+  get size(): number {
+    return this.#links.size
+  }
+
+  /** The node behind `endpoint` is said to be back: the next request may try at once. */
+  encourage(endpoint: Endpoint): void {
+    this.#links.get(endpoint)?.encourage()
+  }
+
+  drop(endpoint: Endpoint, reason: string): void {
+    this.#links.get(endpoint)?.close(reason)
+    this.#links.delete(endpoint)
+  }
+
+  close(reason: string): void {
+    this.#isClosed = true
+    this.#sweeper?.cancel()
+    for (const link of this.#links.values()) link.close(reason)
+    this.#links.clear()
+  }
+
+  #schedule(): void {
+    if (this.#sweeper !== undefined || this.#isClosed) return
+    this.#sweeper = this.#parts.time.after(sweepEveryMs, () => this.#sweep())
+  }
+
+  #sweep(): void {
+    this.#sweeper = undefined
+    const nowMs = this.#parts.time.nowMs()
+    for (const [endpoint, link] of this.#links) {
+      link.sweep(nowMs)
+      if (link.inFlight === 0 && nowMs - link.usedAtMs > idleMsMax) this.drop(endpoint, 'idle')
+    }
+    if (this.#links.size > 0) this.#schedule()
+  }
+}
