@@ -1,0 +1,171 @@
+import { readFileSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { nearest } from '../../lib/settings/nearest.ts'
+import { resolveSettings, type SettingsInput } from '../../lib/settings/resolve-settings.ts'
+import { settingNames, settingsSchema } from '../../lib/settings/schema.ts'
+import { settingsTable } from '../../lib/settings/settings-table.ts'
+import { InvalidParameter } from '../../lib/vocabulary/errors.ts'
+
+t.test('without anything said, a node listens on loopback and commits a layout of its own', async (t) => {
+  const { settings, sources, warnings } = resolveSettings({})
+  t.match(settings, { http: '127.0.0.1:7070', peer: '127.0.0.1:7071', data: './starling-data', cluster: 'starling' })
+  t.match(settings, { zone: 'default', weight: 1, replicas: 3, partitions: 1024, readRepair: 'blocking' })
+  t.match(settings, { insecure: false, logLevel: 'info', join: [] })
+  t.equal(settings.expect, 1)
+  t.equal(settings.name, undefined, 'the advertised peer address, which is known once the port is')
+  t.ok(Object.values(sources).every((source) => source === 'default'))
+  t.same(warnings, [])
+})
+
+t.test('flag beats environment beats file beats default', async (t) => {
+  const tomlText = 'weight = 2\nzone = "file"\ndata = "./file"\n'
+  const env = { STARLING_WEIGHT: '3', STARLING_ZONE: 'environment', STARLING_DATA: '' }
+  const { settings, sources } = resolveSettings({ flags: { weight: '4' }, env, tomlText })
+  t.match(settings, { weight: 4, zone: 'environment', data: './file', replicas: 3 })
+  t.match(
+    sources,
+    { weight: 'flag', zone: 'environment', data: 'file', replicas: 'default' },
+    'an empty variable is not set',
+  )
+})
+
+t.test('every setting can be given in every place, under the names that its row of the schema says', async (t) => {
+  const samples: Record<string, string> = {
+    http: '127.0.0.1:1',
+    peer: '127.0.0.1:2',
+    'advertise-http': 'a:1',
+    'advertise-peer': 'a:2',
+    data: 'd',
+    name: 'n',
+    cluster: 'c',
+    join: 'a:1,b:2',
+    expect: '5',
+    zone: 'z',
+    weight: '7',
+    replicas: '5',
+    partitions: '64',
+    'read-repair': 'async',
+    config: 'f',
+    insecure: 'true',
+    'log-level': 'debug',
+    'log-format': 'json',
+  }
+  for (const name of settingNames) {
+    const { flag, env, toml } = settingsSchema[name]
+    const sample = samples[flag] as string
+    const byFlag = resolveSettings({ flags: { [flag]: sample } }).settings[name]
+    t.same(resolveSettings({ env: { [env]: sample } }).settings[name], byFlag, env)
+    t.not(byFlag, settingsSchema[name].default, `--${flag} is heard`)
+    if (toml !== undefined) {
+      const literal = typeof byFlag === 'number' || typeof byFlag === 'boolean' ? sample : JSON.stringify(byFlag)
+      t.same(resolveSettings({ tomlText: `${toml} = ${literal}` }).settings[name], byFlag, `${toml} in the file`)
+    }
+  }
+})
+
+t.test('an unknown flag or key is an error that names the nearest known one', async (t) => {
+  refuses(t, { flags: { 'advertize-http': 'a:1' } }, 'unknown flag --advertize-http', '--advertise-http')
+  refuses(t, { flags: { replcias: '3' } }, 'unknown flag --replcias', '--replicas')
+  refuses(t, { tomlText: 'partition = 64' }, 'unknown key "partition"', 'partitions')
+  refuses(t, { tomlText: '[node]\nzone = "a"' }, 'unknown key "node"', 'name')
+  refuses(t, { tomlText: 'config = "x"' }, 'unknown key "config"', '')
+  refuses(t, { flags: { 'secret-file': 'x' } }, 'unknown flag --secret-file', '')
+  refuses(t, { tomlText: 'zone = ' }, 'not TOML', 'line 1')
+})
+
+t.test('an unknown variable only warns, and the one of the commands not even that', async (t) => {
+  const env = { STARLING_PORT: 'tcp://10.0.0.1:7070', STARLING_ENDPOINT: 'http://a', PATH: '/bin' }
+  const { warnings } = resolveSettings({ env })
+  t.equal(warnings.length, 1)
+  t.match(warnings[0], /STARLING_PORT is ignored/)
+})
+
+t.test('values out of range are refused by name and range', async (t) => {
+  const wrong: readonly (readonly [string, string])[] = [
+    ['replicas', '0'],
+    ['replicas', '16'],
+    ['replicas', '2.5'],
+    ['replicas', ''],
+    ['partitions', '1000'],
+    ['partitions', '65536'],
+    ['weight', '-1'],
+    ['expect', '0'],
+    ['http', '7070'],
+    ['http', 'a:70000'],
+    ['name', ''],
+    ['name', 'two words'],
+    ['zone', 'x'.repeat(64)],
+    ['cluster', '-x'],
+    ['read-repair', 'on'],
+    ['log-level', 'trace'],
+    ['join', 'a:1,b'],
+    ['join', 'a:0'],
+    ['insecure', 'yes'],
+    ['data', ''],
+    ['advertise-http', 'a:0'],
+  ]
+  for (const [flag, value] of wrong) refuses(t, { flags: { [flag]: value } }, `--${flag}: ${JSON.stringify(value)}`, '')
+  refuses(t, { env: { STARLING_WEIGHT: 'heavy' } }, 'STARLING_WEIGHT: "heavy"', '1 to 1000')
+  refuses(t, { tomlText: 'weight = "2 "' }, 'weight in the settings file', '1 to 1000')
+  refuses(t, { tomlText: 'zone = 3' }, 'zone in the settings file', '')
+})
+
+t.test('a list of peers is text with commas, or an array in the file', async (t) => {
+  const expected = ['a:1', '[::1]:2']
+  t.same(resolveSettings({ flags: { join: 'a:1, [::1]:2,' } }).settings.join, expected)
+  t.same(resolveSettings({ tomlText: 'join = ["a:1", "[::1]:2"]' }).settings.join, expected)
+})
+
+t.test('a node that joins others does not commit a layout alone, unless it is told how many to expect', async (t) => {
+  t.equal(resolveSettings({ flags: { join: 'a:1' } }).settings.expect, undefined)
+  t.equal(resolveSettings({ flags: { join: 'a:1', expect: '3' } }).settings.expect, 3)
+})
+
+t.test('a wildcard needs an address that others can be told', async (t) => {
+  for (const wildcard of ['0.0.0.0:1', '[::]:1', '[0:0:0:0:0:0:0:0]:1', '0:1']) {
+    refuses(t, { flags: { http: wildcard, insecure: true } }, `--http ${wildcard}`, '--advertise-http HOST:PORT')
+    refuses(t, { flags: { peer: wildcard, insecure: true } }, `--peer ${wildcard}`, '--advertise-peer HOST:PORT')
+    const { settings } = resolveSettings({
+      flags: { http: wildcard, 'advertise-http': 'ada.example:1', insecure: true },
+    })
+    t.equal(settings.advertiseHttp, 'ada.example:1')
+  }
+  refuses(t, { flags: { 'advertise-peer': '0.0.0.0:1' } }, '--advertise-peer 0.0.0.0:1', '--advertise-peer')
+})
+
+t.test('listening beyond loopback must be asked for', async (t) => {
+  for (const address of ['192.168.0.7:1', 'ada.example:1', '[2001:db8::1]:1']) {
+    refuses(t, { flags: { http: address } }, `--http ${address} listens beyond loopback`, '--insecure')
+    refuses(t, { flags: { peer: address } }, `--peer ${address} listens beyond loopback`, '--insecure')
+    t.equal(resolveSettings({ flags: { http: address, insecure: true } }).settings.http, address)
+  }
+  for (const address of ['127.0.0.1:0', '127.8.8.8:1', 'localhost:1', '[::1]:1', '[0:0:0:0:0:0:0:1]:1'])
+    t.equal(resolveSettings({ flags: { http: address } }).settings.http, address)
+})
+
+t.test('the nearest word is the one with the fewest slips', async (t) => {
+  const known = ['zone', 'weight', 'log-level', 'log-format']
+  t.equal(nearest('wieght', known), 'weight')
+  t.equal(nearest('loglevel', known), 'log-level')
+  t.equal(nearest('LOG-FORMATS', known), 'log-format')
+  t.equal(nearest('anything', []), undefined)
+})
+
+t.test('docs/settings.md holds the table that the schema gives', async (t) => {
+  // Tests run in the root of the package. When this fails, the table to paste is in the difference.
+  const page = readFileSync('docs/settings.md', 'utf8')
+  const table = page.split('\n').filter((line) => line.startsWith('|'))
+  t.same(table, settingsTable().split('\n'))
+})
+
+function refuses(t: Test, input: SettingsInput, message: string, hint: string): void {
+  try {
+    resolveSettings(input)
+    t.fail(`accepted ${JSON.stringify(input)}`)
+  } catch (error) {
+    t.ok(error instanceof InvalidParameter, String(error))
+    const { message: said, hint: advised } = error as InvalidParameter
+    t.ok(said.includes(message), `${said} says ${message}`)
+    t.ok(advised?.includes(hint), `${advised} says ${hint}`)
+  }
+}
