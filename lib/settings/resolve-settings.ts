@@ -1,4 +1,4 @@
-import { parse as parseToml } from 'smol-toml'
+import { parse as parseToml, TomlError } from 'smol-toml'
 import { InvalidParameter } from '../vocabulary/errors.ts'
 import { checkAddresses } from './check-addresses.ts'
 import { nearest } from './nearest.ts'
@@ -89,7 +89,12 @@ function readToml(tomlText: string): Readonly<Record<string, unknown>> {
   try {
     return parseToml(tomlText)
   } catch (error) {
-    throw new InvalidParameter('the settings file is not TOML', { cause: error, hint: (error as Error).message })
+    if (!(error instanceof TomlError)) throw error
+    const where = `line ${error.line}, column ${error.column}`
+    throw new InvalidParameter(`the settings file is not TOML at ${where}`, {
+      cause: error,
+      hint: error.message.split('\n', 1)[0],
+    })
   }
 }
 

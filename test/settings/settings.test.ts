@@ -70,7 +70,7 @@ t.test('an unknown flag or key is an error that names the nearest known one', as
   refuses(t, { tomlText: '[node]\nzone = "a"' }, 'unknown key "node"', 'name')
   refuses(t, { tomlText: 'config = "x"' }, 'unknown key "config"', '')
   refuses(t, { flags: { 'secret-file': 'x' } }, 'unknown flag --secret-file', '')
-  refuses(t, { tomlText: 'zone = ' }, 'not TOML', 'line 1')
+  refuses(t, { tomlText: 'zone = ' }, 'not TOML at line 1', 'invalid value')
 })
 
 t.test('an unknown variable only warns, and the one of the commands not even that', async (t) => {
