@@ -1,0 +1,165 @@
+import type { StorageEntry, StorageFailure, StorageOperation } from '../ports/storage.ts'
+import type { Random } from '../vocabulary/random.ts'
+import { SortedEntries } from './sorted-entries.ts'
+
+export interface DiskSettings {
+  /** The mean milliseconds of a write that nobody syncs, and of one that is synced. */
+  readonly writeMs: number
+  readonly syncMs: number
+}
+
+/** What every write does from now on: nothing wrong, `full` (ENOSPC), `failed` (EIO) or `read-only` (EROFS). */
+export type DiskFault = 'none' | 'full' | 'failed' | 'read-only'
+
+type Batch = readonly StorageOperation[]
+
+/** What a disk held at a moment, for going back to it. */
+export interface DiskSnapshot {
+  readonly entries: SortedEntries
+  readonly identity: Uint8Array | undefined
+  readonly errorByte: boolean
+}
+
+/**
+ * One machine's disk, as LevelDB uses one: a log of atomic batches. `#durable` is what surely survives a power cut,
+ * `#pending` the batches written since the last sync, in order, `live` both together: what a reader sees and what
+ * survives the death of the process.
+ */
+export class SimulatedDisk {
+  readonly settings: DiskSettings
+  fault: DiskFault = 'none'
+  /** How many times slower than usual everything is. */
+  slowness = 1
+  /** Something that is no Starling store lies there: opening refuses. */
+  isForeign = false
+  /** `node.json`, replaced durably at once. */
+  identity: Uint8Array | undefined
+  errorByte = false
+  /** Changes when the disk is another one. */
+  inode: number
+  /** How many acknowledged batches power cuts took: the proof that they bit. */
+  batchesLost = 0
+  readonly #random: Random
+  #durable = new SortedEntries()
+  #pending: Batch[] = []
+  #live = new SortedEntries()
+  #damage: string[] = []
+
+  constructor(settings: DiskSettings, random: Random) {
+    this.settings = settings
+    this.#random = random
+    this.inode = random.uint32()
+  }
+
+  get live(): SortedEntries {
+    return this.#live
+  }
+
+  /** How long the next write takes. */
+  drawLatencyMs(sync: boolean): number {
+    const fraction = this.#random.fraction()
+    // Mean 1: mostly quick, sometimes thrice as slow. No logarithm, whose last bit may differ between engines.
+    return (sync ? this.settings.syncMs : this.settings.writeMs) * (0.25 + 2.25 * fraction * fraction) * this.slowness
+  }
+
+  /** The batch has reached the system: it survives a kill; after a sync, it and all before it survive a power cut. */
+  write(batch: Batch, sync: boolean): void {
+    this.#live.apply(batch)
+    if (!sync) {
+      this.#pending.push(batch)
+      return
+    }
+    this.#makeDurable(this.#pending.length)
+    this.#durable.apply(batch)
+  }
+
+  /** A write that the fault of the disk stopped: it may have reached the log and not the platter, or be torn. */
+  failWrite(batch: Batch): StorageFailure {
+    const kind = this.fault === 'none' ? 'failed' : this.fault
+    if (kind === 'failed' && this.#random.below(4) === 0) {
+      this.#live.apply(batch)
+      this.#pending.push(batch)
+    } else if (kind !== 'read-only' && this.#random.below(2) === 0) {
+      this.#damage.push('dropping 512 bytes; Corruption: checksum mismatch')
+    }
+    return { kind, message: `simulated disk: ${kind}` }
+  }
+
+  /** What was under way when the process was killed: a prefix of it had reached the system. */
+  abandon(batches: readonly Batch[]): void {
+    const reached = this.#random.below(batches.length + 1)
+    for (let index = 0; index < reached; index += 1) this.write(batches[index] as Batch, false)
+  }
+
+  /** Of the batches that no sync covered, all, none or a prefix survive; the one after may be torn, which the next open reports. */
+  losePower(): void {
+    const count = this.#pending.length
+    const draw = this.#random.below(4)
+    const kept = draw === 0 ? count : draw === 1 ? 0 : this.#random.below(count + 1)
+    this.#makeDurable(kept)
+    const lost = this.#pending.length
+    if (lost > 0) {
+      this.batchesLost += lost
+      if (this.#random.below(2) === 0) this.#damage.push('dropping 256 bytes; Corruption: checksum mismatch')
+      this.#pending = []
+      this.#live = this.#durable.copy()
+    }
+  }
+
+  /** What the open finds in LevelDB's LOG: each piece of damage is reported once. */
+  takeDamage(): readonly string[] {
+    const damage = this.#damage
+    this.#damage = []
+    return damage
+  }
+
+  /** A new, empty disk. */
+  wipe(): void {
+    this.#replace(new SortedEntries(), undefined, false)
+    this.inode = this.#random.uint32()
+  }
+
+  snapshot(): DiskSnapshot {
+    return { entries: this.#live.copy(), identity: this.identity, errorByte: this.errorByte }
+  }
+
+  /** Everything is as it was when the snapshot was taken: a backup put back. Only while no process runs. */
+  restore(snapshot: DiskSnapshot): void {
+    this.#replace(snapshot.entries.copy(), snapshot.identity, snapshot.errorByte)
+  }
+
+  /** One bit of one value that `isTarget` accepts is another one; false when there is none to flip. */
+  flipBit(isTarget: (entry: StorageEntry) => boolean): boolean {
+    this.#makeDurable(this.#pending.length)
+    const indexes: number[] = []
+    for (let index = 0; index < this.#live.length; index += 1) {
+      const entry = this.#live.at(index) as StorageEntry
+      if (entry.value.length > 0 && isTarget(entry)) indexes.push(index)
+    }
+    const index = indexes[this.#random.below(Math.max(1, indexes.length))]
+    if (index === undefined) return false
+    const value = (this.#live.at(index) as StorageEntry).value.slice()
+    const place = this.#random.below(value.length)
+    value[place] = (value[place] as number) ^ (1 << this.#random.below(8))
+    this.#live.replaceValue(index, value)
+    this.#durable.replaceValue(index, value)
+    return true
+  }
+
+  #makeDurable(count: number): void {
+    if (count === 0) return
+    for (let index = 0; index < count; index += 1) this.#durable.apply(this.#pending[index] as Batch)
+    this.#pending.splice(0, count)
+  }
+
+  #replace(entries: SortedEntries, identity: Uint8Array | undefined, errorByte: boolean): void {
+    this.#durable = entries
+    this.#live = entries.copy()
+    this.#pending = []
+    this.#damage = []
+    this.identity = identity
+    this.errorByte = errorByte
+    this.fault = 'none'
+    this.isForeign = false
+  }
+}
