@@ -1,0 +1,121 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { createLevelStorage } from '../../lib/platform/level-storage.ts'
+import type { StorageFailure } from '../../lib/ports/storage.ts'
+import { type StorageWorld, type StorageWrite, storageContract } from '../contracts/storage.ts'
+import { mountSmallDisk, scratchDirectory } from './fixtures/scratch.ts'
+import type { WriteLine } from './fixtures/storage-writer.ts'
+
+const smallDisk = mountSmallDisk(t, 96)
+
+storageContract(t, makeLevelWorld)
+
+t.test('a place whose CURRENT is gone is corrupt, and its tables stay', async (t) => {
+  // LevelDB would make an empty store there and delete the rest as left-overs of an interrupted start.
+  const path = join(scratchDirectory(t), 'db')
+  mkdirSync(path)
+  writeFileSync(join(path, '000005.ldb'), 'a table')
+  t.equal((await failureOf(path)).kind, 'corrupt')
+  t.equal(readFileSync(join(path, '000005.ldb'), 'utf8'), 'a table')
+})
+
+t.test('a damaged manifest is corrupt, not empty', async (t) => {
+  const path = join(scratchDirectory(t), 'db')
+  mkdirSync(path)
+  writeFileSync(join(path, 'CURRENT'), 'MANIFEST-000009\n')
+  writeFileSync(join(path, 'MANIFEST-000009'), 'no manifest')
+  t.equal((await failureOf(path)).kind, 'corrupt')
+})
+
+t.test('a file where the store should be fails', async (t) => {
+  const path = join(scratchDirectory(t), 'db')
+  writeFileSync(path, '')
+  t.equal((await failureOf(path)).kind, 'failed')
+})
+
+t.test('a limit on the size of files is a full disk too', async (t) => {
+  const path = join(scratchDirectory(t), 'db')
+  const writes = Array.from({ length: 200 }, () => ({
+    operations: [{ key: 'AAAA', value: 'A'.repeat(4096) }],
+    sync: false,
+  }))
+  const said = await runWriter(path, writes, { fileBlocksMax: 256, until: (lines) => lines.length === 200 })
+  const failedAt = said.findIndex((line) => line !== 'acknowledged')
+  t.ok(failedAt > 0)
+  t.equal(said[failedAt], 'failed full')
+  t.equal(said.at(-1), 'failed poisoned')
+})
+
+async function makeLevelWorld(t: Test): Promise<StorageWorld> {
+  const path = join(scratchDirectory(t, 'path' in smallDisk ? smallDisk.path : undefined), 'db')
+  return {
+    opener: createLevelStorage(path),
+    async dieWriting(writes, acknowledgedMin) {
+      const said = await runWriter(path, writes.map(toLine), { until: (lines) => lines.length >= acknowledgedMin })
+      const failure = said.find((line) => line !== 'acknowledged')
+      if (failure !== undefined) throw new Error(failure)
+      return said.length
+    },
+    losePowerWriting: { unavailable: 'a test cannot cut the power of its own machine; the power-cut nemesis does' },
+    flipByte: async () => flipByteInNewestLog(path),
+    fillDisk: 'path' in smallDisk ? async () => smallDisk.fill() : smallDisk,
+    freeDisk: 'path' in smallDisk ? async () => smallDisk.free() : smallDisk,
+    async occupy() {
+      const file = join(path, 'holiday.jpg')
+      mkdirSync(path)
+      writeFileSync(file, 'a beach')
+      return { survives: () => readdirSync(path).length === 1 && readFileSync(file, 'utf8') === 'a beach' }
+    },
+  }
+}
+
+/** Runs the writer on `path`, kills it when `until` is content with what it said, and gives all that it said. */
+async function runWriter(
+  path: string,
+  writes: readonly WriteLine[],
+  options: { readonly until: (lines: readonly string[]) => boolean; readonly fileBlocksMax?: number },
+): Promise<readonly string[]> {
+  const program = fileURLToPath(new URL('./fixtures/storage-writer.js', import.meta.url))
+  const limit = options.fileBlocksMax === undefined ? '' : `ulimit -f ${options.fileBlocksMax}; `
+  const writer = spawn('sh', ['-c', `${limit}exec "$0" "$@"`, process.execPath, program, path], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  writer.stdin.end(JSON.stringify(writes))
+  const said: string[] = []
+  for await (const line of createInterface(writer.stdout)) {
+    said.push(line)
+    if (options.until(said)) writer.kill('SIGKILL')
+  }
+  return said
+}
+
+function toLine(write: StorageWrite): WriteLine {
+  return {
+    operations: write.operations.map((operation) => {
+      const key = Buffer.from(operation.key).toString('base64')
+      return operation.type === 'put' ? { key, value: Buffer.from(operation.value).toString('base64') } : { key }
+    }),
+    sync: write.sync,
+  }
+}
+
+function flipByteInNewestLog(path: string): void {
+  const logs = readdirSync(path).filter((name) => name.endsWith('.log'))
+  const log = join(path, logs.sort().at(-1) as string)
+  const contents = readFileSync(log)
+  const middle = Math.floor(statSync(log).size / 2)
+  contents[middle] = (contents[middle] as number) ^ 1
+  writeFileSync(log, contents)
+}
+
+function failureOf(path: string): Promise<StorageFailure> {
+  return new Promise((resolve, reject) => {
+    createLevelStorage(path).open((failure) =>
+      failure === undefined ? reject(new Error('it opened')) : resolve(failure),
+    )
+  })
+}
