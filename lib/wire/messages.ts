@@ -125,7 +125,7 @@ export type Response =
     }
   | { readonly type: 'coordinated'; readonly answer: ClientAnswer }
   | { readonly type: 'layout'; readonly document: Uint8Array }
-  | { readonly type: 'members'; readonly members: readonly Member[] }
+  | { readonly type: 'members'; readonly from: NodeId; readonly members: readonly Member[] }
   | { readonly type: 'probe-acked'; readonly node: NodeId; readonly startNumber: number; readonly wallMs: number }
   | { readonly type: 'row-kept' }
   | { readonly type: 'row'; readonly row: StoreRow | undefined }
