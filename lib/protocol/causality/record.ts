@@ -38,6 +38,7 @@ export interface KeyRecord {
   readonly siblings: readonly Sibling[]
   /** The latest delete seen; 0 when there was none. */
   readonly deletedHlc: Hlc
+  /** Keyed writes of the last ten minutes or so; sorted by dot. */
   readonly done: readonly DoneEntry[]
 }
 

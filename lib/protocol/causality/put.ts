@@ -1,0 +1,88 @@
+import { hasSeen } from './context.ts'
+import { dropRepeats, mergeDone } from './done.ts'
+import { emptyRecord } from './inspect-record.ts'
+import { latestEntry } from './last-write-wins.ts'
+import type { Mint } from './mint.ts'
+import type { CausalContext, KeyRecord, Metadata, Sibling, StoredRecord } from './record.ts'
+import { compareDots, mergeVectors, withDot } from './version-vector.ts'
+
+/** What makes a write recognisable when it is tried again (rule I1). */
+export interface RequestMark {
+  readonly requestId: string
+  readonly bodyHash: number
+}
+
+/** What a client puts; everything of a sibling but its name. */
+export interface Content {
+  readonly value: Uint8Array
+  readonly contentType: string
+  readonly metadata: Metadata
+  readonly expiresAtMs: number | undefined
+  /** `siblingChecksum` of the above. */
+  readonly checksum: number
+}
+
+/**
+ * A put at its coordinator (rule A7): it supersedes what its context has seen and becomes a sibling of the rest. In a
+ * last-write-wins record it supersedes everything, because its mint lies above everything (rule K1).
+ *
+ * The whole new state is stored here, then sent; never the client's write.
+ *
+ * @param stored the local record; undefined when absent
+ * @param context what the client has seen; `emptyContext` for a blind write
+ * @param mint from `mintDot`, its hlc above `recordHlc(record)` and `context.hlc`
+ * @param mode of the bucket; a record that is `lww` already stays so
+ */
+export function putRecord(
+  stored: StoredRecord | undefined,
+  context: CausalContext,
+  mint: Mint,
+  mode: KeyRecord['mode'],
+  content: Content,
+  mark?: RequestMark,
+): StoredRecord {
+  const sibling: Sibling = {
+    dot: mint.dot,
+    hlc: mint.hlc,
+    value: content.value,
+    contentType: content.contentType,
+    metadata: content.metadata,
+    expiresAtMs: content.expiresAtMs,
+    checksum: content.checksum,
+    requestId: mark?.requestId,
+  }
+  return writeRecord(stored, context, mint, mode, mark, sibling)
+}
+
+/** What a put and a delete have in common: a dot, and everything that it supersedes. */
+export function writeRecord(
+  stored: StoredRecord | undefined,
+  context: CausalContext,
+  mint: Mint,
+  mode: KeyRecord['mode'],
+  mark: RequestMark | undefined,
+  sibling: Sibling | undefined,
+): StoredRecord {
+  const before = stored === undefined ? emptyRecord(mode) : stored.record
+  const joined = before.mode === 'lww' ? before.mode : mode
+  const vv = withDot(mergeVectors(before.vv, context.vv), mint.dot)
+  const deletedHlc = sibling === undefined && mint.hlc > before.deletedHlc ? mint.hlc : before.deletedHlc
+  const done =
+    mark === undefined
+      ? before.done
+      : mergeDone(before.done, [{ requestId: mark.requestId, dot: mint.dot, bodyHash: mark.bodyHash, hlc: mint.hlc }])
+  const siblings =
+    joined === 'lww'
+      ? latestEntry(before.siblings, sibling === undefined ? [] : [sibling], deletedHlc)
+      : dropRepeats(survivors(before, context, sibling), vv, done)
+  return { record: { mode: joined, vv, siblings, deletedHlc, done }, mintAs: mint.mintAs }
+}
+
+function survivors(before: KeyRecord, context: CausalContext, added: Sibling | undefined): readonly Sibling[] {
+  const kept = before.siblings.filter((sibling) => !hasSeen(context, sibling.dot))
+  if (added === undefined) return kept
+  let at = kept.length
+  while (at > 0 && compareDots((kept[at - 1] as Sibling).dot, added.dot) > 0) at -= 1
+  kept.splice(at, 0, added)
+  return kept
+}
