@@ -20,10 +20,12 @@ export interface DiskSnapshot {
   readonly errorByte: boolean
 }
 
+/** How many batches the log holds before the older half of them is moved to the tables. */
+const logBatchesMax = 512
+
 /**
- * One machine's disk, as LevelDB uses one: a log of atomic batches. `#durable` is what surely survives a power cut,
- * `#pending` the batches written since the last sync, in order, `live` both together: what a reader sees and what
- * survives the death of the process.
+ * One machine's disk, as LevelDB uses one: tables, and a log of atomic batches on top. Batches up to `#synced` survive a
+ * power cut. `live` is tables and log together: what a reader sees, and what survives the death of the process.
  */
 export class SimulatedDisk {
   readonly settings: DiskSettings
@@ -37,11 +39,12 @@ export class SimulatedDisk {
   errorByte = false
   /** Changes when the disk is another one. */
   inode: number
-  /** How many acknowledged batches power cuts took: the proof that they bit. */
+  /** How many batches power cuts took: the proof that they bit. */
   batchesLost = 0
   readonly #random: Random
-  #durable = new SortedEntries()
-  #pending: Batch[] = []
+  #tables = new SortedEntries()
+  #log: Batch[] = []
+  #synced = 0
   #live = new SortedEntries()
   #damage: string[] = []
 
@@ -62,26 +65,19 @@ export class SimulatedDisk {
     return (sync ? this.settings.syncMs : this.settings.writeMs) * (0.25 + 2.25 * fraction * fraction) * this.slowness
   }
 
-  /** The batch has reached the system: it survives a kill; after a sync, it and all before it survive a power cut. */
+  /** The batch has reached the system: it survives a kill; with `sync`, it and all before it survive a power cut. */
   write(batch: Batch, sync: boolean): void {
     this.#live.apply(batch)
-    if (!sync) {
-      this.#pending.push(batch)
-      return
-    }
-    this.#makeDurable(this.#pending.length)
-    this.#durable.apply(batch)
+    this.#log.push(batch)
+    if (sync) this.#synced = this.#log.length
+    if (this.#log.length > logBatchesMax) this.#compact(Math.min(this.#synced, logBatchesMax / 2))
   }
 
   /** A write that the fault of the disk stopped: it may have reached the log and not the platter, or be torn. */
   failWrite(batch: Batch): StorageFailure {
     const kind = this.fault === 'none' ? 'failed' : this.fault
-    if (kind === 'failed' && this.#random.below(4) === 0) {
-      this.#live.apply(batch)
-      this.#pending.push(batch)
-    } else if (kind !== 'read-only' && this.#random.below(2) === 0) {
-      this.#damage.push('dropping 512 bytes; Corruption: checksum mismatch')
-    }
+    if (kind === 'failed' && this.#random.below(4) === 0) this.write(batch, false)
+    else if (kind !== 'read-only' && this.#random.below(2) === 0) this.#damage.push(tornTail)
     return { kind, message: `simulated disk: ${kind}` }
   }
 
@@ -93,24 +89,35 @@ export class SimulatedDisk {
 
   /** Of the batches that no sync covered, all, none or a prefix survive; the one after may be torn, which the next open reports. */
   losePower(): void {
-    const count = this.#pending.length
+    const count = this.#log.length - this.#synced
     const draw = this.#random.below(4)
     const kept = draw === 0 ? count : draw === 1 ? 0 : this.#random.below(count + 1)
-    this.#makeDurable(kept)
-    const lost = this.#pending.length
-    if (lost > 0) {
-      this.batchesLost += lost
-      if (this.#random.below(2) === 0) this.#damage.push('dropping 256 bytes; Corruption: checksum mismatch')
-      this.#pending = []
-      this.#live = this.#durable.copy()
-    }
+    if (kept === count) return
+    this.batchesLost += count - kept
+    if (this.#random.below(2) === 0) this.#damage.push(tornTail)
+    this.#log.length = this.#synced + kept
+    this.#replay()
   }
 
-  /** What the open finds in LevelDB's LOG: each piece of damage is reported once. */
-  takeDamage(): readonly string[] {
-    const damage = this.#damage
+  /** A byte in the middle of the log is another one: a block of it, some batches, is gone. False when there is no log. */
+  damageLog(): boolean {
+    if (this.#log.length === 0) return false
+    const first = this.#log.length >> 1
+    const removed = this.#log.splice(first, 1 + this.#random.below(Math.min(8, this.#log.length - first)))
+    this.#synced -= Math.max(0, Math.min(this.#synced - first, removed.length))
+    this.#damage.push('dropping 32768 bytes; Corruption: checksum mismatch')
+    this.#replay()
+    return true
+  }
+
+  /** What an open finds in LevelDB's LOG: told again until a close in good order. */
+  get damage(): readonly string[] {
+    return this.#damage.slice()
+  }
+
+  /** The store was closed in good order. */
+  closeOrderly(): void {
     this.#damage = []
-    return damage
   }
 
   /** A new, empty disk. */
@@ -130,7 +137,7 @@ export class SimulatedDisk {
 
   /** One bit of one value that `isTarget` accepts is another one; false when there is none to flip. */
   flipBit(isTarget: (entry: StorageEntry) => boolean): boolean {
-    this.#makeDurable(this.#pending.length)
+    this.#compact(this.#log.length)
     const indexes: number[] = []
     for (let index = 0; index < this.#live.length; index += 1) {
       const entry = this.#live.at(index) as StorageEntry
@@ -142,20 +149,27 @@ export class SimulatedDisk {
     const place = this.#random.below(value.length)
     value[place] = (value[place] as number) ^ (1 << this.#random.below(8))
     this.#live.replaceValue(index, value)
-    this.#durable.replaceValue(index, value)
+    this.#tables.replaceValue(index, value)
     return true
   }
 
-  #makeDurable(count: number): void {
-    if (count === 0) return
-    for (let index = 0; index < count; index += 1) this.#durable.apply(this.#pending[index] as Batch)
-    this.#pending.splice(0, count)
+  #compact(count: number): void {
+    for (let index = 0; index < count; index += 1) this.#tables.apply(this.#log[index] as Batch)
+    this.#log.splice(0, count)
+    this.#synced = Math.max(0, this.#synced - count)
+  }
+
+  #replay(): void {
+    this.#synced = Math.min(this.#synced, this.#log.length)
+    this.#live = this.#tables.copy()
+    for (const batch of this.#log) this.#live.apply(batch)
   }
 
   #replace(entries: SortedEntries, identity: Uint8Array | undefined, errorByte: boolean): void {
-    this.#durable = entries
+    this.#tables = entries
     this.#live = entries.copy()
-    this.#pending = []
+    this.#log = []
+    this.#synced = 0
     this.#damage = []
     this.identity = identity
     this.errorByte = errorByte
@@ -163,3 +177,5 @@ export class SimulatedDisk {
     this.isForeign = false
   }
 }
+
+const tornTail = 'dropping 256 bytes; Corruption: checksum mismatch'

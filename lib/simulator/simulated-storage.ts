@@ -35,13 +35,16 @@ export class SimulatedStorageOpener implements StorageOpener {
       else if (fault !== 'none') done({ kind: fault, message: `simulated disk: ${fault}` }, undefined)
       else {
         this.#handle = new SimulatedStorage(this.#process, this.#disk)
-        const damage = this.#disk.takeDamage()
-        done(undefined, { storage: this.#handle, damage, empty: this.#disk.live.length === 0 })
+        const { damage, live } = this.#disk
+        done(undefined, { storage: this.#handle, damage, empty: live.length === 0 })
       }
     })
     if (this.#process.isAlive) world.at(world.nowMs + this.#disk.drawLatencyMs(true), call)
   }
 }
+
+const closed: StorageFailure = { kind: 'closed', message: 'simulated disk: closed' }
+const poisoned: StorageFailure = { kind: 'poisoned', message: 'simulated disk: a write failed before' }
 
 /** A store open in one process. Writes complete in order, each after a latency of its own. */
 class SimulatedStorage implements Storage {
@@ -66,8 +69,10 @@ class SimulatedStorage implements Storage {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    if (this.#isClosing) throw new StorageError({ kind: 'closed', message: 'simulated disk: closed' })
-    return this.#disk.live.get(key)
+    if (this.#isClosing) throw new StorageError(closed)
+    if (this.#isPoisoned) throw new StorageError(poisoned)
+    // The caller may do with it what it likes.
+    return this.#disk.live.get(key)?.slice()
   }
 
   write(
@@ -96,6 +101,7 @@ class SimulatedStorage implements Storage {
     const world = this.#process.world
     this.#isClosing = true
     const call = new ProcessCall(this.#process, () => {
+      if (!this.isClosed && !this.#isPoisoned) this.#disk.closeOrderly()
       this.isClosed = true
       done()
     })
@@ -105,9 +111,8 @@ class SimulatedStorage implements Storage {
   /** Called by a write when its time has come. */
   complete(write: Write): StorageFailure | undefined {
     this.#underWay.shift()
-    if (this.isClosed) return { kind: 'closed', message: 'simulated disk: closed' }
-    if (write.isRefused) return { kind: 'closed', message: 'simulated disk: closed' }
-    if (this.#isPoisoned) return { kind: 'poisoned', message: 'simulated disk: a write failed before' }
+    if (write.isRefused) return closed
+    if (this.#isPoisoned) return poisoned
     if (this.#disk.fault !== 'none') {
       this.#isPoisoned = true
       return this.#disk.failWrite(write.operations)
@@ -119,7 +124,8 @@ class SimulatedStorage implements Storage {
   /** Called by a scan when its time has come. */
   read(scan: Scan): { failure: StorageFailure | undefined; entries: readonly StorageEntry[] } {
     this.#underWay.shift()
-    if (scan.isRefused) return { failure: { kind: 'closed', message: 'simulated disk: closed' }, entries: [] }
+    if (scan.isRefused) return { failure: closed, entries: [] }
+    if (this.#isPoisoned) return { failure: poisoned, entries: [] }
     const { from, to, entriesMax, reverse } = scan.range
     const live = this.#disk.live
     const entries: StorageEntry[] = []
@@ -127,13 +133,13 @@ class SimulatedStorage implements Storage {
       for (let index = live.lowerBound(to) - 1; index >= 0 && entries.length < entriesMax; index -= 1) {
         const entry = live.at(index) as StorageEntry
         if (compareBytes(entry.key, from) < 0) break
-        entries.push(entry)
+        entries.push({ key: entry.key.slice(), value: entry.value.slice() })
       }
     } else {
       for (let index = live.lowerBound(from); index < live.length && entries.length < entriesMax; index += 1) {
         const entry = live.at(index) as StorageEntry
         if (compareBytes(entry.key, to) >= 0) break
-        entries.push(entry)
+        entries.push({ key: entry.key.slice(), value: entry.value.slice() })
       }
     }
     return { failure: undefined, entries }
