@@ -96,6 +96,12 @@ export class BytesReader {
     return byte === 1
   }
 
+  /** `length` bytes as lower-case hexadecimal digits. */
+  hex(length: number): string {
+    const at = this.#take(length)
+    return this.#asBuffer().toString('hex', at, at + length)
+  }
+
   /** Exactly `length` bytes. */
   raw(length: number): Uint8Array {
     const at = this.#take(length)

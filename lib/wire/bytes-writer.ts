@@ -84,6 +84,14 @@ export class BytesWriter {
     if (value.length > loopCharsMax || !this.#shortAscii(value)) this.bytes(encoder.encode(value))
   }
 
+  /** The `bytes` bytes that hexadecimal `digits` stand for. */
+  hex(digits: string, bytes: number): void {
+    this.#reserve(bytes)
+    const written = this.#bytes.write(digits, this.#length, bytes, 'hex')
+    invariant(written === bytes && digits.length === bytes * 2, 'an id has all of its hexadecimal digits')
+    this.#length += bytes
+  }
+
   flag(value: boolean): void {
     this.u8(value ? 1 : 0)
   }

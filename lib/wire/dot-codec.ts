@@ -39,7 +39,7 @@ export function readVector(reader: BytesReader): VersionVector {
   let last: Dot | undefined
   for (let index = 0; index < count; index += 1) {
     const dot = readDot(reader)
-    if (last !== undefined && !isBefore(last, dot)) throw new MalformedBytes('a vector is not sorted by actor')
+    if (last !== undefined && compareActors(last, dot) >= 0) throw new MalformedBytes('a vector is not sorted by actor')
     vector.push(dot)
     last = dot
   }
@@ -59,8 +59,12 @@ export function readHlc(reader: BytesReader): Hlc {
   return reader.varint() as Hlc
 }
 
-function isBefore(left: Actor, right: Actor): boolean {
-  if (left.shortId !== right.shortId) return left.shortId < right.shortId
-  if (left.generation !== right.generation) return left.generation < right.generation
-  return left.born < right.born
+/** The order of vectors: by short id, generation, born. */
+function compareActors(left: Actor, right: Actor): number {
+  return left.shortId - right.shortId || left.generation - right.generation || left.born - right.born
+}
+
+/** The order of siblings and of finished writes: by actor, then counter. */
+export function compareDots(left: Dot, right: Dot): number {
+  return compareActors(left, right) || left.counter - right.counter
 }

@@ -1,10 +1,20 @@
 import type { Dot, VersionVector } from '../protocol/causality/dot.ts'
 import type { DoneEntry, KeyRecord, Sibling } from '../protocol/causality/record.ts'
+import type { siblingChecksum } from '../protocol/causality/state-hash.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import { invariant } from '../vocabulary/invariant.ts'
 import { BytesReader } from './bytes-reader.ts'
 import { BytesWriter } from './bytes-writer.ts'
-import { actorIndex, dotBytesMin, readDot, readHlc, readVector, writeDot, writeVector } from './dot-codec.ts'
+import {
+  actorIndex,
+  compareDots,
+  dotBytesMin,
+  readDot,
+  readHlc,
+  readVector,
+  writeDot,
+  writeVector,
+} from './dot-codec.ts'
 import { readSiblingFacts, siblingBytesMin, toSibling, writeSiblingFacts } from './sibling-codec.ts'
 import { DamagedBytes, MalformedBytes, UnknownFormat } from './unreadable-bytes.ts'
 
@@ -16,8 +26,8 @@ const noDone: readonly DoneEntry[] = []
 const doneBytesMin = 5
 
 export interface DecodeOptions {
-  /** Given: every sibling's checksum is computed again, and one that differs is DamagedBytes. */
-  readonly checksumOf: (sibling: Sibling, hash: Hash) => number
+  /** The protocol's own. Given: every sibling's checksum is made again, and one that differs is DamagedBytes. */
+  readonly siblingChecksum: typeof siblingChecksum
 }
 
 /**
@@ -68,8 +78,9 @@ export function decodeRecord(bytes: Uint8Array, hash: Hash, options?: DecodeOpti
 }
 
 function verify(siblings: readonly Sibling[], hash: Hash, options: DecodeOptions): void {
-  for (const sibling of siblings) {
-    if (options.checksumOf(sibling, hash) !== sibling.checksum) throw new DamagedBytes('a sibling is damaged')
+  for (const { value, contentType, metadata, expiresAtMs, checksum } of siblings) {
+    const made = options.siblingChecksum(value, contentType, metadata, expiresAtMs, hash)
+    if (made !== checksum) throw new DamagedBytes('a sibling is damaged')
   }
 }
 
@@ -77,18 +88,13 @@ function readSiblings(reader: BytesReader, vv: VersionVector): readonly Sibling[
   const count = reader.count(siblingBytesMin + 3)
   if (count === 0) return noSiblings
   const siblings: Sibling[] = []
-  let lastIndex = -1
-  let lastCounter = 0
   for (let read = 0; read < count; read += 1) {
-    const index = reader.varint()
-    const dot = readCoveredDot(reader, vv, index)
-    if (index < lastIndex || (index === lastIndex && dot.counter <= lastCounter)) {
+    const dot = readCoveredDot(reader, vv, reader.varint())
+    const last = siblings[read - 1]
+    if (last !== undefined && compareDots(last.dot, dot) >= 0)
       throw new MalformedBytes('siblings are not sorted by dot')
-    }
     const facts = readSiblingFacts(reader)
     siblings.push(toSibling(dot, facts, reader.bytes()))
-    lastIndex = index
-    lastCounter = dot.counter
   }
   return siblings
 }
@@ -136,10 +142,19 @@ function readAllDone(reader: BytesReader, vv: VersionVector): readonly DoneEntry
   for (let read = 0; read < count; read += 1) {
     const requestId = reader.text()
     const reference = reader.varint()
-    const dot = reference === 0 ? readDot(reader) : readCoveredDot(reader, vv, reference - 1)
+    const dot = reference === 0 ? readUncoveredDot(reader, vv) : readCoveredDot(reader, vv, reference - 1)
+    const last = done[read - 1]
+    if (last !== undefined && compareDots(last.dot, dot) >= 0) throw new MalformedBytes('done is not sorted by dot')
     done.push({ requestId, dot, bodyHash: reader.varint(), hlc: readHlc(reader) })
   }
   return done
+}
+
+function readUncoveredDot(reader: BytesReader, vv: VersionVector): Dot {
+  const dot = readDot(reader)
+  const index = actorIndex(vv, dot)
+  if (index !== -1 && (vv[index] as Dot).counter >= dot.counter) throw new MalformedBytes('a dot has a shorter form')
+  return dot
 }
 
 /** Close to the truth for ordinary records, so that the writer need not grow; never a limit. */

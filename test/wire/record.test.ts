@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { KeyRecord, Sibling } from '../../lib/protocol/causality/record.ts'
+import type { DoneEntry, KeyRecord, Sibling } from '../../lib/protocol/causality/record.ts'
+import { siblingChecksum } from '../../lib/protocol/causality/state-hash.ts'
 import type { Hlc } from '../../lib/protocol/clock/hlc.ts'
-import type { Hash } from '../../lib/vocabulary/hash.ts'
 import { InvariantViolation } from '../../lib/vocabulary/invariant.ts'
 import { decodeRecord, encodeRecord } from '../../lib/wire/record.ts'
 import { decodeStored, encodeStored, openValue, sealValue } from '../../lib/wire/stored-record.ts'
@@ -105,6 +105,8 @@ t.test('a record', async (t) => {
     t.match(reread({ ...example, siblings: [one, one] }), MalformedBytes)
     t.match(reread({ ...example, vv: example.vv.toReversed() }), MalformedBytes)
     t.match(reread({ ...example, mode: 'lww' }), MalformedBytes, 'and lww holds one value')
+    const [entry] = example.done as [DoneEntry]
+    t.match(reread({ ...example, done: [entry, { ...entry, requestId: 'r-2' }] }), MalformedBytes, 'done, too')
     const uncovered = { ...one, dot: { ...ada, counter: 1006 } }
     t.match(
       thrownBy(() => encodeRecord({ ...example, siblings: [uncovered] })),
@@ -113,15 +115,20 @@ t.test('a record', async (t) => {
   })
 
   t.test('is checked sibling by sibling when asked', async (t) => {
-    const options = { checksumOf: (sibling: Sibling, hash: Hash) => hash.hash32(sibling.value) }
-    const siblings = example.siblings.map((sibling) => ({ ...sibling, checksum: hash.hash32(sibling.value) }))
+    const siblings = example.siblings.map((sibling) => {
+      const { value, contentType, metadata, expiresAtMs } = sibling
+      return { ...sibling, checksum: siblingChecksum(value, contentType, metadata, expiresAtMs, hash) }
+    })
     const written = encodeRecord({ ...example, siblings })
-    t.same(decodeRecord(written, hash, options).siblings, siblings)
-    const at = Buffer.from(written).indexOf('tea')
-    t.match(
-      thrownBy(() => decodeRecord(flipped(written, at * 8), hash, options)),
-      DamagedBytes,
-    )
+    t.same(decodeRecord(written, hash, { siblingChecksum }).siblings, siblings)
+    for (const part of ['tea', 'plain', 'origin', 'rich']) {
+      const changed = flipped(written, Buffer.from(written).indexOf(part) * 8)
+      t.match(
+        thrownBy(() => decodeRecord(changed, hash, { siblingChecksum })),
+        DamagedBytes,
+        part,
+      )
+    }
   })
 
   t.test('read from random bytes is refused in a declared way', async (t) => {
