@@ -3,11 +3,8 @@ import type { LayoutDigest } from '../layout/layout-version.ts'
 import type { Member, MemberMetadata } from './member.ts'
 import type { MembershipPacket } from './packet.ts'
 
-/**
- * A wake-up call. Never cancelled: it names the attempt it belongs to, and one that comes too late is ignored. `dueMs`
- * lets the machine see how late its own process is.
- */
-export type MembershipTimer = { readonly dueMs: number } & (
+/** A wake-up call. Never cancelled: it names the attempt it belongs to, and one that has become pointless is ignored. */
+export type MembershipTimer =
   | { readonly type: 'probe-period-over'; readonly sequence: number }
   | { readonly type: 'probe-silent'; readonly sequence: number }
   | { readonly type: 'relay-silent'; readonly sequence: number }
@@ -21,13 +18,11 @@ export type MembershipTimer = { readonly dueMs: number } & (
       readonly startNumber: number
       readonly incarnation: number
     }
-)
 
 /** What happened. `nowMs` is monotonic; `wallMs` milliseconds since the epoch. */
 export type MembershipEvent = {
   readonly nowMs: number
-} & /** First event, once. `seeds` may hold the own endpoint; it is skipped. */
-(
+} /** First event, once. `seeds` may hold the own endpoint; it is skipped. */ & (
   | { readonly type: 'started'; readonly seeds: readonly Endpoint[] }
   /** The names of the seeds were resolved again: replaces the list. */
   | { readonly type: 'seeds-resolved'; readonly seeds: readonly Endpoint[] }

@@ -26,8 +26,9 @@ export interface MembershipSettings {
   readonly exchangeIntervalMs: number
   /** One dead member and one seed are tried this often. */
   readonly reconnectIntervalMs: number
-  /** Seeds are tried again this soon while we are alone, then half as often each time, down to reconnectIntervalMs. */
+  /** Seeds are tried again this soon while we are alone, then half as often each time, down to seedRetryMsMax. */
   readonly seedRetryMs: number
+  readonly seedRetryMsMax: number
   /** How long the dead and the left are remembered. */
   readonly deadKeptMs: number
   /** The worst local health; 0 is the best. */
@@ -45,7 +46,7 @@ export interface MembershipSettings {
 }
 
 /** HashiCorp memberlist's LAN values, with our changes where its small clusters and stalled processes suffer. */
-export const defaultMembershipSettings: MembershipSettings = {
+export const lanSettings: MembershipSettings = {
   probeIntervalMs: 1000,
   probeTimeoutMs: 500,
   indirectProbes: 3,
@@ -60,6 +61,7 @@ export const defaultMembershipSettings: MembershipSettings = {
   exchangeIntervalMs: 30_000,
   reconnectIntervalMs: 30_000,
   seedRetryMs: 1000,
+  seedRetryMsMax: 5000,
   deadKeptMs: 24 * 3_600_000,
   healthMax: 7,
   loopDelayMsMax: 100,

@@ -1,0 +1,211 @@
+import type { Endpoint, NodeId } from '../../vocabulary/ids.ts'
+import type { Random } from '../../vocabulary/random.ts'
+import type { LocalHealth } from './health.ts'
+import { isLiving, type MemberTable } from './member-table.ts'
+import type { Outbox } from './outbox.ts'
+import type { MembershipPacket } from './packet.ts'
+import { Probe } from './probe.ts'
+import type { ProbeOrder } from './probe-order.ts'
+import { Relays } from './relays.ts'
+import type { Roster } from './roster.ts'
+import type { MembershipSettings } from './settings.ts'
+
+interface ProberParts {
+  readonly settings: MembershipSettings
+  readonly table: MemberTable
+  readonly order: ProbeOrder
+  readonly roster: Roster
+  readonly outbox: Outbox
+  readonly health: LocalHealth
+  readonly random: Random
+}
+
+/** How fast the smoothed round trip follows: the weight of one new sample. */
+const rttSampleWeight = 0.2
+
+/** The probe cycle: one member per period; directly, then through helpers and over a stream. (SWIM §3.1, Lifeguard.) */
+export class Prober {
+  readonly #settings: MembershipSettings
+  readonly #table: MemberTable
+  readonly #order: ProbeOrder
+  readonly #roster: Roster
+  readonly #outbox: Outbox
+  readonly #health: LocalHealth
+  readonly #random: Random
+  readonly #relays: Relays
+  #sequence: number
+  /** The sequence that the running period's timer carries. */
+  #period = 0
+  #probe: Probe | undefined
+  /** The longest that our own event loop stood still in this period. */
+  #loopDelayMs = 0
+
+  constructor(parts: ProberParts) {
+    this.#settings = parts.settings
+    this.#table = parts.table
+    this.#order = parts.order
+    this.#roster = parts.roster
+    this.#outbox = parts.outbox
+    this.#health = parts.health
+    this.#random = parts.random
+    this.#relays = new Relays(parts.settings)
+    // Unlike those of an earlier start, whose answers may still be under way.
+    this.#sequence = parts.random.uint32()
+  }
+
+  start(): void {
+    // Nodes that start together should not probe together.
+    this.#armPeriod(this.#random.fraction() * this.#settings.probeIntervalMs)
+  }
+
+  loopDelayed(delayMs: number): void {
+    this.#loopDelayMs = Math.max(this.#loopDelayMs, delayMs)
+  }
+
+  periodOver(sequence: number, nowMs: number): void {
+    if (sequence !== this.#period) return
+    this.#judge(nowMs)
+    this.#probe = undefined
+    this.#loopDelayMs = 0
+    const id = this.#order.next((candidate) => this.#isProbed(candidate))
+    const target = id === undefined ? undefined : this.#table.get(id)?.member
+    if (target !== undefined) {
+      const probe = new Probe(this.#nextSequence(), target, nowMs)
+      const { sequence } = probe
+      this.#probe = probe
+      this.#sendProbe(sequence, target.id, target.metadata.peer)
+      const timer = { type: 'probe-silent', sequence } as const
+      this.#outbox.push({ type: 'set-timer', timer, afterMs: this.#settings.probeTimeoutMs })
+    }
+    this.#armPeriod(this.#health.scale(this.#settings.probeIntervalMs))
+  }
+
+  /** The direct probe found no answer in time: ask helpers, and at the same time try a connection. */
+  silent(sequence: number, nowMs: number): void {
+    const probe = this.#probe
+    if (probe === undefined || probe.sequence !== sequence || probe.isAcked) return
+    const { id, metadata } = probe.target
+    const ownId = this.#roster.self.id
+    const helpers = this.#table.pick(this.#settings.indirectProbes, this.#random, ({ member }) => {
+      return member.state === 'alive' && member.id !== id && member.id !== ownId
+    })
+    probe.askHelpers(helpers.map(({ member }) => member.id))
+    for (const { member } of helpers) {
+      const message = { type: 'indirect-probe', sequence, target: id, targetEndpoint: metadata.peer } as const
+      this.#outbox.send(member.metadata.peer, message)
+    }
+    const endMs = probe.sentMs + this.#health.scale(this.#settings.probeIntervalMs)
+    const timeoutMs = Math.max(1, endMs - nowMs)
+    this.#outbox.push({ type: 'probe-by-stream', id: sequence, target: id, endpoint: metadata.peer, timeoutMs })
+  }
+
+  /** Tries one of the dead, who may only have been out of reach. Its answer comes as any packet of a dead member. */
+  probeDead(id: NodeId, endpoint: Endpoint): void {
+    this.#sendProbe(this.#nextSequence(), id, endpoint)
+  }
+
+  /** A packet with a probe, an answer or a request to help; its updates have been heard. */
+  hear({ header, message }: MembershipPacket, from: Endpoint, nowMs: number, wallMs: number): void {
+    switch (message.type) {
+      case 'probe': {
+        if (message.target !== this.#roster.self.id) return this.#outbox.drop('misaddressed')
+        const objection = this.#roster.objectionTo(header)
+        const first = objection === undefined ? [] : [objection]
+        this.#outbox.send(from, { type: 'ack', sequence: message.sequence, wallMs }, first)
+        return
+      }
+      case 'indirect-probe':
+        return this.#help(message.sequence, message.target, message.targetEndpoint, from, nowMs)
+      case 'ack': {
+        const { sequence } = message
+        const relay = this.#relays.answered(sequence, header.from)
+        if (relay !== undefined) {
+          const relayed = { type: 'ack', sequence: relay.requesterSequence, wallMs: message.wallMs } as const
+          this.#outbox.send(relay.requester, relayed)
+        } else if (this.#probe?.sequence === sequence) {
+          const isFirst = !this.#probe.isAcked
+          const isOfTarget = this.#probe.ack(header.from, header.startNumber) && header.from === this.#probe.target.id
+          if (isFirst && isOfTarget) this.#measure(this.#probe, message.wallMs, nowMs, wallMs)
+        }
+        return
+      }
+      case 'nack':
+        if (this.#probe?.sequence === message.sequence) this.#probe.nack(header.from)
+        return
+      case 'gossip':
+        return
+    }
+  }
+
+  /** We help, and the target has not answered: say at least that we are here. */
+  relaySilent(sequence: number): void {
+    const relay = this.#relays.waiting(sequence)
+    // It stays: an answer that is still on its way is worth passing on.
+    if (relay !== undefined) this.#outbox.send(relay.requester, { type: 'nack', sequence: relay.requesterSequence })
+  }
+
+  streamAcked(id: number, node: NodeId, startNumber: number): void {
+    const probe = this.#probe
+    if (probe === undefined || probe.sequence !== id) return
+    if (node === probe.target.id && startNumber >= probe.target.startNumber) probe.ackByStream()
+  }
+
+  #judge(nowMs: number): void {
+    const isDelayed = this.#loopDelayMs > this.#settings.loopDelayMsMax
+    if (isDelayed) this.#health.change(+1)
+    const probe = this.#probe
+    if (probe === undefined) return
+    const { outcome, healthChange } = probe.verdict()
+    const member = probe.target.id
+    if (outcome === 'unreached' && this.#loopDelayMs > this.#settings.probeTimeoutMs) {
+      // The answer may have come while we stood still.
+      const fields = { member, loopDelayMs: this.#loopDelayMs }
+      this.#outbox.log('info', 'discards a failed probe: this process stood still meanwhile', fields)
+      return
+    }
+    // A slow period earns no trust.
+    if (!(isDelayed && healthChange < 0)) this.#health.change(healthChange)
+    if (outcome === 'reached-by-stream') {
+      this.#outbox.log('warn', 'a member answers over TCP only: is UDP to it blocked?', { member })
+    }
+    if (outcome === 'unreached') this.#roster.accuse(member, probe.target.startNumber, nowMs)
+  }
+
+  #help(requesterSequence: number, target: NodeId, endpoint: Endpoint, requester: Endpoint, nowMs: number): void {
+    const sequence = this.#nextSequence()
+    if (!this.#relays.add(sequence, { requester, requesterSequence, target, sinceMs: nowMs })) {
+      return this.#outbox.drop('relays-full')
+    }
+    this.#sendProbe(sequence, target, endpoint)
+    const afterMs = this.#settings.probeTimeoutMs * this.#settings.nackFraction
+    this.#outbox.push({ type: 'set-timer', timer: { type: 'relay-silent', sequence }, afterMs })
+  }
+
+  #measure(probe: Probe, theirWallMs: number, nowMs: number, wallMs: number): void {
+    const entry = this.#table.get(probe.target.id)
+    if (entry === undefined) return
+    const rttMs = Math.max(0, nowMs - probe.sentMs)
+    entry.rttMs = entry.rttMs === undefined ? rttMs : entry.rttMs + (rttMs - entry.rttMs) * rttSampleWeight
+    // They read their clock about half a round trip ago; not smoothed, so that a jump shows at once (rules.md K3).
+    if (Number.isFinite(theirWallMs)) entry.clockOffsetMs = theirWallMs + rttMs / 2 - wallMs
+  }
+
+  #isProbed(id: NodeId): boolean {
+    const member = this.#table.get(id)?.member
+    return member !== undefined && isLiving(member) && id !== this.#roster.self.id
+  }
+
+  #sendProbe(sequence: number, target: NodeId, to: Endpoint): void {
+    this.#outbox.send(to, { type: 'probe', sequence, target }, this.#roster.accusationOf(target))
+  }
+
+  #armPeriod(afterMs: number): void {
+    this.#period = this.#nextSequence()
+    this.#outbox.push({ type: 'set-timer', timer: { type: 'probe-period-over', sequence: this.#period }, afterMs })
+  }
+
+  #nextSequence(): number {
+    this.#sequence = (this.#sequence + 1) >>> 0
+    return this.#sequence
+  }
+}
