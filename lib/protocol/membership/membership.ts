@@ -18,11 +18,13 @@ import type { MembershipSettings } from './settings.ts'
 export interface MembershipOptions extends ClusterView {
   readonly settings: MembershipSettings
   readonly random: Random
-  readonly id: NodeId
-  /** Persisted, and higher than at every earlier start. */
-  readonly startNumber: number
-  /** At most metadataBytesMax by `estimateMetadataBytes`. `peer` is where datagrams reach us. */
-  readonly metadata: MemberMetadata
+  readonly self: {
+    readonly id: NodeId
+    /** Persisted, and higher than at every earlier start. */
+    readonly startNumber: number
+    /** At most metadataBytesMax by `estimateMetadataBytes`. `peer` is where datagrams reach us. */
+    readonly metadata: MemberMetadata
+  }
 }
 
 type DatagramReceived = Extract<MembershipEvent, { type: 'datagram-received' }>
@@ -56,11 +58,11 @@ export class Membership {
   #foreignLoggedMs = Number.NEGATIVE_INFINITY
 
   constructor(options: MembershipOptions) {
-    const { settings, random, id, startNumber, metadata, cluster, clusterId, digest } = options
+    const { settings, random, cluster, clusterId, digest } = options
     this.#settings = settings
     this.#random = random
     this.#seedRetryMs = settings.seedRetryMs
-    const self: Member = { id, startNumber, incarnation: 0, state: 'alive', metadata }
+    const self: Member = { ...options.self, incarnation: 0, state: 'alive' }
     const table = new MemberTable(settings.membersMax)
     const outbox = new Outbox(settings, table, { cluster, clusterId, digest }, self)
     const order = new ProbeOrder(random)
@@ -142,8 +144,7 @@ export class Membership {
       case 'started':
         return this.#start(event.seeds, event.nowMs)
       case 'seeds-resolved':
-        this.#seeds = event.seeds
-        return
+        return this.#changeSeeds(event.seeds)
       case 'datagram-received':
         return this.#hearPacket(event)
       case 'timer-fired':
@@ -183,13 +184,13 @@ export class Membership {
   #start(seeds: readonly Endpoint[], nowMs: number): void {
     if (this.#phase !== 'new') return
     this.#phase = 'running'
-    this.#seeds = seeds
     this.#roster.start(nowMs)
     this.#prober.start()
     this.#armGossip(nowMs, this.#random.fraction() * this.#settings.gossipIntervalMs)
     this.#arm({ type: 'exchange-due' }, this.#random.fraction() * this.#settings.exchangeIntervalMs)
     this.#arm({ type: 'reconnect-due' }, this.#random.fraction() * this.#settings.reconnectIntervalMs)
-    this.#trySeeds()
+    this.#changeSeeds(seeds)
+    this.#armSeeds()
   }
 
   #wake(timer: MembershipTimer, nowMs: number): void {
@@ -213,8 +214,9 @@ export class Membership {
       case 'reconnect-due':
         return this.#reconnect(nowMs)
       case 'seeds-due':
-        if (this.#isAlone()) this.#trySeeds()
-        return
+        if (this.#table.livingCount() > 1) return
+        for (const seed of this.#absentSeeds()) this.#join(seed)
+        return this.#armSeeds()
       default:
         return unreachable(timer)
     }
@@ -286,23 +288,32 @@ export class Membership {
     this.#roster.forgetLongDead(nowMs)
     const [dead] = this.#table.pick(1, this.#random, ({ member }) => member.state === 'dead')
     if (dead !== undefined) this.#prober.probeDead(dead.member.id, dead.member.metadata.peer)
+    const seeds = this.#absentSeeds()
+    const seed = seeds.length === 0 ? undefined : seeds[this.#random.below(seeds.length)]
+    if (seed !== undefined) this.#join(seed)
+  }
+
+  /** Every seed is met once as soon as it is known. */
+  #changeSeeds(seeds: readonly Endpoint[]): void {
+    const former = this.#seeds
+    this.#seeds = seeds
+    for (const seed of this.#absentSeeds()) if (!former.includes(seed)) this.#join(seed)
+  }
+
+  /** Seeds at which no living member is known. */
+  #absentSeeds(): readonly Endpoint[] {
     const living = new Set(
       this.members()
         .filter(isLiving)
         .map((member) => member.metadata.peer),
     )
-    const seeds = this.#seeds.filter((seed) => !living.has(seed))
-    const seed = seeds.length === 0 ? undefined : seeds[this.#random.below(seeds.length)]
-    if (seed !== undefined) this.#join(seed)
+    return this.#seeds.filter((seed) => !living.has(seed))
   }
 
-  /** All seeds now; and as long as nobody is found, again, ever more slowly. */
-  #trySeeds(): void {
-    for (const seed of this.#seeds) {
-      if (seed !== this.self().metadata.peer) this.#join(seed)
-    }
+  /** While nobody is found, the seeds are tried again, ever more slowly. */
+  #armSeeds(): void {
     this.#arm({ type: 'seeds-due' }, this.#seedRetryMs)
-    this.#seedRetryMs = Math.min(2 * this.#seedRetryMs, this.#settings.reconnectIntervalMs)
+    this.#seedRetryMs = Math.min(2 * this.#seedRetryMs, this.#settings.seedRetryMsMax)
   }
 
   #join(seed: Endpoint): void {
@@ -352,10 +363,6 @@ export class Membership {
     if (stalledMs <= this.#settings.loopDelayMsMax) return
     this.#prober.loopDelayed(stalledMs)
     this.#roster.postponeSuspicions(stalledMs)
-  }
-
-  #isAlone(): boolean {
-    return this.#table.livingCount() <= 1
   }
 
   #isLongDead(id: NodeId, nowMs: number): boolean {
