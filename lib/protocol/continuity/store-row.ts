@@ -12,3 +12,17 @@ export interface StoreRow {
   /** Clock readings below this may have been used. */
   readonly hlcUpTo: Hlc
 }
+
+/**
+ * A member's side of `keep-row`: the row to keep from now on. If it is not `pushed`, nothing was kept: the answer must
+ * be the row itself, because its node does not know how far it once was.
+ */
+export function keepRow(kept: StoreRow | undefined, pushed: StoreRow): StoreRow {
+  if (kept === undefined || pushed.seq > kept.seq) return pushed
+  const isSame =
+    pushed.seq === kept.seq &&
+    pushed.generation === kept.generation &&
+    pushed.leaseUpTo === kept.leaseUpTo &&
+    pushed.hlcUpTo === kept.hlcUpTo
+  return isSame ? pushed : kept
+}
