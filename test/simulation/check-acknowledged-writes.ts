@@ -1,0 +1,64 @@
+import { byKey, CausalPast, type KeyHistory } from './causal-past.ts'
+import { type CheckResult, checkResult, type Violation } from './check-result.ts'
+import { type HistoryRecord, type Operation, operationsOf } from './history.ts'
+
+/**
+ * No acknowledged write is lost: after everything healed, each is among the values read, or in the past of one of
+ * them, or of a delete that was tried (a tombstone cannot be seen). Exact for what was observed, without search.
+ *
+ * Also: no read, at any time, returns a value that nobody had written by then.
+ */
+export function checkAcknowledgedWrites(records: readonly HistoryRecord[]): CheckResult {
+  const violations: Violation[] = []
+  let compared = 0
+  for (const history of byKey(operationsOf(records))) {
+    const past = new CausalPast(history.writes)
+    const deletes: string[] = []
+    for (const write of history.writes) if (write.type === 'delete' && write.outcome !== 'fail') deletes.push(write.vid)
+    const acknowledged = history.writes.filter((write) => write.type === 'put' && write.outcome === 'ok')
+    const invocations = new Map(history.writes.map((write) => [write.vid, write]))
+    for (const read of history.reads) {
+      if (read.outcome !== 'ok') continue
+      for (const vid of read.values) {
+        compared += 1
+        const write = invocations.get(vid)
+        if (write === undefined || write.invokedAt > read.endedAt || write.outcome === 'fail' || write.type !== 'put') {
+          violations.push(invented(history, vid, read))
+        }
+      }
+      if (!read.isFinal) continue
+      const covered = past.coverage([...read.values, ...deletes])
+      for (const write of acknowledged) {
+        // What is written after the final read began, it need not show.
+        if (write.endedAt > read.invokedAt) continue
+        compared += 1
+        if (!past.isIn(covered, write.vid)) violations.push(lost(history, past, write, read))
+      }
+    }
+  }
+  return checkResult(violations, compared)
+}
+
+function invented(history: KeyHistory, vid: string, read: Operation): Violation {
+  const message = `a read of ${history.key} returned ${vid}, which nobody had written there by then`
+  return { check: 'invented-value', key: history.key, values: [vid], at: read.invokedAt, message }
+}
+
+/** Says who overwrote it, if one of the values read instead was written without having seen it. */
+function lost(history: KeyHistory, past: CausalPast, write: Operation, read: Operation): Violation {
+  const culprits = history.writes.filter(
+    (other) =>
+      read.values.includes(other.vid) && !past.isBefore(write.vid, other.vid) && !past.isBefore(other.vid, write.vid),
+  )
+  const culprit = culprits.find((other) => other.invokedAt > write.invokedAt) ?? culprits[0]
+  const check =
+    culprit === undefined
+      ? 'lost-write'
+      : culprit.isBlind
+        ? 'lost-write-to-blind-write'
+        : 'lost-write-to-false-ordering'
+  const blame = culprit === undefined ? '' : `; ${culprit.vid}, which had not seen it, is there`
+  const shown = read.values.length === 0 ? 'nothing' : read.values.join(', ')
+  const message = `${write.vid} was acknowledged at ${write.endedAt}, and the final read of ${history.key} shows ${shown}${blame}`
+  return { check, key: history.key, values: [write.vid], at: read.invokedAt, message }
+}

@@ -1,0 +1,116 @@
+/**
+ * One line of a history: what a client asked (`invoke`), how it ended (`ok`; `fail`: surely not applied; `info`: nobody
+ * knows), or what was done to the cluster (`p` is `nemesis`). The same format for simulated and real clusters.
+ */
+export interface HistoryRecord {
+  /** Position in the history. */
+  readonly i: number
+  readonly t: 'invoke' | 'ok' | 'fail' | 'info'
+  /** The process: one thing at a time; retired after an `info`. */
+  readonly p: number | 'nemesis' | 'probe'
+  /** The session the process belongs to. */
+  readonly s?: string | undefined
+  /** `put`, `delete`, `get`, or the name of a fault. */
+  readonly f: string
+  readonly k?: string | undefined
+  /** The unique id of the value written; deletes have one too. */
+  readonly vid?: string | undefined
+  /** The values of the answer whose token is sent back, as the client knows them. */
+  readonly ctx?: readonly string[] | undefined
+  /** The token that is sent back; absent: a blind write. */
+  readonly ctxTok?: string | undefined
+  /** The token a write answered. */
+  readonly retTok?: string | undefined
+  /** The values and the token a read answered. */
+  readonly vals?: readonly string[] | undefined
+  readonly tok?: string | undefined
+  readonly w?: number | string | undefined
+  readonly r?: number | string | undefined
+  readonly node?: string | undefined
+  /** A read after everything healed, from every owner. */
+  readonly final?: true | undefined
+  /** The error's code. */
+  readonly error?: string | undefined
+  /** What the fault was. */
+  readonly v?: unknown
+  /** Nanoseconds on one clock, that of the harness. */
+  readonly ns: number
+}
+
+/** Collects records; a record's position is where it was added. */
+export class History {
+  readonly #records: HistoryRecord[] = []
+
+  get records(): readonly HistoryRecord[] {
+    return this.#records
+  }
+
+  add(record: Omit<HistoryRecord, 'i'>): void {
+    this.#records.push({ i: this.#records.length, ...record })
+  }
+
+  /** JSON Lines. */
+  toLines(): string {
+    return this.#records.map((record) => `${JSON.stringify(record)}\n`).join('')
+  }
+}
+
+export function parseHistory(lines: string): readonly HistoryRecord[] {
+  return lines
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as HistoryRecord)
+}
+
+/** An invocation and its end. */
+export interface Operation {
+  readonly process: number
+  readonly session: string
+  readonly type: 'put' | 'delete' | 'get'
+  readonly key: string
+  /** Of a write; empty for a read. */
+  readonly vid: string
+  readonly context: readonly string[]
+  readonly isBlind: boolean
+  readonly isFinal: boolean
+  /** Positions in the history; an operation of unknown outcome never ends. */
+  readonly invokedAt: number
+  readonly endedAt: number
+  readonly outcome: 'ok' | 'fail' | 'info'
+  /** What a read returned. */
+  readonly values: readonly string[]
+}
+
+/** The operations of a history in the order of their invocations. What never ended is `info`. */
+export function operationsOf(records: readonly HistoryRecord[]): readonly Operation[] {
+  const operations: Operation[] = []
+  const open = new Map<number, number>()
+  for (const record of records) {
+    if (typeof record.p !== 'number') continue
+    if (record.t === 'invoke') {
+      open.set(record.p, operations.length)
+      operations.push({
+        process: record.p,
+        session: record.s ?? `process-${record.p}`,
+        type: record.f === 'put' || record.f === 'delete' ? record.f : 'get',
+        key: record.k ?? '',
+        vid: record.vid ?? '',
+        context: record.ctx ?? [],
+        isBlind: record.ctxTok === undefined,
+        isFinal: record.final === true,
+        invokedAt: record.i,
+        endedAt: Number.POSITIVE_INFINITY,
+        outcome: 'info',
+        values: [],
+      })
+      continue
+    }
+    const index = open.get(record.p)
+    const operation = index === undefined ? undefined : operations[index]
+    if (index === undefined || operation === undefined) continue
+    open.delete(record.p)
+    const endedAt = record.t === 'info' ? Number.POSITIVE_INFINITY : record.i
+    operations[index] = { ...operation, outcome: record.t, endedAt, values: record.vals ?? [] }
+  }
+  return operations
+}

@@ -1,0 +1,121 @@
+import type { Random } from '../../lib/vocabulary/random.ts'
+import { History, type HistoryRecord } from './history.ts'
+
+/** A small history of 2 to 9 operations in which anything may have gone wrong. */
+export function drawHistory(random: Random): readonly HistoryRecord[] {
+  const history = new History()
+  const keys = ['k1', 'k1', 'k1', 'k2']
+  const written: { vid: string; key: string }[] = []
+  const count = 2 + random.below(8)
+  const open: { p: number; f: string; k: string; vid: string | undefined }[] = []
+  for (let p = 0; p < count; p += 1) {
+    const k = pick(random, keys)
+    const f = pick(random, ['put', 'put', 'put', 'delete', 'get', 'get'])
+    const vid = f === 'get' ? undefined : `v${p}`
+    const isBlind = random.below(3) === 0
+    // Mostly values of this key, now and then of another or of nobody.
+    const own = written.filter((one) => one.key === k || random.below(8) === 0).map((one) => one.vid)
+    const ctx = isBlind || f === 'get' ? [] : own.filter(() => random.below(2) === 0)
+    history.add({
+      t: 'invoke',
+      p,
+      s: `s${random.below(2)}`,
+      f,
+      k,
+      vid,
+      ctx: f === 'get' ? undefined : ctx,
+      ctxTok: f === 'get' || isBlind ? undefined : 'token',
+      final: f === 'get' && random.below(2) === 0 ? true : undefined,
+      ns: p,
+    })
+    if (vid !== undefined) written.push({ vid, key: k })
+    open.push({ p, f, k, vid })
+    while (open.length > 0 && random.below(4) > 0) end(open.splice(random.below(open.length), 1)[0])
+  }
+  for (const one of open) end(one)
+  return history.records
+
+  function end(one: { p: number; f: string; k: string; vid: string | undefined } | undefined): void {
+    if (one === undefined) return
+    const t = pick(random, ['ok', 'ok', 'ok', 'ok', 'info', 'fail'] as const)
+    const vals: string[] = []
+    if (one.f === 'get' && t === 'ok') {
+      for (const { vid, key } of written) {
+        if (random.below(key === one.k ? 2 : 12) === 0) vals.push(vid)
+        if (random.below(16) === 0) vals.push(vid)
+      }
+      if (random.below(20) === 0) vals.push('v-of-nobody')
+    }
+    history.add({ t, p: one.p, f: one.f, k: one.k, vid: one.vid, vals: one.f === 'get' ? vals : undefined, ns: one.p })
+  }
+}
+
+/**
+ * A history of the obviously right store: one place, one thing at a time, and for each key the values nobody has
+ * superseded. Ends with final reads of every key.
+ */
+export function drawHealthyHistory(random: Random, operations: number): readonly HistoryRecord[] {
+  const history = new History()
+  const keys = ['k1', 'k2', 'k3']
+  const store = new Map<string, { siblings: Set<string>; seen: Set<string> }>(
+    keys.map((key) => [key, { siblings: new Set(), seen: new Set() }]),
+  )
+  const processes = [0, 1, 2, 3].map((p) => ({ p, session: `s${p}`, tokens: new Map<string, Token>() }))
+  let writes = 0
+  for (let step = 0; step < operations; step += 1) {
+    const process = pick(random, processes)
+    const k = pick(random, keys)
+    const state = store.get(k) as { siblings: Set<string>; seen: Set<string> }
+    if (random.below(3) === 0) {
+      process.tokens.set(k, read(process.p, process.session, k, state, false))
+      continue
+    }
+    const f = random.below(5) === 0 ? 'delete' : 'put'
+    const vid = `v${writes}`
+    writes += 1
+    const token = random.below(4) === 0 ? undefined : process.tokens.get(k)
+    const ctx = token?.values ?? []
+    const base = { p: process.p, s: process.session, f, k, vid, ns: step }
+    history.add({ ...base, t: 'invoke', ctx, ctxTok: token === undefined ? undefined : 'token' })
+    const outcome = pick(random, ['ok', 'ok', 'ok', 'ok', 'ok', 'info', 'fail'] as const)
+    if (outcome === 'ok' || (outcome === 'info' && random.below(2) === 0)) {
+      for (const seen of token?.covered ?? []) state.siblings.delete(seen)
+      for (const seen of token?.covered ?? []) state.seen.add(seen)
+      state.seen.add(vid)
+      if (f === 'put') state.siblings.add(vid)
+    }
+    history.add({ ...base, t: outcome })
+    if (outcome === 'ok') {
+      process.tokens.set(k, { values: [vid], covered: new Set([...(token?.covered ?? []), vid]) })
+    } else if (outcome === 'info') {
+      // As a real client: another process goes on, with nothing in hand.
+      process.p += processes.length
+      process.tokens.clear()
+    }
+  }
+  for (const [k, state] of store) read(1_000_000, 'final', k, state, true)
+  return history.records
+
+  function read(
+    p: number,
+    s: string,
+    k: string,
+    state: { siblings: Set<string>; seen: Set<string> },
+    isFinal: boolean,
+  ): Token {
+    const final = isFinal ? true : undefined
+    history.add({ t: 'invoke', p, s, f: 'get', k, final, ns: 0 })
+    history.add({ t: 'ok', p, s, f: 'get', k, vals: [...state.siblings], tok: 'token', ns: 0 })
+    return { values: [...state.siblings], covered: new Set(state.seen) }
+  }
+}
+
+/** What a client holds: the values it knows it saw, and all that the store knows it covers. */
+interface Token {
+  readonly values: readonly string[]
+  readonly covered: ReadonlySet<string>
+}
+
+function pick<Value>(random: Random, values: readonly Value[]): Value {
+  return values[random.below(values.length)] as Value
+}
