@@ -1,0 +1,22 @@
+import type { NodeApi } from '../node/node-api.ts'
+import type { Log } from '../ports/log.ts'
+import type { Metrics } from '../ports/metrics.ts'
+import type { Hash } from '../vocabulary/hash.ts'
+import type { BodyBudget } from './body-budget.ts'
+import type { HttpLimits } from './http-limits.ts'
+import type { HttpMetrics } from './http-metrics.ts'
+import type { RequestIds } from './request-id.ts'
+
+/** What every route stands on. One per server. */
+export interface Edge {
+  readonly node: NodeApi
+  readonly metrics: Metrics
+  readonly httpMetrics: HttpMetrics
+  readonly log: Log
+  readonly hash: Hash
+  readonly requestIds: RequestIds
+  readonly limits: HttpLimits
+  readonly bodies: BodyBudget
+  /** True once the server is closing: every answer then ends its connection. */
+  isClosing: boolean
+}

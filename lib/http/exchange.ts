@@ -1,0 +1,211 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Aftermath, InternalError, MethodNotAllowed } from '../vocabulary/errors.ts'
+import { valueBytesMax } from '../vocabulary/limits.ts'
+import type { Edge } from './edge.ts'
+import { retryAfterSeconds } from './error-status.ts'
+import type { OperationMetrics } from './http-metrics.ts'
+import { isStarlingError, problemMediaType, problemOf } from './problem.ts'
+import type { RequestHeaders } from './request-headers.ts'
+
+export type Incoming = FastifyRequest['raw']
+export type Outgoing = FastifyReply['raw']
+
+/** A response's headers as Node takes them fastest: names and values in turn. */
+export type HeaderList = string[]
+
+/**
+ * One request and its one answer. Answers are written to Node's response at once, past fastify's reply: the data routes
+ * pay for no serializer, hook or promise.
+ */
+export class Exchange {
+  readonly edge: Edge
+  readonly incoming: Incoming
+  /** The request target as the client sent it. */
+  readonly target: string
+  readonly requestId: string
+  readonly #outgoing: Outgoing
+  readonly #operation: OperationMetrics
+  readonly #startedMs: number
+  #bodyBytesReserved = 0
+  #isAnswered = false
+  /** What an unexpected exception leaves behind: writes that were handed to the node may have happened. */
+  aftermathOfBugs: Aftermath = 'nothing-changed'
+
+  constructor(edge: Edge, operation: OperationMetrics, incoming: Incoming, outgoing: Outgoing, target: string) {
+    this.edge = edge
+    this.incoming = incoming
+    this.target = target
+    this.requestId = edge.requestIds.of(incoming.headers['x-request-id'])
+    this.#outgoing = outgoing
+    this.#operation = operation
+    this.#startedMs = performance.now()
+  }
+
+  get headers(): RequestHeaders {
+    return this.incoming.headers
+  }
+
+  get elapsedMs(): number {
+    return performance.now() - this.#startedMs
+  }
+
+  get isAnswered(): boolean {
+    return this.#isAnswered
+  }
+
+  /** Runs `step`, in which our own bugs become an answer instead of the end of the process. */
+  guard(step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  /** @param outcome how the metrics call it */
+  answer(outcome: string, status: number, headers: HeaderList, body?: Uint8Array | string): void {
+    if (this.#isAnswered) return
+    const lingers = this.#prepareHead(headers)
+    if (body !== undefined) {
+      const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+      headers.push('Content-Length', String(length))
+    }
+    // Throws on a header that cannot be sent, before anything is: `guard` then answers with a problem.
+    this.#outgoing.writeHead(status, headers)
+    this.#close(outcome)
+    if (lingers) this.#linger(body)
+    else this.#outgoing.end(body)
+  }
+
+  answerJson(outcome: string, status: number, value: unknown): void {
+    this.answer(outcome, status, ['Content-Type', 'application/json'], JSON.stringify(value))
+  }
+
+  /**
+   * Starts an answer of unknown length. `pull` is asked for the next piece whenever the client has taken the last;
+   * undefined ends the answer.
+   */
+  answerInPieces(outcome: string, status: number, headers: HeaderList, pull: () => string | undefined): void {
+    if (this.#isAnswered) return
+    this.#prepareHead(headers)
+    const outgoing = this.#outgoing
+    outgoing.writeHead(status, headers)
+    this.#close(outcome)
+    const write = (): void => {
+      try {
+        for (let piece = pull(); piece !== undefined; piece = pull()) {
+          if (outgoing.destroyed) return
+          if (!outgoing.write(piece)) {
+            outgoing.once('drain', write)
+            return
+          }
+        }
+        outgoing.end()
+      } catch (error) {
+        // A cut body is the only way left to say so.
+        this.#logBug(error)
+        outgoing.destroy()
+      }
+    }
+    write()
+  }
+
+  /** Answers with the problem that `error` is; anything but a StarlingError is a bug of ours. */
+  fail(error: unknown, headers: HeaderList = [], extension: Readonly<Record<string, unknown>> = {}): void {
+    if (this.#isAnswered) {
+      this.#logBug(error)
+      return
+    }
+    const known = isStarlingError(error) ? error : this.#bug(error)
+    const problem = problemOf(known, this.requestId)
+    if (problem.status === 429 || problem.status === 503) headers.push('Retry-After', String(retryAfterSeconds))
+    headers.push('Content-Type', problemMediaType)
+    this.answer(known.code, problem.status, headers, JSON.stringify({ ...problem, ...extension }))
+  }
+
+  failWithMethod(method: string, allowed: readonly string[]): void {
+    const allow = allowed.join(', ')
+    this.fail(new MethodNotAllowed(`${method} does not work here`, { hint: `Allowed here: ${allow}.` }), [
+      'Allow',
+      allow,
+    ])
+  }
+
+  /** The client went away before its request was complete. */
+  abandon(): void {
+    if (this.#isAnswered) return
+    this.#close('aborted')
+    this.#outgoing.destroy()
+  }
+
+  /** Counts bytes of the body against the server's budget until the answer is given. */
+  reserveBody(bytes: number): boolean {
+    if (!this.edge.bodies.reserve(bytes)) return false
+    this.#bodyBytesReserved += bytes
+    return true
+  }
+
+  /** Lets a client that asked first send its body. */
+  inviteBody(): void {
+    if (this.incoming.headers.expect !== undefined && this.incoming.httpVersionMinor > 0) this.#outgoing.writeContinue()
+  }
+
+  /** True when the connection cannot be used again, because the rest of the request's body is not worth reading. */
+  #prepareHead(headers: HeaderList): boolean {
+    headers.push(
+      'Cache-Control',
+      'no-store',
+      'Vary',
+      'Accept',
+      'X-Content-Type-Options',
+      'nosniff',
+      'X-Request-Id',
+      this.requestId,
+    )
+    const lingers = !this.incoming.complete && isBodyLongOrUnknown(this.incoming)
+    if (lingers || this.edge.isClosing) headers.push('Connection', 'close')
+    return lingers
+  }
+
+  #close(outcome: string): void {
+    this.#isAnswered = true
+    if (this.#bodyBytesReserved > 0) this.edge.bodies.release(this.#bodyBytesReserved)
+    this.#operation.record(outcome, this.elapsedMs / 1000)
+  }
+
+  /**
+   * The whole answer is sent, but the connection ends only after the client has stopped sending: closing a socket with
+   * unread bytes makes the system throw away the answer as well (as nginx's lingering_close prevents).
+   */
+  #linger(body: Uint8Array | string | undefined): void {
+    const { incoming } = this
+    const outgoing = this.#outgoing
+    if (body === undefined) outgoing.flushHeaders()
+    else outgoing.write(body)
+    const timer = setTimeout(end, this.edge.limits.lingerMs)
+    function end(): void {
+      clearTimeout(timer)
+      outgoing.end()
+    }
+    incoming.once('end', end)
+    incoming.once('close', end)
+    incoming.resume()
+  }
+
+  #bug(error: unknown): InternalError {
+    this.#logBug(error)
+    return new InternalError('something went wrong inside the node', { aftermath: this.aftermathOfBugs, cause: error })
+  }
+
+  #logBug(error: unknown): void {
+    const { requestId, target } = this
+    this.edge.log.error({ requestId, method: this.incoming.method, target, error }, 'a request met a bug')
+  }
+}
+
+/** A body worth reading to its end, to keep the connection, has a known length that a value may have. */
+function isBodyLongOrUnknown(incoming: Incoming): boolean {
+  const { headers } = incoming
+  if (headers['transfer-encoding'] !== undefined) return true
+  return headers['content-length'] !== undefined && Number(headers['content-length']) > valueBytesMax
+}

@@ -1,0 +1,74 @@
+import type { CounterCell, HistogramCell, MetricDeclaration, Metrics } from '../ports/metrics.ts'
+
+/** What the HTTP room counts; docs/ lists the same. */
+export const httpMetricDeclarations = {
+  requests: {
+    name: 'starling_requests_total',
+    help: 'Requests answered, by operation and by how they ended: ok, siblings, not-found, not-modified, aborted, or an error code.',
+    labels: ['operation', 'outcome'],
+  },
+  seconds: {
+    name: 'starling_request_seconds',
+    help: 'Seconds from the headers of a request to its answer.',
+    labels: ['operation'],
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+  },
+  connections: { name: 'starling_http_connections', help: 'Open HTTP connections.' },
+  connectionsRefused: {
+    name: 'starling_http_connections_refused_total',
+    help: 'HTTP connections closed at once because connectionsMax were open.',
+  },
+  malformed: {
+    name: 'starling_http_malformed_requests_total',
+    help: 'Requests that were not HTTP, too long in the headers, or too slow.',
+  },
+  requestBytes: { name: 'starling_http_request_body_bytes_total', help: 'Bytes of request bodies read.' },
+  bodiesBytes: { name: 'starling_http_bodies_bytes', help: 'Bytes of request bodies held now.' },
+} as const satisfies Record<string, MetricDeclaration & { readonly buckets?: readonly number[] }>
+
+/** The numbers of one operation, looked up once and kept by its route. */
+export class OperationMetrics {
+  readonly #outcomeCells = new Map<string, CounterCell>()
+  readonly #cellOf: (outcome: string) => CounterCell
+  readonly #seconds: HistogramCell
+
+  constructor(cellOf: (outcome: string) => CounterCell, seconds: HistogramCell) {
+    this.#cellOf = cellOf
+    this.#seconds = seconds
+  }
+
+  /** Outcomes are a closed set of words, so that the number of time series is bounded. */
+  record(outcome: string, seconds: number): void {
+    let cell = this.#outcomeCells.get(outcome)
+    if (cell === undefined) {
+      cell = this.#cellOf(outcome)
+      this.#outcomeCells.set(outcome, cell)
+    }
+    cell.add(1)
+    this.#seconds.observe(seconds)
+  }
+}
+
+export interface HttpMetrics {
+  operation(name: string): OperationMetrics
+  readonly connectionsRefused: CounterCell
+  readonly malformed: CounterCell
+  readonly requestBytes: CounterCell
+}
+
+/** @param readings asked when somebody looks */
+export function declareHttpMetrics(
+  metrics: Metrics,
+  readings: { readonly connections: () => number; readonly bodiesBytes: () => number },
+): HttpMetrics {
+  const requests = metrics.counter(httpMetricDeclarations.requests)
+  const seconds = metrics.histogram(httpMetricDeclarations.seconds)
+  metrics.gauge(httpMetricDeclarations.connections, readings.connections)
+  metrics.gauge(httpMetricDeclarations.bodiesBytes, readings.bodiesBytes)
+  return {
+    operation: (name) => new OperationMetrics((outcome) => requests(name, outcome), seconds(name)),
+    connectionsRefused: metrics.counter(httpMetricDeclarations.connectionsRefused)(),
+    malformed: metrics.counter(httpMetricDeclarations.malformed)(),
+    requestBytes: metrics.counter(httpMetricDeclarations.requestBytes)(),
+  }
+}

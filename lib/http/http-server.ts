@@ -1,0 +1,159 @@
+import fastify from 'fastify'
+import type { NodeApi } from '../node/node-api.ts'
+import type { Log } from '../ports/log.ts'
+import type { Metrics } from '../ports/metrics.ts'
+import { UnknownRoute } from '../vocabulary/errors.ts'
+import type { Hash } from '../vocabulary/hash.ts'
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../vocabulary/ids.ts'
+import { invariant } from '../vocabulary/invariant.ts'
+import type { Random } from '../vocabulary/random.ts'
+import { BodyBudget } from './body-budget.ts'
+import type { Edge } from './edge.ts'
+import { Exchange, type Incoming, type Outgoing } from './exchange.ts'
+import { type HttpLimits, httpLimitsDefault } from './http-limits.ts'
+import { declareHttpMetrics } from './http-metrics.ts'
+import { guardSockets } from './malformed.ts'
+import { RequestIds } from './request-id.ts'
+import { resources } from './resources.ts'
+import { plugin } from './route.ts'
+import { routingPath, routingPathOfTemplate } from './target.ts'
+
+export interface HttpServerOptions {
+  readonly node: NodeApi
+  readonly metrics: Metrics
+  readonly log: Log
+  readonly hash: Hash
+  /** Makes the ids of requests. */
+  readonly random: Random
+  readonly limits?: Partial<HttpLimits> | undefined
+}
+
+/** Why the server does not listen: `in-use` when another process does. */
+export interface ListenFailure {
+  readonly kind: 'in-use' | 'failed'
+  readonly message: string
+}
+
+/** The HTTP API of one node. */
+export interface HttpServer {
+  /** Where it listens, with the port that the system chose; undefined while it does not. */
+  readonly address: Endpoint | undefined
+  /** Once. */
+  listen(at: Endpoint, done: (failure: ListenFailure | undefined) => void): void
+  /** Stops accepting, lets requests in flight end (up to closeTimeoutMs, then cuts them), and calls back. */
+  close(done: () => void): void
+}
+
+/** Puts the HTTP API in front of `options.node`. Listens nowhere yet. */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const limits = { ...httpLimitsDefault, ...options.limits }
+  const bodies = new BodyBudget(limits.bodiesBytesMax)
+  let connections = 0
+  const edge: Edge = {
+    node: options.node,
+    metrics: options.metrics,
+    httpMetrics: declareHttpMetrics(options.metrics, {
+      connections: () => connections,
+      bodiesBytes: () => bodies.bytesHeld,
+    }),
+    log: options.log,
+    hash: options.hash,
+    requestIds: new RequestIds(options.random),
+    limits,
+    bodies,
+    isClosing: false,
+  }
+
+  const app = fastify({
+    logger: false,
+    rewriteUrl: (request) => routingPath(request.url ?? '/'),
+    genReqId: () => '',
+    exposeHeadRoutes: false,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    http: {
+      maxHeaderSize: limits.headerBytesMax,
+      headersTimeout: limits.headersTimeoutMs,
+      connectionsCheckingInterval: limits.connectionsCheckMs,
+    },
+    clientErrorHandler: () => {},
+    frameworkErrors: (_error, request, reply) => {
+      reply.hijack()
+      answerUnrouted(request.raw, reply.raw, request.originalUrl)
+    },
+  })
+  // Bodies are read by the routes that have one: see value-body.ts.
+  for (const method of ['PUT', 'DELETE', 'POST', 'PATCH', 'OPTIONS']) {
+    app.addHttpMethod(method, { hasBody: false, overrideExisting: true })
+  }
+
+  const routes = resources(edge)
+  const methodsByPath = new Map<string, string[]>()
+  for (const resource of routes) {
+    app.register(plugin(edge, resource))
+    for (const route of resource) {
+      const path = routingPathOfTemplate(route.path)
+      methodsByPath.set(path, [...(methodsByPath.get(path) ?? []), route.method])
+    }
+  }
+  const unrouted = edge.httpMetrics.operation('unknown')
+  app.setNotFoundHandler((request, reply) => {
+    reply.hijack()
+    answerUnrouted(request.raw, reply.raw, request.originalUrl)
+  })
+
+  const { server } = app
+  server.maxConnections = limits.connectionsMax
+  server.on('connection', (socket) => {
+    connections += 1
+    socket.once('close', () => {
+      connections -= 1
+    })
+  })
+  server.on('drop', () => edge.httpMetrics.connectionsRefused.add(1))
+  guardSockets(server, edge)
+
+  let address: Endpoint | undefined
+  return {
+    get address() {
+      return address
+    },
+    listen(at, done) {
+      const endpoint = parseEndpoint(at)
+      invariant(endpoint !== undefined, 'an endpoint is host:port', { at })
+      app.ready((error) => {
+        if (error != null) throw error
+        const refused = (failure: Error & { code?: string }): void =>
+          done({ kind: failure.code === 'EADDRINUSE' ? 'in-use' : 'failed', message: failure.message })
+        server.once('error', refused)
+        server.listen({ host: endpoint.host, port: endpoint.port }, () => {
+          server.removeListener('error', refused)
+          const bound = server.address()
+          if (bound !== null && typeof bound === 'object') address = formatEndpoint(bound.address, bound.port)
+          done(undefined)
+        })
+      })
+    },
+    close(done) {
+      edge.isClosing = true
+      // A connection falls idle only after its last answer: ask again until all have gone.
+      const sweep = setInterval(() => server.closeIdleConnections(), 50)
+      const cut = setTimeout(() => server.closeAllConnections(), limits.closeTimeoutMs)
+      const closed = (): void => {
+        clearInterval(sweep)
+        clearTimeout(cut)
+        address = undefined
+        app.close(done)
+      }
+      if (server.listening) server.close(closed)
+      else closed()
+    },
+  }
+
+  function answerUnrouted(incoming: Incoming, outgoing: Outgoing, target: string): void {
+    const exchange = new Exchange(edge, unrouted, incoming, outgoing, target)
+    const allowed = methodsByPath.get(routingPath(target))
+    if (allowed !== undefined) exchange.failWithMethod(incoming.method ?? '', allowed)
+    else exchange.fail(new UnknownRoute('no route answers this path'))
+  }
+}

@@ -1,0 +1,108 @@
+import { contentTypeBytesMax, idempotencyKeyBytesMax, metadataBytesMax } from '../vocabulary/limits.ts'
+import { integer, oneOfWords, text } from './json-schema.ts'
+import { ttlSecondsMax } from './request-headers.ts'
+import type { HeaderDeclaration, ResponseDeclaration } from './route.ts'
+import { siblingsSchema } from './sibling-view.ts'
+
+type Headers = Readonly<Record<string, HeaderDeclaration>>
+
+const session: Headers = {
+  'Starling-Session': header(
+    'Checked for its form. What it promises comes in a later release; until then it has no effect.',
+  ),
+}
+
+const conditional: Headers = {
+  'Starling-Context': header(
+    'The context of the read (or write) that this write is based on. Without it: a blind write.',
+  ),
+  'If-Match': header(
+    'ETags of which one must be the current one, or * for any value. Best effort, not compare-and-swap.',
+  ),
+  'Idempotency-Key': header(
+    'Checked for its form. What it promises comes in a later release; until then a retried write is a second write.',
+    { minLength: 1, maxLength: idempotencyKeyBytesMax },
+  ),
+}
+
+export const getHeaders: Headers = {
+  'If-None-Match': header('An ETag: 304 if the state has not changed.'),
+  Accept: header('multipart/mixed to get siblings in that form; otherwise they come as JSON.'),
+  ...session,
+}
+
+export const putHeaders: Headers = {
+  'Content-Type': header('Comes back with the value, exactly.', {
+    default: 'application/octet-stream',
+    maxLength: contentTypeBytesMax,
+  }),
+  'Starling-Meta-*': header(
+    `Metadata, UTF-8: comes back under lower-case names. Up to ${metadataBytesMax} bytes in all.`,
+  ),
+  'Starling-TTL': {
+    description: 'Seconds until readers stop seeing this write.',
+    schema: integer('Seconds.', { minimum: 1, maximum: ttlSecondsMax }),
+  },
+  'If-None-Match': {
+    description: 'Only *: write only where nothing is. Best effort, not compare-and-swap.',
+    schema: oneOfWords('Only *.', ['*']),
+  },
+  ...conditional,
+  ...session,
+}
+
+export const deleteHeaders: Headers = {
+  ...conditional,
+  'Starling-Context': header(
+    'The context of the read that this delete is based on. Without it: what a quorum read sees now.',
+  ),
+  ...session,
+}
+
+const written: Headers = {
+  'Starling-Context': header('Covers what the context of the request covered, plus this write.'),
+  'Starling-Quorum': header('Answered and needed acks, and who gave them: w=3/2; owners=3; fallbacks=0'),
+  'Starling-Receipt': header('With ?receipt=full: who coordinated, who owns the key; JSON.'),
+}
+
+const read: Headers = {
+  'Starling-Context': header('Covers everything in this answer. Send it with the write that is based on it.'),
+  'Starling-Siblings': { description: 'How many values there are.', schema: integer('Values.', { minimum: 0 }) },
+  'Starling-Quorum': header('Answered and needed answers, and who gave them: r=2/2; owners=2; fallbacks=0'),
+  'Starling-Receipt': header('With ?receipt=full: who coordinated, who owns the key; JSON.'),
+}
+
+const etag: Headers = { ETag: header('The state hash: equal exactly where nodes hold the same.') }
+
+export const writtenResponse: ResponseDeclaration = {
+  description: 'Done. Also a DELETE that found nothing, which then makes nothing and has no context.',
+  content: {},
+  headers: written,
+}
+
+export const foundResponses = {
+  200: {
+    description: 'The value.',
+    content: { '*/*': { description: 'The bytes, under the Content-Type they were stored with.' } },
+    headers: {
+      ...read,
+      ...etag,
+      'Starling-Meta-*': header('The metadata of the value.'),
+      'Starling-Expires-At': header('When the value expires, if it does.', { format: 'date-time' }),
+      'Content-Security-Policy': header('Always sandbox: a stored page does not run in the origin of the API.'),
+    },
+  },
+  300: {
+    description: 'Several values that no write has superseded.',
+    content: {
+      'application/json': siblingsSchema,
+      'multipart/mixed': { type: 'string', description: 'One part per sibling, with its own headers.' },
+    },
+    headers: { ...read, ...etag },
+  },
+  304: { description: 'The state is the one that If-None-Match names.', content: {}, headers: { ...read, ...etag } },
+} as const satisfies Readonly<Record<number, ResponseDeclaration>>
+
+function header(description: string, more = {}): HeaderDeclaration {
+  return { description, schema: text(description, more) }
+}

@@ -1,0 +1,184 @@
+import type { ClientAnswer, ClientRequest, ReadOptions, WriteOptions } from '../protocol/quorum/client-request.ts'
+import { DeadlineExceeded, type ErrorCode } from '../vocabulary/errors.ts'
+import { readIfMatch, readIfNoneMatchOfWrite, refuseIfNoneMatch } from './conditions.ts'
+import type { Exchange, HeaderList } from './exchange.ts'
+import { answerRead, answerWritten } from './key-answer.ts'
+import { deleteHeaders, foundResponses, getHeaders, putHeaders, writtenResponse } from './key-documentation.ts'
+import { keyParameters, wordParameter } from './parameters.ts'
+import { QueryReader, type ValuesOf } from './query.ts'
+import { fullReceipt } from './receipt.ts'
+import {
+  checkReservedHeaders,
+  readContentType,
+  readContext,
+  readMetadata,
+  readTtlSeconds,
+  refuseEncodings,
+} from './request-headers.ts'
+import { headOf, type Route } from './route.ts'
+import { bucketOf, keyOf, queryOf } from './target.ts'
+import { readValueBody } from './value-body.ts'
+
+const keyQuery = new QueryReader(keyParameters)
+const putQuery = new QueryReader({
+  ...keyParameters,
+  return: wordParameter('With value, the answer is what a GET would now answer.', ['value']),
+})
+
+const path = '/v1/kv/{bucket}/{key}'
+const errors: readonly ErrorCode[] = [
+  'invalid-key',
+  'invalid-bucket',
+  'invalid-parameter',
+  'invalid-header',
+  'overloaded',
+  'quorum-unavailable',
+  'no-layout',
+  'draining',
+  'storage-failed',
+  'clock-skew',
+  'deadline-exceeded',
+]
+
+const get: Route = {
+  method: 'GET',
+  path,
+  operation: 'get',
+  summary: 'Read a key.',
+  query: keyQuery.parameters,
+  headers: getHeaders,
+  responses: foundResponses,
+  errors: ['not-found', ...errors],
+  answer(exchange) {
+    const bucket = bucketOf(exchange.target)
+    const key = keyOf(exchange.target)
+    const query = keyQuery.read(queryOf(exchange.target))
+    checkReservedHeaders(exchange.headers, false)
+    serve(exchange, query, {
+      type: 'get',
+      bucket,
+      key,
+      timeoutMs: query.timeout,
+      options: readOptions(query),
+    })
+  },
+}
+
+const put: Route = {
+  method: 'PUT',
+  path,
+  operation: 'put',
+  summary: 'Write a value under a key.',
+  query: putQuery.parameters,
+  headers: putHeaders,
+  takesValue: true,
+  responses: { 204: writtenResponse, 200: foundResponses[200], 300: foundResponses[300] },
+  errors: [
+    ...errors,
+    'invalid-context',
+    'precondition-failed',
+    'too-many-siblings',
+    'value-too-large',
+    'metadata-too-large',
+    'unsupported-encoding',
+  ],
+  answer(exchange) {
+    const { headers } = exchange
+    const bucket = bucketOf(exchange.target)
+    const key = keyOf(exchange.target)
+    const query = putQuery.read(queryOf(exchange.target))
+    checkReservedHeaders(headers, true)
+    refuseEncodings(headers)
+    const contentType = readContentType(headers)
+    const context = readContext(headers)
+    const metadata = readMetadata(headers)
+    const ttlSeconds = readTtlSeconds(headers)
+    const ifMatch = readIfMatch(headers)
+    const ifNoneMatch = readIfNoneMatchOfWrite(headers)
+    readValueBody(exchange, (value) => {
+      serve(exchange, query, {
+        type: 'put',
+        bucket,
+        key,
+        timeoutMs: timeLeft(exchange, query.timeout),
+        options: writeOptions(query),
+        context,
+        value,
+        contentType,
+        metadata,
+        ttlSeconds,
+        returnValue: query.return === 'value',
+        ifMatch,
+        ifNoneMatch,
+      })
+    })
+  },
+}
+
+const remove: Route = {
+  method: 'DELETE',
+  path,
+  operation: 'delete',
+  summary: 'Delete a key.',
+  query: keyQuery.parameters,
+  headers: deleteHeaders,
+  responses: { 204: writtenResponse },
+  errors: [...errors, 'invalid-context', 'precondition-failed'],
+  answer(exchange) {
+    const { headers } = exchange
+    const bucket = bucketOf(exchange.target)
+    const key = keyOf(exchange.target)
+    const query = keyQuery.read(queryOf(exchange.target))
+    checkReservedHeaders(headers, true)
+    const context = readContext(headers)
+    const ifMatch = readIfMatch(headers)
+    refuseIfNoneMatch(headers)
+    serve(exchange, query, {
+      type: 'delete',
+      bucket,
+      key,
+      timeoutMs: query.timeout,
+      options: writeOptions(query),
+      context,
+      ifMatch,
+    })
+  },
+}
+
+export const keyRoutes: readonly Route[] = [get, headOf(get), put, remove]
+
+type KeyQuery = ValuesOf<typeof keyParameters>
+
+function serve(exchange: Exchange, query: KeyQuery, request: ClientRequest): void {
+  if (request.type !== 'get') exchange.aftermathOfBugs = 'may-have-changed'
+  exchange.edge.node.serve(request, (error, answer) => {
+    exchange.guard(() => {
+      if (answer === undefined) exchange.fail(error)
+      else answerServed(exchange, query, request, answer)
+    })
+  })
+}
+
+function answerServed(exchange: Exchange, query: KeyQuery, request: ClientRequest, answer: ClientAnswer): void {
+  const headers: HeaderList = []
+  if (query.receipt !== undefined) {
+    headers.push('Starling-Receipt', fullReceipt(exchange.edge.node, request, answer.quorum))
+  }
+  if (answer.type === 'got') answerRead(exchange, answer, headers)
+  else answerWritten(exchange, answer, headers)
+}
+
+function readOptions(query: KeyQuery): ReadOptions {
+  return { r: query.r, pr: query.pr, sloppy: query.sloppy }
+}
+
+function writeOptions(query: KeyQuery): WriteOptions {
+  return { w: query.w, pw: query.pw, sloppy: query.sloppy, durability: query.durability }
+}
+
+/** The body took its share of the deadline. @throws {DeadlineExceeded} when nothing is left of it */
+function timeLeft(exchange: Exchange, timeoutMs: number): number {
+  const left = Math.ceil(timeoutMs - exchange.elapsedMs)
+  if (left <= 0) throw new DeadlineExceeded('the deadline passed while the value was being sent')
+  return left
+}

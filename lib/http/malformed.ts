@@ -1,0 +1,65 @@
+import type { FastifyInstance } from 'fastify'
+import { DeadlineExceeded, InvalidHeader, type StarlingError } from '../vocabulary/errors.ts'
+import type { Edge } from './edge.ts'
+import { problemMediaType, problemOf } from './problem.ts'
+
+type Server = FastifyInstance['server']
+
+/** Node's parser failed, or the request took too long; `code` tells which. */
+interface ClientError extends Error {
+  readonly code?: string
+}
+
+/** Answers what never becomes a request, and lets routes decide whether to invite a body. */
+export function guardSockets(server: Server, edge: Edge): void {
+  server.removeAllListeners('clientError')
+  server.on('clientError', (error: ClientError, socket) => {
+    // A reset has nobody to answer, and behind an answer that has begun a second one would be read as part of it.
+    if (error.code === 'ECONNRESET' || !socket.writable || hasAnswerUnderWay(socket)) {
+      socket.destroy()
+      return
+    }
+    edge.httpMetrics.malformed.add(1)
+    const { status, problem } = describe(error)
+    const body = JSON.stringify(problemOf(problem, edge.requestIds.next(), status))
+    socket.end(responseText(status, body))
+  })
+  // Without a listener Node invites every body at once; `readValueBody` does it after the checks.
+  server.on('checkContinue', (incoming, outgoing) => {
+    server.emit('request', incoming, outgoing)
+  })
+}
+
+function describe(error: ClientError): { readonly status: number; readonly problem: StarlingError } {
+  switch (error.code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return { status: 408, problem: new DeadlineExceeded('the request took too long to arrive') }
+    case 'HPE_HEADER_OVERFLOW':
+      return { status: 431, problem: new InvalidHeader('request line and headers are too long together') }
+    default:
+      return { status: 400, problem: new InvalidHeader(`this is not HTTP: ${error.message}`) }
+  }
+}
+
+function responseText(status: number, body: string): string {
+  const reasons: Readonly<Record<number, string>> = {
+    400: 'Bad Request',
+    408: 'Request Timeout',
+    431: 'Request Header Fields Too Large',
+  }
+  const head = [
+    `HTTP/1.1 ${status} ${reasons[status]}`,
+    `Content-Type: ${problemMediaType}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Cache-Control: no-store',
+    'X-Content-Type-Options: nosniff',
+    'Connection: close',
+  ]
+  return `${head.join('\r\n')}\r\n\r\n${body}`
+}
+
+/** Node keeps the response that is being written on the socket. */
+function hasAnswerUnderWay(socket: object): boolean {
+  const message = (socket as { readonly _httpMessage?: { readonly headersSent: boolean } | null })._httpMessage
+  return message?.headersSent === true
+}

@@ -1,0 +1,103 @@
+import type { Metadata } from '../protocol/causality/record.ts'
+import { InvalidContext, InvalidHeader, MetadataTooLarge, UnsupportedEncoding } from '../vocabulary/errors.ts'
+import { contentTypeBytesMax, idempotencyKeyBytesMax, metadataBytesMax } from '../vocabulary/limits.ts'
+import { decodeHeaderText, isVisibleAscii } from './header-text.ts'
+import { parseInteger } from './parameters.ts'
+
+/** Header names in lower case, repeated ones joined by Node. */
+export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>
+
+export const contentTypeDefault = 'application/octet-stream'
+/** A hundred years: beyond it, nothing expires. */
+export const ttlSecondsMax = 3_155_760_000
+const sessionBytesMax = 16 * 1024
+const metadataPrefix = 'starling-meta-'
+
+/** @throws {InvalidHeader} longer than 255 bytes, or not UTF-8 */
+export function readContentType(headers: RequestHeaders): string {
+  const header = single(headers, 'content-type')
+  if (header === undefined || header === '') return contentTypeDefault
+  if (header.length > contentTypeBytesMax) {
+    throw new InvalidHeader(`Content-Type is longer than ${contentTypeBytesMax} bytes`)
+  }
+  return decoded('Content-Type', header)
+}
+
+/** A token, as it came. @throws {InvalidContext} when the header is there and empty */
+export function readContext(headers: RequestHeaders): string | undefined {
+  const header = single(headers, 'starling-context')
+  if (header === '') {
+    throw new InvalidContext('Starling-Context is empty', { hint: 'Leave the header out for a blind write.' })
+  }
+  return header
+}
+
+/**
+ * The `Starling-Meta-*` headers without that prefix, sorted by name.
+ * @throws {MetadataTooLarge} beyond 8 KiB of names and values
+ * @throws {InvalidHeader} for a value that is not UTF-8, or a name that is only the prefix
+ */
+export function readMetadata(headers: RequestHeaders): Metadata {
+  let found: (readonly [string, string])[] | undefined
+  let bytes = 0
+  for (const header in headers) {
+    if (!header.startsWith(metadataPrefix)) continue
+    const name = header.slice(metadataPrefix.length)
+    if (name === '') throw new InvalidHeader('the header Starling-Meta- names no metadata')
+    const value = single(headers, header) as string
+    bytes += name.length + value.length
+    if (bytes > metadataBytesMax) {
+      throw new MetadataTooLarge(`the metadata is larger than ${metadataBytesMax} bytes`)
+    }
+    found ??= []
+    found.push([name, decoded(header, value)])
+  }
+  return found === undefined ? noMetadata : found.sort(([one], [other]) => (one < other ? -1 : 1))
+}
+
+/** @throws {InvalidHeader} */
+export function readTtlSeconds(headers: RequestHeaders): number | undefined {
+  const header = single(headers, 'starling-ttl')
+  if (header === undefined) return undefined
+  const seconds = parseInteger(header, 1, ttlSecondsMax)
+  if (seconds === undefined) throw new InvalidHeader(`Starling-TTL must be 1 to ${ttlSecondsMax} whole seconds`)
+  return seconds
+}
+
+/** @throws {UnsupportedEncoding} values are stored as they are sent: an encoding would come back without its name */
+export function refuseEncodings(headers: RequestHeaders): void {
+  const content = headers['content-encoding']
+  if (content !== undefined && String(content).toLowerCase() !== 'identity') {
+    throw new UnsupportedEncoding(`Content-Encoding "${String(content)}" is not supported, only identity`)
+  }
+  const transfer = headers['transfer-encoding']
+  if (transfer !== undefined && String(transfer).toLowerCase() !== 'chunked') {
+    throw new UnsupportedEncoding(`Transfer-Encoding "${String(transfer)}" is not supported, only chunked`)
+  }
+}
+
+/** Their meaning comes with a later release; that they are well-formed is checked from the first. @throws {InvalidHeader} */
+export function checkReservedHeaders(headers: RequestHeaders, isWrite: boolean): void {
+  const session = headers['starling-session']
+  if (session !== undefined && !isVisibleAscii(String(session), sessionBytesMax)) {
+    throw new InvalidHeader('Starling-Session is not one that an answer gave')
+  }
+  const idempotencyKey = headers['idempotency-key']
+  if (isWrite && idempotencyKey !== undefined && !isVisibleAscii(String(idempotencyKey), idempotencyKeyBytesMax)) {
+    throw new InvalidHeader(`Idempotency-Key must be 1 to ${idempotencyKeyBytesMax} visible ASCII characters`)
+  }
+}
+
+/** One header's text, whether Node joined repetitions or kept them. */
+export function single(headers: RequestHeaders, name: string): string | undefined {
+  const header = headers[name]
+  return typeof header === 'object' ? header.join(', ') : header
+}
+
+const noMetadata: Metadata = []
+
+function decoded(name: string, value: string): string {
+  const text = decodeHeaderText(value)
+  if (text === undefined) throw new InvalidHeader(`the header ${name} is not UTF-8`)
+  return text
+}

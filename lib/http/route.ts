@@ -1,0 +1,81 @@
+import type { FastifyInstance } from 'fastify'
+import type { ErrorCode } from '../vocabulary/errors.ts'
+import type { Edge } from './edge.ts'
+import { Exchange } from './exchange.ts'
+import type { JsonSchema } from './json-schema.ts'
+import type { Parameters } from './query.ts'
+import { routingPathOfTemplate } from './target.ts'
+
+export type Method = 'GET' | 'HEAD' | 'PUT' | 'DELETE'
+
+export interface HeaderDeclaration {
+  readonly description: string
+  readonly schema: JsonSchema
+}
+
+export interface ResponseDeclaration {
+  readonly description: string
+  /** By media type; empty: no body. */
+  readonly content: Readonly<Record<string, JsonSchema>>
+  readonly headers?: Readonly<Record<string, HeaderDeclaration>>
+}
+
+/** One request of the API: how it is answered and, beside it, how it is documented. */
+export interface Route {
+  readonly method: Method
+  /** With names in braces: `/v1/kv/{bucket}/{key}`. */
+  readonly path: string
+  /** What metrics and the document call it. */
+  readonly operation: string
+  readonly summary: string
+  readonly description?: string
+  readonly query: Parameters
+  readonly headers?: Readonly<Record<string, HeaderDeclaration>>
+  /** The body is any bytes. */
+  readonly takesValue?: boolean
+  readonly responses: Readonly<Record<number, ResponseDeclaration>>
+  /** Beside those that any request can meet. */
+  readonly errors: readonly ErrorCode[]
+  answer(exchange: Exchange): void
+}
+
+/** A fastify plugin that serves `routes`. */
+export function plugin(edge: Edge, routes: readonly Route[]) {
+  return (app: FastifyInstance, _options: unknown, done: () => void): void => {
+    for (const route of routes) mount(app, edge, route)
+    done()
+  }
+}
+
+function mount(app: FastifyInstance, edge: Edge, route: Route): void {
+  const operation = edge.httpMetrics.operation(route.operation)
+  app.route({
+    method: route.method,
+    url: routingPathOfTemplate(route.path),
+    handler: (request, reply) => {
+      reply.hijack()
+      const exchange = new Exchange(edge, operation, request.raw, reply.raw, request.originalUrl)
+      try {
+        route.answer(exchange)
+      } catch (error) {
+        exchange.fail(error)
+      }
+    },
+  })
+}
+
+/** The same request without the body of its answer. */
+export function headOf(route: Route): Route {
+  const responses: Record<number, ResponseDeclaration> = {}
+  for (const [status, response] of Object.entries(route.responses)) {
+    responses[Number(status)] = { ...response, content: {} }
+  }
+  return {
+    ...route,
+    method: 'HEAD',
+    operation: route.operation === 'get' ? 'head' : `head-${route.operation}`,
+    summary: `${route.summary} Headers only.`,
+    responses,
+    answer: (exchange) => route.answer(exchange),
+  }
+}

@@ -1,0 +1,355 @@
+import { isDeepStrictEqual } from 'node:util'
+import type {
+  ClusterStatus,
+  Done,
+  Explanation,
+  ListPage,
+  ListRequest,
+  NodeApi,
+  NodeView,
+  ReplicaView,
+  RingView,
+} from '../../lib/node/node-api.ts'
+import type { Dot } from '../../lib/protocol/causality/dot.ts'
+import type { Sibling } from '../../lib/protocol/causality/record.ts'
+import { type Hlc, hlcTicksPerMs } from '../../lib/protocol/clock/hlc.ts'
+import type {
+  ClientAnswer,
+  ClientRequest,
+  DeleteRequest,
+  PutRequest,
+  QuorumReceipt,
+} from '../../lib/protocol/quorum/client-request.ts'
+import { InvalidContext, PreconditionFailed, type StarlingError } from '../../lib/vocabulary/errors.ts'
+import { toClusterId, toEndpoint, toNodeId } from '../../lib/vocabulary/ids.ts'
+import type { Bucket, Key } from '../../lib/vocabulary/key.ts'
+
+interface Held {
+  seen: readonly Dot[]
+  siblings: readonly Sibling[]
+}
+
+const ada = toNodeId('a'.repeat(32))
+const bob = toNodeId('b'.repeat(32))
+const cyd = toNodeId('c'.repeat(32))
+
+/** One process that behaves as a node does, as far as its clients can tell: a map of siblings with explicit versions. */
+export class FakeNode implements NodeApi {
+  /** What was asked for, newest last. */
+  readonly requests: ClientRequest[] = []
+  readonly listRequests: ListRequest[] = []
+  /** Makes the next requests fail. */
+  readonly failures: StarlingError[] = []
+  /** Throws inside the call. */
+  bug: Error | undefined
+  /** Holds answers back until `release`. */
+  isHolding = false
+  reasons: string[] = []
+  state: NodeView['state'] = 'serving'
+  hasLayout = true
+  missing: number[] = []
+  readonly #held = new Map<string, Held>()
+  readonly #waiting: (() => void)[] = []
+  #counter = 0
+
+  serve(request: ClientRequest, done: Done<ClientAnswer>): void {
+    this.requests.push(request)
+    if (this.bug !== undefined) throw this.bug
+    const failure = this.failures.shift()
+    this.#later(() => {
+      if (failure !== undefined) return done(failure, undefined)
+      try {
+        done(undefined, this.#answer(request))
+      } catch (error) {
+        done(error as StarlingError, undefined)
+      }
+    })
+  }
+
+  release(): void {
+    this.isHolding = false
+    for (const step of this.#waiting.splice(0)) setImmediate(step)
+  }
+
+  /** Puts a sibling there that came through another door than HTTP. */
+  plant(bucket: string, key: string, sibling: Partial<Sibling>): void {
+    const dot = this.#mint()
+    const held = this.#at(bucket, key)
+    this.#held.set(id(bucket, key), {
+      seen: [...held.seen, dot],
+      siblings: [...held.siblings, { ...siblingOf(dot, Buffer.from('planted')), ...sibling }],
+    })
+  }
+
+  list(request: ListRequest, done: Done<ListPage>): void {
+    this.listRequests.push(request)
+    const failure = this.failures.shift()
+    const keys = [...this.#held]
+      .filter(([name, held]) => name.startsWith(`${request.bucket}\0`) && held.siblings.length > 0)
+      .map(([name]) => name.slice(request.bucket.length + 1))
+      .filter((key) => key.startsWith(request.prefix) && (request.after === '' || order(key, request.after) > 0))
+      .sort(order)
+    const page = keys.slice(0, request.limit)
+    this.#later(() => {
+      if (failure !== undefined) return done(failure, undefined)
+      done(undefined, {
+        entries: page.map((key) => {
+          const held = this.#at(request.bucket, key)
+          return {
+            key: key as Key,
+            context: request.withValues ? tokenOf(request.bucket, key, held.seen) : undefined,
+            siblings: request.withValues ? held.siblings : undefined,
+          }
+        }),
+        next: keys.length > page.length ? page.at(-1) : undefined,
+        complete: this.missing.length === 0,
+        missing: this.missing,
+      })
+    })
+  }
+
+  replica(bucket: Bucket, key: Key, done: Done<ReplicaView>): void {
+    const held = this.#held.get(id(bucket, key))
+    this.#later(() =>
+      done(undefined, {
+        present: held !== undefined,
+        tombstone: held !== undefined && held.siblings.length === 0,
+        hint: false,
+        siblings: held?.siblings ?? [],
+        context: held === undefined ? undefined : tokenOf(bucket, key, held.seen),
+        stateHash: held === undefined ? undefined : stateHashOf(held),
+      }),
+    )
+  }
+
+  explain(bucket: Bucket, key: Key, _timeoutMs: number, done: Done<Explanation>): void {
+    const held = this.#at(bucket, key)
+    this.#later(() =>
+      done(undefined, {
+        bucket,
+        key,
+        partition: 7,
+        token: '0123456789abcdef',
+        layoutNumber: 1,
+        owners: [
+          {
+            node: ada,
+            name: 'ada',
+            memberState: 'alive',
+            holds: held.siblings.length > 0 ? 'siblings' : 'nothing',
+            isRecovering: false,
+            stateHash: stateHashOf(held),
+            vv: held.seen,
+            dots: held.siblings.map((sibling) => ({
+              ...sibling.dot,
+              writtenAtMs: 1_700_000_000_000,
+              writtenBy: 'ada',
+            })),
+            deletedAtMs: undefined,
+          },
+          {
+            node: bob,
+            name: 'bob',
+            memberState: 'dead',
+            holds: 'unreachable',
+            isRecovering: false,
+            stateHash: undefined,
+            vv: [],
+            dots: [],
+            deletedAtMs: 1_700_000_000_000,
+          },
+        ],
+        agreed: false,
+        summary: 'bob does not answer.',
+      }),
+    )
+  }
+
+  ownersOf() {
+    return this.hasLayout ? { partition: 7, token: '0123456789abcdef', owners: [ada, bob, cyd] } : undefined
+  }
+
+  status(): ClusterStatus {
+    return {
+      cluster: 'starling',
+      clusterId: this.hasLayout ? toClusterId('0123456789abcdef') : undefined,
+      converged: this.hasLayout,
+      layout: { number: this.hasLayout ? 1 : 0, live: this.hasLayout ? [1] : [], hash: undefined },
+      members: [
+        { id: ada, name: 'ada' },
+        { id: bob, name: 'böb' },
+        { id: cyd, name: 'cyd' },
+      ].map((member) => ({
+        ...member,
+        peer: toEndpoint('127.0.0.1:7071'),
+        http: member.id === cyd ? undefined : toEndpoint('127.0.0.1:7070'),
+        state: 'alive' as const,
+        zone: 'z1',
+        weight: 1,
+        version: '0.1.0',
+        owns: 1,
+        ownsAfter: 1,
+        hintsHeld: 0,
+        hintsFor: 0,
+      })),
+    }
+  }
+
+  ring(): RingView | undefined {
+    if (!this.hasLayout) return undefined
+    return {
+      layoutNumber: 1,
+      partitionCount: 2,
+      replicaCount: 2,
+      nodes: [
+        { id: ada, name: 'ada', zone: 'z1', weight: 1 },
+        { id: bob, name: 'bob', zone: 'z2', weight: 1 },
+      ],
+      partitions: [
+        [0, 1],
+        [1, 0],
+      ],
+    }
+  }
+
+  self(): NodeView {
+    return {
+      id: ada,
+      name: 'ada',
+      cluster: 'starling',
+      clusterId: undefined,
+      version: '0.1.0',
+      startNumber: 3,
+      storeGeneration: 99,
+      peer: toEndpoint('127.0.0.1:7071'),
+      http: toEndpoint('127.0.0.1:7070'),
+      zone: 'z1',
+      weight: 1,
+      state: this.state,
+      recoveringPartitions: 0,
+      clockOffsetMs: 0.5,
+      uptimeSeconds: 12,
+    }
+  }
+
+  notReadyBecause(): readonly string[] {
+    return this.reasons
+  }
+
+  #answer(request: ClientRequest): ClientAnswer {
+    const held = this.#at(request.bucket, request.key)
+    switch (request.type) {
+      case 'get': {
+        const isKnown = held.seen.length > 0
+        return {
+          type: 'got',
+          siblings: held.siblings,
+          context: isKnown ? tokenOf(request.bucket, request.key, held.seen) : undefined,
+          tombstone: isKnown && held.siblings.length === 0,
+          stateHash: isKnown ? stateHashOf(held) : undefined,
+          quorum: receipt('r'),
+        }
+      }
+      case 'put': {
+        this.#checkConditions(request, held)
+        const dot = this.#mint()
+        const covered = coveredBy(request)
+        const siblings = [...surviving(held, covered), siblingOf(dot, request.value, request)]
+        const next = { seen: [...held.seen, dot], siblings }
+        this.#held.set(id(request.bucket, request.key), next)
+        return {
+          type: 'written',
+          context: tokenOf(request.bucket, request.key, [...covered, dot]),
+          state: request.returnValue
+            ? { siblings, stateHash: stateHashOf(next), context: tokenOf(request.bucket, request.key, next.seen) }
+            : undefined,
+          quorum: receipt('w'),
+        }
+      }
+      case 'delete': {
+        this.#checkConditions(request, held)
+        if (held.seen.length === 0)
+          return { type: 'written', context: undefined, state: undefined, quorum: receipt('w') }
+        const covered = request.context === undefined ? held.seen : coveredBy(request)
+        this.#held.set(id(request.bucket, request.key), { seen: held.seen, siblings: surviving(held, covered) })
+        return {
+          type: 'written',
+          context: tokenOf(request.bucket, request.key, covered),
+          state: undefined,
+          quorum: receipt('w'),
+        }
+      }
+    }
+  }
+
+  #checkConditions(request: PutRequest | DeleteRequest, held: Held): void {
+    const exists = held.siblings.length > 0
+    const { ifMatch } = request
+    const matches = ifMatch === undefined || (exists && (ifMatch.includes('*') || ifMatch.includes(stateHashOf(held))))
+    const isVacant = request.type !== 'put' || !request.ifNoneMatch || !exists
+    if (!matches || !isVacant) throw new PreconditionFailed('the condition does not hold')
+  }
+
+  #at(bucket: string, key: string): Held {
+    return this.#held.get(id(bucket, key)) ?? { seen: [], siblings: [] }
+  }
+
+  #mint(): Dot {
+    this.#counter += 1
+    return { shortId: 1, generation: 99, born: 1, counter: this.#counter }
+  }
+
+  #later(step: () => void): void {
+    if (this.isHolding) this.#waiting.push(step)
+    else setImmediate(step)
+  }
+}
+
+/** Keys stand in the order of their bytes. */
+export function order(one: string, other: string): number {
+  return Buffer.compare(Buffer.from(one), Buffer.from(other))
+}
+
+function id(bucket: string, key: string): string {
+  return `${bucket}\0${key}`
+}
+
+function receipt(kind: 'r' | 'w'): QuorumReceipt {
+  return { kind, answered: 3, needed: 2, owners: 2, fallbacks: 1, coordinator: ada }
+}
+
+function tokenOf(bucket: string, key: string, seen: readonly Dot[]): string {
+  return Buffer.from(JSON.stringify([bucket, key, seen])).toString('base64url')
+}
+
+function coveredBy(request: PutRequest | DeleteRequest): readonly Dot[] {
+  if (request.context === undefined) return []
+  try {
+    const [bucket, key, seen] = JSON.parse(Buffer.from(request.context, 'base64url').toString())
+    if (bucket === request.bucket && key === request.key) return seen
+  } catch {}
+  throw new InvalidContext('the context is damaged, or of another key')
+}
+
+function surviving(held: Held, covered: readonly Dot[]): readonly Sibling[] {
+  return held.siblings.filter((sibling) => !covered.some((dot) => isDeepStrictEqual(dot, sibling.dot)))
+}
+
+function stateHashOf(held: Held): string {
+  const text = JSON.stringify([held.seen, held.siblings.map((sibling) => sibling.dot)])
+  let hash = 0n
+  for (const unit of text) hash = BigInt.asUintN(64, hash * 1099511628211n + BigInt(unit.charCodeAt(0)))
+  return hash.toString(16).padStart(16, '0')
+}
+
+function siblingOf(dot: Dot, value: Uint8Array, request?: PutRequest): Sibling {
+  return {
+    dot,
+    hlc: (1_700_000_000_000 * hlcTicksPerMs) as Hlc,
+    value,
+    contentType: request?.contentType ?? 'text/plain',
+    metadata: request?.metadata ?? [],
+    expiresAtMs: request?.ttlSeconds === undefined ? undefined : 1_700_000_000_000 + request.ttlSeconds * 1000,
+    checksum: 0,
+  }
+}
