@@ -75,6 +75,8 @@ export type ContinuityEffect =
       readonly generation: number
       /** The generation is a new one: no copy may go on minting as before. */
       readonly hasRolled: boolean
+      /** False: some member's copy is unknown; the node does not vote yet (rule L3). True when alone. */
+      readonly answeredByAll: boolean
       readonly counterFrom: number
       readonly hlcFrom: Hlc
       readonly hlcUpTo: Hlc
