@@ -49,21 +49,30 @@ export class UpdateQueue {
     return true
   }
 
-  /** What fits into `budgetBytes`, counted as told once more; `except` are in the packet already. */
-  take(budgetBytes: number, members: number, except: readonly MemberUpdate[] = []): readonly MemberUpdate[] {
-    const taken: MemberUpdate[] = []
-    const limit = transmissionsMax(members, this.#settings)
-    let left = budgetBytes
-    for (const queued of this.#inOrder()) {
-      if (taken.length + except.length >= updatesPerPacketMax) break
-      const { id } = queued.update.member
-      if (queued.bytes > left || except.some((update) => update.member.id === id)) continue
-      taken.push(queued.update)
-      left -= queued.bytes
+  /** What fits into `budgetBytes`, counted as told once more. An update goes once it was told `limit` times. */
+  take(budgetBytes: number, limit: number): readonly MemberUpdate[] {
+    const taken = this.peek(budgetBytes)
+    for (const { member } of taken) {
+      const queued = this.#queued.get(member.id)
+      if (queued === undefined) continue
       queued.transmissions += 1
-      if (queued.transmissions >= limit) this.#queued.delete(id)
+      if (queued.transmissions >= limit) this.#queued.delete(member.id)
     }
     return taken
+  }
+
+  /** What fits into `budgetBytes` of a packet that leaves anyway; `except` are in it already. */
+  peek(budgetBytes: number, except: readonly MemberUpdate[] = []): readonly MemberUpdate[] {
+    const fitting: MemberUpdate[] = []
+    let left = budgetBytes
+    for (const queued of this.#inOrder()) {
+      if (fitting.length + except.length >= updatesPerPacketMax) break
+      const { id } = queued.update.member
+      if (queued.bytes > left || except.some((update) => update.member.id === id)) continue
+      fitting.push(queued.update)
+      left -= queued.bytes
+    }
+    return fitting
   }
 
   #inOrder(): Queued[] {

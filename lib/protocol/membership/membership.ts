@@ -10,10 +10,10 @@ import type { Member, MemberMetadata, MemberState } from './member.ts'
 import { isLiving, MemberTable } from './member-table.ts'
 import { type ClusterView, Outbox } from './outbox.ts'
 import { type MembershipPacket, updatesPerPacketMax } from './packet.ts'
-import { ProbeOrder } from './probe-order.ts'
 import { Prober } from './prober.ts'
 import { Roster } from './roster.ts'
 import type { MembershipSettings } from './settings.ts'
+import { ShuffledTurns } from './shuffled-turns.ts'
 
 export interface MembershipOptions extends ClusterView {
   readonly settings: MembershipSettings
@@ -48,6 +48,7 @@ export class Membership {
   readonly #outbox: Outbox
   readonly #roster: Roster
   readonly #prober: Prober
+  readonly #gossipTurns: ShuffledTurns
   #seeds: readonly Endpoint[] = []
   #seedRetryMs: number
   #phase: 'new' | 'running' | 'leaving' | 'left' = 'new'
@@ -65,10 +66,11 @@ export class Membership {
     const self: Member = { ...options.self, incarnation: 0, state: 'alive' }
     const table = new MemberTable(settings.membersMax)
     const outbox = new Outbox(settings, table, { cluster, clusterId, digest }, self)
-    const order = new ProbeOrder(random)
+    const probeTurns = new ShuffledTurns(random)
+    this.#gossipTurns = new ShuffledTurns(random)
     const health = new LocalHealth(settings.healthMax)
-    const roster = new Roster(self, { settings, table, order, outbox, health })
-    this.#prober = new Prober({ settings, table, order, roster, outbox, health, random })
+    const roster = new Roster(self, { settings, table, turns: [probeTurns, this.#gossipTurns], outbox, health })
+    this.#prober = new Prober({ settings, table, turns: probeTurns, roster, outbox, health, random })
     this.#table = table
     this.#outbox = outbox
     this.#health = health
@@ -260,15 +262,20 @@ export class Membership {
   #gossip(nowMs: number): void {
     this.#armGossip(nowMs, this.#settings.gossipIntervalMs)
     if (this.#phase === 'leaving') return this.#sayGoodbye()
-    const { gossipNodes, gossipToDeadMs } = this.#settings
-    const listeners = this.#table.pick(gossipNodes, this.#random, ({ member, changedMs }) => {
-      if (member.id === this.self().id) return false
-      // The recently dead are told too: they may object.
-      return isLiving(member) || (member.state === 'dead' && nowMs - changedMs < gossipToDeadMs)
-    })
-    for (const { member } of listeners) {
-      if (this.#outbox.hasNews) this.#outbox.send(member.metadata.peer, { type: 'gossip' })
+    for (let told = 0; told < this.#settings.gossipNodes && this.#outbox.hasNews; told += 1) {
+      const id = this.#gossipTurns.next((candidate) => this.#isTold(candidate, nowMs))
+      const listener = id === undefined ? undefined : this.member(id)
+      if (listener === undefined) return
+      this.#outbox.gossip(listener.metadata.peer)
     }
+  }
+
+  #isTold(id: NodeId, nowMs: number): boolean {
+    const entry = this.#table.get(id)
+    if (entry === undefined || id === this.self().id) return false
+    // The recently dead are told too: they may object.
+    const isRecent = nowMs - entry.changedMs < this.#settings.gossipToDeadMs
+    return isLiving(entry.member) || (entry.member.state === 'dead' && isRecent)
   }
 
   #exchange(): void {

@@ -1,7 +1,7 @@
 import type { ClusterId, Endpoint } from '../../vocabulary/ids.ts'
 import type { LayoutDigest } from '../layout/layout-version.ts'
 import { type DropReason, dropReasons } from './admission.ts'
-import { UpdateQueue } from './dissemination.ts'
+import { transmissionsMax, UpdateQueue } from './dissemination.ts'
 import type { MembershipEffect } from './events.ts'
 import type { Member } from './member.ts'
 import type { MemberTable } from './member-table.ts'
@@ -73,8 +73,6 @@ export class Outbox {
 
   /** Sends `message`, with `first` before any other news. */
   send(to: Endpoint, message: PacketMessage, first: readonly MemberUpdate[] = []): void {
-    const { cluster, clusterId, digest } = this.clusterView
-    const { id, startNumber, incarnation } = this.#speaker
     let budgetBytes = this.#budgetBytes(message)
     const fitting: MemberUpdate[] = []
     for (const update of first) {
@@ -83,7 +81,20 @@ export class Outbox {
       budgetBytes -= bytes
       fitting.push(update)
     }
-    const updates = [...fitting, ...this.#queue.take(budgetBytes, this.#table.livingCount(), fitting)]
+    // Probes and answers carry news for nothing: only rounds of gossip, which take turns, count towards its end.
+    this.#post(to, message, [...fitting, ...this.#queue.peek(budgetBytes, fitting)])
+  }
+
+  /** Sends the next round of news. */
+  gossip(to: Endpoint): void {
+    const message = { type: 'gossip' } as const
+    const limit = transmissionsMax(this.#table.livingCount(), this.#settings)
+    this.#post(to, message, this.#queue.take(this.#budgetBytes(message), limit))
+  }
+
+  #post(to: Endpoint, message: PacketMessage, updates: readonly MemberUpdate[]): void {
+    const { cluster, clusterId, digest } = this.clusterView
+    const { id, startNumber, incarnation } = this.#speaker
     const header = { cluster, clusterId, from: id, startNumber, incarnation, digest }
     this.#effects.push({ type: 'send-datagram', to, packet: { header, message, updates } })
   }

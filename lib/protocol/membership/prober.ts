@@ -5,15 +5,15 @@ import { isLiving, type MemberTable } from './member-table.ts'
 import type { Outbox } from './outbox.ts'
 import type { MembershipPacket } from './packet.ts'
 import { Probe } from './probe.ts'
-import type { ProbeOrder } from './probe-order.ts'
 import { Relays } from './relays.ts'
 import type { Roster } from './roster.ts'
 import type { MembershipSettings } from './settings.ts'
+import type { ShuffledTurns } from './shuffled-turns.ts'
 
 interface ProberParts {
   readonly settings: MembershipSettings
   readonly table: MemberTable
-  readonly order: ProbeOrder
+  readonly turns: ShuffledTurns
   readonly roster: Roster
   readonly outbox: Outbox
   readonly health: LocalHealth
@@ -27,7 +27,7 @@ const rttSampleWeight = 0.2
 export class Prober {
   readonly #settings: MembershipSettings
   readonly #table: MemberTable
-  readonly #order: ProbeOrder
+  readonly #turns: ShuffledTurns
   readonly #roster: Roster
   readonly #outbox: Outbox
   readonly #health: LocalHealth
@@ -43,7 +43,7 @@ export class Prober {
   constructor(parts: ProberParts) {
     this.#settings = parts.settings
     this.#table = parts.table
-    this.#order = parts.order
+    this.#turns = parts.turns
     this.#roster = parts.roster
     this.#outbox = parts.outbox
     this.#health = parts.health
@@ -67,7 +67,7 @@ export class Prober {
     this.#judge(nowMs)
     this.#probe = undefined
     this.#loopDelayMs = 0
-    const id = this.#order.next((candidate) => this.#isProbed(candidate))
+    const id = this.#turns.next((candidate) => this.#isProbed(candidate))
     const target = id === undefined ? undefined : this.#table.get(id)?.member
     if (target !== undefined) {
       const probe = new Probe(this.#nextSequence(), target, nowMs)

@@ -8,8 +8,8 @@ import type { Member, MemberMetadata, MemberState } from './member.ts'
 import { type Entry, isLiving, type MemberTable } from './member-table.ts'
 import type { Outbox } from './outbox.ts'
 import { estimateMetadataBytes, type MemberUpdate, metadataBytesMax, type PacketHeader } from './packet.ts'
-import type { ProbeOrder } from './probe-order.ts'
 import type { MembershipSettings } from './settings.ts'
+import type { ShuffledTurns } from './shuffled-turns.ts'
 import { Suspicion, suspicionBounds } from './suspicion.ts'
 
 /** How a claim came: in a datagram, by an exchange of lists, or by the exchange that we asked for to join. */
@@ -20,7 +20,8 @@ type SuspicionTimer = Extract<MembershipTimer, { type: 'suspicion-over' }>
 interface RosterParts {
   readonly settings: MembershipSettings
   readonly table: MemberTable
-  readonly order: ProbeOrder
+  /** Both follow the table. */
+  readonly turns: readonly ShuffledTurns[]
   readonly outbox: Outbox
   readonly health: LocalHealth
 }
@@ -31,7 +32,7 @@ const accusersMax = 16
 export class Roster {
   readonly #settings: MembershipSettings
   readonly #table: MemberTable
-  readonly #order: ProbeOrder
+  readonly #turns: readonly ShuffledTurns[]
   readonly #outbox: Outbox
   readonly #health: LocalHealth
   #self: Member
@@ -47,7 +48,7 @@ export class Roster {
     this.#startNumberWanted = self.startNumber
     this.#settings = parts.settings
     this.#table = parts.table
-    this.#order = parts.order
+    this.#turns = parts.turns
     this.#outbox = parts.outbox
     this.#health = parts.health
   }
@@ -80,7 +81,7 @@ export class Roster {
         return
       }
       this.#become({ ...this.#self, state: 'left' }, nowMs)
-      this.#order.remove(id)
+      for (const turns of this.#turns) turns.remove(id)
       this.#startNumberWanted = startNumber
     }
     this.#startNumberWanted = Math.max(this.#startNumberWanted, startNumber)
@@ -246,7 +247,7 @@ export class Roster {
     if (known === undefined && !this.#makeRoom()) return this.#outbox.drop('table-full')
     const before = known?.member
     const entry = this.#table.put(claim, nowMs)
-    if (before === undefined) this.#order.add(claim.id)
+    if (before === undefined) for (const turns of this.#turns) turns.add(claim.id)
     entry.suspicion = undefined
     if (claim.state === 'suspect') {
       entry.suspicion = new Suspicion(accuser, nowMs, suspicionBounds(this.#table.livingCount(), this.#settings))
@@ -293,7 +294,7 @@ export class Roster {
 
   #forget(member: Member): void {
     this.#table.forget(member.id)
-    this.#order.remove(member.id)
+    for (const turns of this.#turns) turns.remove(member.id)
     this.#outbox.push({ type: 'member-changed', before: member, after: undefined })
     this.#outbox.log('info', 'forgets a member that has long been gone', { member: member.id, state: member.state })
   }

@@ -2,10 +2,11 @@ import type { NodeId } from '../../vocabulary/ids.ts'
 import type { Random } from '../../vocabulary/random.ts'
 
 /**
- * Whom to probe next: everybody once per round, in an order shuffled anew for each round. So a member is probed again
- * after at most 2n - 1 periods, where a free choice has no bound. (SWIM §4.3.)
+ * Whose turn it is: everybody's once per round, in an order shuffled anew for each round. So of n, each has its turn
+ * again after at most 2n - 1 others, where a free choice has no bound. (SWIM §4.3, for probes; gossip takes turns too,
+ * or one node in a small cluster would often be told twice and another not at all.)
  */
-export class ProbeOrder {
+export class ShuffledTurns {
   readonly #random: Random
   #round: NodeId[] = []
   #next = 0
