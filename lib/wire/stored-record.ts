@@ -6,7 +6,8 @@ import { DamagedBytes, MalformedBytes, UnknownFormat } from './unreadable-bytes.
 
 const storedVersion = 1
 const sealedVersion = 1
-const checksumBytes = 4
+/** Behind the record in encodeStored's bytes. */
+export const storedChecksumBytes = 4
 
 /**
  * What stands in the store under a data key: version u8 | mintAs varint | record | hash32 of all before, u32.
@@ -45,7 +46,7 @@ export function decodeStored(
 
 /** Any other value of the store: version u8 | value | hash32 of all before, u32. */
 export function sealValue(value: Uint8Array, hash: Hash): Uint8Array {
-  const writer = new BytesWriter(value.length + 1 + checksumBytes)
+  const writer = new BytesWriter(value.length + 1 + storedChecksumBytes)
   writer.u8(sealedVersion)
   writer.raw(value)
   writer.u32(hash.hash32(writer.view()))
@@ -63,7 +64,7 @@ export function openValue(bytes: Uint8Array, hash: Hash): Uint8Array {
 
 /** The checksum comes first: a damaged version byte is damage, not news from the future. */
 function openSealed(bytes: Uint8Array, hash: Hash, version: number, what: string): BytesReader {
-  const end = bytes.length - checksumBytes
+  const end = bytes.length - storedChecksumBytes
   if (end < 1) throw new DamagedBytes(`${what} is too short`)
   const checksum = new BytesReader(bytes, end).u32()
   if (hash.hash32(bytes.subarray(0, end)) !== checksum) throw new DamagedBytes(`${what} is damaged`)

@@ -1,0 +1,262 @@
+import type { Sibling } from '../protocol/causality/record.ts'
+import type {
+  ClientAnswer,
+  ClientRequest,
+  Durability,
+  QuorumLevel,
+  QuorumReceipt,
+  ReadOptions,
+  WriteOptions,
+} from '../protocol/quorum/client-request.ts'
+import { type Bucket, bucketProblem, type Key, keyProblem } from '../vocabulary/key.ts'
+import { bucketBytesMax, contentTypeBytesMax, keyBytesMax, timeoutMsMax } from '../vocabulary/limits.ts'
+import { BytesReader } from './bytes-reader.ts'
+import type { BytesWriter } from './bytes-writer.ts'
+import { contextCharsMax } from './context-token.ts'
+import { dotBytesMin, readDot, writeDot } from './dot-codec.ts'
+import { readNodeId, writeNodeId } from './id-codec.ts'
+import {
+  readChoice,
+  readList,
+  readOptional,
+  readText,
+  writeChoice,
+  writeList,
+  writeOptional,
+  writeText,
+} from './part-codec.ts'
+import {
+  readMetadata,
+  readSiblingFacts,
+  siblingBytesMin,
+  toSibling,
+  writeMetadata,
+  writeSiblingFacts,
+} from './sibling-codec.ts'
+import { MalformedBytes } from './unreadable-bytes.ts'
+
+const requests: readonly ClientRequest['type'][] = ['get', 'put', 'delete']
+const answers: readonly ClientAnswer['type'][] = ['got', 'written']
+const durabilities: readonly Durability[] = ['os', 'disk']
+const levels: readonly QuorumLevel[] = ['one', 'quorum', 'all']
+const receipts: readonly QuorumReceipt['kind'][] = ['r', 'w']
+const ownersMax = 65_535
+const stateHashPattern = /^[0-9a-f]{16}$/
+
+/** All of a request but the value of a put, which is the frame's body. */
+export function writeClientRequest(writer: BytesWriter, request: ClientRequest): void {
+  writeChoice(writer, requests, request.type)
+  writer.text(request.bucket)
+  writer.text(request.key)
+  writeTimeout(writer, request.timeoutMs)
+  if (request.type === 'get') {
+    writeReadOptions(writer, request.options)
+    return
+  }
+  writeWriteOptions(writer, request.options)
+  writeOptional(writer, request.context, writeText)
+  writeOptional(writer, request.ifMatch, writeTexts)
+  if (request.type === 'delete') return
+  writer.text(request.contentType)
+  writeMetadata(writer, request.metadata)
+  writeOptional(writer, request.ttlSeconds, writeNumber)
+  writer.flag(request.returnValue)
+  writer.flag(request.ifNoneMatch)
+}
+
+export function readClientRequest(reader: BytesReader, body: Uint8Array): ClientRequest {
+  const type = readChoice(reader, requests)
+  const bucket = reader.text(bucketBytesMax)
+  const key = reader.text(keyBytesMax)
+  if (bucketProblem(bucket) !== undefined || keyProblem(key) !== undefined) throw new MalformedBytes('not a name')
+  const common = { bucket: bucket as Bucket, key: key as Key, timeoutMs: readTimeout(reader) }
+  if (type !== 'put' && body.length > 0) throw new MalformedBytes('a frame has a body it should not have')
+  if (type === 'get') return { type, ...common, options: readReadOptions(reader) }
+  const options = readWriteOptions(reader)
+  const context = readOptional(reader, readContext)
+  const ifMatch = readOptional(reader, readTexts)
+  if (type === 'delete') return { type, ...common, options, context, ifMatch }
+  return {
+    type,
+    ...common,
+    options,
+    context,
+    value: body,
+    contentType: reader.text(contentTypeBytesMax),
+    metadata: readMetadata(reader),
+    ttlSeconds: readOptional(reader, readNumber),
+    returnValue: reader.flag(),
+    ifMatch,
+    ifNoneMatch: reader.flag(),
+  }
+}
+
+/** All of an answer but the values of its siblings, which are the frame's body, one after the other. */
+export function writeClientAnswer(writer: BytesWriter, answer: ClientAnswer): void {
+  writeChoice(writer, answers, answer.type)
+  writeReceipt(writer, answer.quorum)
+  writeOptional(writer, answer.context, writeText)
+  if (answer.type === 'got') {
+    writer.flag(answer.tombstone)
+    writeOptional(writer, answer.stateHash, writeText)
+    writeList(writer, answer.siblings, writeSibling)
+    return
+  }
+  writer.flag(answer.state !== undefined)
+  if (answer.state === undefined) return
+  writer.text(answer.state.stateHash)
+  writer.text(answer.state.context)
+  writeList(writer, answer.state.siblings, writeSibling)
+}
+
+export function readClientAnswer(reader: BytesReader, body: Uint8Array): ClientAnswer {
+  const type = readChoice(reader, answers)
+  const quorum = readReceipt(reader)
+  const context = readOptional(reader, readContext)
+  const values = new BytesReader(body)
+  const answer: ClientAnswer =
+    type === 'got'
+      ? {
+          type,
+          tombstone: reader.flag(),
+          stateHash: readOptional(reader, readStateHash),
+          siblings: readSiblings(reader, values),
+          context,
+          quorum,
+        }
+      : {
+          type,
+          state: reader.flag()
+            ? {
+                stateHash: readStateHash(reader),
+                context: readContext(reader),
+                siblings: readSiblings(reader, values),
+              }
+            : undefined,
+          context,
+          quorum,
+        }
+  values.end()
+  return answer
+}
+
+/** The siblings whose values go into the body. */
+export function answeredSiblings(answer: ClientAnswer): readonly Sibling[] {
+  if (answer.type === 'got') return answer.siblings
+  return answer.state === undefined ? [] : answer.state.siblings
+}
+
+/** Whole milliseconds, rounded up: what is left at the sender is a fraction. */
+export function writeTimeout(writer: BytesWriter, timeoutMs: number): void {
+  writer.varint(Math.max(0, Math.ceil(timeoutMs)))
+}
+
+export function readTimeout(reader: BytesReader): number {
+  return reader.varint(timeoutMsMax)
+}
+
+export function writeDurability(writer: BytesWriter, durability: Durability): void {
+  writeChoice(writer, durabilities, durability)
+}
+
+export function readDurability(reader: BytesReader): Durability {
+  return readChoice(reader, durabilities)
+}
+
+function writeSibling(writer: BytesWriter, sibling: Sibling): void {
+  writeDot(writer, sibling.dot)
+  writeSiblingFacts(writer, sibling)
+  writer.varint(sibling.value.length)
+}
+
+function readSiblings(reader: BytesReader, values: BytesReader): readonly Sibling[] {
+  return readList(reader, dotBytesMin + siblingBytesMin + 1, () => {
+    const dot = readDot(reader)
+    const facts = readSiblingFacts(reader)
+    return toSibling(dot, facts, values.raw(reader.varint()))
+  })
+}
+
+function writeReadOptions(writer: BytesWriter, options: ReadOptions): void {
+  writeLevel(writer, options.r)
+  writeLevel(writer, options.pr)
+  writer.flag(options.sloppy)
+}
+
+function readReadOptions(reader: BytesReader): ReadOptions {
+  return { r: readLevel(reader), pr: readLevel(reader), sloppy: reader.flag() }
+}
+
+function writeWriteOptions(writer: BytesWriter, options: WriteOptions): void {
+  writeLevel(writer, options.w)
+  writeLevel(writer, options.pw)
+  writer.flag(options.sloppy)
+  writeOptional(writer, options.durability, writeDurability)
+}
+
+function readWriteOptions(reader: BytesReader): WriteOptions {
+  return {
+    w: readLevel(reader),
+    pw: readLevel(reader),
+    sloppy: reader.flag(),
+    durability: readOptional(reader, readDurability),
+  }
+}
+
+/** A word as its place, a count as three more than it is. */
+function writeLevel(writer: BytesWriter, level: QuorumLevel): void {
+  writer.varint(typeof level === 'number' ? level + levels.length : levels.indexOf(level))
+}
+
+function readLevel(reader: BytesReader): QuorumLevel {
+  const written = reader.varint(ownersMax + levels.length)
+  return levels[written] ?? written - levels.length
+}
+
+function writeReceipt(writer: BytesWriter, receipt: QuorumReceipt): void {
+  writeChoice(writer, receipts, receipt.kind)
+  writer.varint(receipt.answered)
+  writer.varint(receipt.needed)
+  writer.varint(receipt.owners)
+  writer.varint(receipt.fallbacks)
+  writeNodeId(writer, receipt.coordinator)
+}
+
+function readReceipt(reader: BytesReader): QuorumReceipt {
+  return {
+    kind: readChoice(reader, receipts),
+    answered: reader.varint(ownersMax),
+    needed: reader.varint(ownersMax),
+    owners: reader.varint(ownersMax),
+    fallbacks: reader.varint(ownersMax),
+    coordinator: readNodeId(reader),
+  }
+}
+
+function readContext(reader: BytesReader): string {
+  return reader.text(contextCharsMax)
+}
+
+function readStateHash(reader: BytesReader): string {
+  const text = reader.text(16)
+  if (!stateHashPattern.test(text)) throw new MalformedBytes('a state hash is not 16 hexadecimal digits')
+  return text
+}
+
+function writeTexts(writer: BytesWriter, texts: readonly string[]): void {
+  writeList(writer, texts, writeText)
+}
+
+function readTexts(reader: BytesReader): readonly string[] {
+  return readList(reader, 1, readText)
+}
+
+function writeNumber(writer: BytesWriter, value: number): void {
+  writer.f64(value)
+}
+
+function readNumber(reader: BytesReader): number {
+  const value = reader.f64()
+  if (value < 0) throw new MalformedBytes('a number is below 0')
+  return value
+}

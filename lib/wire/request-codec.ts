@@ -1,0 +1,181 @@
+import type { Hash } from '../vocabulary/hash.ts'
+import { unreachable } from '../vocabulary/invariant.ts'
+import { parseRecordKey, type RecordKey } from '../vocabulary/key.ts'
+import { bucketBytesMax, keyBytesMax, listLimitMax } from '../vocabulary/limits.ts'
+import type { BytesReader } from './bytes-reader.ts'
+import type { BytesWriter } from './bytes-writer.ts'
+import {
+  readClientRequest,
+  readDurability,
+  readTimeout,
+  writeClientRequest,
+  writeDurability,
+  writeTimeout,
+} from './client-codec.ts'
+import { readHlc } from './dot-codec.ts'
+import { readNodeId, writeNodeId } from './id-codec.ts'
+import { memberBytesMin, readMember, readStoreRow, writeMember, writeStoreRow } from './member-codec.ts'
+import type { Request } from './messages.ts'
+import { readChoice, readList, writeChoice, writeList } from './part-codec.ts'
+import { MalformedBytes } from './unreadable-bytes.ts'
+
+type Purpose = (Request & { readonly type: 'write-record' })['purpose']
+
+const purposes: readonly Purpose[] = ['write', 'repair', 'recovery']
+/** Bucket and key with their length, and what a data key puts in front. */
+const recordKeyBytesMax = 1 + bucketBytesMax + keyBytesMax
+const dataKeyBytesMax = 16 + recordKeyBytesMax
+
+/** The first byte of a request's header; a number is never given to another type. */
+export const requestTypes: Readonly<Record<Request['type'], number>> = {
+  'write-record': 16,
+  'read-record': 17,
+  coordinate: 18,
+  'pull-layout': 19,
+  'exchange-members': 20,
+  probe: 21,
+  'keep-row': 22,
+  'recall-row': 23,
+  'list-keys': 24,
+  'pull-partition': 25,
+  'explain-replica': 26,
+  discover: 27,
+}
+
+const typesByNumber = new Map(Object.entries(requestTypes).map(([type, number]) => [number, type as Request['type']]))
+
+export function requestType(number: number): Request['type'] | undefined {
+  return typesByNumber.get(number)
+}
+
+/** All of a request but what `requestBody` gives. */
+export function writeRequest(writer: BytesWriter, request: Request): void {
+  switch (request.type) {
+    case 'write-record':
+      writer.bytes(request.key.bytes)
+      writeChoice(writer, purposes, request.purpose)
+      writeDurability(writer, request.durability)
+      writer.varint(request.layoutNumber)
+      writer.varint(request.asOf)
+      return writeTimeout(writer, request.timeoutMs)
+    case 'read-record':
+      writer.bytes(request.key.bytes)
+      writer.varint(request.layoutNumber)
+      return writeTimeout(writer, request.timeoutMs)
+    case 'coordinate':
+      writer.u8(request.hops)
+      return writeClientRequest(writer, request.request)
+    case 'exchange-members':
+      writer.flag(request.isJoin)
+      return writeList(writer, request.members, writeMember)
+    case 'probe':
+      return writeNodeId(writer, request.target)
+    case 'keep-row':
+      writeNodeId(writer, request.node)
+      return writeStoreRow(writer, request.row)
+    case 'recall-row':
+      writeNodeId(writer, request.node)
+      return writer.varint(request.startNumber)
+    case 'list-keys':
+      writer.text(request.bucket)
+      writer.text(request.prefix)
+      writer.text(request.after)
+      writer.varint(request.limit)
+      return writeTimeout(writer, request.timeoutMs)
+    case 'pull-partition':
+      writer.u16(request.partition)
+      writer.bytes(request.after)
+      writer.varint(request.bytesMax)
+      return writer.varint(request.layoutNumber)
+    case 'explain-replica':
+      return writer.bytes(request.key.bytes)
+    case 'pull-layout':
+    case 'discover':
+      return
+    default:
+      return unreachable(request)
+  }
+}
+
+/** What travels behind the header as it is. */
+export function requestBody(request: Request): Uint8Array | undefined {
+  if (request.type === 'write-record') return request.record
+  if (request.type === 'coordinate' && request.request.type === 'put') return request.request.value
+  return undefined
+}
+
+/** @throws {MalformedBytes} */
+export function readRequest(type: Request['type'], reader: BytesReader, body: Uint8Array, hash: Hash): Request {
+  switch (type) {
+    case 'write-record':
+      return {
+        type,
+        key: readRecordKey(reader, hash),
+        record: body,
+        purpose: readChoice(reader, purposes),
+        durability: readDurability(reader),
+        layoutNumber: reader.varint(),
+        asOf: readHlc(reader),
+        timeoutMs: readTimeout(reader),
+      }
+    case 'coordinate':
+      return { type, hops: reader.u8(), request: readClientRequest(reader, body) }
+    default:
+      if (body.length > 0) throw new MalformedBytes('a frame has a body it should not have')
+      return readBodiless(type, reader, hash)
+  }
+}
+
+function readBodiless(
+  type: Exclude<Request['type'], 'write-record' | 'coordinate'>,
+  reader: BytesReader,
+  hash: Hash,
+): Request {
+  switch (type) {
+    case 'read-record':
+      return {
+        type,
+        key: readRecordKey(reader, hash),
+        layoutNumber: reader.varint(),
+        timeoutMs: readTimeout(reader),
+      }
+    case 'exchange-members':
+      return { type, isJoin: reader.flag(), members: readList(reader, memberBytesMin, readMember) }
+    case 'probe':
+      return { type, target: readNodeId(reader) }
+    case 'keep-row':
+      return { type, node: readNodeId(reader), row: readStoreRow(reader) }
+    case 'recall-row':
+      return { type, node: readNodeId(reader), startNumber: reader.varint() }
+    case 'list-keys':
+      return {
+        type,
+        bucket: reader.text(bucketBytesMax),
+        prefix: reader.text(keyBytesMax),
+        after: reader.text(keyBytesMax),
+        limit: reader.varint(listLimitMax),
+        timeoutMs: readTimeout(reader),
+      }
+    case 'pull-partition':
+      return {
+        type,
+        partition: reader.u16(),
+        after: reader.bytes(dataKeyBytesMax),
+        bytesMax: reader.varint(),
+        layoutNumber: reader.varint(),
+      }
+    case 'explain-replica':
+      return { type, key: readRecordKey(reader, hash) }
+    case 'pull-layout':
+    case 'discover':
+      return { type }
+    default:
+      return unreachable(type)
+  }
+}
+
+export function readRecordKey(reader: BytesReader, hash: Hash): RecordKey {
+  const key = parseRecordKey(reader.bytes(recordKeyBytesMax), hash)
+  if (key === undefined) throw new MalformedBytes('a record key is not one')
+  return key
+}

@@ -1,0 +1,248 @@
+import type { Aftermath } from '../vocabulary/errors.ts'
+import { isErrorCode } from '../vocabulary/errors.ts'
+import type { Hash } from '../vocabulary/hash.ts'
+import { unreachable } from '../vocabulary/invariant.ts'
+import { BytesReader } from './bytes-reader.ts'
+import { BytesWriter } from './bytes-writer.ts'
+import { answeredSiblings, readClientAnswer, writeClientAnswer } from './client-codec.ts'
+import { readHlc } from './dot-codec.ts'
+import { readNodeId, writeNodeId } from './id-codec.ts'
+import { memberBytesMin, readMember, readStoreRow, writeMember, writeStoreRow } from './member-codec.ts'
+import type { Refusal, Response } from './messages.ts'
+import {
+  readChoice,
+  readList,
+  readOptional,
+  readText,
+  writeChoice,
+  writeList,
+  writeOptional,
+  writeText,
+} from './part-codec.ts'
+import { readRecordKey } from './request-codec.ts'
+import { MalformedBytes } from './unreadable-bytes.ts'
+
+type Answer = Response | Refusal
+type ReplicaState = (Response & { readonly type: 'record-read' })['state']
+type Entry = (Response & { readonly type: 'partition-records' })['entries'][number]
+type Bodied =
+  | 'record-read'
+  | 'coordinated'
+  | 'layout'
+  | 'keys'
+  | 'partition-records'
+  | 'replica-explained'
+  | 'discovered'
+
+const states: readonly ReplicaState[] = ['found', 'absent', 'damaged']
+const aftermaths: readonly Aftermath[] = ['nothing-changed', 'may-have-changed']
+const refusalsOnly: ReadonlySet<string> = new Set(['layout-stale', 'not-owner', 'busy', 'malformed'])
+/** A key of two bytes with its length, a record of one with its. */
+const entryBytesMin = 5
+const dataKeyBytesMax = 2048
+
+/** The first byte of a response's header; a number is never given to another type. */
+export const responseTypes: Readonly<Record<Answer['type'], number>> = {
+  'record-written': 64,
+  'record-read': 65,
+  coordinated: 66,
+  layout: 67,
+  members: 68,
+  'probe-acked': 69,
+  'row-kept': 70,
+  row: 71,
+  keys: 72,
+  'partition-records': 73,
+  'replica-explained': 74,
+  discovered: 75,
+  refused: 96,
+}
+
+const typesByNumber = new Map(Object.entries(responseTypes).map(([type, number]) => [number, type as Answer['type']]))
+
+export function responseType(number: number): Answer['type'] | undefined {
+  return typesByNumber.get(number)
+}
+
+/** All of a response but what `responseBody` gives. */
+export function writeResponse(writer: BytesWriter, response: Answer): void {
+  switch (response.type) {
+    case 'record-written':
+    case 'row-kept':
+    case 'layout':
+      return
+    case 'record-read':
+      writeChoice(writer, states, response.state)
+      writer.flag(response.isRecovering)
+      return writer.varint(response.asOf)
+    case 'coordinated':
+      return writeClientAnswer(writer, response.answer)
+    case 'refused':
+      writer.text(response.code)
+      writer.text(response.message)
+      writeChoice(writer, aftermaths, response.aftermath)
+      return writer.text(response.hint)
+    case 'members':
+      writeNodeId(writer, response.from)
+      return writeList(writer, response.members, writeMember)
+    case 'probe-acked':
+      writeNodeId(writer, response.node)
+      writer.varint(response.startNumber)
+      return writer.f64(response.wallMs)
+    case 'row':
+      return writeOptional(writer, response.row, writeStoreRow)
+    case 'keys':
+      return writer.flag(response.isComplete)
+    case 'partition-records':
+      writer.bytes(response.next)
+      return writer.varint(response.asOf)
+    case 'replica-explained':
+      writeChoice(writer, states, response.state)
+      writer.flag(response.isOwner)
+      return writer.flag(response.isRecovering)
+    case 'discovered':
+      writer.u32(response.documentHash)
+      return writeList(writer, response.members, writeMember)
+    default:
+      return unreachable(response)
+  }
+}
+
+/** What travels behind the header as it is. */
+export function responseBody(response: Answer): Uint8Array | undefined {
+  switch (response.type) {
+    case 'record-read':
+    case 'replica-explained':
+      return response.record
+    case 'layout':
+    case 'discovered':
+      return response.document
+    case 'coordinated':
+      return joinedValues(answeredSiblings(response.answer).map((sibling) => sibling.value))
+    case 'keys':
+      return listBytes(response.keys, writeText)
+    case 'partition-records':
+      return listBytes(response.entries, writeEntry)
+    default:
+      return undefined
+  }
+}
+
+/** @throws {MalformedBytes} */
+export function readResponse(type: Answer['type'], reader: BytesReader, body: Uint8Array, hash: Hash): Answer {
+  switch (type) {
+    case 'record-read':
+    case 'coordinated':
+    case 'layout':
+    case 'keys':
+    case 'partition-records':
+    case 'replica-explained':
+    case 'discovered':
+      return readBodied(type, reader, body, hash)
+    default:
+      if (body.length > 0) throw new MalformedBytes('a frame has a body it should not have')
+      return readBodiless(type, reader)
+  }
+}
+
+function readBodied(type: Bodied, reader: BytesReader, body: Uint8Array, hash: Hash): Answer {
+  switch (type) {
+    case 'record-read':
+      return {
+        type,
+        state: readReplicaState(reader, body),
+        isRecovering: reader.flag(),
+        record: body,
+        asOf: readHlc(reader),
+      }
+    case 'coordinated':
+      return { type, answer: readClientAnswer(reader, body) }
+    case 'layout':
+      return { type, document: body }
+    case 'keys':
+      return { type, keys: readListBytes(body, 1, readText), isComplete: reader.flag() }
+    case 'partition-records':
+      return {
+        type,
+        entries: readListBytes(body, entryBytesMin, (entries) => readEntry(entries, hash)),
+        next: reader.bytes(dataKeyBytesMax),
+        asOf: readHlc(reader),
+      }
+    case 'replica-explained':
+      return {
+        type,
+        state: readReplicaState(reader, body),
+        isOwner: reader.flag(),
+        isRecovering: reader.flag(),
+        record: body,
+      }
+    case 'discovered':
+      return { type, documentHash: reader.u32(), members: readList(reader, memberBytesMin, readMember), document: body }
+    default:
+      return unreachable(type)
+  }
+}
+
+function readBodiless(type: Exclude<Answer['type'], Bodied>, reader: BytesReader): Answer {
+  switch (type) {
+    case 'record-written':
+    case 'row-kept':
+      return { type }
+    case 'members':
+      return { type, from: readNodeId(reader), members: readList(reader, memberBytesMin, readMember) }
+    case 'probe-acked':
+      return { type, node: readNodeId(reader), startNumber: reader.varint(), wallMs: reader.f64() }
+    case 'row':
+      return { type, row: readOptional(reader, readStoreRow) }
+    case 'refused':
+      return {
+        type,
+        code: readRefusalCode(reader),
+        message: reader.text(),
+        aftermath: readChoice(reader, aftermaths),
+        hint: reader.text(),
+      }
+    default:
+      return unreachable(type)
+  }
+}
+
+/** Only what was found has a record, and it has one. */
+function readReplicaState(reader: BytesReader, body: Uint8Array): ReplicaState {
+  const state = readChoice(reader, states)
+  if ((state === 'found') !== body.length > 0) throw new MalformedBytes('a record is there or not, against the state')
+  return state
+}
+
+function readRefusalCode(reader: BytesReader): Refusal['code'] {
+  const code = reader.text()
+  if (!isErrorCode(code) && !refusalsOnly.has(code)) throw new MalformedBytes('an error code is unknown')
+  return code as Refusal['code']
+}
+
+function writeEntry(writer: BytesWriter, entry: Entry): void {
+  writer.bytes(entry.key.bytes)
+  writer.bytes(entry.record)
+}
+
+function readEntry(reader: BytesReader, hash: Hash): Entry {
+  return { key: readRecordKey(reader, hash), record: reader.bytes() }
+}
+
+/** One value stays the array it is; only several are copied together. */
+function joinedValues(values: readonly Uint8Array[]): Uint8Array | undefined {
+  return values.length < 2 ? values[0] : Buffer.concat(values)
+}
+
+function listBytes<Part>(parts: readonly Part[], write: (writer: BytesWriter, part: Part) => void): Uint8Array {
+  const writer = new BytesWriter(1024)
+  writeList(writer, parts, write)
+  return writer.finish()
+}
+
+function readListBytes<Part>(body: Uint8Array, bytesEach: number, read: (reader: BytesReader) => Part): Part[] {
+  const reader = new BytesReader(body)
+  const parts = readList(reader, bytesEach, read)
+  reader.end()
+  return parts
+}
