@@ -26,7 +26,10 @@ export class RowKeepers {
     for (const node of this.#standing.keys()) if (!current.has(node)) this.#standing.delete(node)
     for (const node of others) if (!this.#standing.has(node)) this.#standing.set(node, 'unasked')
     this.#living = new Set(living.filter((node) => current.has(node)))
-    return [...this.#living].filter((node) => !before.has(node))
+    const returned = [...this.#living].filter((node) => !before.has(node))
+    // A question from before is lost, or will be answered twice.
+    for (const node of returned) this.failed(node)
+    return returned
   }
 
   has(node: NodeId): boolean {
