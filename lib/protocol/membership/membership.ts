@@ -199,8 +199,11 @@ export class Membership {
     switch (timer.type) {
       case 'gossip-due':
         return this.#gossip(nowMs)
-      case 'suspicion-over':
-        return this.#roster.suspicionOver(timer, nowMs)
+      case 'suspicion-over': {
+        const lastCalled = this.#roster.suspicionOver(timer, nowMs)
+        if (lastCalled !== undefined) this.#prober.callOn(lastCalled)
+        return
+      }
       case 'relay-silent':
         return this.#prober.relaySilent(timer.sequence)
     }
@@ -294,7 +297,7 @@ export class Membership {
     this.#arm({ type: 'reconnect-due' }, this.#settings.reconnectIntervalMs)
     this.#roster.forgetLongDead(nowMs)
     const [dead] = this.#table.pick(1, this.#random, ({ member }) => member.state === 'dead')
-    if (dead !== undefined) this.#prober.probeDead(dead.member.id, dead.member.metadata.peer)
+    if (dead !== undefined) this.#prober.callOn(dead.member)
     const seeds = this.#absentSeeds()
     const seed = seeds.length === 0 ? undefined : seeds[this.#random.below(seeds.length)]
     if (seed !== undefined) this.#join(seed)

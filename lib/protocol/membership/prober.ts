@@ -1,6 +1,7 @@
 import type { Endpoint, NodeId } from '../../vocabulary/ids.ts'
 import type { Random } from '../../vocabulary/random.ts'
 import type { LocalHealth } from './health.ts'
+import type { Member } from './member.ts'
 import { isLiving, type MemberTable } from './member-table.ts'
 import type { Outbox } from './outbox.ts'
 import type { MembershipPacket } from './packet.ts'
@@ -99,9 +100,9 @@ export class Prober {
     this.#outbox.push({ type: 'probe-by-stream', id: sequence, target: id, endpoint: metadata.peer, timeoutMs })
   }
 
-  /** Tries one of the dead, who may only have been out of reach. Its answer comes as any packet of a dead member. */
-  probeDead(id: NodeId, endpoint: Endpoint): void {
-    this.#sendProbe(this.#nextSequence(), id, endpoint)
+  /** A probe outside the cycle, of a member that is suspect or dead to us. It tells it so, and the answer objects. */
+  callOn({ id, metadata }: Member): void {
+    this.#sendProbe(this.#nextSequence(), id, metadata.peer)
   }
 
   /** A packet with a probe, an answer or a request to help; its updates have been heard. */

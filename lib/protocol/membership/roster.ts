@@ -130,17 +130,25 @@ export class Roster {
     else this.#accept(known, { ...known.member, state: 'suspect' }, this.#self.id, nowMs)
   }
 
-  suspicionOver(timer: SuspicionTimer, nowMs: number): void {
+  /** Returns whom to probe a last time, if it comes to that: only who does not answer that one either is dead. */
+  suspicionOver(timer: SuspicionTimer, nowMs: number): Member | undefined {
     const entry = this.#table.get(timer.id)
     const suspicion = entry?.suspicion
-    if (entry === undefined || suspicion === undefined) return
-    if (entry.member.startNumber !== timer.startNumber || entry.member.incarnation !== timer.incarnation) return
+    if (entry === undefined || suspicion === undefined) return undefined
+    if (entry.member.startNumber !== timer.startNumber || entry.member.incarnation !== timer.incarnation)
+      return undefined
     if (nowMs < suspicion.deadlineMs) {
       // Postponed since.
       this.#armSuspicion(entry, suspicion, nowMs)
-      return
+      return undefined
+    }
+    if (!suspicion.hasHadLastCall) {
+      suspicion.giveLastCall(nowMs + this.#settings.probeTimeoutMs)
+      this.#armSuspicion(entry, suspicion, nowMs)
+      return entry.member
     }
     this.#accept(entry, { ...entry.member, state: 'dead' }, this.#self.id, nowMs)
+    return undefined
   }
 
   /** We were deaf for `ms`: nobody's objection could reach us. */

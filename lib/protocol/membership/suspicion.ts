@@ -37,6 +37,7 @@ export class Suspicion {
   readonly #bounds: SuspicionBounds
   readonly #accusers: Set<NodeId>
   #startedMs: number
+  #lastCallEndsMs: number | undefined
 
   constructor(accuser: NodeId, nowMs: number, bounds: SuspicionBounds) {
     this.#bounds = bounds
@@ -50,7 +51,16 @@ export class Suspicion {
   }
 
   get deadlineMs(): number {
-    return this.#startedMs + suspicionTimeoutMs(this.#accusers.size - 1, this.#bounds)
+    return this.#lastCallEndsMs ?? this.#startedMs + suspicionTimeoutMs(this.#accusers.size - 1, this.#bounds)
+  }
+
+  get hasHadLastCall(): boolean {
+    return this.#lastCallEndsMs !== undefined
+  }
+
+  /** The time is up, but for one more probe: a process that stood still may be back this very moment. */
+  giveLastCall(endsMs: number): void {
+    this.#lastCallEndsMs = endsMs
   }
 
   /** True if `accuser` is a new, independent one that brings the deadline nearer. */
@@ -63,5 +73,6 @@ export class Suspicion {
   /** Time in which we were deaf does not count against the suspect. */
   postpone(ms: number): void {
     this.#startedMs += ms
+    if (this.#lastCallEndsMs !== undefined) this.#lastCallEndsMs += ms
   }
 }
