@@ -1,0 +1,119 @@
+import type { Sibling, SiblingJson } from './sibling.ts'
+
+/** What a read found. No siblings: nothing is there now. */
+export interface Found {
+  readonly siblings: readonly Sibling[]
+  /** Send it with the write that is based on this read. Undefined when nothing was ever there. */
+  readonly context: string | undefined
+  /** The key was deleted, and that is known: there is a context. */
+  readonly tombstone: boolean
+  readonly etag: string | undefined
+  /** `r=2/2; owners=2; fallbacks=0`: answered/needed. */
+  readonly quorum: string | undefined
+}
+
+export interface Written {
+  /** Covers what the request's context covered plus this write. Undefined for a delete of what was not there. */
+  readonly context: string | undefined
+  readonly quorum: string | undefined
+}
+
+/** One node's own copy, without coordination. */
+export interface Replica {
+  readonly present: boolean
+  readonly tombstone: boolean
+  readonly hint: boolean
+  readonly siblings: readonly SiblingJson[]
+  readonly context?: string | null
+  readonly stateHash?: string | null
+}
+
+export interface Explanation {
+  readonly bucket: string
+  readonly key: string
+  readonly partition: number
+  readonly token: string
+  readonly layoutNumber: number
+  readonly owners: readonly ExplainedOwner[]
+  /** Every owner that answered holds the same state. */
+  readonly agreed: boolean
+  /** One sentence that says why the key reads as it does. */
+  readonly summary: string
+}
+
+export interface ExplainedOwner {
+  readonly node: string
+  readonly name: string
+  readonly memberState: MemberState | 'unknown'
+  readonly holds: 'siblings' | 'tombstone' | 'nothing' | 'damaged' | 'unreachable'
+  readonly isRecovering: boolean
+  readonly stateHash?: string | null
+  readonly dots: readonly { readonly writtenAtMs?: number; readonly writtenBy?: string }[]
+}
+
+export type MemberState = 'alive' | 'suspect' | 'dead' | 'left'
+
+export interface ClusterStatus {
+  readonly cluster: string
+  readonly clusterId?: string | null
+  /** Every alive member reports this layout, and only one version is live. */
+  readonly converged: boolean
+  readonly layout: { readonly number: number; readonly live: readonly number[]; readonly hash?: string | null }
+  readonly members: readonly MemberStatus[]
+}
+
+export interface MemberStatus {
+  readonly id: string
+  readonly name: string
+  readonly peer: string
+  readonly http?: string | null
+  readonly state: MemberState
+  readonly zone: string
+  readonly weight: number
+  readonly version: string
+  /** Fraction of all replicas that the node holds, 0 to 1. */
+  readonly owns: number
+  readonly ownsAfter: number
+  readonly hintsHeld: number
+  readonly hintsFor: number
+}
+
+export interface RingView {
+  readonly layoutNumber: number
+  readonly partitionCount: number
+  readonly replicaCount: number
+  readonly nodes: readonly RingNode[]
+  /** For each partition the indexes of its owners in `nodes`. */
+  readonly partitions: readonly (readonly number[])[]
+}
+
+export interface RingNode {
+  readonly id: string
+  readonly name: string
+  readonly zone: string
+  readonly weight: number
+}
+
+export interface NodeStatus {
+  readonly id: string
+  readonly name: string
+  readonly cluster: string
+  readonly clusterId?: string | null
+  readonly version: string
+  readonly startNumber: number
+  readonly storeGeneration: number
+  readonly peer: string
+  readonly http?: string | null
+  readonly zone: string
+  readonly weight: number
+  readonly state: string
+  readonly recoveringPartitions: number
+  readonly clockOffsetMs: number
+  readonly uptimeSeconds: number
+}
+
+/** Whether a node wants requests, and why not. */
+export interface Readiness {
+  readonly ready: boolean
+  readonly reasons: readonly string[]
+}

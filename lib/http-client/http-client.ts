@@ -1,0 +1,277 @@
+import {
+  type Aftermath,
+  DeadlineExceeded,
+  type ErrorCode,
+  InternalError,
+  InvalidBucket,
+  InvalidKey,
+  type StarlingError,
+  Unreachable,
+} from '../vocabulary/errors.ts'
+import { bucketProblem, keyProblem } from '../vocabulary/key.ts'
+import { timeoutMsDefault } from '../vocabulary/limits.ts'
+import type { ClusterStatus, Explanation, Found, NodeStatus, Readiness, Replica, RingView, Written } from './answers.ts'
+import { Endpoints } from './endpoints.ts'
+import { fetchTransport } from './fetch-transport.ts'
+import { Listing, type ListOptions } from './listing.ts'
+import { errorFrom } from './problem.ts'
+import { readFound, readWritten, writeHeaders } from './record-messages.ts'
+import { type HttpResponse, type Transport, TransportFailure } from './transport.ts'
+
+/** How many answers to wait for: a count, `one`, `quorum` or `all` of the owners that exist. */
+export type QuorumLevel = number | 'one' | 'quorum' | 'all'
+
+export interface RequestOptions {
+  /** Milliseconds for the whole request at the node, 1 to 60,000; default 3,000. */
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ReadOptions extends RequestOptions {
+  readonly r?: QuorumLevel | undefined
+  readonly pr?: QuorumLevel | undefined
+  /** False: no fallback counts. */
+  readonly sloppy?: boolean | undefined
+}
+
+export interface WriteOptions extends RequestOptions {
+  readonly w?: QuorumLevel | undefined
+  readonly pw?: QuorumLevel | undefined
+  /** False: no fallback counts. */
+  readonly sloppy?: boolean | undefined
+  readonly durability?: 'os' | 'disk' | undefined
+  /** Of the read this write is based on: it supersedes what that read returned, and nothing else. */
+  readonly context?: string | undefined
+}
+
+export interface PutOptions extends WriteOptions {
+  /** Default `application/octet-stream`. */
+  readonly contentType?: string | undefined
+  readonly metadata?: Readonly<Record<string, string>> | undefined
+  readonly ttlSeconds?: number | undefined
+  /** Write only where a quorum read finds nothing. Best effort: two such writes at once may both succeed. */
+  readonly onlyIfAbsent?: boolean | undefined
+}
+
+export interface HttpClientOptions {
+  /** URLs of nodes; any node serves any request. */
+  readonly endpoints: readonly string[]
+  /** Default: made of the global `fetch`. */
+  readonly transport?: Transport | undefined
+  /** Share the requests among the endpoints, instead of asking the first while it can be reached. */
+  readonly spread?: boolean | undefined
+}
+
+/** What one node says of itself, not of the cluster: another node may well serve. */
+const codesOfOneNode: readonly ErrorCode[] = ['draining', 'no-layout', 'storage-failed', 'clock-skew']
+
+/** A node answers at its deadline; this much later it is not going to. */
+const graceMs = 1_000
+
+interface Call {
+  readonly method: 'GET' | 'PUT' | 'DELETE'
+  readonly path: string
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+  readonly options: RequestOptions
+  /** Whether the path takes `?timeout=`. */
+  readonly takesTimeout: boolean
+  /** A status from 400 on that is an answer all the same. */
+  readonly alsoAccepts?: number
+}
+
+/**
+ * A client of the HTTP API of version 1. Needs only `fetch`, so it runs in browsers too.
+ *
+ * Endpoints are tried in order until one can be reached: reads always, writes only as long as it is certain that no node
+ * has seen them. Every method rejects with a StarlingError that has the code, the aftermath and the hint of the answer.
+ * An abort by `options.signal` rejects with the signal's reason; a write's outcome is then unknown.
+ */
+export class HttpClient {
+  readonly #endpoints: Endpoints
+  readonly #transport: Transport
+
+  /** @throws {InvalidParameter} when an endpoint is not the URL of a node */
+  constructor(options: HttpClientOptions) {
+    this.#endpoints = new Endpoints(options.endpoints, { spread: options.spread })
+    this.#transport = options.transport ?? fetchTransport(globalThis.fetch)
+  }
+
+  /**
+   * Reads a key at `r` owners. Nothing there is an answer without siblings, not an error.
+   *
+   * @throws {QuorumUnavailable | DeadlineExceeded | Unreachable}
+   */
+  async get(bucket: string, key: string, options: ReadOptions = {}): Promise<Found> {
+    const { r, pr, sloppy } = options
+    return this.#ask(
+      {
+        method: 'GET',
+        path: kvPath(bucket, key),
+        query: { r, pr, sloppy },
+        options,
+        takesTimeout: true,
+        alsoAccepts: 404,
+      },
+      async (response) => readFound(response, await response.bytes()),
+    )
+  }
+
+  /**
+   * Stores `value`; resolves once `w` owners have it. Without `options.context` it becomes a sibling of what is there.
+   *
+   * @throws {QuorumUnavailable | DeadlineExceeded | Unreachable} look at `aftermath`: the write may still take effect
+   * @throws {PreconditionFailed} with `onlyIfAbsent`, when something is there
+   */
+  async put(bucket: string, key: string, value: Uint8Array | string, options: PutOptions = {}): Promise<Written> {
+    const body = typeof value === 'string' ? new TextEncoder().encode(value) : value
+    return this.#write({ method: 'PUT', path: kvPath(bucket, key), headers: writeHeaders(options), body }, options)
+  }
+
+  /**
+   * Deletes what `options.context` covers; without a context, what a quorum read sees now.
+   *
+   * @throws {QuorumUnavailable | DeadlineExceeded | Unreachable} look at `aftermath`: the delete may still take effect
+   */
+  async delete(bucket: string, key: string, options: WriteOptions = {}): Promise<Written> {
+    return this.#write({ method: 'DELETE', path: kvPath(bucket, key), headers: writeHeaders(options) }, options)
+  }
+
+  /** The live keys of a bucket in key order, page after page as they arrive. */
+  list(bucket: string, options: ListOptions = {}): Listing {
+    const { prefix, start, end, reverse, values } = options
+    const path = `/v1/kv/${checkedBucket(bucket)}`
+    return new Listing((cursor, limit) => {
+      const query = { prefix, start, end, reverse, values, limit, cursor }
+      return this.#ask({ method: 'GET', path, query, options, takesTimeout: true }, async (response) => response)
+    }, options)
+  }
+
+  /** The own copy of whichever node answers: meant for a client with one endpoint. */
+  async replica(bucket: string, key: string, options: RequestOptions = {}): Promise<Replica> {
+    return this.#json(`/v1/replica/${checkedName(bucket, key)}`, options)
+  }
+
+  /** Why a key reads as it does. */
+  async explain(bucket: string, key: string, options: RequestOptions = {}): Promise<Explanation> {
+    return this.#json(`/v1/explain/${checkedName(bucket, key)}`, options)
+  }
+
+  async status(options: RequestOptions = {}): Promise<ClusterStatus> {
+    return this.#json('/v1/cluster/status', options)
+  }
+
+  /** @throws {NoLayout} before a layout is decided */
+  async ring(options: RequestOptions = {}): Promise<RingView> {
+    return this.#json('/v1/cluster/ring', options)
+  }
+
+  /** The node that answers. */
+  async node(options: RequestOptions = {}): Promise<NodeStatus> {
+    return this.#json('/v1/node', options)
+  }
+
+  /** Whether the node that answers wants requests. */
+  async ready(options: RequestOptions = {}): Promise<Readiness> {
+    const call: Call = { method: 'GET', path: '/readyz', options, takesTimeout: false, alsoAccepts: 503 }
+    return this.#ask(call, async (response) => {
+      const body = await response.bytes()
+      if (response.status === 200) return { ready: true, reasons: [] }
+      const { reasons, detail } = parseJson<{ reasons?: readonly string[]; detail?: string }>(body)
+      return { ready: false, reasons: reasons ?? (detail === undefined ? [] : [detail]) }
+    })
+  }
+
+  #json<Answer>(path: string, options: RequestOptions): Promise<Answer> {
+    return this.#ask({ method: 'GET', path, options, takesTimeout: false }, async (response) =>
+      parseJson<Answer>(await response.bytes()),
+    )
+  }
+
+  #write(call: Pick<Call, 'method' | 'path' | 'headers' | 'body'>, options: WriteOptions): Promise<Written> {
+    const { w, pw, sloppy, durability } = options
+    const query = { w, pw, sloppy, durability }
+    return this.#ask({ ...call, query, options, takesTimeout: true }, async (response) => {
+      await response.bytes()
+      return readWritten(response)
+    })
+  }
+
+  async #ask<Answer>(call: Call, read: (response: HttpResponse) => Promise<Answer>): Promise<Answer> {
+    const changes = call.method !== 'GET'
+    let last: StarlingError | undefined
+    for (const origin of this.#endpoints.inOrder()) {
+      try {
+        const response = await this.#transport(this.#request(origin, call))
+        if (response.status < 400 || response.status === call.alsoAccepts) {
+          const answer = await read(response)
+          this.#endpoints.answered(origin)
+          return answer
+        }
+        last = errorFrom(response.status, await response.bytes(), changes)
+        const mayAskAnother = codesOfOneNode.includes(last.code) && last.aftermath === 'nothing-changed'
+        if (!mayAskAnother) throw last
+      } catch (error) {
+        if (!(error instanceof TransportFailure)) throw error
+        this.#endpoints.failed(origin)
+        const aftermath: Aftermath = changes && error.mayHaveBeenSent ? 'may-have-changed' : 'nothing-changed'
+        // An answer that says why counts for more than a node that says nothing.
+        if (last === undefined || aftermath === 'may-have-changed') last = errorOfFailure(error, aftermath)
+        if (aftermath === 'may-have-changed') throw last
+      }
+    }
+    throw last ?? new Unreachable(`no node of ${this.#endpoints} could be reached`)
+  }
+
+  #request(origin: string, call: Call): Parameters<Transport>[0] {
+    const { timeoutMs, signal } = call.options
+    const query = new URLSearchParams()
+    for (const [name, value] of Object.entries({ ...call.query, timeout: call.takesTimeout ? timeoutMs : undefined }))
+      if (value !== undefined) query.set(name, String(value))
+    return {
+      method: call.method,
+      url: `${origin}${call.path}${query.size === 0 ? '' : `?${query}`}`,
+      headers: call.headers ?? {},
+      body: call.body,
+      timeoutMs: (timeoutMs ?? timeoutMsDefault) + graceMs,
+      signal,
+    }
+  }
+}
+
+function errorOfFailure(failure: TransportFailure, aftermath: Aftermath): StarlingError {
+  const options = { aftermath, cause: failure }
+  if (failure.timedOut) return new DeadlineExceeded(failure.message, options)
+  return new Unreachable(failure.message, {
+    ...options,
+    hint:
+      aftermath === 'may-have-changed'
+        ? 'read the key to see whether the write took effect'
+        : 'is the node running, and is the endpoint right?',
+  })
+}
+
+function kvPath(bucket: string, key: string): string {
+  return `/v1/kv/${checkedName(bucket, key)}`
+}
+
+function checkedName(bucket: string, key: string): string {
+  const problem = keyProblem(key)
+  if (problem !== undefined) throw new InvalidKey(`the key ${problem}`)
+  return `${checkedBucket(bucket)}/${encodeURIComponent(key)}`
+}
+
+function checkedBucket(bucket: string): string {
+  const problem = bucketProblem(bucket)
+  if (problem !== undefined) throw new InvalidBucket(`the bucket ${problem}`)
+  return encodeURIComponent(bucket)
+}
+
+function parseJson<Answer>(body: Uint8Array): Answer {
+  try {
+    return JSON.parse(new TextDecoder().decode(body))
+  } catch (error) {
+    throw new InternalError('the answer is not JSON', { cause: error, hint: 'is the endpoint a Starling node?' })
+  }
+}

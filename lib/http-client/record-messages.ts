@@ -1,0 +1,73 @@
+import type { Found, Written } from './answers.ts'
+import { errorFrom } from './problem.ts'
+import { contentTypeDefault, parseSibling, type SiblingJson } from './sibling.ts'
+import type { HttpResponse } from './transport.ts'
+
+const metadataPrefix = 'starling-meta-'
+
+interface WriteFields {
+  readonly context?: string | undefined
+  readonly contentType?: string | undefined
+  readonly metadata?: Readonly<Record<string, string>> | undefined
+  readonly ttlSeconds?: number | undefined
+  readonly onlyIfAbsent?: boolean | undefined
+}
+
+export function writeHeaders(fields: WriteFields): Record<string, string> {
+  const headers: Record<string, string> = {}
+  if (fields.context !== undefined) headers['starling-context'] = fields.context
+  if (fields.contentType !== undefined) headers['content-type'] = toHeader(fields.contentType)
+  if (fields.ttlSeconds !== undefined) headers['starling-ttl'] = String(fields.ttlSeconds)
+  if (fields.onlyIfAbsent === true) headers['if-none-match'] = '*'
+  for (const [name, value] of Object.entries(fields.metadata ?? {}))
+    headers[`${metadataPrefix}${name}`] = toHeader(value)
+  return headers
+}
+
+/** What a GET of a key answered: 200 the value, 300 the siblings, 404 nothing. */
+export function readFound(response: HttpResponse, body: Uint8Array): Found {
+  const common = {
+    context: response.header('starling-context'),
+    tombstone: response.header('starling-tombstone') === 'true',
+    etag: response.header('etag'),
+    quorum: response.header('starling-quorum'),
+  }
+  switch (response.status) {
+    case 200: {
+      const contentType = fromHeader(response.header('content-type') ?? contentTypeDefault)
+      return { ...common, siblings: [{ value: body, contentType, metadata: readMetadata(response) }] }
+    }
+    case 300: {
+      const { context, siblings } = JSON.parse(new TextDecoder().decode(body)) as {
+        readonly context: string
+        readonly siblings: readonly SiblingJson[]
+      }
+      return { ...common, context, siblings: siblings.map(parseSibling) }
+    }
+    default: {
+      const error = errorFrom(response.status, body, false)
+      if (error.code !== 'not-found') throw error
+      return { ...common, siblings: [] }
+    }
+  }
+}
+
+export function readWritten(response: HttpResponse): Written {
+  return { context: response.header('starling-context'), quorum: response.header('starling-quorum') }
+}
+
+function readMetadata(response: HttpResponse): Record<string, string> {
+  const metadata: Record<string, string> = {}
+  for (const [name, value] of response.headers())
+    if (name.startsWith(metadataPrefix)) metadata[name.slice(metadataPrefix.length)] = fromHeader(value)
+  return metadata
+}
+
+/** A header carries bytes, one per character: text goes as its UTF-8. */
+function toHeader(text: string): string {
+  return String.fromCharCode(...new TextEncoder().encode(text))
+}
+
+function fromHeader(value: string): string {
+  return new TextDecoder().decode(Uint8Array.from(value, (character) => character.charCodeAt(0)))
+}

@@ -1,0 +1,52 @@
+export interface HttpRequest {
+  readonly method: 'GET' | 'PUT' | 'DELETE' | 'POST'
+  /** Absolute. */
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: Uint8Array | undefined
+  /** Milliseconds to wait for the answer's head, and then for each next part of its body. */
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The body must be read, by one of its two methods, once: an unread one may hold its connection. */
+export interface HttpResponse {
+  readonly status: number
+  /** By lower-case name; in a value each character stands for one byte. */
+  header(name: string): string | undefined
+  headers(): Iterable<readonly [name: string, value: string]>
+  /** @throws {TransportFailure} */
+  bytes(): Promise<Uint8Array>
+  /** The body as it arrives. @throws {TransportFailure} */
+  chunks(): AsyncIterable<Uint8Array>
+}
+
+/**
+ * Carries one request to one node, without retries and without following redirects.
+ *
+ * @throws {TransportFailure} when there is no whole answer; an abort by `signal` throws the signal's reason
+ */
+export type Transport = (request: HttpRequest) => Promise<HttpResponse>
+
+/** There was no answer, or not all of it. */
+export class TransportFailure extends Error {
+  /** False only when it is certain that the node saw nothing of the request. */
+  readonly mayHaveBeenSent: boolean
+  readonly timedOut: boolean
+
+  constructor(message: string, options: { mayHaveBeenSent: boolean; timedOut?: boolean; cause?: unknown }) {
+    super(message, { cause: options.cause })
+    this.name = 'TransportFailure'
+    this.mayHaveBeenSent = options.mayHaveBeenSent
+    this.timedOut = options.timedOut ?? false
+  }
+}
+
+/** True when `error`, as Node.js reports it, happened while connecting. A browser does not tell, so there it is false. */
+export function failedToConnect(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false
+  const { code, syscall, errors } = error as { code?: unknown; syscall?: unknown; errors?: unknown }
+  // Several addresses were tried: none of them may have taken the connection.
+  if (Array.isArray(errors) && errors.length > 0) return errors.every(failedToConnect)
+  return code === 'UND_ERR_CONNECT_TIMEOUT' || syscall === 'connect' || syscall === 'getaddrinfo'
+}
