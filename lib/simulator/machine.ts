@@ -1,5 +1,6 @@
 import type { Random } from '../vocabulary/random.ts'
 import type { SimulatedDatagramSocket } from './simulated-datagrams.ts'
+import type { SimulatedDirectory } from './simulated-directory.ts'
 import { type DiskSettings, SimulatedDisk } from './simulated-disk.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
 import type { SimulatedListener, StreamEnd } from './simulated-streams.ts'
@@ -19,7 +20,7 @@ export class Machine {
   readonly listeners = new Map<number, SimulatedListener>()
   readonly streamEnds = new Set<StreamEnd>()
   process: SimulatedProcess | undefined
-  lockHolder: SimulatedProcess | undefined
+  lockHolder: SimulatedDirectory | undefined
   /** False after a power cut, until a process starts. */
   isOn = true
   boots = 1

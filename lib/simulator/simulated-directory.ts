@@ -16,15 +16,21 @@ export class SimulatedDirectory implements DataDirectory {
 
   open(): ReturnType<DataDirectory['open']> {
     const holder = this.#machine.lockHolder
-    if (holder?.isAlive) return { ok: false, kind: 'locked', message: `${this.path} is in use by another process` }
+    if (holder?.isHeld === true)
+      return { ok: false, kind: 'locked', message: `${this.path} is in use by another process` }
     if (this.#machine.disk.isForeign) {
       return { ok: false, kind: 'foreign', message: `${this.path} is not a Starling directory` }
     }
     if (this.#machine.disk.fault === 'failed' || this.#machine.disk.fault === 'read-only') {
       return { ok: false, kind: 'failed', message: `${this.path} cannot be written` }
     }
-    this.#machine.lockHolder = this.#process
+    this.#machine.lockHolder = this
     return { ok: true }
+  }
+
+  /** Whether the process that has the lock still lives. */
+  get isHeld(): boolean {
+    return this.#process.isAlive
   }
 
   fingerprint(): DirectoryFingerprint {
@@ -58,6 +64,6 @@ export class SimulatedDirectory implements DataDirectory {
   }
 
   close(): void {
-    if (this.#machine.lockHolder === this.#process) this.#machine.lockHolder = undefined
+    if (this.#machine.lockHolder === this) this.#machine.lockHolder = undefined
   }
 }

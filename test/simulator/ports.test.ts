@@ -1,6 +1,10 @@
 import t, { type Test } from 'tap'
+import type { DataDirectory } from '../../lib/ports/data-directory.ts'
 import type { StorageOpener } from '../../lib/ports/storage.ts'
+import { SimulatedDirectory } from '../../lib/simulator/simulated-directory.ts'
+import { SimulatedProcess } from '../../lib/simulator/simulated-process.ts'
 import { World } from '../../lib/simulator/world.ts'
+import { type DirectoryWorld, dataDirectoryContract } from '../contracts/data-directory.ts'
 import { type StorageWorld, type StorageWrite, storageContract } from '../contracts/storage.ts'
 import { driveInBackground } from './driver.ts'
 import { testHash } from './test-hash.ts'
@@ -8,6 +12,44 @@ import { testHash } from './test-hash.ts'
 t.test('simulated storage keeps the contract of storage', async (t) => {
   storageContract(t, async (t) => makeStorageWorld(t))
 })
+
+t.test('the simulated data directory keeps the contract of data directories', async (t) => {
+  dataDirectoryContract(t, async () => makeDirectoryWorld())
+})
+
+function makeDirectoryWorld(): DirectoryWorld {
+  const world = new World({ seed: 1, hash: testHash })
+  const machine = world.machine('ada')
+  world.portsFor('ada')
+  const start = (): DataDirectory => new SimulatedDirectory(machine.process as SimulatedProcess, machine)
+  return {
+    start,
+    startElsewhere: async () => {
+      const elsewhere = new SimulatedProcess(world, machine, 99)
+      new SimulatedDirectory(elsewhere, machine).open()
+      return { die: async () => elsewhere.die('kill') }
+    },
+    dieWritingIdentities: async (identities) => {
+      const directory = start()
+      directory.open()
+      for (const identity of identities.slice(0, 7)) directory.writeIdentity(identity)
+      world.restart('ada')
+    },
+    occupy: async () => {
+      machine.disk.isForeign = true
+      return { survives: () => machine.disk.isForeign && machine.disk.identity === undefined }
+    },
+    forbid: async () => {
+      machine.disk.fault = 'read-only'
+    },
+    fillDisk: async () => {
+      machine.disk.fault = 'full'
+    },
+    freeDisk: async () => {
+      machine.disk.fault = 'none'
+    },
+  }
+}
 
 function makeStorageWorld(t: Test): StorageWorld {
   const world = new World({ seed: 1, hash: testHash })
