@@ -83,10 +83,10 @@ export type Request =
   | { readonly type: 'exchange-members'; readonly members: readonly Member[]; readonly isJoin: boolean }
   /** SWIM's fallback probe over a connection. */
   | { readonly type: 'probe'; readonly target: NodeId }
-  /** Keep this row of mine for me (rules.md A4). */
+  /** Keep this row of mine for me (rules.md A4); answered by `row-kept`, or by the other `row` that is kept. */
   | { readonly type: 'keep-row'; readonly node: NodeId; readonly row: StoreRow }
   /** The row you keep for me. */
-  | { readonly type: 'recall-row'; readonly node: NodeId; readonly startNumber: number }
+  | { readonly type: 'recall-row'; readonly node: NodeId }
   /** Live keys of one bucket that you hold in partitions you own. */
   | {
       readonly type: 'list-keys'

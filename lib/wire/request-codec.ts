@@ -70,12 +70,11 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
       return writeList(writer, request.members, writeMember)
     case 'probe':
       return writeNodeId(writer, request.target)
+    case 'recall-row':
+      return writeNodeId(writer, request.node)
     case 'keep-row':
       writeNodeId(writer, request.node)
       return writeStoreRow(writer, request.row)
-    case 'recall-row':
-      writeNodeId(writer, request.node)
-      return writer.varint(request.startNumber)
     case 'list-keys':
       writer.text(request.bucket)
       writer.text(request.prefix)
@@ -146,7 +145,7 @@ function readBodiless(
     case 'keep-row':
       return { type, node: readNodeId(reader), row: readStoreRow(reader) }
     case 'recall-row':
-      return { type, node: readNodeId(reader), startNumber: reader.varint() }
+      return { type, node: readNodeId(reader) }
     case 'list-keys':
       return {
         type,

@@ -1,0 +1,249 @@
+import fc from 'fast-check'
+import t from 'tap'
+import type { Hlc } from '../../lib/protocol/clock/hlc.ts'
+import type { LayoutDocument } from '../../lib/protocol/layout/layout-document.ts'
+import { layoutHash, toDecidedLayout } from '../../lib/protocol/layout/layout-hash.ts'
+import type { LayoutVersion } from '../../lib/protocol/layout/layout-version.ts'
+import { type NodeId, toNodeId } from '../../lib/vocabulary/ids.ts'
+import { decodeLayoutDocument, encodeLayoutDocument } from '../../lib/wire/layout-document.ts'
+import { MalformedBytes, UnknownFormat, UnreadableBytes } from '../../lib/wire/unreadable-bytes.ts'
+import { ascii, hlc, u53 } from './fixtures/arbitraries.ts'
+import { flipped, hex, thrownBy, truncations, unhex } from './fixtures/bytes.ts'
+import { nodeId, row } from './fixtures/frame-arbitraries.ts'
+import { hash } from './fixtures/hash.ts'
+
+const [ada, bob, cyd] = ['a', 'b', 'c'].map((digit) => toNodeId(digit.repeat(32))) as [NodeId, NodeId, NodeId]
+
+const first: LayoutVersion = {
+  number: 1,
+  parent: '',
+  partitionCount: 4,
+  replicaCount: 2,
+  nodes: [
+    { id: ada, shortId: 1, zone: 'x', weight: 1 },
+    { id: bob, shortId: 2, zone: 'y', weight: 1 },
+    { id: cyd, shortId: 3, zone: 'z', weight: 2.5 },
+  ],
+  assignment: Uint16Array.of(0, 1, 1, 2, 0, 2, 1, 2),
+  excluded: [],
+  awaited: [],
+  forks: 0,
+}
+const decided = toDecidedLayout(first, hash)
+const second: LayoutVersion = {
+  ...first,
+  number: 2,
+  parent: decided.hash,
+  nodes: first.nodes.slice(0, 2),
+  assignment: Uint16Array.of(0, 1, 0, 1, 0, 1, 0, 1),
+  excluded: [cyd],
+  awaited: [cyd],
+  forks: 1,
+}
+const example: LayoutDocument = {
+  live: [decided, toDecidedLayout(second, hash, decided.clusterId)],
+  candidates: new Map([[layoutHash(first, hash), first]]),
+  votes: new Map([[ada, { seq: 1, round: 2, stance: 'withdrawn', candidate: layoutHash(first, hash) }]]),
+  rows: new Map([[bob, { seq: 3, generation: 0xb0b1b2b3, leaseUpTo: 65_536, hlcUpTo: 3_600_000_000_000_001 as Hlc }]]),
+  trackers: new Map([[cyd, { seq: 4, ack: 2, sync: 1, syncAck: 1, hintsClear: 300 }]]),
+  staged: new Map([
+    [cyd, { setAt: 5 as Hlc, setBy: ada, action: 'replace', with: bob, zone: 'w', weight: 0.5 }],
+    [bob, { setAt: 6 as Hlc, setBy: ada, action: 'leave', with: undefined, zone: undefined, weight: undefined }],
+  ]),
+}
+/** Format 1, frozen: these bytes stand on disks. */
+const exampleBytes =
+  '01028dc5ce4ab0b4eaa001040203aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0101783ff0000000000000bbbbbbbbbbbbbbbbbb' +
+  'bbbbbbbbbbbbbb0201793ff0000000000000cccccccccccccccccccccccccccccccc03017a40040000000000000001010200' +
+  '0201020000008dc5ce4ab0b4eaa0028dc5ce4ab0b4eaa0040202aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0101783ff0000000' +
+  '000000bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb0201793ff0000000000000000100010001000101cccccccccccccccccccccc' +
+  'cccccccccc01cccccccccccccccccccccccccccccccc010101040203aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0101783ff000' +
+  '0000000000bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb0201793ff0000000000000cccccccccccccccccccccccccccccccc0301' +
+  '7a4004000000000000000101020002010200000001aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0102018dc5ce4ab0b4eaa001bb' +
+  'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb03b0b1b2b38080048180c489e5c5b20601cccccccccccccccccccccccccccccccc0402' +
+  '0101ac0202bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb06aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa01000000cccccccccccccccc' +
+  'cccccccccccccccc05aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0201bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb010177013fe000' +
+  '0000000000'
+
+const version: fc.Arbitrary<LayoutVersion> = fc
+  .record({
+    ids: fc.uniqueArray(nodeId, { minLength: 1, maxLength: 6 }),
+    replicaCount: fc.integer({ min: 1, max: 4 }),
+    partitionCount: fc.constantFrom(1, 2, 8),
+    turn: fc.nat(5),
+    excluded: fc.array(nodeId, { maxLength: 2 }),
+    forks: u53,
+  })
+  .map(({ ids, turn, ...rest }) => {
+    const owners = Math.min(rest.replicaCount, ids.length)
+    return {
+      ...rest,
+      number: 1,
+      parent: '',
+      nodes: ids.toSorted().map((id, shortId) => ({ id, shortId, zone: `z${shortId}`, weight: shortId / 2 })),
+      assignment: tableOf(rest.partitionCount, owners, ids.length, turn),
+      awaited: rest.excluded,
+    }
+  })
+
+const document: fc.Arbitrary<LayoutDocument> = fc.record({
+  live: fc.array(
+    version.map((version) => toDecidedLayout(version, hash)),
+    { maxLength: 1 },
+  ),
+  candidates: fc
+    .array(version, { maxLength: 2 })
+    .map((versions) => new Map(versions.map((version) => [layoutHash(version, hash), version]))),
+  votes: byNode(
+    fc.record({
+      seq: u53,
+      round: u53,
+      stance: fc.constantFrom('acknowledged' as const, 'withdrawn' as const, 'refused' as const),
+      candidate: version.map((version) => layoutHash(version, hash)),
+    }),
+  ),
+  rows: byNode(row),
+  trackers: byNode(fc.record({ seq: u53, ack: u53, sync: u53, syncAck: u53, hintsClear: u53 })),
+  staged: byNode(
+    fc.record({
+      setAt: hlc,
+      setBy: nodeId,
+      action: fc.constantFrom('join' as const, 'set' as const, 'clear' as const),
+      with: fc.option(nodeId, { nil: undefined }),
+      zone: fc.option(ascii, { nil: undefined }),
+      weight: fc.option(fc.nat(), { nil: undefined }),
+    }),
+  ),
+})
+
+t.test('a layout document', async (t) => {
+  t.test('comes back as it was', async (t) => {
+    fc.assert(
+      fc.property(document, (document) => {
+        t.same(decode(encodeLayoutDocument(document)), document)
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  t.test('has the bytes of format 1', async (t) => {
+    t.equal(hex(encodeLayoutDocument(example)), exampleBytes)
+    t.same(decode(unhex(exampleBytes)), example)
+  })
+
+  t.test('has the same bytes in whatever order its maps were filled', async (t) => {
+    const turned = { ...example, staged: new Map([...example.staged].toReversed()) }
+    t.equal(hex(encodeLayoutDocument(turned)), exampleBytes)
+  })
+
+  t.test('of 1024 partitions and three owners takes about a byte for each', async (t) => {
+    const large = { ...first, partitionCount: 1024, replicaCount: 3, assignment: tableOf(1024, 3, 3, 0) }
+    t.ok(
+      encodeLayoutDocument({ ...example, live: [toDecidedLayout(large, hash)], candidates: new Map() }).length < 3600,
+    )
+  })
+
+  t.test('of more than 256 nodes, too', async (t) => {
+    const nodes = Array.from({ length: 300 }, (_, at) => ({
+      id: toNodeId(at.toString(16).padStart(32, '0')),
+      shortId: at,
+      zone: 'z',
+      weight: 1,
+    }))
+    const wide = { ...first, nodes, assignment: Uint16Array.of(0, 299, 255, 256, 1, 2, 298, 299) }
+    const document = { ...example, live: [toDecidedLayout(wide, hash)] }
+    t.same(decode(encodeLayoutDocument(document)), document)
+  })
+
+  t.test('whose ring has holes is refused', async (t) => {
+    const withTable = (...table: number[]) => ({ ...first, assignment: Uint16Array.from(table) })
+    for (const [version, why] of [
+      [withTable(0, 1, 1, 2, 0, 2, 1), 'a partition lacks an owner'],
+      [withTable(0, 1, 1, 2, 0, 2, 1, 3), 'an owner is no node'],
+      [withTable(0, 1, 1, 1, 0, 2, 1, 2), 'an owner counts twice'],
+      [withTable(0, 1, 2, 1, 0, 2, 1, 2), 'owners are not ascending'],
+      [{ ...first, partitionCount: 3, assignment: Uint16Array.of(0, 1, 1, 2, 0, 2) }, 'not a power of two'],
+      [{ ...first, partitionCount: 0, assignment: Uint16Array.of() }, 'no partitions'],
+      [{ ...first, replicaCount: 0, assignment: Uint16Array.of() }, 'no replicas'],
+      [{ ...first, nodes: first.nodes.toReversed() }, 'nodes are not sorted'],
+      [{ ...first, nodes: first.nodes.map((node) => ({ ...node, shortId: 1 })) }, 'one short id for several'],
+      [{ ...first, nodes: [], assignment: Uint16Array.of() }, 'no nodes'],
+      [{ ...first, number: 0 }, 'there is no version 0'],
+    ] as const) {
+      const document = { ...example, live: [], candidates: new Map([['x', version]]) }
+      t.match(
+        thrownBy(() => decode(encodeLayoutDocument(document))),
+        MalformedBytes,
+        why,
+      )
+    }
+  })
+
+  t.test('whose decided versions do not belong together is refused', async (t) => {
+    const [one, two] = example.live as [typeof decided, typeof decided]
+    for (const live of [[two, one], [one, one], [{ ...one, clusterId: two.hash as typeof one.clusterId }]]) {
+      t.match(
+        thrownBy(() => decode(encodeLayoutDocument({ ...example, live }))),
+        MalformedBytes,
+      )
+    }
+  })
+
+  t.test('cut off anywhere is malformed; of a version to come, unknown', async (t) => {
+    for (const cut of truncations(unhex(exampleBytes)))
+      t.match(
+        thrownBy(() => decode(cut)),
+        MalformedBytes,
+      )
+    t.match(
+      thrownBy(() => decode(unhex(`${exampleBytes}00`))),
+      MalformedBytes,
+    )
+    t.match(
+      thrownBy(() => decode(unhex(`02${exampleBytes.slice(2)}`))),
+      UnknownFormat,
+    )
+  })
+
+  t.test('with bits turned over is another in its own form, or refused in a declared way', async (t) => {
+    const whole = unhex(exampleBytes)
+    for (let bit = 0; bit < whole.length * 8; bit += 1) {
+      const changed = flipped(whole, bit)
+      const error = thrownBy(() => t.equal(hex(encodeLayoutDocument(decode(changed))), hex(changed)))
+      if (error !== undefined && !(error instanceof UnreadableBytes)) throw error
+    }
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => {
+        const error = thrownBy(() => decode(Uint8Array.of(1, ...noise)))
+        t.ok(error === undefined || error instanceof UnreadableBytes)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  t.test('cannot promise a table larger than itself', async (t) => {
+    const small = hex(encodeLayoutDocument({ ...example, live: [], candidates: new Map([['x', first]]) }))
+    const huge = small.replace('010402', '018080 0402'.replace(' ', ''))
+    t.not(huge, small)
+    t.match(
+      thrownBy(() => decode(unhex(huge))),
+      MalformedBytes,
+    )
+  })
+})
+
+function decode(bytes: Uint8Array): LayoutDocument {
+  return decodeLayoutDocument(bytes, layoutHash, hash)
+}
+
+function byNode<Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Map<NodeId, Value>> {
+  return fc.array(fc.tuple(nodeId, value), { maxLength: 3 }).map((entries) => new Map(entries))
+}
+
+/** Any table that is right: each partition gets `owners` neighbours, beginning one further each time. */
+function tableOf(partitions: number, owners: number, nodes: number, turn: number): Uint16Array {
+  const rows = Array.from({ length: partitions }, (_, partition) =>
+    Array.from({ length: owners }, (_, owner) => (partition + turn + owner) % nodes).toSorted((a, b) => a - b),
+  )
+  return Uint16Array.from(rows.flat())
+}
