@@ -5,6 +5,7 @@ import type { LayoutDigest } from './layout-version.ts'
 
 /**
  * What goes with every datagram and frame: equal documents have equal digests, whatever order they were merged in.
+ * Store rows do not count: they change every few seconds, their node pushes them to everybody, and who needs one asks.
  * Costs a walk over the document: keep it until the document changes.
  */
 export function digestOf(document: LayoutDocument, hash: Hash): LayoutDigest {
@@ -12,11 +13,9 @@ export function digestOf(document: LayoutDocument, hash: Hash): LayoutDigest {
   for (const { version, hash: versionHash, clusterId } of document.live)
     bytes.integer(version.number).text(versionHash).text(clusterId)
   bytes.texts([...document.candidates.keys()].sort())
+  bytes.integer(document.votes.size)
   for (const [node, vote] of byKey(document.votes))
     bytes.text(node).integer(vote.seq).integer(vote.round).text(vote.stance).text(vote.candidate)
-  bytes.integer(document.rows.size)
-  for (const [node, row] of byKey(document.rows))
-    bytes.text(node).integer(row.seq).integer(row.generation).integer(row.leaseUpTo).integer(row.hlcUpTo)
   bytes.integer(document.trackers.size)
   for (const [node, tracker] of byKey(document.trackers))
     bytes
@@ -26,6 +25,7 @@ export function digestOf(document: LayoutDocument, hash: Hash): LayoutDigest {
       .integer(tracker.sync)
       .integer(tracker.syncAck)
       .integer(tracker.hintsClear)
+  bytes.integer(document.staged.size)
   for (const [node, change] of byKey(document.staged))
     bytes
       .text(node)

@@ -15,12 +15,12 @@ import type { LayoutVersion } from './layout-version.ts'
  * it elsewhere, had left for dead, and find their old acknowledgements still lying there.
  */
 export interface FirstLayoutRules {
-  /** All members of the candidate acknowledge it in this round. */
+  /** All members of the vote's candidate acknowledge it in the vote's round. */
   isDecided(document: LayoutDocument, vote: FirstLayoutVote): boolean
-  /** No candidate with these nodes was or will be decided in this round. */
-  isDead(document: LayoutDocument, round: number, candidate: LayoutVersion): boolean
-  /** A node that is free to leave `from` (undefined: it never voted) may enter this round. */
-  mayEnter(from: FirstLayoutVote | undefined, round: number): boolean
+  /** Whoever cast this vote may move on: no candidate with these nodes was or will be decided in this round. */
+  mayLeave(document: LayoutDocument, vote: FirstLayoutVote): boolean
+  /** A node free to leave `from` (undefined: it never voted) may acknowledge, or refuse, what `vote` acknowledges. */
+  mayEnter(document: LayoutDocument, from: FirstLayoutVote | undefined, vote: FirstLayoutVote): boolean
 }
 
 export const firstLayoutRules: FirstLayoutRules = {
@@ -32,23 +32,26 @@ export const firstLayoutRules: FirstLayoutRules = {
       return other?.stance === 'acknowledged' && other.round === vote.round && other.candidate === vote.candidate
     })
   },
-
-  isDead(document, round, candidate) {
-    let withdrawn = 0
-    for (const { id } of candidate.nodes) {
-      const vote = document.votes.get(id)
-      if (vote === undefined || vote.round < round) continue
-      if (vote.round > round || vote.stance === 'refused') return true
-      const other = document.candidates.get(vote.candidate)
-      if (other !== undefined && !haveSameNodes(other, candidate)) return true
-      if (vote.stance === 'withdrawn') withdrawn += 1
-    }
-    return withdrawn === candidate.nodes.length
+  mayLeave: isDead,
+  mayEnter(document, from, vote) {
+    return vote.round > (from?.round ?? 0) && !isDead(document, vote)
   },
+}
 
-  mayEnter(from, round) {
-    return from === undefined || round > from.round
-  },
+/** No candidate with the nodes of this one was or will be decided in the vote's round. */
+function isDead(document: LayoutDocument, { round, candidate }: FirstLayoutVote): boolean {
+  const version = document.candidates.get(candidate)
+  if (version === undefined) return false
+  let withdrawn = 0
+  for (const { id } of version.nodes) {
+    const vote = document.votes.get(id)
+    if (vote === undefined || vote.round < round) continue
+    if (vote.round > round || vote.stance === 'refused') return true
+    const other = document.candidates.get(vote.candidate)
+    if (other !== undefined && !haveSameNodes(other, version)) return true
+    if (vote.stance === 'withdrawn') withdrawn += 1
+  }
+  return withdrawn === version.nodes.length
 }
 
 export function haveSameNodes(a: LayoutVersion, b: LayoutVersion): boolean {

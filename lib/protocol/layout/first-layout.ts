@@ -199,6 +199,7 @@ export class FirstLayout {
     if (!this.#settings.isFresh)
       return this.#wait('not-fresh', 'this node has data, but knows no layout: waiting for a member of its cluster')
     const own = this.#ownVote()
+    if (own?.stance === 'acknowledged' && this.#rules.isDecided(this.#known, own)) return this.#decide(own)
     const bound = this.#boundTo()
     if (own !== undefined && bound !== undefined) return this.#holdOn(own, bound)
     return this.#joinCandidate(own) ?? this.#makeCandidate(own)
@@ -233,7 +234,6 @@ export class FirstLayout {
   #holdOn(own: FirstLayoutVote, bound: LayoutVersion): readonly FirstLayoutEffect[] {
     if (own.stance === 'withdrawn')
       return this.#wait('aborted', 'the first layout was aborted here: it ends when all of its nodes abort it')
-    if (this.#rules.isDecided(this.#known, own)) return this.#persist(this.#decided(bound))
     const smaller = this.#smallestSibling(own, bound)
     if (smaller !== own.candidate) return this.#vote(own.round, 'acknowledged', smaller)
     const missing = bound.nodes.filter(({ id }) => this.#known.votes.get(id)?.candidate !== own.candidate)
@@ -269,8 +269,7 @@ export class FirstLayout {
     const version = this.#known.candidates.get(vote.candidate)
     if (version === undefined || vote.stance !== 'acknowledged') return false
     if (!hasNode(version, this.#settings.self) || version.nodes.length !== this.#settings.expect) return false
-    if (isAbortedBy(own, vote.candidate) || !this.#rules.mayEnter(own, vote.round)) return false
-    if (this.#rules.isDead(this.#known, vote.round, version)) return false
+    if (isAbortedBy(own, vote.candidate) || !this.#rules.mayEnter(this.#known, own, vote)) return false
     return version.nodes.every(({ id }) => {
       const other = this.#known.votes.get(id)
       return other?.round !== vote.round || other.stance !== 'withdrawn'
@@ -307,7 +306,7 @@ export class FirstLayout {
       const concernsUs = version !== undefined && hasNode(version, this.#settings.self)
       if (concernsUs && vote !== own && vote.round > (newest?.round ?? 0)) newest = vote
     }
-    if (newest === undefined || !this.#rules.mayEnter(own, newest.round))
+    if (newest === undefined || !this.#rules.mayEnter(this.#known, own, newest))
       return [{ type: 'abort-answered', outcome: own?.stance === 'refused' ? 'aborted' : 'nothing-to-abort' }]
     this.#isAbortAsked = true
     return this.#vote(newest.round, 'refused', newest.candidate)
@@ -322,7 +321,7 @@ export class FirstLayout {
     const own = this.#ownVote()
     if (own === undefined || own.stance === 'refused') return undefined
     const version = this.#known.candidates.get(own.candidate)
-    return version === undefined || this.#rules.isDead(this.#known, own.round, version) ? undefined : version
+    return version === undefined || this.#rules.mayLeave(this.#known, own) ? undefined : version
   }
 
   #vote(
@@ -343,14 +342,16 @@ export class FirstLayout {
     return merged.ok ? this.#persist(merged.document) : []
   }
 
-  #decided(version: LayoutVersion): LayoutDocument {
+  #decide(own: FirstLayoutVote): readonly FirstLayoutEffect[] {
+    const version = this.#known.candidates.get(own.candidate)
+    if (version === undefined) return []
     const decided: LayoutDocument = {
       ...this.#known,
       live: [toDecidedLayout(version, this.#hash)],
       candidates: new Map(),
       votes: new Map(),
     }
-    return this.#acknowledged(decided)
+    return this.#persist(this.#acknowledged(decided))
   }
 
   /** `document` with the mark that this node, as a member of its newest version, knows that version. */

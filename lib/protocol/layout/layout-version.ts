@@ -40,6 +40,6 @@ export interface DecidedLayout {
 export interface LayoutDigest {
   /** 0: none decided yet. */
   readonly number: number
-  /** hash32 of the whole layout document: candidates, acknowledgements and rows included. */
+  /** hash32 of the layout document, candidates and acknowledgements included, store rows not. */
   readonly documentHash: number
 }

@@ -49,8 +49,8 @@ export function withRow(document: LayoutDocument, node: NodeId, row: StoreRow): 
 function mergeLive(a: readonly DecidedLayout[], b: readonly DecidedLayout[]): readonly DecidedLayout[] | undefined {
   const firstA = a[0]
   const firstB = b[0]
-  if (firstA === undefined) return b
   if (firstB === undefined) return a
+  if (firstA === undefined) return b
   const floor = Math.max(firstA.version.number, firstB.version.number)
   const byNumber = new Map<number, DecidedLayout>()
   for (const layout of [...a, ...b]) {

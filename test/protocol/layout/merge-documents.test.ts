@@ -1,0 +1,189 @@
+import fc from 'fast-check'
+import t from 'tap'
+import type { Hlc } from '../../../lib/protocol/clock/hlc.ts'
+import { digestOf } from '../../../lib/protocol/layout/document-digest.ts'
+import { firstCandidate } from '../../../lib/protocol/layout/first-candidate.ts'
+import { emptyDocument, type LayoutDocument } from '../../../lib/protocol/layout/layout-document.ts'
+import { layoutHash, toDecidedLayout } from '../../../lib/protocol/layout/layout-hash.ts'
+import type { LayoutVersion } from '../../../lib/protocol/layout/layout-version.ts'
+import { mergeDocuments, withRow } from '../../../lib/protocol/layout/merge-documents.ts'
+import { toClusterId } from '../../../lib/vocabulary/ids.ts'
+import { InvariantViolation } from '../../../lib/vocabulary/invariant.ts'
+import { nodeId, testHash } from './first-layout-world.ts'
+
+t.test('documents of one cluster merge the same in any order, late and twice', async (t) => {
+  fc.assert(
+    fc.property(documents(), documents(), documents(), (a, b, c) => {
+      t.same(merged(a, b), merged(b, a), 'commutative')
+      t.same(merged(merged(a, b), c), merged(a, merged(b, c)), 'associative')
+      t.equal(merged(a, a), a, 'idempotent')
+      t.same(merged(merged(a, b), a), merged(a, b), 'nothing is lost or comes back')
+    }),
+    { numRuns: 150 },
+  )
+})
+
+t.test('merging what is known already gives the same object back', async (t) => {
+  fc.assert(
+    fc.property(documents(), documents(), (a, b) => {
+      const both = merged(a, b)
+      t.equal(merged(both, a), both)
+      t.equal(merged(both, b), both)
+    }),
+    { numRuns: 60 },
+  )
+})
+
+t.test('digests agree exactly when documents do, rows apart', async (t) => {
+  fc.assert(
+    fc.property(documents(), documents(), (a, b) => {
+      const both = merged(a, b)
+      t.same(digestOf(both, testHash), digestOf(merged(b, a), testHash))
+      const withRowsOfBoth = { ...a, rows: both.rows }
+      const knowsMore = merged(withRowsOfBoth, b) !== withRowsOfBoth
+      t.equal(digestOf(both, testHash).documentHash !== digestOf(a, testHash).documentHash, knowsMore)
+    }),
+    { numRuns: 150 },
+  )
+  t.equal(digestOf(emptyDocument, testHash).number, 0)
+  t.equal(digestOf({ ...emptyDocument, live: [toDecidedLayout(version(), testHash)] }, testHash).number, 1)
+})
+
+t.test('two clusters never merge', async (t) => {
+  const ours = { ...emptyDocument, live: [toDecidedLayout(version(3), testHash)] }
+  const theirs = { ...emptyDocument, live: [toDecidedLayout(version(2), testHash)] }
+  t.same(mergeDocuments(ours, theirs), { ok: false, reason: 'foreign-cluster' })
+  t.ok(mergeDocuments(ours, emptyDocument).ok)
+})
+
+t.test('two versions of one number never merge', async (t) => {
+  const clusterId = toClusterId('0123456789abcdef')
+  const second = (forks: number) => ({
+    ...emptyDocument,
+    live: [toDecidedLayout({ ...version(), number: 2, forks }, testHash, clusterId)],
+  })
+  t.same(mergeDocuments(second(0), second(1)), { ok: false, reason: 'split-layout' })
+})
+
+t.test('a decided layout ends the votes on it', async (t) => {
+  const name = layoutHash(version(), testHash)
+  const voting: LayoutDocument = {
+    ...emptyDocument,
+    candidates: new Map([[name, version()]]),
+    votes: new Map([[nodeId(1), { seq: 1, round: 1, stance: 'acknowledged', candidate: name }]]),
+  }
+  const decided = { ...emptyDocument, live: [toDecidedLayout(version(), testHash)] }
+  t.same(merged(voting, decided), decided)
+  t.equal(merged(decided, voting), decided)
+})
+
+t.test('whoever retired a version retired it for all', async (t) => {
+  const clusterId = toClusterId('0123456789abcdef')
+  const first = { ...toDecidedLayout(version(), testHash), clusterId }
+  const second = toDecidedLayout({ ...version(), number: 2, parent: first.hash }, testHash, clusterId)
+  const both = { ...emptyDocument, live: [first, second] }
+  t.same(merged({ ...emptyDocument, live: [first] }, { ...emptyDocument, live: [first, second] }), both)
+  t.same(merged(both, { ...emptyDocument, live: [second] }).live, [second])
+})
+
+t.test('a row gives way to a later one only', async (t) => {
+  const row = (seq: number) => ({ seq, generation: 1, leaseUpTo: seq * 100, hlcUpTo: 5 as Hlc })
+  const document = withRow(emptyDocument, nodeId(1), row(2))
+  t.same(withRow(document, nodeId(1), row(1)).rows.get(nodeId(1)), row(2))
+  t.same(withRow(document, nodeId(1), row(3)).rows.get(nodeId(1)), row(3))
+})
+
+t.test('the hash of a version covers all it says', async (t) => {
+  const base = version()
+  const [first, ...rest] = base.nodes
+  if (first === undefined) throw new Error('a version has nodes')
+  const others: LayoutVersion[] = [
+    { ...base, number: 2 },
+    { ...base, parent: '0123456789abcdef' },
+    { ...base, partitionCount: 8 },
+    { ...base, replicaCount: 2 },
+    { ...base, nodes: [{ ...first, shortId: 9 }, ...rest] },
+    { ...base, nodes: [{ ...first, zone: 'elsewhere' }, ...rest] },
+    { ...base, nodes: [{ ...first, weight: 2 }, ...rest] },
+    { ...base, assignment: base.assignment.slice().fill(0, 0, 2) },
+    { ...base, excluded: [nodeId(1)] },
+    { ...base, awaited: [nodeId(1)] },
+    { ...base, forks: 1 },
+  ]
+  const hashes = [base, ...others].map((each) => layoutHash(each, testHash))
+  t.equal(new Set(hashes).size, hashes.length)
+  t.equal(layoutHash({ ...base }, testHash), layoutHash(base, testHash))
+  t.match(hashes[0], /^[0-9a-f]{16}$/)
+  t.equal(toDecidedLayout(base, testHash).clusterId, hashes[0], 'the hash of version 1 names the cluster')
+  t.throws(() => toDecidedLayout({ ...base, number: 2 }, testHash), InvariantViolation)
+})
+
+function merged(a: LayoutDocument, b: LayoutDocument): LayoutDocument {
+  const result = mergeDocuments(a, b)
+  if (!result.ok) throw new Error(result.reason)
+  return result.document
+}
+
+function version(nodeCount = 3): LayoutVersion {
+  const starters = Array.from({ length: nodeCount }, (_, index) => ({
+    id: nodeId(index + 1),
+    zone: 'default',
+    weight: 1,
+  }))
+  const made = firstCandidate(starters, { partitionCount: 4, replicaCount: 3 })
+  if (!made.ok) throw new Error(made.reason)
+  return made.version
+}
+
+/** Documents of one cluster: some before its first layout, some after. */
+function documents(): fc.Arbitrary<LayoutDocument> {
+  const small = fc.integer({ min: 0, max: 3 })
+  const node = small.map((number) => nodeId(number + 1))
+  const versions = [version(2), version(3), version(4)].map((each) => [layoutHash(each, testHash), each] as const)
+  const candidates = new Map(versions)
+  const decided = toDecidedLayout(version(), testHash)
+  const vote = fc.record({
+    seq: small,
+    round: small,
+    stance: fc.constantFrom('acknowledged' as const, 'withdrawn' as const, 'refused' as const),
+    candidate: fc.constantFrom(...candidates.keys()),
+  })
+  const row = fc.record({
+    seq: small,
+    generation: small,
+    leaseUpTo: small,
+    hlcUpTo: small.map((value) => value as Hlc),
+  })
+  const tracker = fc.record({ seq: small, ack: small, sync: small, syncAck: small, hintsClear: small })
+  const change = fc.record({
+    setAt: small.map((value) => value as Hlc),
+    setBy: node,
+    action: fc.constantFrom('join' as const, 'leave' as const, 'clear' as const),
+    with: fc.option(node, { nil: undefined }),
+    zone: fc.option(fc.constantFrom('a', 'b'), { nil: undefined }),
+    weight: fc.option(small, { nil: undefined }),
+  })
+  const mapOf = <Value>(value: fc.Arbitrary<Value>) =>
+    fc.array(fc.tuple(node, value), { maxLength: 3 }).map((entries) => new Map(entries))
+  return fc
+    .record({
+      isDecided: fc.boolean(),
+      votes: mapOf(vote),
+      rows: mapOf(row),
+      trackers: mapOf(tracker),
+      staged: mapOf(change),
+    })
+    .map(({ isDecided, votes, rows, trackers, staged }) => {
+      const named = new Set([...votes.values()].map(({ candidate }) => candidate))
+      return isDecided
+        ? { ...emptyDocument, live: [decided], rows, trackers, staged }
+        : {
+            ...emptyDocument,
+            votes,
+            candidates: new Map(versions.filter(([name]) => named.has(name))),
+            rows,
+            trackers,
+            staged,
+          }
+    })
+}
