@@ -77,8 +77,10 @@ export class Exchange {
     else this.#outgoing.end(body)
   }
 
-  answerJson(outcome: string, status: number, value: unknown): void {
-    this.answer(outcome, status, ['Content-Type', 'application/json'], JSON.stringify(value))
+  /** 200 with JSON, in which `undefined` is null: what a view lists is always there. */
+  answerJson(view: unknown): void {
+    const body = JSON.stringify(view, (_name, value) => (value === undefined ? null : value))
+    this.answer('ok', 200, ['Content-Type', 'application/json'], body)
   }
 
   /**

@@ -87,9 +87,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     app.addHttpMethod(method, { hasBody: false, overrideExisting: true })
   }
 
-  const routes = resources(edge)
   const methodsByPath = new Map<string, string[]>()
-  for (const resource of routes) {
+  for (const resource of resources) {
     app.register(plugin(edge, resource))
     for (const route of resource) {
       const path = routingPathOfTemplate(route.path)

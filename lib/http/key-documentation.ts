@@ -72,6 +72,11 @@ const read: Headers = {
   'Starling-Receipt': header('With ?receipt=full: who coordinated, who owns the key; JSON.'),
 }
 
+export const notFoundHeaders: Headers = {
+  ...read,
+  'Starling-Tombstone': header('true if the key was deleted; then there is a context.'),
+}
+
 const etag: Headers = { ETag: header('The state hash: equal exactly where nodes hold the same.') }
 
 export const writtenResponse: ResponseDeclaration = {

@@ -3,7 +3,14 @@ import { DeadlineExceeded, type ErrorCode } from '../vocabulary/errors.ts'
 import { readIfMatch, readIfNoneMatchOfWrite, refuseIfNoneMatch } from './conditions.ts'
 import type { Exchange, HeaderList } from './exchange.ts'
 import { answerRead, answerWritten } from './key-answer.ts'
-import { deleteHeaders, foundResponses, getHeaders, putHeaders, writtenResponse } from './key-documentation.ts'
+import {
+  deleteHeaders,
+  foundResponses,
+  getHeaders,
+  notFoundHeaders,
+  putHeaders,
+  writtenResponse,
+} from './key-documentation.ts'
 import { keyParameters, wordParameter } from './parameters.ts'
 import { QueryReader, type ValuesOf } from './query.ts'
 import { fullReceipt } from './receipt.ts'
@@ -49,6 +56,7 @@ const get: Route = {
   headers: getHeaders,
   responses: foundResponses,
   errors: ['not-found', ...errors],
+  notFoundHeaders,
   answer(exchange) {
     const bucket = bucketOf(exchange.target)
     const key = keyOf(exchange.target)

@@ -61,7 +61,7 @@ export function wordParameter<Word extends string>(
   }
 }
 
-/** Any text; `problemOf` says what is wrong with it. */
+/** Text, as far as `isValid` says. */
 export function textParameter(
   description: string,
   expects: string,

@@ -79,6 +79,9 @@ export class QueryReader<Declared extends Parameters> {
   }
 }
 
+/** For requests without parameters. */
+export const noQuery = new QueryReader({})
+
 function decode(text: string): string {
   if (!text.includes('%') && !text.includes('+')) return text
   try {

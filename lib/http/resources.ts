@@ -1,8 +1,23 @@
-import type { Edge } from './edge.ts'
+import { clusterRoutes } from './cluster-routes.ts'
+import { documentationRoutes } from './documentation-routes.ts'
+import { explainRoutes } from './explain-route.ts'
+import { healthRoutes } from './health-routes.ts'
 import { keyRoutes } from './key-routes.ts'
+import { listRoutes } from './list-route.ts'
+import { metricsRoutes } from './metrics-route.ts'
+import { nodeRoutes } from './node-route.ts'
+import { replicaRoutes } from './replica-route.ts'
 import type { Route } from './route.ts'
 
-/** Every resource of the API: one list of routes each. */
-export function resources(_edge: Edge): readonly (readonly Route[])[] {
-  return [keyRoutes]
-}
+/** Every resource of the API: one list of routes each, one fastify plugin each. */
+export const resources: readonly (readonly Route[])[] = [
+  keyRoutes,
+  listRoutes,
+  replicaRoutes,
+  explainRoutes,
+  clusterRoutes,
+  nodeRoutes,
+  healthRoutes,
+  metricsRoutes,
+  documentationRoutes(() => resources.flat()),
+]

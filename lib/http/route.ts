@@ -36,6 +36,8 @@ export interface Route {
   readonly responses: Readonly<Record<number, ResponseDeclaration>>
   /** Beside those that any request can meet. */
   readonly errors: readonly ErrorCode[]
+  /** What a 404 says in headers. */
+  readonly notFoundHeaders?: Readonly<Record<string, HeaderDeclaration>>
   answer(exchange: Exchange): void
 }
 

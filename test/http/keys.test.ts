@@ -489,10 +489,7 @@ t.test('failures of the node', async (t) => {
     const cases: readonly [ErrorCode, number][] = [
       ['invalid-parameter', 400],
       ['invalid-context', 400],
-      ['unknown-node', 404],
       ['too-many-siblings', 409],
-      ['session-unavailable', 412],
-      ['idempotency-key-reused', 422],
       ['overloaded', 429],
       ['quorum-unavailable', 503],
       ['no-layout', 503],

@@ -8,6 +8,7 @@ import type { MetricDeclaration, Metrics } from '../../lib/ports/metrics.ts'
 import { seededRandom } from '../../lib/ports/random.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import { toEndpoint } from '../../lib/vocabulary/ids.ts'
+import { undocumentedIn } from './documented.ts'
 import { FakeNode } from './fake-node.ts'
 
 export interface Answer {
@@ -57,14 +58,19 @@ export async function serve(t: Test, limits: Partial<HttpLimits> = {}): Promise<
   const port = Number(server.address?.split(':').at(-1))
   return { node, server, port, metrics, logged, ask, raw: (...pieces) => exchangeBytes(port, pieces) }
 
-  /** `node:http` sends the path as it is; clients that parse URLs would resolve its dots. */
+  /** Every answer is compared with the OpenAPI document. `node:http` sends the path as it is; clients that parse URLs would resolve its dots. */
   function ask(path: string, { method = 'GET', headers = {}, body }: Ask = {}): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const request = http.request({ host: '127.0.0.1', port, path, method, headers, agent }, (response) => {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk))
         response.on('error', reject)
-        response.on('end', () => resolve(answerOf(response, Buffer.concat(chunks))))
+        response.on('end', () => {
+          const answer = answerOf(response, Buffer.concat(chunks))
+          const undocumented = undocumentedIn(method, path, answer)
+          if (undocumented === undefined) resolve(answer)
+          else reject(new Error(`${method} ${path} ${answer.status}: openapi.json does not know ${undocumented}`))
+        })
       })
       request.on('error', reject)
       // As bytes: in front of a string, Node would send the headers as UTF-8 too.

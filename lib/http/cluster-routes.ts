@@ -1,0 +1,119 @@
+import { NoLayout } from '../vocabulary/errors.ts'
+import { array, boolean, integer, nullable, number, object, oneOfWords, text } from './json-schema.ts'
+import { noQuery } from './query.ts'
+import { headOf, type Route } from './route.ts'
+import { queryOf } from './target.ts'
+
+const memberSchema = object('A member of the cluster.', {
+  id: text('Names the node for life.'),
+  name: text('What people call it.'),
+  peer: text('Where other nodes reach it, host:port.'),
+  http: nullable(text('Where it serves HTTP, host:port.')),
+  state: oneOfWords('As this node sees it.', ['alive', 'suspect', 'dead', 'left']),
+  zone: text('Its failure domain.'),
+  weight: number('Its share of data, relative to the others.'),
+  version: text('Its software.'),
+  owns: number('The fraction of all replicas that it holds.'),
+  ownsAfter: number('The same, after the layouts under way.'),
+  hintsHeld: integer('Hints it keeps for others.'),
+  hintsFor: integer('Hints others keep for it.'),
+})
+
+const status: Route = {
+  method: 'GET',
+  path: '/v1/cluster/status',
+  operation: 'cluster-status',
+  summary: 'The members, their states and the layout, as this node sees them.',
+  query: noQuery.parameters,
+  responses: {
+    200: {
+      description: 'The cluster.',
+      content: {
+        'application/json': object('The cluster.', {
+          cluster: text('Its name.'),
+          clusterId: nullable(text('Decided with the first layout.')),
+          converged: boolean('Whether every alive member reports this layout and only one version is live.'),
+          layout: object('The layout.', {
+            number: integer('Its version; 0 before the first.'),
+            live: array('The versions in force.', integer('A version.')),
+            hash: nullable(text('Equal where members know the same layout.')),
+          }),
+          members: array('Everyone this node knows of.', memberSchema),
+        }),
+      },
+    },
+  },
+  errors: [],
+  answer(exchange) {
+    noQuery.read(queryOf(exchange.target))
+    const { cluster, clusterId, converged, layout, members } = exchange.edge.node.status()
+    exchange.answerJson({
+      cluster,
+      clusterId,
+      converged,
+      layout: { number: layout.number, live: layout.live, hash: layout.hash },
+      members: members.map((member) => ({
+        id: member.id,
+        name: member.name,
+        peer: member.peer,
+        http: member.http,
+        state: member.state,
+        zone: member.zone,
+        weight: member.weight,
+        version: member.version,
+        owns: member.owns,
+        ownsAfter: member.ownsAfter,
+        hintsHeld: member.hintsHeld,
+        hintsFor: member.hintsFor,
+      })),
+    })
+  },
+}
+
+const ring: Route = {
+  method: 'GET',
+  path: '/v1/cluster/ring',
+  operation: 'cluster-ring',
+  summary: 'The owners of every partition.',
+  query: noQuery.parameters,
+  responses: {
+    200: {
+      description: 'The ring.',
+      content: {
+        'application/json': object('The ring.', {
+          layoutNumber: integer('The layout this speaks of.'),
+          partitionCount: integer('Q: equal arcs of the ring.'),
+          replicaCount: integer('N: copies of each key.'),
+          nodes: array(
+            'The owners.',
+            object('An owner.', {
+              id: text('Names the node for life.'),
+              name: text('What people call it.'),
+              zone: text('Its failure domain.'),
+              weight: number('Its share of data, relative to the others.'),
+            }),
+          ),
+          partitions: array(
+            'For each partition, from 0, the indexes of its owners in "nodes".',
+            array('The owners of one partition.', integer('An index.')),
+          ),
+        }),
+      },
+    },
+  },
+  errors: ['no-layout'],
+  answer(exchange) {
+    noQuery.read(queryOf(exchange.target))
+    const view = exchange.edge.node.ring()
+    if (view === undefined) throw new NoLayout('the cluster has not decided a layout yet')
+    exchange.answerJson({
+      layoutNumber: view.layoutNumber,
+      partitionCount: view.partitionCount,
+      replicaCount: view.replicaCount,
+      nodes: view.nodes.map(({ id, name, zone, weight }) => ({ id, name, zone, weight })),
+      partitions: view.partitions,
+    })
+  },
+}
+
+export const clusterRoutes: readonly Route[] = [status, headOf(status), ring, headOf(ring)]

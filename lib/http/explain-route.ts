@@ -1,0 +1,109 @@
+import type { Dot } from '../protocol/causality/dot.ts'
+import { array, boolean, integer, type JsonSchema, nullable, object, oneOfWords, text } from './json-schema.ts'
+import { answerJsonOf } from './node-answer.ts'
+import { timeoutParameter } from './parameters.ts'
+import { QueryReader } from './query.ts'
+import { headOf, type Route } from './route.ts'
+import { bucketOf, keyOf, queryOf } from './target.ts'
+
+const explainQuery = new QueryReader({ timeout: timeoutParameter })
+
+const dotProperties: Readonly<Record<string, JsonSchema>> = {
+  shortId: integer('The number of the node that made the write.'),
+  generation: integer('The generation of its store.'),
+  born: integer('Where its copy of this key began.'),
+  counter: integer('Its count of writes.'),
+}
+
+const ownerSchema = object('What one owner holds.', {
+  node: text('Its id.'),
+  name: text('Its name.'),
+  memberState: oneOfWords('Its state as a member.', ['alive', 'suspect', 'dead', 'left', 'unknown']),
+  holds: oneOfWords('What it answered.', ['siblings', 'tombstone', 'nothing', 'damaged', 'unreachable']),
+  isRecovering: boolean('Whether it is still recovering what it lost: then it does not count for quorums.'),
+  stateHash: nullable(text('Equal exactly where owners hold the same.')),
+  vv: array('The writes it has seen: for each actor the highest.', object('A write.', dotProperties)),
+  dots: array(
+    'The siblings it holds.',
+    object('A write.', {
+      ...dotProperties,
+      writtenAtMs: integer('When, in milliseconds since 1970.'),
+      writtenBy: text('The node that made it.'),
+    }),
+  ),
+  deletedAtMs: nullable(integer('The latest delete it has seen, in milliseconds since 1970.')),
+})
+
+const explain: Route = {
+  method: 'GET',
+  path: '/v1/explain/{bucket}/{key}',
+  operation: 'explain',
+  summary: 'Why a key reads as it does: its owners and what each of them holds.',
+  query: explainQuery.parameters,
+  responses: {
+    200: {
+      description: 'What the owners hold.',
+      content: {
+        'application/json': object('Why a key reads as it does.', {
+          bucket: text('The bucket.'),
+          key: text('The key.'),
+          partition: integer('Its partition.'),
+          token: text('Its place on the ring.'),
+          layoutNumber: integer('The layout this speaks of.'),
+          owners: array('In the order of the ring.', ownerSchema),
+          agreed: boolean('Whether every owner that answered holds the same.'),
+          summary: text('One sentence.'),
+        }),
+      },
+    },
+  },
+  errors: [
+    'invalid-key',
+    'invalid-bucket',
+    'overloaded',
+    'no-layout',
+    'draining',
+    'storage-failed',
+    'deadline-exceeded',
+  ],
+  answer(exchange) {
+    const bucket = bucketOf(exchange.target)
+    const key = keyOf(exchange.target)
+    const query = explainQuery.read(queryOf(exchange.target))
+    exchange.edge.node.explain(
+      bucket,
+      key,
+      query.timeout,
+      answerJsonOf(exchange, (explanation) => ({
+        bucket: explanation.bucket,
+        key: explanation.key,
+        partition: explanation.partition,
+        token: explanation.token,
+        layoutNumber: explanation.layoutNumber,
+        owners: explanation.owners.map((owner) => ({
+          node: owner.node,
+          name: owner.name,
+          memberState: owner.memberState,
+          holds: owner.holds,
+          isRecovering: owner.isRecovering,
+          stateHash: owner.stateHash,
+          vv: owner.vv.map(viewDot),
+          dots: owner.dots.map((dot) => ({
+            ...viewDot(dot),
+            writtenAtMs: Math.floor(dot.writtenAtMs),
+            writtenBy: dot.writtenBy,
+          })),
+          deletedAtMs: owner.deletedAtMs === undefined ? undefined : Math.floor(owner.deletedAtMs),
+        })),
+        agreed: explanation.agreed,
+        summary: explanation.summary,
+      })),
+    )
+  },
+}
+
+export const explainRoutes: readonly Route[] = [explain, headOf(explain)]
+
+function viewDot({ shortId, generation, born, counter }: Dot) {
+  return { shortId, generation, born, counter }
+}

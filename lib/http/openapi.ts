@@ -1,0 +1,162 @@
+import type { ErrorCode } from '../vocabulary/errors.ts'
+import { errorPages } from './error-status.ts'
+import type { JsonSchema } from './json-schema.ts'
+import { problemMediaType, problemSchema } from './problem.ts'
+import type { HeaderDeclaration, ResponseDeclaration, Route } from './route.ts'
+
+export interface OpenApiParameter {
+  readonly name: string
+  readonly in: 'path' | 'query' | 'header'
+  readonly required: boolean
+  readonly description: string
+  readonly schema: JsonSchema
+}
+
+export interface OpenApiResponse {
+  readonly description: string
+  readonly headers: Readonly<Record<string, HeaderDeclaration>>
+  readonly content?: Readonly<Record<string, { readonly schema: JsonSchema }>>
+}
+
+export interface OpenApiOperation {
+  readonly operationId: string
+  readonly summary: string
+  readonly description?: string
+  readonly parameters: readonly OpenApiParameter[]
+  readonly requestBody?: {
+    readonly description: string
+    readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>>
+  }
+  readonly responses: Readonly<Record<string, OpenApiResponse>>
+}
+
+export interface OpenApiDocument {
+  readonly openapi: '3.1.0'
+  readonly info: { readonly title: string; readonly version: string; readonly description: string }
+  readonly servers: readonly { readonly url: string }[]
+  readonly paths: Readonly<Record<string, Readonly<Record<string, OpenApiOperation>>>>
+  readonly components: { readonly schemas: Readonly<Record<string, JsonSchema>> }
+}
+
+/** Every request can meet these. */
+const commonErrors: readonly ErrorCode[] = ['invalid-parameter', 'internal']
+
+/** OpenAPI describes these by media types, and ignores them as parameters. */
+const negotiationHeaders = ['Accept', 'Content-Type', 'Authorization']
+
+/** The document of the API, made of the declarations that the routes themselves run by. */
+export function openApiOf(routes: readonly Route[]): OpenApiDocument {
+  const paths: Record<string, Record<string, OpenApiOperation>> = {}
+  for (const route of routes) {
+    const operations = paths[route.path] ?? {}
+    operations[route.method.toLowerCase()] = operationOf(route)
+    paths[route.path] = operations
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Starling',
+      version: '1',
+      description: 'A leaderless, eventually consistent key-value database. Any node answers any request.',
+    },
+    servers: [{ url: '/' }],
+    paths,
+    components: { schemas: { Problem: problemSchema } },
+  }
+}
+
+function operationOf(route: Route): OpenApiOperation {
+  return {
+    operationId: route.operation,
+    summary: route.summary,
+    ...(route.description === undefined ? {} : { description: route.description }),
+    parameters: [...pathParameters(route.path), ...queryParameters(route), ...headerParameters(route)],
+    ...(route.takesValue === true
+      ? {
+          requestBody: {
+            description: 'The value: any bytes, stored with their Content-Type. Up to 8 MiB.',
+            content: { '*/*': { schema: { description: 'Any bytes.' } } },
+          },
+        }
+      : {}),
+    responses: responsesOf(route),
+  }
+}
+
+function pathParameters(path: string): OpenApiParameter[] {
+  const described: Readonly<Record<string, string>> = {
+    bucket: 'UTF-8, percent-encoded; 1 to 255 bytes; not starting with "$", not "." or "..".',
+    key: 'UTF-8, percent-encoded, a slash as %2F; 1 to 1024 bytes; not "." or "..".',
+  }
+  return [...path.matchAll(/\{([a-z]+)\}/g)].map(([, name = '']) => ({
+    name,
+    in: 'path',
+    required: true,
+    description: described[name] ?? '',
+    schema: { type: 'string', minLength: 1 },
+  }))
+}
+
+function queryParameters(route: Route): OpenApiParameter[] {
+  return Object.entries(route.query).map(([name, { description, schema }]) => ({
+    name,
+    in: 'query',
+    required: false,
+    description,
+    schema,
+  }))
+}
+
+function headerParameters(route: Route): OpenApiParameter[] {
+  const headers = { ...route.headers, 'X-Request-Id': requestId }
+  return Object.entries(headers)
+    .filter(([name]) => !negotiationHeaders.includes(name))
+    .map(([name, { description, schema }]) => ({ name, in: 'header', required: false, description, schema }))
+}
+
+const requestId: HeaderDeclaration = {
+  description: 'Names the request in logs and problems; made when the request has none (1 to 128 visible characters).',
+  schema: { type: 'string' },
+}
+
+function responsesOf(route: Route): Record<string, OpenApiResponse> {
+  const responses: Record<string, OpenApiResponse> = {}
+  for (const [status, response] of Object.entries(route.responses)) responses[status] = responseOf(response)
+  for (const [status, codes] of codesByStatus([...route.errors, ...commonErrors])) {
+    responses[status] = problemResponse(route, status, codes)
+  }
+  return responses
+}
+
+function responseOf({ description, content, headers }: ResponseDeclaration): OpenApiResponse {
+  const entries = Object.entries(content).map(([mediaType, schema]) => [mediaType, { schema }] as const)
+  return {
+    description,
+    headers: { ...headers, 'X-Request-Id': requestId },
+    ...(entries.length === 0 ? {} : { content: Object.fromEntries(entries) }),
+  }
+}
+
+function codesByStatus(codes: readonly ErrorCode[]): Map<number, ErrorCode[]> {
+  const byStatus = new Map<number, ErrorCode[]>()
+  for (const code of new Set(codes)) {
+    const { status } = errorPages[code]
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
+  }
+  return byStatus
+}
+
+function problemResponse(route: Route, status: number, codes: readonly ErrorCode[]): OpenApiResponse {
+  const isRetryable = status === 429 || status === 503
+  return {
+    description: `${codes.join(', ')}.`,
+    headers: {
+      ...(status === 404 ? route.notFoundHeaders : {}),
+      ...(isRetryable ? { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' } } } : {}),
+      'X-Request-Id': requestId,
+    },
+    ...(route.method === 'HEAD'
+      ? {}
+      : { content: { [problemMediaType]: { schema: { $ref: '#/components/schemas/Problem' } } } }),
+  }
+}
