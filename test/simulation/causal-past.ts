@@ -27,18 +27,18 @@ export type WriteSet = Uint32Array
 
 /**
  * Past(v): every write that v supersedes, as its client could know: the values whose token it sent back, and their
- * pasts. Exact and linear: a write's context was read before, so its bits are there when they are needed.
+ * pasts. `sure`: only what v supersedes wherever it was carried out (see `ctxDots`). Exact and linear: a write's context was read before, so its bits are there when they are needed.
  */
 export class CausalPast {
   readonly #indexes = new Map<string, number>()
   readonly #pasts: WriteSet[] = []
   readonly #words: number
 
-  constructor(writes: readonly Operation[]) {
+  constructor(writes: readonly Operation[], extent: 'all' | 'sure' = 'all') {
     this.#words = (writes.length + 31) >>> 5
     for (const [index, write] of writes.entries()) {
       const past = new Uint32Array(this.#words)
-      for (const vid of write.context) this.#addWithPast(past, vid)
+      for (const vid of extent === 'all' ? write.context : write.sureContext) this.#addWithPast(past, vid)
       this.#indexes.set(write.vid, index)
       this.#pasts.push(past)
     }

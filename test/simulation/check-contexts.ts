@@ -20,7 +20,7 @@ export function checkContexts(records: readonly HistoryRecord[], promises: Conte
   const violations: Violation[] = []
   let compared = 0
   for (const history of byKey(operations)) {
-    const past = new CausalPast(history.writes)
+    const past = new CausalPast(history.writes, 'sure')
     const isSequential = isOneSequence(history.writes)
     for (const read of history.reads) {
       if (read.outcome !== 'ok') continue
@@ -139,7 +139,7 @@ function isOneSequence(writes: readonly Operation[]): boolean {
   return applied.every((write, index) => {
     const before = applied[index - 1]
     if (write.outcome !== 'ok') return false
-    return before === undefined || (before.endedAt < write.invokedAt && write.context.includes(before.vid))
+    return before === undefined || (before.endedAt < write.invokedAt && write.sureContext.includes(before.vid))
   })
 }
 

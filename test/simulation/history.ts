@@ -17,6 +17,11 @@ export interface HistoryRecord {
   readonly vid?: string | undefined
   /** The values of the answer whose token is sent back, as the client knows them. */
   readonly ctx?: readonly string[] | undefined
+  /**
+   * Those of `ctx` that the token knows only as the answer to a write of theirs (rule A8): a coordinator that knows no
+   * such write, and reaches nobody who does, may leave them standing.
+   */
+  readonly ctxDots?: readonly string[] | undefined
   /** The token that is sent back; absent: a blind write. */
   readonly ctxTok?: string | undefined
   /** The token a write answered. */
@@ -70,7 +75,9 @@ export interface Operation {
   readonly key: string
   /** Of a write; empty for a read. */
   readonly vid: string
+  /** What its client had seen; and what of it the write supersedes wherever it is carried out. */
   readonly context: readonly string[]
+  readonly sureContext: readonly string[]
   readonly isBlind: boolean
   readonly isFinal: boolean
   /** Positions in the history; an operation of unknown outcome never ends. */
@@ -96,6 +103,7 @@ export function operationsOf(records: readonly HistoryRecord[]): readonly Operat
         key: record.k ?? '',
         vid: record.vid ?? '',
         context: record.ctx ?? [],
+        sureContext: record.ctx?.filter((vid) => !record.ctxDots?.includes(vid)) ?? [],
         isBlind: record.ctxTok === undefined,
         isFinal: record.final === true,
         invokedAt: record.i,

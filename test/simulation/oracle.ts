@@ -27,7 +27,7 @@ export function oracleOfAcknowledgedWrites(records: readonly HistoryRecord[]): r
     for (const write of operations) {
       if (write.type !== 'put' || write.outcome !== 'ok' || write.key !== read.key) continue
       if (write.endedAt > read.invokedAt) continue
-      const isThere = ends.some((end) => end === write.vid || pastOf(operations, read.key, end).has(write.vid))
+      const isThere = ends.some((end) => end === write.vid || pastOf(operations, read.key, end, false).has(write.vid))
       if (!isThere) found.add(`lost ${read.key} ${write.vid}`)
     }
   }
@@ -39,7 +39,7 @@ export function oracleOfContexts(records: readonly HistoryRecord[], monotonicRea
   const found = new Set<string>()
   const reads = operations.filter((one) => one.type === 'get' && one.outcome === 'ok')
   for (const read of reads) {
-    const past = (vid: string): ReadonlySet<string> => pastOf(operations, read.key, vid)
+    const past = (vid: string): ReadonlySet<string> => pastOf(operations, read.key, vid, true)
     const writes = operations.filter((one) => one.type !== 'get' && one.key === read.key)
     for (const [index, x] of read.values.entries()) {
       if (read.values.some((y) => past(y).has(x))) found.add(`false-sibling ${read.key} ${x}`)
@@ -79,7 +79,7 @@ export function oracleOfContexts(records: readonly HistoryRecord[], monotonicRea
     for (const [index, one] of applied.entries()) {
       if (one.outcome !== 'ok') isSequential = false
       const before = applied[index - 1]
-      if (before !== undefined && !(before.endedAt < one.invokedAt && one.context.includes(before.vid)))
+      if (before !== undefined && !(before.endedAt < one.invokedAt && one.sureContext.includes(before.vid)))
         isSequential = false
     }
     if (isSequential && read.values.length > 1) {
@@ -90,14 +90,14 @@ export function oracleOfContexts(records: readonly HistoryRecord[], monotonicRea
 }
 
 /** The past of a write, by the definition: its context, and the pasts of that. A context names earlier writes only. */
-function pastOf(operations: readonly Operation[], key: string, vid: string): ReadonlySet<string> {
+function pastOf(operations: readonly Operation[], key: string, vid: string, isSure: boolean): ReadonlySet<string> {
   const past = new Set<string>()
   const write = operations.find((one) => one.type !== 'get' && one.vid === vid && one.key === key)
-  for (const before of write?.context ?? []) {
+  for (const before of (isSure ? write?.sureContext : write?.context) ?? []) {
     const earlier = operations.find((one) => one.type !== 'get' && one.vid === before && one.key === key)
     if (write === undefined || earlier === undefined || earlier.invokedAt > write.invokedAt) continue
     past.add(before)
-    for (const further of pastOf(operations, key, before)) past.add(further)
+    for (const further of pastOf(operations, key, before, isSure)) past.add(further)
   }
   return past
 }

@@ -24,6 +24,7 @@ export function drawHistory(random: Random): readonly HistoryRecord[] {
       k,
       vid,
       ctx: f === 'get' ? undefined : ctx,
+      ctxDots: f === 'get' ? undefined : ctx.filter(() => random.below(6) === 0),
       ctxTok: f === 'get' || isBlind ? undefined : 'token',
       final: f === 'get' && random.below(2) === 0 ? true : undefined,
       ns: p,

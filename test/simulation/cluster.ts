@@ -1,0 +1,111 @@
+import type { NodeApi } from '../../lib/node/node-api.ts'
+import type { NodeParts, NodeSettings } from '../../lib/node/node-settings.ts'
+import type { Ports } from '../../lib/ports/ports.ts'
+import type { World } from '../../lib/simulator/world.ts'
+import { toEndpoint } from '../../lib/vocabulary/ids.ts'
+import type { Configuration } from './configuration.ts'
+
+/** A node as the simulation drives it. */
+export interface DrivenNode extends NodeApi {
+  start(done: (failure: { readonly message: string } | undefined) => void): void
+  stop(done: () => void): void
+}
+
+export type NodeMaker = (ports: Ports, settings: NodeSettings, parts: Partial<NodeParts>) => DrivenNode
+
+const nodeNames = ['ada', 'bob', 'cyd', 'dan', 'eve'] as const
+
+/** The nodes of one run, each on its machine. */
+export class SimulatedCluster {
+  readonly names: readonly string[]
+  readonly world: World
+  readonly #configuration: Configuration
+  readonly #makeNode: NodeMaker
+  readonly #nodes = new Map<string, DrivenNode>()
+  /** Starts that gave up, with the reason: none is expected. */
+  readonly failedStarts: string[] = []
+
+  constructor(world: World, configuration: Configuration, makeNode: NodeMaker) {
+    this.world = world
+    this.#configuration = configuration
+    this.#makeNode = makeNode
+    this.names = nodeNames.slice(0, configuration.nodes)
+  }
+
+  /** The node that runs on that machine now. */
+  node(name: string): DrivenNode | undefined {
+    return this.world.machine(name).isRunning ? this.#nodes.get(name) : undefined
+  }
+
+  isRunning(name: string): boolean {
+    return this.world.machine(name).isRunning
+  }
+
+  start(name: string): void {
+    if (this.isRunning(name)) return
+    const node = this.#makeNode(this.world.portsFor(name), this.#settings(name), {})
+    this.#nodes.set(name, node)
+    this.world.inProcess(name, () => {
+      node.start((failure) => {
+        if (failure !== undefined) this.#startFailed(name, node, failure.message)
+      })
+    })
+  }
+
+  crash(name: string, kind: 'kill' | 'power'): void {
+    this.world.crash(name, kind)
+  }
+
+  /** Stops in good order; a node that does not get there is killed by whoever starts it again. */
+  stop(name: string): void {
+    const node = this.node(name)
+    if (node === undefined) return
+    this.world.inProcess(name, () => {
+      node.stop(() => {
+        if (this.#nodes.get(name) === node) this.world.after(0, () => this.#ended(name, node))
+      })
+    })
+  }
+
+  /** Why some node takes no requests; empty: all are ready and have recovered. */
+  unreadiness(): readonly string[] {
+    return this.names.flatMap((name) => {
+      const node = this.node(name)
+      if (node === undefined) return [`${name}: does not run`]
+      const reasons = node.notReadyBecause().map((reason) => `${name}: ${reason}`)
+      const { recoveringPartitions, state } = node.self()
+      if (recoveringPartitions > 0) reasons.push(`${name}: recovers ${recoveringPartitions} partitions`)
+      if (state !== 'serving') reasons.push(`${name}: ${state}`)
+      return reasons
+    })
+  }
+
+  #ended(name: string, node: DrivenNode): void {
+    if (this.#nodes.get(name) === node && this.isRunning(name)) this.world.crash(name, 'kill')
+  }
+
+  #startFailed(name: string, node: DrivenNode, message: string): void {
+    // While a disk refuses, a start may fail; the process ends and somebody starts it again.
+    if (this.world.machine(name).disk.fault === 'none') this.failedStarts.push(`${name}: ${message}`)
+    this.world.after(0, () => this.#ended(name, node))
+  }
+
+  #settings(name: string): NodeSettings {
+    const { replicas, partitions } = this.#configuration
+    return {
+      cluster: 'simulated',
+      name,
+      peer: toEndpoint(`${name}:7101`),
+      advertisePeer: undefined,
+      advertiseHttp: undefined,
+      join: this.names.filter((other) => other !== name).map((other) => toEndpoint(`${other}:7101`)),
+      expect: this.names.length,
+      zone: 'default',
+      weight: 1,
+      replicas,
+      partitions,
+      readRepair: 'blocking',
+      version: '0.0.0',
+    }
+  }
+}

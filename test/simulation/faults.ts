@@ -1,0 +1,216 @@
+import type { DiskSnapshot } from '../../lib/simulator/simulated-disk.ts'
+import type { World } from '../../lib/simulator/world.ts'
+import type { Random } from '../../lib/vocabulary/random.ts'
+import type { SimulatedCluster } from './cluster.ts'
+import { type Configuration, type FaultKind, pick } from './configuration.ts'
+import type { History } from './history.ts'
+
+/** Wall clocks jump, but stay near enough for their nodes to go on coordinating. */
+const clockJumpMsMax = 3000
+/** The first byte of a stored record's key. */
+const dataPrefix = 0x64
+
+/** Does to a cluster what a bad day does, again and again, until it is told to stop; then undoes all of it. */
+export class Nemesis {
+  readonly #cluster: SimulatedCluster
+  readonly #world: World
+  readonly #configuration: Configuration
+  readonly #history: History
+  readonly #random: Random
+  /** The one node whose disk may lose what it has acknowledged. */
+  readonly #victim: string
+  #backup: DiskSnapshot | undefined
+  #isStopped = false
+  /** How many faults began. */
+  begun = 0
+
+  constructor(cluster: SimulatedCluster, configuration: Configuration, history: History) {
+    this.#cluster = cluster
+    this.#world = cluster.world
+    this.#configuration = configuration
+    this.#history = history
+    this.#random = cluster.world.random('nemesis')
+    this.#victim = pick(this.#random, cluster.names)
+  }
+
+  start(): void {
+    if (this.#configuration.faults.length > 0) this.#wait()
+  }
+
+  /** No new fault begins, and nothing is broken any more; nodes may still have to recover. */
+  heal(): void {
+    this.#isStopped = true
+    const { network } = this.#world
+    network.healAll()
+    network.setAll({ ...this.#configuration.links, lossChance: 0, duplicateChance: 0 })
+    for (const name of this.#cluster.names) {
+      const { clock, disk } = this.#world.machine(name)
+      this.#world.resume(name)
+      disk.slowness = 1
+      clock.wallOffsetMs = 0
+      const state = this.#cluster.node(name)?.self().state
+      const isHurt = disk.fault !== 'none' || state === 'storage-failed' || state === 'stopping'
+      disk.fault = 'none'
+      if (isHurt) this.#cluster.crash(name, 'kill')
+      this.#cluster.start(name)
+    }
+    this.#record('heal', {})
+  }
+
+  #wait(): void {
+    const delayMs = this.#configuration.faultEveryMs * 2 * this.#random.fraction()
+    this.#world.after(delayMs, () => {
+      if (this.#isStopped) return
+      this.begun += 1
+      this.#begin(pick(this.#random, this.#configuration.faults))
+      this.#wait()
+    })
+  }
+
+  #begin(kind: FaultKind): void {
+    const name = pick(this.#random, this.#cluster.names)
+    const { disk, clock } = this.#world.machine(name)
+    switch (kind) {
+      case 'kill':
+      case 'power':
+        this.#cluster.crash(name, kind)
+        this.#record(kind, name)
+        return this.#startLater(name)
+      case 'blackout':
+        for (const each of this.#cluster.names) {
+          this.#cluster.crash(each, 'power')
+          this.#startLater(each)
+        }
+        return this.#record(kind, 'all')
+      case 'stop':
+        this.#cluster.stop(name)
+        this.#record(kind, name)
+        return this.#startLater(name)
+      case 'pause':
+        this.#world.pause(name)
+        this.#record(kind, name)
+        return this.#later(() => this.#world.resume(name))
+      case 'isolate':
+        return this.#cut(kind, [name])
+      case 'halves':
+        return this.#cut(
+          kind,
+          this.#cluster.names.filter(() => this.#random.below(2) === 0),
+        )
+      case 'one-way':
+        return this.#cutOneWay(name)
+      case 'reset': {
+        const other = pick(this.#random, this.#cluster.names)
+        this.#world.resetConnections(name, other)
+        return this.#record(kind, [name, other])
+      }
+      case 'lossy':
+        return this.#loseMore()
+      case 'slow-disk':
+        disk.slowness = 5 + this.#random.below(50)
+        this.#record(kind, name)
+        return this.#later(() => {
+          disk.slowness = 1
+        })
+      case 'clock-jump':
+        clock.wallOffsetMs = (this.#random.fraction() * 2 - 1) * clockJumpMsMax
+        return this.#record(kind, { name, offsetMs: clock.wallOffsetMs })
+      case 'disk-full':
+      case 'disk-error':
+        disk.fault = kind === 'disk-full' ? 'full' : 'failed'
+        this.#record(kind, name)
+        return this.#later(() => {
+          disk.fault = 'none'
+          this.#cluster.crash(name, 'kill')
+          this.#startLater(name)
+        })
+      case 'wipe':
+        this.#cluster.crash(this.#victim, 'kill')
+        this.#world.machine(this.#victim).disk.wipe()
+        this.#backup = undefined
+        this.#record(kind, this.#victim)
+        return this.#startLater(this.#victim)
+      case 'roll-back':
+        return this.#rollBack()
+      case 'flip-bit': {
+        this.#cluster.crash(this.#victim, 'kill')
+        const isFlipped = this.#world.machine(this.#victim).disk.flipBit((entry) => entry.key[0] === dataPrefix)
+        this.#record(kind, { name: this.#victim, isFlipped })
+        return this.#startLater(this.#victim)
+      }
+    }
+  }
+
+  /** First a backup is taken, of a running store or of one that was stopped in good order; the next time it is put back. */
+  #rollBack(): void {
+    const name = this.#victim
+    const { disk } = this.#world.machine(name)
+    const backup = this.#backup
+    if (backup !== undefined) {
+      this.#cluster.crash(name, 'kill')
+      disk.restore(backup)
+      this.#backup = undefined
+      this.#record('roll-back', name)
+      return this.#startLater(name)
+    }
+    if (this.#random.below(2) === 0) {
+      this.#backup = disk.snapshot()
+      return this.#record('back-up', name)
+    }
+    this.#cluster.stop(name)
+    this.#world.after(2000, () => {
+      if (this.#cluster.isRunning(name) || this.#isStopped) return
+      this.#backup = disk.snapshot()
+      this.#record('back-up', { name, isStopped: true })
+    })
+    this.#startLater(name, 2500)
+  }
+
+  #cut(kind: string, side: readonly string[]): void {
+    const { network } = this.#world
+    const links = network.links().filter((link) => side.includes(link.from.name) !== side.includes(link.to.name))
+    for (const link of links) link.cut()
+    this.#record(kind, side)
+    this.#later(() => {
+      for (const link of links) link.heal()
+    })
+  }
+
+  #cutOneWay(name: string): void {
+    const { network } = this.#world
+    const links = network.links().filter((link) => link.to.name === name && this.#random.below(2) === 0)
+    for (const link of links) link.cut()
+    this.#record('one-way', { to: name, from: links.map((link) => link.from.name) })
+    this.#later(() => {
+      for (const link of links) link.heal()
+    })
+  }
+
+  #loseMore(): void {
+    const { links } = this.#configuration
+    const lossChance = 0.05 + this.#random.fraction() * 0.4
+    const duplicateChance = this.#random.fraction() * 0.5
+    this.#world.network.setAll({ ...links, lossChance, duplicateChance })
+    this.#record('lossy', { lossChance, duplicateChance })
+    this.#later(() => this.#world.network.setAll(links))
+  }
+
+  #startLater(name: string, leastMs = 0): void {
+    const delayMs = leastMs + this.#configuration.faultLastsMs * (0.2 + 1.3 * this.#random.fraction())
+    this.#world.after(delayMs, () => {
+      // After the healing everybody runs already.
+      if (!this.#isStopped) this.#cluster.start(name)
+    })
+  }
+
+  #later(undo: () => void): void {
+    const delayMs = this.#configuration.faultLastsMs * (0.2 + 1.3 * this.#random.fraction())
+    this.#world.after(delayMs, () => {
+      if (!this.#isStopped) undo()
+    })
+  }
+
+  #record(f: string, v: unknown): void {
+    this.#history.add({ t: 'info', p: 'nemesis', f, v, ns: Math.floor(this.#world.nowMs * 1_000_000) })
+  }
+}

@@ -1,0 +1,230 @@
+import { World } from '../../lib/simulator/world.ts'
+import type { Hash } from '../../lib/vocabulary/hash.ts'
+import { checkAcknowledgedWrites } from './check-acknowledged-writes.ts'
+import { checkContexts } from './check-contexts.ts'
+import type { Violation } from './check-result.ts'
+import {
+  ask,
+  getRequest,
+  keyName,
+  SimulatedClient,
+  valueBytes,
+  vidsOf,
+  type Workload,
+  writeRequest,
+} from './clients.ts'
+import { type NodeMaker, SimulatedCluster } from './cluster.ts'
+import { answers, type Configuration, drawConfiguration } from './configuration.ts'
+import { Nemesis } from './faults.ts'
+import { History } from './history.ts'
+import { trapLeaks } from './trap-leaks.ts'
+
+export interface SimulationOptions {
+  readonly seed: number
+  readonly hash: Hash
+  readonly makeNode: NodeMaker
+  /** Client operations; default: drawn from the seed. */
+  readonly operations?: number | undefined
+  /** Replaces what the seed draws. */
+  readonly change?: ((drawn: Configuration) => Configuration) | undefined
+}
+
+export interface SimulationResult {
+  /** True: nothing was wrong, and something could have been. */
+  readonly ok: boolean
+  /** Nothing could have been wrong: the run proves nothing. */
+  readonly unknown: boolean
+  readonly traceHash: string
+  readonly violations: readonly Violation[]
+  readonly configuration: Configuration
+  readonly operations: number
+  readonly events: number
+  readonly faults: number
+  readonly simulatedMs: number
+  readonly history: History
+  /** The last lines that nodes logged. */
+  readonly log: string
+}
+
+const formLimitMs = 60_000
+const faultsLimitMs = 1_800_000
+const recoverLimitMs = 300_000
+const quiesceMs = 3000
+
+/**
+ * One cluster's life, from a seed: it forms, serves clients through faults, is healed, recovers, and is read through every
+ * coordinator; then the checkers judge what the clients saw. The same seed gives the same run, event by event.
+ */
+export function runSimulation(options: SimulationOptions): SimulationResult {
+  const drawn = drawConfiguration(options.seed, options.operations)
+  const run = new Run(options.change?.(drawn) ?? drawn, options)
+  const undo = trapLeaks()
+  try {
+    run.live()
+  } catch (error) {
+    // In production the process would die of it; here nothing else can be trusted after it.
+    run.report('exception', error instanceof Error ? (error.stack ?? error.message) : String(error))
+  } finally {
+    undo()
+  }
+  return run.judge()
+}
+
+class Run {
+  readonly #configuration: Configuration
+  readonly #world: World
+  readonly #cluster: SimulatedCluster
+  readonly #nemesis: Nemesis
+  readonly #history = new History()
+  readonly #workload: Workload
+  readonly #violations: Violation[] = []
+  #processes = 0
+  #operationsLeft: number
+
+  constructor(configuration: Configuration, options: SimulationOptions) {
+    this.#configuration = configuration
+    const { seed, links, disk } = configuration
+    this.#world = new World({ seed, hash: options.hash, links, disk })
+    this.#cluster = new SimulatedCluster(this.#world, configuration, options.makeNode)
+    this.#nemesis = new Nemesis(this.#cluster, configuration, this.#history)
+    this.#operationsLeft = configuration.operations
+    this.#workload = {
+      cluster: this.#cluster,
+      configuration,
+      history: this.#history,
+      nextProcess: () => {
+        this.#processes += 1
+        return this.#processes
+      },
+      takeOperation: () => {
+        this.#operationsLeft -= 1
+        return this.#operationsLeft >= 0
+      },
+    }
+  }
+
+  report(check: string, message: string): void {
+    this.#violations.push({ check, key: '', values: [], at: this.#history.records.length, message })
+  }
+
+  live(): void {
+    const random = this.#world.random('set-up')
+    const { driftPpmMax, wallOffsetMsMax, clients } = this.#configuration
+    for (const name of this.#cluster.names) {
+      const { clock } = this.#world.machine(name)
+      clock.driftPpm = (random.fraction() * 2 - 1) * driftPpmMax
+      clock.wallOffsetMs = (random.fraction() * 2 - 1) * wallOffsetMsMax
+      this.#world.after(random.fraction() * 2000, () => this.#cluster.start(name))
+    }
+    if (!this.#awaitReady('cluster-did-not-form', formLimitMs)) return
+    const sessions = Array.from(
+      { length: clients },
+      (_, number) => new SimulatedClient(this.#workload, number, this.#world.random(`client ${number}`)),
+    )
+    for (const session of sessions) session.start()
+    this.#nemesis.start()
+    const isDone = this.#world.runUntil(() => sessions.every((session) => session.isIdle), faultsLimitMs)
+    if (!isDone) this.report('clients-hang', 'a client never got an answer, nor its own timeout')
+    this.#nemesis.heal()
+    if (!this.#awaitReady('cluster-did-not-recover', recoverLimitMs)) return
+    this.#world.run(quiesceMs)
+    this.#finish()
+  }
+
+  judge(): SimulationResult {
+    const { records } = this.#history
+    const { r, replicas } = this.#configuration
+    const monotonicReads = answers(r, replicas) > replicas / 2 && !this.#configuration.sloppy
+    const writes = checkAcknowledgedWrites(records)
+    const contexts = checkContexts(records, { monotonicReads })
+    for (const failed of this.#cluster.failedStarts) this.report('start-failed', failed)
+    const violations = [...this.#violations, ...writes.violations, ...contexts.violations]
+    const unknown = violations.length === 0 && (writes.valid === 'unknown' || contexts.valid === 'unknown')
+    this.#world.trace.addText(this.#history.toLines())
+    return {
+      ok: violations.length === 0 && !unknown,
+      unknown,
+      traceHash: this.#world.trace.toString(),
+      violations,
+      configuration: this.#configuration,
+      operations: records.filter((record) => record.t === 'invoke').length,
+      events: this.#world.happened,
+      faults: this.#nemesis.begun,
+      simulatedMs: this.#world.nowMs,
+      history: this.#history,
+      log: this.#world.log.format(60),
+    }
+  }
+
+  #awaitReady(check: string, limitMs: number): boolean {
+    let reasons: readonly string[] = []
+    // Looking is not free: twice a virtual second is often enough.
+    const endMs = this.#world.nowMs + limitMs
+    while (this.#world.nowMs < endMs) {
+      this.#world.run(500)
+      reasons = this.#cluster.unreadiness()
+      if (reasons.length === 0) return true
+    }
+    this.report(check, `after ${limitMs / 1000} s: ${reasons.join('; ')}`)
+    return false
+  }
+
+  /** Everything is whole again: every operation succeeds, and every coordinator reads the same, from all owners. */
+  #finish(): void {
+    const { keys, timeoutMs } = this.#configuration
+    const random = this.#world.random('finish')
+    const keyNames = Array.from({ length: keys }, (_, number) => keyName(number))
+    let open = 0
+    for (const key of keyNames) {
+      for (const node of this.#cluster.names) {
+        const p = this.#workload.nextProcess()
+        const vid = `last-${p}`
+        const base = { p, s: 'last', f: 'put', k: key, vid, w: this.#configuration.w, node }
+        this.#history.add({ t: 'invoke', ...base, ctx: [], ns: this.#ns() })
+        open += 1
+        const request = writeRequest(this.#configuration, 'put', key, undefined, valueBytes(vid, 0))
+        ask(this.#workload, node, request, random, (ending) => {
+          open -= 1
+          const isOk = ending.type === 'ok'
+          this.#history.add({ t: ending.type, ...base, error: isOk ? undefined : ending.error, ns: this.#ns() })
+          // A key may have as many siblings as it may have: that is an answer, too.
+          if (!isOk && ending.error !== 'too-many-siblings') {
+            this.report('unavailable', `after the healing a put of ${key} at ${node} ended with ${ending.error}`)
+          }
+        })
+      }
+    }
+    this.#world.runUntil(() => open === 0, timeoutMs * 2 + 5000)
+    // What W owners have acknowledged is on its way to the others.
+    this.#world.run(quiesceMs)
+    const shown = new Map<string, string>()
+    for (const key of keyNames) {
+      for (const node of this.#cluster.names) {
+        const p = this.#workload.nextProcess()
+        const base = { p, s: 'final', f: 'get', k: key, r: 'all', node, final: true as const }
+        this.#history.add({ t: 'invoke', ...base, ns: this.#ns() })
+        open += 1
+        ask(this.#workload, node, getRequest(key, 'all', false, timeoutMs), random, (ending) => {
+          open -= 1
+          if (ending.type !== 'ok' || ending.answer.type !== 'got') {
+            const error = ending.type === 'ok' ? 'a wrong answer' : ending.error
+            this.#history.add({ t: 'info', ...base, error, ns: this.#ns() })
+            return this.report('unavailable', `after the healing a read of ${key} at ${node} ended with ${error}`)
+          }
+          const vals = vidsOf(ending.answer)
+          this.#history.add({ t: 'ok', ...base, vals, tok: ending.answer.context, ns: this.#ns() })
+          const state = ending.answer.stateHash ?? 'nothing'
+          const others = shown.get(key) ?? state
+          shown.set(key, others)
+          if (others !== state) this.report('diverged', `final reads of ${key} show different states`)
+        })
+      }
+    }
+    this.#world.runUntil(() => open === 0, timeoutMs * 2 + 5000)
+    if (open > 0) this.report('clients-hang', `${open} final operations never ended`)
+  }
+
+  #ns(): number {
+    return Math.floor(this.#world.nowMs * 1_000_000)
+  }
+}
