@@ -5,6 +5,8 @@ import type { Member, MemberState } from '../../../lib/protocol/membership/membe
 import { isLiving } from '../../../lib/protocol/membership/member-table.ts'
 import { member } from './one-machine.ts'
 
+const states = ['alive', 'suspect', 'dead', 'left'] as const
+
 t.test('within one start number', async (t) => {
   t.test('alive is news at a higher incarnation only', async (t) => {
     for (const state of ['alive', 'suspect'] as const) {
@@ -67,8 +69,6 @@ t.test('all who hear the same claims agree, in whichever order and however often
     { numRuns: 2000 },
   )
 })
-
-const states = ['alive', 'suspect', 'dead', 'left'] as const
 
 function known(state: MemberState): Member {
   return member(1, state, 5, 3)

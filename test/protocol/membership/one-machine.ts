@@ -70,11 +70,7 @@ export class OneMachine {
   /** Makes the first `count` peers known, and their news old. */
   withPeers(count: number): this {
     for (let index = 1; index <= count; index += 1) this.gossip(index, claim(index, 'alive'))
-    while (this.machine.health() > 0 || this.nowMs < 3000) {
-      this.pass(100)
-      this.answerProbes()
-    }
-    return this
+    return this.passAnswered(3000)
   }
 
   /** Lets `ms` pass, timers firing in time. */
@@ -92,16 +88,29 @@ export class OneMachine {
     return this
   }
 
+  /** Lets `ms` pass, in which everybody but `except` answers probes. */
+  passAnswered(ms: number, except = -1): this {
+    const effects: MembershipEffect[] = []
+    const stepMs = Math.min(ms, 100)
+    for (let passed = 0; passed < ms; passed += stepMs) {
+      effects.push(...this.pass(stepMs).effects)
+      this.answerProbes(except)
+    }
+    this.effects = effects
+    return this
+  }
+
   /** The process stands still for `ms`: its timers fire late. */
   stall(ms: number): this {
     this.nowMs += ms
     return this.pass(0)
   }
 
-  /** Everybody who was probed in the last step answers. */
-  answerProbes(): void {
+  /** Everybody who was probed in the last step answers, but for `except`. */
+  answerProbes(except = -1): void {
     for (const { to, packet } of this.sent('probe')) {
       const { target, sequence } = packet.message as Extract<PacketMessage, { type: 'probe' }>
+      if (target === nodeId(Math.max(except, 0))) continue
       this.tell({
         type: 'datagram-received',
         packet: packetFrom(Number.parseInt(target, 16), { type: 'ack', sequence, wallMs: 0 }),
@@ -115,14 +124,16 @@ export class OneMachine {
   nextProbe(
     msMax = 10_000,
   ): { readonly target: number; readonly sequence: number; readonly packet: MembershipPacket } | undefined {
-    for (let passed = 0; passed < msMax; passed += 50) {
-      const probe = this.pass(50).sent('probe')[0]
+    const endMs = this.nowMs + msMax
+    for (;;) {
+      const nextMs = Math.min(...this.#timers.map(({ atMs }) => atMs))
+      if (nextMs > endMs) return undefined
+      const probe = this.pass(nextMs - this.nowMs).sent('probe')[0]
       if (probe?.packet.message.type === 'probe') {
         const { target, sequence } = probe.packet.message
         return { target: Number.parseInt(target, 16), sequence, packet: probe.packet }
       }
     }
-    return undefined
   }
 
   did<Type extends MembershipEffect['type']>(type: Type): readonly EffectOf<Type>[] {
