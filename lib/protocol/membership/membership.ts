@@ -18,13 +18,11 @@ import { ShuffledTurns } from './shuffled-turns.ts'
 export interface MembershipOptions extends ClusterView {
   readonly settings: MembershipSettings
   readonly random: Random
-  readonly self: {
-    readonly id: NodeId
-    /** Persisted, and higher than at every earlier start. */
-    readonly startNumber: number
-    /** At most metadataBytesMax by `estimateMetadataBytes`. `peer` is where datagrams reach us. */
-    readonly metadata: MemberMetadata
-  }
+  readonly id: NodeId
+  /** Persisted, and higher than at every earlier start. */
+  readonly startNumber: number
+  /** At most metadataBytesMax by `estimateMetadataBytes`. `peer` is where datagrams reach us. */
+  readonly metadata: MemberMetadata
 }
 
 type DatagramReceived = Extract<MembershipEvent, { type: 'datagram-received' }>
@@ -59,11 +57,11 @@ export class Membership {
   #foreignLoggedMs = Number.NEGATIVE_INFINITY
 
   constructor(options: MembershipOptions) {
-    const { settings, random, cluster, clusterId, digest } = options
+    const { settings, random, id, startNumber, metadata, cluster, clusterId, digest } = options
     this.#settings = settings
     this.#random = random
     this.#seedRetryMs = settings.seedRetryMs
-    const self: Member = { ...options.self, incarnation: 0, state: 'alive' }
+    const self: Member = { id, startNumber, incarnation: 0, state: 'alive', metadata }
     const table = new MemberTable(settings.membersMax)
     const outbox = new Outbox(settings, table, { cluster, clusterId, digest }, self)
     const probeTurns = new ShuffledTurns(random)

@@ -46,7 +46,7 @@ export interface MembershipSettings {
 }
 
 /** HashiCorp memberlist's LAN values, with our changes where its small clusters and stalled processes suffer. */
-export const lanSettings: MembershipSettings = {
+export const defaultMembershipSettings: MembershipSettings = {
   probeIntervalMs: 1000,
   probeTimeoutMs: 500,
   indirectProbes: 3,

@@ -2,7 +2,7 @@ import { seededRandom, seedFor } from '../../../lib/ports/random.ts'
 import type { MembershipEffect, MembershipEvent } from '../../../lib/protocol/membership/events.ts'
 import type { Member, MemberMetadata, MemberState } from '../../../lib/protocol/membership/member.ts'
 import { Membership } from '../../../lib/protocol/membership/membership.ts'
-import { lanSettings, type MembershipSettings } from '../../../lib/protocol/membership/settings.ts'
+import { defaultMembershipSettings, type MembershipSettings } from '../../../lib/protocol/membership/settings.ts'
 import { type Endpoint, type NodeId, toEndpoint, toNodeId } from '../../../lib/vocabulary/ids.ts'
 import type { Random } from '../../../lib/vocabulary/random.ts'
 
@@ -74,7 +74,7 @@ export class ClusterModel {
   constructor(options: ModelOptions) {
     this.#options = options
     this.lossRate = options.lossRate ?? 0
-    this.#settings = { ...lanSettings, ...options.settings }
+    this.#settings = { ...defaultMembershipSettings, ...options.settings }
     this.#random = seededRandom(seedFor(options.seed, 'network'))
     this.nodes = Array.from({ length: options.nodes }, (_, index) => {
       return new ModelNode(index, (index, startNumber) => this.#machineFor(index, startNumber))
@@ -181,7 +181,9 @@ export class ClusterModel {
       digest: { number: 0, documentHash: 0 },
       settings: this.#settings,
       random: seededRandom(seedFor(this.#options.seed, `node ${index} start ${startNumber}`)),
-      self: { id: nodeId(index), startNumber, metadata: metadataOf(index) },
+      id: nodeId(index),
+      startNumber,
+      metadata: metadataOf(index),
     })
   }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { UpdateQueue } from '../../../lib/protocol/membership/dissemination.ts'
 import { estimateUpdateBytes, type MemberUpdate } from '../../../lib/protocol/membership/packet.ts'
-import { lanSettings } from '../../../lib/protocol/membership/settings.ts'
+import { defaultMembershipSettings } from '../../../lib/protocol/membership/settings.ts'
 import { claim } from './one-machine.ts'
 
 const roomy = 100_000
@@ -43,7 +43,7 @@ t.test('the queue of news', async (t) => {
     t.equal(queue.take(roomy, 8).length, 2)
   })
   t.test('is bounded as it is filled: the most told one goes', async (t) => {
-    const queue = new UpdateQueue({ ...lanSettings, queuedUpdatesMax: 3 })
+    const queue = new UpdateQueue({ ...defaultMembershipSettings, queuedUpdatesMax: 3 })
     for (const of of [1, 2, 3]) queue.put(claim(of, 'alive'), roomy)
     const [told] = queue.take(estimateUpdateBytes(claim(1, 'alive')), 8)
     queue.put(claim(4, 'alive'), roomy)
@@ -75,7 +75,7 @@ t.test('no packet is filled beyond its budget, and none is left empty while some
 })
 
 function queueOf(...updates: readonly MemberUpdate[]): UpdateQueue {
-  const queue = new UpdateQueue(lanSettings)
+  const queue = new UpdateQueue(defaultMembershipSettings)
   for (const update of updates) queue.put(update, roomy)
   return queue
 }

@@ -8,7 +8,7 @@ import type {
   PacketHeader,
   PacketMessage,
 } from '../../../lib/protocol/membership/packet.ts'
-import { lanSettings, type MembershipSettings } from '../../../lib/protocol/membership/settings.ts'
+import { defaultMembershipSettings, type MembershipSettings } from '../../../lib/protocol/membership/settings.ts'
 import type { Endpoint } from '../../../lib/vocabulary/ids.ts'
 import { endpointOf, metadataOf, nodeId } from './cluster-model.ts'
 
@@ -34,9 +34,11 @@ export class OneMachine {
       cluster: 'test',
       clusterId: '',
       digest: { number: 0, documentHash: 0 },
-      settings: { ...lanSettings, ...settings },
+      settings: { ...defaultMembershipSettings, ...settings },
       random: seededRandom(seedFor(1, 'one machine')),
-      self: { id: nodeId(0), startNumber: 7, metadata: metadataOf(0) },
+      id: nodeId(0),
+      startNumber: 7,
+      metadata: metadataOf(0),
     })
     this.tell({ type: 'started', seeds })
   }
