@@ -5,9 +5,13 @@ import type { World } from '../../lib/simulator/world.ts'
 import { toEndpoint } from '../../lib/vocabulary/ids.ts'
 import type { Configuration } from './configuration.ts'
 
+interface Problem {
+  readonly message: string
+}
+
 /** A node as the simulation drives it. */
 export interface DrivenNode extends NodeApi {
-  start(done: (failure: { readonly message: string } | undefined) => void): void
+  start(done: (problem: Problem | undefined) => void, onFatal: (problem: Problem) => void): void
   stop(done: () => void): void
 }
 
@@ -22,8 +26,8 @@ export class SimulatedCluster {
   readonly #configuration: Configuration
   readonly #makeNode: NodeMaker
   readonly #nodes = new Map<string, DrivenNode>()
-  /** Starts that gave up, with the reason: none is expected. */
-  readonly failedStarts: string[] = []
+  /** Nodes that gave up, with the reason: none is expected. */
+  readonly gaveUp: string[] = []
 
   constructor(world: World, configuration: Configuration, makeNode: NodeMaker) {
     this.world = world
@@ -46,9 +50,12 @@ export class SimulatedCluster {
     const node = this.#makeNode(this.world.portsFor(name), this.#settings(name), {})
     this.#nodes.set(name, node)
     this.world.inProcess(name, () => {
-      node.start((failure) => {
-        if (failure !== undefined) this.#startFailed(name, node, failure.message)
-      })
+      node.start(
+        (problem) => {
+          if (problem !== undefined) this.#gaveUp(name, node, problem.message)
+        },
+        (problem) => this.#gaveUp(name, node, problem.message),
+      )
     })
   }
 
@@ -84,9 +91,9 @@ export class SimulatedCluster {
     if (this.#nodes.get(name) === node && this.isRunning(name)) this.world.crash(name, 'kill')
   }
 
-  #startFailed(name: string, node: DrivenNode, message: string): void {
-    // While a disk refuses, a start may fail; the process ends and somebody starts it again.
-    if (this.world.machine(name).disk.fault === 'none') this.failedStarts.push(`${name}: ${message}`)
+  #gaveUp(name: string, node: DrivenNode, message: string): void {
+    // While a disk refuses, a node may give up; the process ends and somebody starts it again.
+    if (this.world.machine(name).disk.fault === 'none') this.gaveUp.push(`${name}: ${message}`)
     this.world.after(0, () => this.#ended(name, node))
   }
 

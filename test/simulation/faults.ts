@@ -121,6 +121,8 @@ export class Nemesis {
         this.#record(kind, name)
         return this.#later(() => {
           disk.fault = 'none'
+          // A node opens its store again by itself; or somebody is impatient.
+          if (this.#random.below(2) === 0) return
           this.#cluster.crash(name, 'kill')
           this.#startLater(name)
         })

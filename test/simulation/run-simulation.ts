@@ -137,7 +137,7 @@ class Run {
     const monotonicReads = answers(r, replicas) > replicas / 2 && !this.#configuration.sloppy
     const writes = checkAcknowledgedWrites(records)
     const contexts = checkContexts(records, { monotonicReads })
-    for (const failed of this.#cluster.failedStarts) this.report('start-failed', failed)
+    for (const reason of this.#cluster.gaveUp) this.report('node-gave-up', reason)
     const violations = [...this.#violations, ...writes.violations, ...contexts.violations]
     const unknown = violations.length === 0 && (writes.valid === 'unknown' || contexts.valid === 'unknown')
     this.#world.trace.addText(this.#history.toLines())

@@ -1,0 +1,180 @@
+import type { Ports } from '../../lib/ports/ports.ts'
+import type { Storage, StorageOperation } from '../../lib/ports/storage.ts'
+import type { KeyRecord, Sibling } from '../../lib/protocol/causality/record.ts'
+import { compareDots, mergeVectors } from '../../lib/protocol/causality/version-vector.ts'
+import type { ClientRequest } from '../../lib/protocol/quorum/client-request.ts'
+import type { Hash } from '../../lib/vocabulary/hash.ts'
+import { decodeRecord } from '../../lib/wire/record.ts'
+import { decodeStored } from '../../lib/wire/stored-record.ts'
+import type { DrivenNode, NodeMaker } from './cluster.ts'
+
+/**
+ * A known bug, put into a node from outside: the checkers must notice each of them, or they prove nothing. None of it
+ * is in the product.
+ */
+export interface Mutant {
+  readonly merge?: (a: KeyRecord, b: KeyRecord) => KeyRecord
+  readonly alterPorts?: (ports: Ports) => Ports
+  readonly alterServe?: (node: DrivenNode) => DrivenNode['serve']
+  readonly readRepair?: 'off'
+}
+
+export const mutants: Readonly<Record<string, Mutant>> = {
+  /** Superseded siblings come back with whoever still has them. */
+  'merge-union': { merge: mergeUnion },
+  /** Of concurrent writes the one with the latest clock stays. */
+  'merge-last-write-wins': { merge: mergeLatest },
+  /** What only one side has is taken for superseded. */
+  'merge-intersection': { merge: mergeIntersection },
+  /** The vectors are joined, the siblings are not. */
+  'merge-keeps-ours': { merge: (a, b) => ({ ...a, vv: mergeVectors(a.vv, b.vv) }) },
+  /** Every put is blind. */
+  'context-ignored': { alterServe: (node) => serveAltered(node, withoutContext) },
+  /** A blind put supersedes whatever is there. */
+  'blind-sees-all': { alterServe: serveBlindSeeingAll },
+  /** A write is acknowledged by one owner, whatever W is. */
+  'one-acknowledgement': { alterServe: (node) => serveAltered(node, withLevelOne) },
+  /** A write that failed for want of owners is reported as done. */
+  'failure-is-success': { alterServe: serveReportingSuccess },
+  /** Acknowledged before it is on the disk. */
+  'never-synced': { alterPorts: (ports) => withStorage(ports, neverSynced) },
+  /** A deleted key is forgotten at once, instead of leaving a tombstone. */
+  'delete-forgets': {
+    alterPorts: (ports) => withStorage(ports, (storage) => forgettingTombstones(storage, ports.hash)),
+  },
+  /** The store remembers no clean-stop marker, lease or generation. */
+  'forgets-metadata': { alterPorts: (ports) => withStorage(ports, forgettingMetadata) },
+}
+
+/** Nodes with that bug. */
+export function withMutant(makeNode: NodeMaker, mutant: Mutant): NodeMaker {
+  return (ports, settings, parts) => {
+    const node = makeNode(
+      mutant.alterPorts?.(ports) ?? ports,
+      { ...settings, readRepair: mutant.readRepair ?? settings.readRepair },
+      mutant.merge === undefined ? parts : { ...parts, merge: mutant.merge },
+    )
+    if (mutant.alterServe !== undefined) node.serve = mutant.alterServe(node)
+    return node
+  }
+}
+
+function mergeUnion(a: KeyRecord, b: KeyRecord): KeyRecord {
+  const added = b.siblings.filter((sibling) => !has(a.siblings, sibling))
+  return joined(a, b, [...a.siblings, ...added])
+}
+
+function mergeIntersection(a: KeyRecord, b: KeyRecord): KeyRecord {
+  return joined(
+    a,
+    b,
+    a.siblings.filter((sibling) => has(b.siblings, sibling)),
+  )
+}
+
+function mergeLatest(a: KeyRecord, b: KeyRecord): KeyRecord {
+  const all = [...a.siblings, ...b.siblings]
+  const latest = all.toSorted((x, y) => y.hlc - x.hlc || compareDots(x.dot, y.dot))[0]
+  return joined(a, b, latest === undefined ? [] : [latest])
+}
+
+function joined(a: KeyRecord, b: KeyRecord, siblings: readonly Sibling[]): KeyRecord {
+  const sorted = siblings.toSorted((x, y) => compareDots(x.dot, y.dot))
+  return { ...a, vv: mergeVectors(a.vv, b.vv), siblings: sorted }
+}
+
+function has(siblings: readonly Sibling[], one: Sibling): boolean {
+  return siblings.some((sibling) => compareDots(sibling.dot, one.dot) === 0)
+}
+
+function serveAltered(node: DrivenNode, alter: (request: ClientRequest) => ClientRequest): DrivenNode['serve'] {
+  const serve = node.serve.bind(node)
+  return (request, done) => serve(alter(request), done)
+}
+
+function withoutContext(request: ClientRequest): ClientRequest {
+  return request.type === 'put' ? { ...request, context: undefined } : request
+}
+
+function withLevelOne(request: ClientRequest): ClientRequest {
+  return request.type === 'get' ? request : { ...request, options: { ...request.options, w: 1, pw: 0 } }
+}
+
+function serveBlindSeeingAll(node: DrivenNode): DrivenNode['serve'] {
+  const serve = node.serve.bind(node)
+  return (request, done) => {
+    if (request.type !== 'put' || request.context !== undefined) return serve(request, done)
+    const { bucket, key, timeoutMs } = request
+    const options = { r: 1, pr: 0, sloppy: true }
+    serve({ type: 'get', bucket, key, timeoutMs, options }, (_error, answer) => {
+      serve({ ...request, context: answer?.type === 'got' ? answer.context : undefined }, done)
+    })
+  }
+}
+
+function serveReportingSuccess(node: DrivenNode): DrivenNode['serve'] {
+  const serve = node.serve.bind(node)
+  return (request, done) =>
+    serve(request, (error, answer) => {
+      const coordinator = node.self().id
+      if (error === undefined || request.type === 'get' || coordinator === undefined) return done(error, answer)
+      const quorum = {
+        kind: 'w',
+        answered: 0,
+        needed: 0,
+        owners: 0,
+        fallbacks: 0,
+        coordinator,
+      } as const
+      done(undefined, { type: 'written', context: undefined, state: undefined, quorum })
+    })
+}
+
+function withStorage(ports: Ports, alter: (storage: Storage) => Storage): Ports {
+  const { storage } = ports
+  return {
+    ...ports,
+    storage: {
+      open: (done) =>
+        storage.open((failure, opened) =>
+          done(failure, opened === undefined ? undefined : { ...opened, storage: alter(opened.storage) }),
+        ),
+    },
+  }
+}
+
+function neverSynced(storage: Storage): Storage {
+  return altered(storage, (operations, _sync, done) => storage.write(operations, { sync: false }, done))
+}
+
+function forgettingTombstones(storage: Storage, hash: Hash): Storage {
+  const isTombstone = (operation: StorageOperation): boolean =>
+    operation.type === 'put' &&
+    operation.key[0] === dataPrefix &&
+    decodeRecord(decodeStored(operation.value, hash).recordBytes, hash).siblings.length === 0
+  const forget = (operation: StorageOperation): StorageOperation =>
+    isTombstone(operation) ? { type: 'delete', key: operation.key } : operation
+  return altered(storage, (operations, sync, done) => storage.write(operations.map(forget), { sync }, done))
+}
+
+function forgettingMetadata(storage: Storage): Storage {
+  return {
+    ...altered(storage, (operations, sync, done) => storage.write(operations, { sync }, done)),
+    get: (key) => (key[0] === metaPrefix ? undefined : storage.get(key)),
+  }
+}
+
+const dataPrefix = 0x64
+const metaPrefix = 0x6d
+
+function altered(
+  storage: Storage,
+  write: (operations: readonly StorageOperation[], sync: boolean, done: Parameters<Storage['write']>[2]) => void,
+): Storage {
+  return {
+    get: (key) => storage.get(key),
+    write: (operations, { sync }, done) => write(operations, sync, done),
+    scan: (range, done) => storage.scan(range, done),
+    close: (done) => storage.close(done),
+  }
+}

@@ -1,0 +1,164 @@
+import { fork } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { testHash } from '../simulator/test-hash.ts'
+import { makeStarlingNode } from './make-starling-node.ts'
+import { mutants, withMutant } from './mutants.ts'
+import { runSimulation, type SimulationResult } from './run-simulation.ts'
+
+/** `npm run simulate`: whole clusters from seeds. Exit code 0: all well; 1: something is wrong; 2: nothing was checked. */
+
+const usage = `usage: npm run simulate -- [--seed S] [--count N] [--operations N] [--mutant NAME] [--bench] [--history FILE] [--jobs N]
+
+  --seed S        the first seed (default 1)
+  --count N       how many seeds (default 1); 20 and more run in two processes
+  --operations N  client operations per seed (default: drawn from the seed)
+  --mutant NAME   with a known bug: ${Object.keys(mutants).join(', ')}
+  --bench         many operations in one process, and how fast that was
+  --history FILE  write the history of the last seed there, as JSON Lines
+  --jobs N        processes (default: 2 for 20 seeds and more)`
+
+interface Totals {
+  seeds: number
+  failed: number
+  unknown: number
+  operations: number
+  events: number
+  faults: number
+  simulatedMs: number
+}
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    count: { type: 'string' },
+    operations: { type: 'string' },
+    mutant: { type: 'string' },
+    bench: { type: 'boolean', default: false },
+    history: { type: 'string' },
+    jobs: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+})
+const isBench = values.bench
+const firstSeed = Number(values.seed)
+const count = Number(values.count ?? (isBench ? 10 : 1))
+const operations = values.operations === undefined ? (isBench ? 2000 : undefined) : Number(values.operations)
+const jobs = isBench ? 1 : Math.min(count, Number(values.jobs ?? (count >= 20 ? 2 : 1)))
+const mutant = values.mutant === undefined ? undefined : mutants[values.mutant]
+const numbers = [firstSeed, count, operations ?? 1, jobs]
+
+if (values.help) console.log(usage)
+else if (numbers.some((number) => !Number.isSafeInteger(number) || number < 0) || count < 1 || jobs < 1) {
+  console.error(usage)
+  process.exitCode = 64
+} else if (values.mutant !== undefined && mutant === undefined) {
+  console.error(`there is no mutant ${values.mutant}\n\n${usage}`)
+  process.exitCode = 64
+} else if (jobs > 1) shareOut()
+else runSeeds()
+
+function runSeeds(): void {
+  const makeNode = mutant === undefined ? makeStarlingNode : withMutant(makeStarlingNode, mutant)
+  const totals = emptyTotals()
+  const startedMs = performance.now()
+  for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
+    const result = runSimulation({ seed, hash: testHash, makeNode, operations })
+    console.log(lineOf(result))
+    if (!result.ok) console.log(storyOf(result))
+    add(totals, {
+      seeds: 1,
+      failed: result.violations.length > 0 ? 1 : 0,
+      unknown: result.unknown ? 1 : 0,
+      operations: result.operations,
+      events: result.events,
+      faults: result.faults,
+      simulatedMs: result.simulatedMs,
+    })
+    if (values.history !== undefined) writeFileSync(values.history, result.history.toLines())
+  }
+  if (process.send !== undefined) process.send(totals)
+  else finish(totals, (performance.now() - startedMs) / 1000)
+}
+
+/** Each process takes its share of the seeds: a simulation itself uses one core, and must. */
+function shareOut(): void {
+  const totals = emptyTotals()
+  const startedMs = performance.now()
+  let running = jobs
+  let hasCrashed = false
+  for (let job = 0; job < jobs; job += 1) {
+    const from = firstSeed + Math.floor((count * job) / jobs)
+    const to = firstSeed + Math.floor((count * (job + 1)) / jobs)
+    const args = ['--seed', String(from), '--count', String(to - from), '--jobs', '1']
+    if (operations !== undefined) args.push('--operations', String(operations))
+    if (values.mutant !== undefined) args.push('--mutant', values.mutant)
+    const child = fork(fileURLToPath(import.meta.url), args)
+    child.on('message', (message) => add(totals, message as Totals))
+    child.on('exit', (code) => {
+      running -= 1
+      if (code !== 0) hasCrashed = true
+      if (running > 0) return
+      finish(totals, (performance.now() - startedMs) / 1000)
+      if (hasCrashed) process.exitCode = 1
+    })
+  }
+}
+
+function finish(totals: Totals, seconds: number): void {
+  const { seeds, failed, unknown, operations, events, faults, simulatedMs } = totals
+  const hours = (simulatedMs / 3_600_000).toFixed(2)
+  console.log(
+    `${seeds} seeds: ${failed} failed, ${unknown} checked nothing; ${operations} operations, ${faults} faults, ` +
+      `${events} events, ${hours} cluster-hours in ${seconds.toFixed(1)} s`,
+  )
+  if (isBench) {
+    console.log(
+      `${Math.round(operations / seconds)} operations/s, ${Math.round(events / seconds)} events/s, ` +
+        `${Math.round(simulatedMs / 1000 / seconds)} simulated s/s on one core`,
+    )
+  }
+  process.exitCode = failed > 0 ? 1 : unknown === seeds ? 2 : 0
+}
+
+function lineOf(result: SimulationResult): string {
+  const { seed, nodes, r, w, durability, faults } = result.configuration
+  const verdict = result.ok ? 'ok' : result.unknown ? 'unknown' : 'FAILED'
+  return [
+    `seed ${seed}`,
+    result.traceHash,
+    verdict,
+    `${nodes} nodes r=${r} w=${w} ${durability}`,
+    `${result.operations} operations`,
+    `${result.faults} faults of ${faults.length} kinds`,
+    `${Math.round(result.simulatedMs / 1000)} s`,
+  ].join('  ')
+}
+
+/** What one needs to understand a failure and to see it again. */
+function storyOf(result: SimulationResult): string {
+  const { violations, log, configuration } = result
+  const shown = violations.slice(0, 10).map(({ check, at, message }) => `  ${check} at ${at}: ${message}`)
+  const options = [
+    ...(operations === undefined ? [] : [`--operations ${operations}`]),
+    ...(values.mutant === undefined ? [] : [`--mutant ${values.mutant}`]),
+  ]
+  const replay = ['npm run simulate --', `--seed ${configuration.seed}`, ...options].join(' ')
+  return [
+    `  faults: ${configuration.faults.join(', ') || 'none'}`,
+    ...shown,
+    ...(violations.length > shown.length ? [`  and ${violations.length - shown.length} more`] : []),
+    '  the last log lines:',
+    ...log.split('\n').map((line) => `    ${line}`),
+    `  replay: ${replay}`,
+  ].join('\n')
+}
+
+function emptyTotals(): Totals {
+  return { seeds: 0, failed: 0, unknown: 0, operations: 0, events: 0, faults: 0, simulatedMs: 0 }
+}
+
+function add(totals: Totals, more: Totals): void {
+  for (const name of Object.keys(totals) as (keyof Totals)[]) totals[name] += more[name]
+}

@@ -1,0 +1,119 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { testHash } from '../simulator/test-hash.ts'
+import { drawConfiguration } from './configuration.ts'
+import { makeStarlingNode } from './make-starling-node.ts'
+import { mutants, withMutant } from './mutants.ts'
+import { runSimulation, type SimulationResult } from './run-simulation.ts'
+import { trapLeaks } from './trap-leaks.ts'
+
+const seedCount = Number(process.env.STARLING_SIMULATION_SEEDS ?? 300)
+const simulate = fileURLToPath(new URL('simulate.js', import.meta.url))
+
+t.test(`${seedCount} clusters live through their faults and keep every promise`, { timeout: 600_000 }, async (t) => {
+  const kinds = new Map<string, number>()
+  let operations = 0
+  for (let seed = 1; seed <= seedCount; seed += 1) {
+    const result = simulated(seed)
+    operations += result.operations
+    for (const { p, f } of result.history.records) if (p === 'nemesis') kinds.set(f, (kinds.get(f) ?? 0) + 1)
+    if (result.ok) continue
+    t.fail(`seed ${seed}: npm run simulate -- --seed ${seed}`, { violations: result.violations.slice(0, 5) })
+  }
+  t.ok(operations > seedCount * 100, `${operations} operations`)
+  for (const kind of drawnKinds()) t.ok((kinds.get(kind) ?? 0) > 0, `${kind}: ${kinds.get(kind)} times`)
+})
+
+t.test('a seed gives the same run again, in this process and in another', async (t) => {
+  const seeds = [1, 2, 3, 4]
+  const first = seeds.map((seed) => simulated(seed).traceHash)
+  t.same(
+    seeds.map((seed) => simulated(seed).traceHash),
+    first,
+  )
+  t.equal(new Set(first).size, seeds.length, 'and each seed another one')
+  const { stdout, status } = spawnSync(process.execPath, [simulate, '--seed', '1', '--count', '4'], {
+    encoding: 'utf8',
+  })
+  t.equal(status, 0)
+  for (const hash of first) t.match(stdout, hash)
+})
+
+t.test('every known bug is noticed', { timeout: 600_000 }, async (t) => {
+  for (const [name, mutant] of Object.entries(mutants)) {
+    let killer: SimulationResult | undefined
+    let seed = 1
+    for (; killer === undefined && seed <= 100; seed += 1) {
+      const result = runSimulation({ seed, hash: testHash, makeNode: withMutant(makeStarlingNode, mutant) })
+      if (result.violations.length > 0) killer = result
+    }
+    const checks = new Set(killer?.violations.map((violation) => violation.check))
+    t.ok(killer, `${name}: seed ${seed - 1}, ${[...checks].join(', ')}`)
+  }
+})
+
+t.test('a run in which nothing could be wrong is unknown', async (t) => {
+  const result = runSimulation({
+    seed: 1,
+    hash: testHash,
+    makeNode: makeStarlingNode,
+    change: (drawn) => ({ ...drawn, keys: 0, operations: 0 }),
+  })
+  t.match(result, { ok: false, unknown: true, violations: [] })
+})
+
+t.test('the command', async (t) => {
+  await t.test('says what went wrong, and how to see it again', async (t) => {
+    const args = [simulate, '--seed', '1', '--count', '30', '--mutant', 'merge-union']
+    const { stdout, status } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    t.equal(status, 1)
+    t.match(stdout, /seed \d+ .*FAILED/)
+    t.match(stdout, 'false-sibling')
+    t.match(stdout, 'the last log lines:')
+    t.match(stdout, /replay: npm run simulate -- --seed \d+ --mutant merge-union/)
+  })
+
+  await t.test('refuses what it does not understand', async (t) => {
+    for (const args of [
+      ['--seed', 'x'],
+      ['--mutant', 'nobody'],
+      ['--count', '0'],
+    ]) {
+      t.equal(spawnSync(process.execPath, [simulate, ...args]).status, 64, args.join(' '))
+    }
+  })
+})
+
+t.test('while a simulation runs, the real world is out of reach', async (t) => {
+  const undo = trapLeaks()
+  const reached: string[] = []
+  const attempts: Record<string, () => unknown> = {
+    'Date.now': () => Date.now(),
+    'Math.random': () => Math.random(),
+    'performance.now': () => performance.now(),
+    setTimeout: () => setTimeout(() => {}, 0),
+    queueMicrotask: () => queueMicrotask(() => {}),
+    randomUUID: () => crypto.randomUUID(),
+  }
+  for (const [name, attempt] of Object.entries(attempts)) {
+    try {
+      attempt()
+      reached.push(name)
+    } catch {}
+  }
+  undo()
+  t.same(reached, [])
+  t.type(Date.now() + Math.random() + performance.now(), 'number', 'and afterwards back')
+})
+
+function simulated(seed: number): SimulationResult {
+  return runSimulation({ seed, hash: testHash, makeNode: makeStarlingNode })
+}
+
+/** Every fault that some seed of the set draws. */
+function drawnKinds(): ReadonlySet<string> {
+  const kinds = new Set<string>()
+  for (let seed = 1; seed <= seedCount; seed += 1) for (const kind of drawConfiguration(seed).faults) kinds.add(kind)
+  return kinds
+}
