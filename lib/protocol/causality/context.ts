@@ -37,7 +37,10 @@ export function unknownDots(context: CausalContext, record: KeyRecord | undefine
 /**
  * What the writer has seen after its write: what it had seen, and the write. Only when the result holds nothing else is
  * it the whole state; otherwise it would claim siblings that the client was never shown, and its next write would
- * drop them silently. A dot that the result covers needs no mention: who knows the new dot knows that it is superseded.
+ * drop them silently.
+ *
+ * A dot that the result covers needs no mention beside the new one: whoever knows the new one knows that the other is
+ * superseded. Unless the new one becomes an entry of the vector: then nobody will ask who knows it, so the others stay.
  *
  * @param result the record that the write with `dot` made, with or (after a delete) without a sibling of that dot
  */
@@ -45,7 +48,7 @@ export function contextAfterWrite(request: CausalContext, dot: Dot, result: KeyR
   const hlc = hlcMax(request.hlc, recordHlc(result))
   const isAlone = result.siblings.every((sibling) => isSameDot(sibling.dot, dot))
   if (isAlone) return boundedContext({ vv: result.vv, hlc, dots: request.dots })
-  const dots = request.dots.filter((seen) => isExactEntry(seen) || !covers(result.vv, seen))
+  const dots = isExactEntry(dot) ? request.dots : request.dots.filter((seen) => !covers(result.vv, seen))
   return boundedContext({ vv: request.vv, hlc, dots: [...dots, dot] })
 }
 
