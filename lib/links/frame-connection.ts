@@ -21,6 +21,7 @@ export const unsentBytesMax = 64 * 1024 * 1024
 export class FrameConnection {
   readonly handlers: StreamHandlers
   readonly #time: Time
+  readonly #hash: Hash
   readonly #reader: FrameReader
   readonly #on: FrameConnectionHandlers
   #stream: ByteStream | undefined
@@ -33,6 +34,7 @@ export class FrameConnection {
   constructor(parts: { readonly time: Time; readonly hash: Hash }, on: FrameConnectionHandlers) {
     this.#time = parts.time
     this.#on = on
+    this.#hash = parts.hash
     this.#reader = new FrameReader(parts.hash)
     this.#heardAtMs = parts.time.nowMs()
     this.handlers = {
@@ -55,7 +57,7 @@ export class FrameConnection {
 
   send(frame: Frame): void {
     if (this.#isClosed) return
-    for (const chunk of encodeFrame(frame)) this.#unflushed.push(chunk)
+    for (const chunk of encodeFrame(frame, this.#hash)) this.#unflushed.push(chunk)
     this.#askFlush()
   }
 

@@ -110,7 +110,8 @@ export interface RingView {
 }
 
 export interface NodeView {
-  readonly id: NodeId
+  /** Undefined while a failed store keeps the node from living. */
+  readonly id: NodeId | undefined
   readonly name: string
   readonly cluster: string
   readonly clusterId: string | undefined

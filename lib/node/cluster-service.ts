@@ -1,0 +1,77 @@
+import type { Caller } from '../links/frame-acceptor.ts'
+import type { Time } from '../ports/time.ts'
+import { isNodeId, type NodeId } from '../vocabulary/ids.ts'
+import type { Refusal, Request, Response } from '../wire/messages.ts'
+import type { LayoutDriver } from './layout-driver.ts'
+import type { MembershipDriver } from './membership-driver.ts'
+import { refusal, storageRefused } from './refusals.ts'
+import type { DataRequest } from './replica-service.ts'
+
+type Respond = (answer: Response | Refusal) => void
+type RequestOf<Type extends Request['type']> = Extract<Request, { type: Type }>
+
+/** What the frame protocol asks about the cluster; a node answers it from its first moment on. */
+export type ClusterRequest = Exclude<Request, DataRequest>
+
+/** Answers other nodes and embedded clients about members, layout and store rows. */
+export class ClusterService {
+  readonly #self: () => NodeId
+  readonly #time: Time
+  readonly #layout: LayoutDriver
+  readonly #membership: MembershipDriver
+
+  constructor(parts: {
+    readonly self: () => NodeId
+    readonly time: Time
+    readonly layout: LayoutDriver
+    readonly membership: MembershipDriver
+  }) {
+    this.#self = parts.self
+    this.#time = parts.time
+    this.#layout = parts.layout
+    this.#membership = parts.membership
+  }
+
+  serve(message: ClusterRequest, caller: Caller, respond: Respond): void {
+    switch (message.type) {
+      case 'pull-layout':
+        return respond({ type: 'layout', document: this.#layout.encodedDocument })
+      case 'exchange-members':
+        return this.#exchangeMembers(message, caller, respond)
+      case 'probe':
+        return this.#probe(message, respond)
+      case 'keep-row':
+        return this.#layout.keepRow(message.node, message.row, (failure, kept) => {
+          if (failure !== undefined) return respond(storageRefused(failure))
+          respond(kept === message.row ? { type: 'row-kept' } : { type: 'row', row: kept })
+        })
+      case 'recall-row':
+        return respond({ type: 'row', row: this.#layout.document.rows.get(message.node) })
+      case 'discover':
+        return this.#discover(respond)
+    }
+  }
+
+  #exchangeMembers(message: RequestOf<'exchange-members'>, caller: Caller, respond: Respond): void {
+    if (!isNodeId(caller.nodeId)) return respond(refusal('malformed', 'only a member exchanges members'))
+    const { machine } = this.#membership
+    this.#membership.hearMembers(message.members, caller.nodeId, message.isJoin, false)
+    respond({ type: 'members', from: this.#self(), members: machine.members() })
+  }
+
+  #probe(message: RequestOf<'probe'>, respond: Respond): void {
+    const self = this.#self()
+    if (message.target !== self) return respond(refusal('unknown-node', 'another node lives here'))
+    const { startNumber } = this.#membership.machine.self()
+    respond({ type: 'probe-acked', node: self, startNumber, wallMs: this.#time.wallMs() })
+  }
+
+  #discover(respond: Respond): void {
+    respond({
+      type: 'discovered',
+      members: this.#membership.machine.members(),
+      document: this.#layout.encodedDocument,
+      documentHash: this.#layout.digest.documentHash,
+    })
+  }
+}

@@ -1,0 +1,413 @@
+import type { Outcome } from '../links/frame-link.ts'
+import { contextOfGet, emptyContext, unknownDots } from '../protocol/causality/context.ts'
+import { isTombstone, visibleSiblings } from '../protocol/causality/inspect-record.ts'
+import type { Content } from '../protocol/causality/put.ts'
+import type { CausalContext, KeyRecord } from '../protocol/causality/record.ts'
+import { formatStateHash, siblingChecksum, stateHash } from '../protocol/causality/state-hash.ts'
+import { hlcFromMs } from '../protocol/clock/hlc.ts'
+import type {
+  ClientAnswer,
+  ClientRequest,
+  DeleteRequest,
+  GetAnswer,
+  GetRequest,
+  PutRequest,
+  QuorumLevel,
+  QuorumReceipt,
+} from '../protocol/quorum/client-request.ts'
+import { answersNeeded } from '../protocol/quorum/quorum-level.ts'
+import { preferenceOrder } from '../protocol/ring/preference-order.ts'
+import type { Ring } from '../protocol/ring/ring.ts'
+import {
+  ClockSkew,
+  DeadlineExceeded,
+  Draining,
+  errorOf,
+  InvalidContext,
+  InvalidParameter,
+  isErrorCode,
+  NoLayout,
+  PreconditionFailed,
+  QuorumUnavailable,
+  type StarlingError,
+  ValueTooLarge,
+} from '../vocabulary/errors.ts'
+import type { NodeId } from '../vocabulary/ids.ts'
+import { type RecordKey, toRecordKey } from '../vocabulary/key.ts'
+import { clockAheadMsMax, valueBytesMax } from '../vocabulary/limits.ts'
+import { decodeContext, encodeContext } from '../wire/context-token.ts'
+import { gather } from './gather.ts'
+import type { LayoutInForce } from './layout-driver.ts'
+import type { Done } from './node-api.ts'
+import { ReadRun } from './read-run.ts'
+import type { RequestContext } from './request-context.ts'
+import { WriteRun } from './write-run.ts'
+
+/** A forwarder leaves the owner a little less time than it has itself, so that the owner's own answer arrives. */
+const hopMarginMs = 10
+const hopsMax = 1
+
+/** One client request at this node, with everything that was looked up for it. */
+interface Job<Request extends ClientRequest> {
+  readonly request: Request
+  readonly key: RecordKey
+  readonly layout: LayoutInForce
+  readonly ring: Ring
+  readonly owners: readonly NodeId[]
+  readonly deadlineMs: number
+  readonly done: Done<ClientAnswer>
+}
+
+/**
+ * Runs client requests: at an owner by itself, elsewhere by handing them to the best living owner. (Dynamo, SOSP 2007,
+ * §4.5: any node takes any request; only an owner can name a write, because only its own copy can vouch for the name.)
+ */
+export class Coordinator {
+  readonly #context: RequestContext
+  #isDraining = false
+  #inFlight = 0
+
+  constructor(context: RequestContext) {
+    this.#context = context
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** From now on nothing new is taken; what runs, runs on. */
+  drain(): void {
+    this.#isDraining = true
+  }
+
+  /** @param hops forwarders so far; beyond one the request is refused rather than sent round in circles */
+  serve(request: ClientRequest, hops: number, done: Done<ClientAnswer>): void {
+    const { time, hash, layout, minting, self } = this.#context
+    const fail = (error: StarlingError): void => time.endOfTurn(() => done(error, undefined))
+    const inForce = layout.inForce
+    if (this.#isDraining) return fail(new Draining('the node is being stopped', { hint: 'ask another node' }))
+    if (inForce === undefined) {
+      return fail(new NoLayout('the node knows no decided layout yet', { hint: layout.waitingBecause }))
+    }
+    const problem = this.#problemOf(request, inForce)
+    if (problem !== undefined) return fail(problem)
+    const key = toRecordKey(request.bucket, request.key, hash)
+    const { ring } = inForce
+    const owners = ring.ownersOf(ring.partitionOf(key.token))
+    this.#inFlight += 1
+    const counted: Done<ClientAnswer> = (error, answer) => {
+      this.#inFlight -= 1
+      done(error, answer)
+    }
+    const job = {
+      request,
+      key,
+      layout: inForce,
+      ring,
+      owners,
+      deadlineMs: time.nowMs() + request.timeoutMs,
+      done: counted,
+    }
+    if (!owners.includes(self)) return this.#forward(job, hops)
+    if (minting.isClockSkewed) {
+      // Another owner's clock may be right; only when this request has been forwarded already is the answer final.
+      if (hops < hopsMax && owners.length > 1) return this.#forward(job, hops)
+      return this.#end(job, clockSkewed(minting.clockOffsetMs))
+    }
+    if (!minting.isReady) {
+      return this.#end(
+        job,
+        new NoLayout('the node is still checking its store against the other members', { hint: 'retry in a moment' }),
+      )
+    }
+    this.#coordinate(job)
+  }
+
+  #problemOf(request: ClientRequest, layout: LayoutInForce): StarlingError | undefined {
+    const levels: readonly (readonly [string, QuorumLevel])[] =
+      request.type === 'get'
+        ? [
+            ['r', request.options.r],
+            ['pr', request.options.pr],
+          ]
+        : [
+            ['w', request.options.w],
+            ['pw', request.options.pw],
+          ]
+    const { replicaCount } = layout.decided.version
+    for (const [name, level] of levels) {
+      if (typeof level !== 'number') continue
+      const least = name.startsWith('p') ? 0 : 1
+      if (level < least || level > replicaCount) {
+        return new InvalidParameter(`${name}=${level} is outside ${least} to ${replicaCount}`, {
+          hint: `the cluster keeps ${replicaCount} replicas of every key`,
+        })
+      }
+    }
+    if (request.type === 'put' && request.value.length > valueBytesMax) {
+      return new ValueTooLarge(`the value has ${request.value.length} bytes; ${valueBytesMax} are allowed`)
+    }
+    return undefined
+  }
+
+  #coordinate(job: Job<ClientRequest>): void {
+    const { request } = job
+    switch (request.type) {
+      case 'get':
+        return this.#get(job as Job<GetRequest>)
+      case 'put':
+        return this.#write(job as Job<PutRequest>)
+      case 'delete':
+        return this.#write(job as Job<DeleteRequest>)
+    }
+  }
+
+  #get(job: Job<GetRequest>): void {
+    const { r, pr } = job.request.options
+    const needed = Math.max(answersNeeded(r, job.owners.length), answersNeeded(pr, job.owners.length))
+    this.#read(job, needed, (error, record, answered) => {
+      if (error !== undefined) return this.#end(job, error)
+      this.#context.metrics.siblings.observe(record?.siblings.length ?? 0)
+      const quorum = this.#receipt('r', answered, needed)
+      this.#end(job, undefined, { ...this.#shown(job, record), quorum })
+    })
+  }
+
+  #shown(job: Job<ClientRequest>, record: KeyRecord | undefined): Omit<GetAnswer, 'quorum'> {
+    if (record === undefined) {
+      return { type: 'got', siblings: [], context: undefined, tombstone: false, stateHash: undefined }
+    }
+    return {
+      type: 'got',
+      siblings: visibleSiblings(record, this.#context.time.wallMs()),
+      context: this.#token(job, contextOfGet(record)),
+      tombstone: isTombstone(record),
+      stateHash: formatStateHash(stateHash(job.key, record, this.#context.hash)),
+    }
+  }
+
+  #write(job: Job<PutRequest | DeleteRequest>): void {
+    const { request } = job
+    const seen = this.#seenBy(job)
+    if (seen === undefined) {
+      return this.#end(
+        job,
+        new InvalidContext('the context is damaged, or of another key or cluster, or from the future', {
+          hint: 'send the Starling-Context of a GET of this very key, unchanged',
+        }),
+      )
+    }
+    const isConditional = request.ifMatch !== undefined || (request.type === 'put' && request.ifNoneMatch)
+    const isBlindDelete = request.type === 'delete' && request.context === undefined
+    if (!isConditional && !isBlindDelete) return this.#writeKnowing(job, seen)
+    this.#read(job, answersNeeded('quorum', job.owners.length), (error, record) => {
+      if (error !== undefined) return this.#end(job, error)
+      const failed = this.#failedCondition(job, record)
+      if (failed !== undefined) return this.#end(job, failed)
+      if (!isBlindDelete) return this.#writeKnowing(job, seen)
+      // A delete without context deletes what a quorum read sees now; where nothing ever was, nothing is made.
+      if (record === undefined) return this.#endUnwritten(job)
+      this.#writeKnowing(job, contextOfGet(record))
+    })
+  }
+
+  #failedCondition(job: Job<PutRequest | DeleteRequest>, record: KeyRecord | undefined): StarlingError | undefined {
+    const { request } = job
+    const shown = this.#shown(job, record)
+    const isThere = shown.siblings.length > 0
+    if (request.type === 'put' && request.ifNoneMatch && isThere) {
+      return new PreconditionFailed('the key exists', { hint: 'If-None-Match: * writes only where nothing is' })
+    }
+    const { ifMatch } = request
+    if (ifMatch === undefined) return undefined
+    const matches = isThere && (ifMatch.includes('*') || ifMatch.includes(shown.stateHash as string))
+    return matches
+      ? undefined
+      : new PreconditionFailed('the key has changed since it was read', { hint: 'read it again' })
+  }
+
+  /** What the client has seen: undefined when its token is not one. */
+  #seenBy(job: Job<PutRequest | DeleteRequest>): CausalContext | undefined {
+    const { context: token } = job.request
+    if (token === undefined) return emptyContext
+    const { hash, time, minting } = this.#context
+    const seen = decodeContext(token, job.layout.decided.clusterId, job.key, hash)
+    if (seen === undefined || seen.hlc > hlcFromMs(time.wallMs() + clockAheadMsMax)) return undefined
+    minting.adopt(seen.hlc)
+    return seen
+  }
+
+  /**
+   * Writes with a context whose every dot is known here, or known to nobody in reach: a token may name one write that
+   * has not arrived here yet, and to supersede it this copy must have seen it (docs/rules.md A8).
+   */
+  #writeKnowing(job: Job<PutRequest | DeleteRequest>, seen: CausalContext): void {
+    const { store, time } = this.#context
+    if (seen.dots.length === 0) return this.#writeNow(job, seen)
+    const copy = store.read(job.key)
+    const local = copy.state === 'found' ? store.decode(copy.bytes) : undefined
+    if (unknownDots(seen, local).length === 0) return this.#writeNow(job, seen)
+    const timeoutMs = Math.max(1, (job.deadlineMs - time.nowMs()) / 2)
+    gather(
+      this.#context,
+      { key: job.key, owners: job.owners, layoutNumber: job.layout.decided.version.number, timeoutMs },
+      ({ record }) => {
+        if (record === undefined) return this.#writeNow(job, seen)
+        store.mergeDecoded(job.key, record, 'os', () => this.#writeNow(job, seen))
+      },
+    )
+  }
+
+  #writeNow(job: Job<PutRequest | DeleteRequest>, seen: CausalContext): void {
+    const { request, key, ring, owners } = job
+    const { layout } = this.#context
+    // Before the local write the plan is compared with the newest decided version (docs/rules.md T8).
+    const inForce = layout.inForce ?? job.layout
+    const needed = Math.max(
+      answersNeeded(request.options.w, owners.length),
+      answersNeeded(request.options.pw, owners.length),
+    )
+    const content = request.type === 'put' ? this.#contentOf(request) : undefined
+    new WriteRun(
+      this.#context,
+      {
+        key,
+        ring,
+        layoutNumber: inForce.decided.version.number,
+        seen,
+        content,
+        durability: request.options.durability ?? 'os',
+        needed,
+        deadlineMs: job.deadlineMs,
+      },
+      (error, result) => {
+        if (error !== undefined || result === undefined) return this.#end(job, error)
+        const wantsState = request.type === 'put' && request.returnValue
+        const shown = wantsState ? this.#shown(job, result.record) : undefined
+        this.#end(job, undefined, {
+          type: 'written',
+          context: this.#token(job, result.context),
+          state:
+            shown === undefined
+              ? undefined
+              : { siblings: shown.siblings, stateHash: shown.stateHash as string, context: shown.context as string },
+          quorum: this.#receipt('w', result.acked, needed),
+        })
+      },
+    )
+  }
+
+  #contentOf(request: PutRequest): Content {
+    const { hash, time } = this.#context
+    const { value, contentType, metadata, ttlSeconds } = request
+    const expiresAtMs = ttlSeconds === undefined ? undefined : Math.floor(time.wallMs()) + ttlSeconds * 1000
+    const checksum = siblingChecksum(value, contentType, metadata, expiresAtMs, hash)
+    return { value, contentType, metadata, expiresAtMs, checksum }
+  }
+
+  #read(
+    job: Job<ClientRequest>,
+    needed: number,
+    done: (error: StarlingError | undefined, record: KeyRecord | undefined, answered: number) => void,
+  ): void {
+    const { key, ring, layout, deadlineMs } = job
+    const request = { key, ring, layoutNumber: layout.decided.version.number, needed, deadlineMs }
+    new ReadRun(this.#context, request, (error, result) => done(error, result?.record, result?.answered ?? 0))
+  }
+
+  /** Hands the request to the best living owner, and to the next one as long as nothing can have happened. */
+  #forward(job: Job<ClientRequest>, hops: number): void {
+    const { self, peers, metrics } = this.#context
+    if (hops >= hopsMax) {
+      return this.#end(
+        job,
+        new QuorumUnavailable('the node that forwarded this holds another layout', { hint: 'retry' }),
+      )
+    }
+    const partition = job.ring.partitionOf(job.key.token)
+    const candidates = preferenceOrder(
+      job.owners.filter((owner) => owner !== self && peers.isReachable(owner)),
+      {
+        partition,
+        self,
+        zoneOf: (node) => job.ring.zoneOf(node),
+        latencyMsOf: (node) => peers.latencyMsOf(node),
+      },
+    )
+    metrics.forwarded.add(1)
+    this.#forwardTo(job, hops, candidates, 0, undefined)
+  }
+
+  #forwardTo(
+    job: Job<ClientRequest>,
+    hops: number,
+    candidates: readonly NodeId[],
+    at: number,
+    lastError: StarlingError | undefined,
+  ): void {
+    const { peers, time } = this.#context
+    const to = candidates[at]
+    const remainingMs = job.deadlineMs - time.nowMs()
+    if (to === undefined || remainingMs <= 0) {
+      const unavailable = new QuorumUnavailable('no owner of the key could be reached', {
+        hint: 'see `starling cluster status`',
+      })
+      return this.#end(job, lastError ?? unavailable)
+    }
+    const timeoutMs = Math.max(1, remainingMs - hopMarginMs)
+    const request = { ...job.request, timeoutMs }
+    peers.ask(to, { type: 'coordinate', request, hops: hops + 1 }, remainingMs, (outcome) => {
+      if (outcome.type === 'answered' && outcome.message.type === 'coordinated') {
+        return this.#end(job, undefined, outcome.message.answer)
+      }
+      const error = errorOfOutcome(outcome, job.request.type === 'get')
+      const isSafe = job.request.type === 'get' || error.aftermath === 'nothing-changed'
+      if (isSafe && error.retryable) return this.#forwardTo(job, hops, candidates, at + 1, error)
+      this.#end(job, error)
+    })
+  }
+
+  #token(job: Job<ClientRequest>, context: CausalContext): string {
+    return encodeContext(context, job.layout.decided.clusterId, job.key, this.#context.hash)
+  }
+
+  #receipt(kind: 'r' | 'w', answered: number, needed: number): QuorumReceipt {
+    return { kind, answered, needed, owners: answered, fallbacks: 0, coordinator: this.#context.self }
+  }
+
+  #endUnwritten(job: Job<ClientRequest>): void {
+    const quorum = this.#receipt('w', 0, 0)
+    this.#end(job, undefined, { type: 'written', context: undefined, state: undefined, quorum })
+  }
+
+  #end(job: Job<ClientRequest>, error: StarlingError | undefined, answer?: ClientAnswer): void {
+    this.#context.time.endOfTurn(() => job.done(error, answer))
+  }
+}
+
+/** What a forwarder tells its client of an owner that did not answer as hoped. */
+function errorOfOutcome(outcome: Outcome, isRead: boolean): StarlingError {
+  const aftermath = isRead ? 'nothing-changed' : 'may-have-changed'
+  switch (outcome.type) {
+    case 'not-sent':
+      return new QuorumUnavailable(`an owner could not be reached: ${outcome.reason}`, { hint: 'retry' })
+    case 'unknown':
+      return new DeadlineExceeded(`an owner did not answer: ${outcome.reason}`, {
+        aftermath,
+        hint: 'read before writing again',
+      })
+    case 'refused': {
+      const { code, message, hint } = outcome.refusal
+      const known = isErrorCode(code) ? code : 'quorum-unavailable'
+      return errorOf(known, message, { aftermath: outcome.refusal.aftermath, hint: hint === '' ? undefined : hint })
+    }
+    case 'answered':
+      return new QuorumUnavailable('an owner gave an answer of the wrong kind', { aftermath })
+  }
+}
+
+function clockSkewed(offsetMs: number): StarlingError {
+  return new ClockSkew(`the clock of this node is ${Math.round(offsetMs)} ms from the median of the members`, {
+    hint: 'set its clock; until then ask another node',
+  })
+}

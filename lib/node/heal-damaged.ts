@@ -1,0 +1,28 @@
+import type { RecordKey } from '../vocabulary/key.ts'
+import { gather } from './gather.ts'
+import type { RequestContext } from './request-context.ts'
+
+const askTimeoutMs = 3_000
+const retryAfterMs = 1_000
+
+/**
+ * Replaces a damaged record by what the other owners hold (docs/rules.md A6). Until at least one of them has answered
+ * the copy stays damaged: neither absent, nor counted, nor written over. The only owner has nobody to ask.
+ */
+export function healDamaged(context: RequestContext, key: RecordKey): void {
+  const { layout, store, self } = context
+  const inForce = layout.inForce
+  if (inForce === undefined) return
+  const { ring, decided } = inForce
+  const owners = ring.ownersOf(ring.partitionOf(key.token))
+  const others = owners.filter((owner) => owner !== self)
+  const request = { key, owners, layoutNumber: decided.version.number, timeoutMs: askTimeoutMs }
+  gather(context, request, ({ record, answered }) => {
+    const isAnswered = answered.length > 0 || others.length === 0
+    if (!isAnswered) {
+      context.deadlines.after(retryAfterMs, () => healDamaged(context, key))
+      return
+    }
+    store.heal(key, record, () => {})
+  })
+}

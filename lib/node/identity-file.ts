@@ -1,0 +1,80 @@
+import type { DataDirectory, DirectoryFingerprint } from '../ports/data-directory.ts'
+import { isClusterId, isNodeId, type NodeId } from '../vocabulary/ids.ts'
+
+const formatVersion = 1
+
+/** What `node.json` says: who this directory is, and how it was last left. */
+export interface Identity {
+  readonly id: NodeId
+  readonly startNumber: number
+  readonly storeGeneration: number
+  readonly cluster: string
+  /** Empty: the node has not been part of a layout yet. */
+  readonly clusterId: string
+  readonly name: string
+  /** The clean-stop marker: written after the last write of a start, taken away before the first of the next (docs/rules.md A3). */
+  readonly isCleanlyStopped: boolean
+  /** The id was taken over from a dead member of the same name, and what its store held has not been brought back yet. */
+  readonly isResumed: boolean
+  /** Where the directory was at the last start that was ready; undefined before the first. */
+  readonly fingerprint: DirectoryFingerprint | undefined
+}
+
+/** `node.json` is there and is not one of ours, or of a version we do not know. */
+export class UnreadableIdentity extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'UnreadableIdentity'
+  }
+}
+
+/**
+ * The identity in a data directory; undefined in a new one.
+ * @throws {UnreadableIdentity} and leaves the file as it is
+ */
+export function readIdentity(directory: DataDirectory): Identity | undefined {
+  const bytes = directory.readIdentity()
+  if (bytes === undefined) return undefined
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(new TextDecoder().decode(bytes))
+  } catch {
+    throw new UnreadableIdentity('node.json is not JSON')
+  }
+  if (typeof parsed !== 'object' || parsed === null) throw new UnreadableIdentity('node.json is not an object')
+  const fields = parsed as Readonly<Record<string, unknown>>
+  if (fields.format !== formatVersion) {
+    throw new UnreadableIdentity(`node.json has format ${String(fields.format)}; this version reads ${formatVersion}`)
+  }
+  const { id, startNumber, storeGeneration, cluster, clusterId, name, isCleanlyStopped, isResumed, fingerprint } =
+    fields
+  const isValid =
+    typeof id === 'string' &&
+    isNodeId(id) &&
+    isCount(startNumber) &&
+    isCount(storeGeneration) &&
+    typeof cluster === 'string' &&
+    typeof clusterId === 'string' &&
+    (clusterId === '' || isClusterId(clusterId)) &&
+    typeof name === 'string' &&
+    typeof isCleanlyStopped === 'boolean' &&
+    typeof isResumed === 'boolean' &&
+    (fingerprint === undefined || isFingerprint(fingerprint))
+  if (!isValid) throw new UnreadableIdentity('node.json lacks fields or has wrong ones')
+  return { id, startNumber, storeGeneration, cluster, clusterId, name, isCleanlyStopped, isResumed, fingerprint }
+}
+
+export function writeIdentity(directory: DataDirectory, identity: Identity): void {
+  const text = `${JSON.stringify({ format: formatVersion, ...identity }, undefined, 2)}\n`
+  directory.writeIdentity(new TextEncoder().encode(text))
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+function isFingerprint(value: unknown): value is DirectoryFingerprint {
+  if (typeof value !== 'object' || value === null) return false
+  const { inode, filesystem, machine, boot } = value as Readonly<Record<string, unknown>>
+  return [inode, filesystem, machine, boot].every((field) => typeof field === 'string')
+}

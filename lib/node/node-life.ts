@@ -1,0 +1,752 @@
+import { type Caller, FrameAcceptor } from '../links/frame-acceptor.ts'
+import { linkSettingsDefault } from '../links/frame-link.ts'
+import { LinkPool } from '../links/link-pool.ts'
+import type { DatagramSocket, NetworkFailure } from '../ports/network.ts'
+import type { Ports } from '../ports/ports.ts'
+import type { OpenedStorage, StorageFailure } from '../ports/storage.ts'
+import type { ContinuityEffect } from '../protocol/continuity/continuity-events.ts'
+import type { OwnRow } from '../protocol/continuity/start-kind.ts'
+import { emptyDocument } from '../protocol/layout/layout-document.ts'
+import type { DecidedLayout, LayoutDigest } from '../protocol/layout/layout-version.ts'
+import type { Member, MemberMetadata } from '../protocol/membership/member.ts'
+import type { ClusterId, Endpoint, NodeId } from '../vocabulary/ids.ts'
+import { formatEndpoint, parseEndpoint, toEndpoint } from '../vocabulary/ids.ts'
+import type { RecordKey } from '../vocabulary/key.ts'
+import {
+  type Goodbye,
+  type Hello,
+  type Refusal,
+  type Request,
+  type Response,
+  type Welcome,
+  wireVersion,
+  wireVersionMin,
+} from '../wire/messages.ts'
+import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
+import { BatchWriter } from './batch-writer.ts'
+import { ClusterService } from './cluster-service.ts'
+import { Coordinator } from './coordinator.ts'
+import { Deadlines } from './deadlines.ts'
+import { healDamaged } from './heal-damaged.ts'
+import { type Identity, writeIdentity } from './identity-file.ts'
+import { LayoutDriver, type LayoutInForce, loadDocument, loadRows } from './layout-driver.ts'
+import { MembershipDriver } from './membership-driver.ts'
+import { MetaStore } from './meta-store.ts'
+import { Minting } from './minting.ts'
+import type { NodeMetrics } from './node-metrics.ts'
+import type { NodeParts, NodeSettings } from './node-settings.ts'
+import { Peers } from './peers.ts'
+import { RecoveryDriver } from './recovery-driver.ts'
+import { refusal } from './refusals.ts'
+import { type DataRequest, ReplicaService } from './replica-service.ts'
+import { ReplicaStore } from './replica-store.ts'
+import type { RequestContext } from './request-context.ts'
+import { ResumeByName } from './resume-by-name.ts'
+import { SiblingWarnings } from './sibling-warnings.ts'
+import { SpeculationBudget } from './speculation-budget.ts'
+import { StartProblem } from './start-problem.ts'
+
+export interface LifeListener {
+  /** The node must end, and say why. */
+  onFatal(problem: StartProblem): void
+  /** The store failed: this life is over, and the next opens it anew. `isMarked`: the error byte could be written. */
+  onStorageFailed(failure: StorageFailure, isMarked: boolean): void
+  /** The node goes on as `id`, which had reached `startNumber`. */
+  onResume(id: NodeId, startNumber: number, clusterId: ClusterId): void
+  onServing(): void
+}
+
+/** What exists once the node may answer for data. */
+export interface Serving {
+  readonly context: RequestContext
+  readonly coordinator: Coordinator
+  readonly replicas: ReplicaService
+}
+
+const drainMsMax = 10_000
+
+/**
+ * One life of a node: from opening the store to closing it. A store that failed, and an identity taken over, end a life;
+ * the node then begins the next one.
+ */
+export class NodeLife {
+  readonly #ports: Ports
+  readonly #settings: NodeSettings
+  readonly #parts: NodeParts
+  readonly #metrics: NodeMetrics
+  readonly #listener: LifeListener
+  readonly #hadErrorByte: boolean
+  readonly #http: Endpoint | undefined
+  #identity: Identity
+  #storage: OpenedStorage['storage'] | undefined
+  #batches: BatchWriter | undefined
+  #links: LinkPool | undefined
+  #acceptor: FrameAcceptor | undefined
+  #socket: DatagramSocket | undefined
+  #membership: MembershipDriver | undefined
+  #layout: LayoutDriver | undefined
+  #minting: Minting | undefined
+  #recovery: RecoveryDriver | undefined
+  #peers: Peers | undefined
+  #cluster: ClusterService | undefined
+  #resume: ResumeByName | undefined
+  #serving: Serving | undefined
+  #ready: Extract<ContinuityEffect, { type: 'ready' }> | undefined
+  #peer: Endpoint
+  #isEnded = false
+  #wasWelcomed = false
+  readonly #isFresh: boolean
+  #isFreshNow = false
+
+  constructor(
+    parts: {
+      readonly ports: Ports
+      readonly settings: NodeSettings
+      readonly nodeParts: NodeParts
+      readonly metrics: NodeMetrics
+    },
+    start: { readonly identity: Identity; readonly hasErrorByte: boolean; readonly http: Endpoint | undefined },
+    listener: LifeListener,
+  ) {
+    this.#ports = parts.ports
+    this.#settings = parts.settings
+    this.#parts = parts.nodeParts
+    this.#metrics = parts.metrics
+    this.#identity = start.identity
+    this.#hadErrorByte = start.hasErrorByte
+    this.#http = start.http
+    this.#listener = listener
+    this.#peer = parts.settings.peer
+    this.#isFresh = start.identity.clusterId === '' && start.identity.storeGeneration === 0
+  }
+
+  get identity(): Identity {
+    return this.#identity
+  }
+  get peer(): Endpoint {
+    return this.#peer
+  }
+  get membership(): MembershipDriver | undefined {
+    return this.#membership
+  }
+  get layout(): LayoutDriver | undefined {
+    return this.#layout
+  }
+  get minting(): Minting | undefined {
+    return this.#minting
+  }
+  get peers(): Peers | undefined {
+    return this.#peers
+  }
+  get recovery(): RecoveryDriver | undefined {
+    return this.#recovery
+  }
+  get serving(): Serving | undefined {
+    return this.#serving
+  }
+  get requestsInFlight(): number {
+    return this.#links?.inFlight ?? 0
+  }
+  get connections(): number {
+    return this.#acceptor?.connections ?? 0
+  }
+  get storeWaitingBytes(): number {
+    return this.#batches?.waitingBytes ?? 0
+  }
+
+  /** `done` once the node listens and gossips; it serves when a layout is in force and its store is checked. */
+  start(done: (problem: StartProblem | undefined) => void): void {
+    this.#changeIdentity({ startNumber: this.#identity.startNumber + 1 })
+    this.#ports.storage.open((failure, opened) => {
+      if (opened === undefined) return done(storeProblem(failure, this.#ports.directory.path))
+      if (this.#isEnded) return opened.storage.close(() => {})
+      this.#storage = opened.storage
+      this.#listen((problem) => {
+        if (problem !== undefined) return opened.storage.close(() => done(problem))
+        if (this.#isEnded) return
+        this.#begin(opened)
+        done(undefined)
+      })
+    })
+  }
+
+  /** Leaves cleanly: finishes what runs, says goodbye, writes the marker, closes. */
+  stop(done: () => void): void {
+    const { time } = this.#ports
+    this.#serving?.coordinator.drain()
+    const drainedByMs = time.nowMs() + drainMsMax
+    const waitForRequests = (): void => {
+      const isBusy = (this.#serving?.coordinator.inFlight ?? 0) > 0
+      if (isBusy && time.nowMs() < drainedByMs && !this.#isEnded) time.after(20, waitForRequests)
+      else this.#leave(() => this.#markStop(() => this.abandon(done)))
+    }
+    waitForRequests()
+  }
+
+  /** Ends at once, without marker or goodbye: as if the process had died, but orderly. */
+  abandon(done: () => void): void {
+    this.#isEnded = true
+    this.#resume?.stop()
+    this.#recovery?.stop()
+    this.#membership?.stop()
+    this.#layout?.stop()
+    this.#minting?.abandon()
+    this.#serving?.context.deadlines.stop()
+    this.#serving = undefined
+    this.#links?.close('the node is being stopped')
+    const closers: ((next: () => void) => void)[] = [
+      (next) => (this.#acceptor === undefined ? next() : this.#acceptor.close(next)),
+      (next) => (this.#socket === undefined ? next() : this.#socket.close(next)),
+      (next) => (this.#storage === undefined ? next() : this.#storage.close(next)),
+    ]
+    const close = (at: number): void => {
+      const closer = closers[at]
+      if (closer === undefined) done()
+      else closer(() => close(at + 1))
+    }
+    close(0)
+  }
+
+  // Listening
+
+  #listen(done: (problem: StartProblem | undefined) => void): void {
+    const { time, streams, hash, datagrams } = this.#ports
+    this.#acceptor = new FrameAcceptor(
+      { time, streams, hash },
+      {
+        greet: (hello, from) => this.#greet(hello, from),
+        serve: (message, caller, respond) => this.#serve(message, caller, respond),
+        digest: () => this.#digest(),
+        onDigest: (digest, caller) => this.#differs(digest, caller),
+        onMalformed: (reason, from) => this.#malformed(reason, from),
+      },
+    )
+    this.#acceptor.listen(this.#settings.peer, (failure, local) => {
+      if (local === undefined) return done(addressProblem(this.#settings.peer, failure))
+      this.#peer = withPortOf(this.#settings.peer, local)
+      datagrams.bind(
+        this.#peer,
+        (bytes, from) => this.#membership?.hear(bytes, from),
+        (bindFailure, socket) => {
+          if (socket === undefined) return done(addressProblem(this.#peer, bindFailure))
+          this.#socket = socket
+          done(undefined)
+        },
+      )
+    })
+  }
+
+  #greet(hello: Hello, from: Endpoint): Welcome | Goodbye {
+    const dismiss = (reason: Goodbye['reason'], message: string): Goodbye => {
+      this.#metrics.refusedHandshakes(reason).add(1)
+      this.#ports.log.warn({ from, reason, theirs: hello.cluster, ours: this.#settings.cluster }, message)
+      return { type: 'goodbye', reason, message }
+    }
+    if (hello.cluster !== this.#settings.cluster) {
+      return dismiss(
+        'wrong-cluster',
+        `this node belongs to cluster "${this.#settings.cluster}", not "${hello.cluster}"`,
+      )
+    }
+    const ours = this.#layout?.clusterId ?? ''
+    if (hello.clusterId !== '' && ours !== '' && hello.clusterId !== ours) {
+      return dismiss(
+        'foreign-cluster',
+        `this node belongs to cluster ${ours}, not ${hello.clusterId}: they never merge`,
+      )
+    }
+    if (hello.wireVersionMin > wireVersion || hello.wireVersion < wireVersionMin) {
+      return dismiss('unknown-version', `this node speaks frame protocol ${wireVersionMin} to ${wireVersion}`)
+    }
+    return {
+      type: 'welcome',
+      wireVersion: Math.min(wireVersion, hello.wireVersion),
+      cluster: this.#settings.cluster,
+      clusterId: ours,
+      nodeId: this.#identity.id,
+      startNumber: this.#identity.startNumber,
+      capabilities: [],
+    }
+  }
+
+  #hello(): Hello {
+    return {
+      type: 'hello',
+      wireVersion,
+      wireVersionMin,
+      cluster: this.#settings.cluster,
+      clusterId: this.#layout?.clusterId ?? '',
+      role: 'peer',
+      nodeId: this.#identity.id,
+      startNumber: this.#identity.startNumber,
+      capabilities: [],
+    }
+  }
+
+  #serve(message: Request, caller: Caller, respond: (answer: Response | Refusal) => void): void {
+    if (isDataRequest(message)) {
+      const serving = this.#serving
+      if (serving === undefined) return respond(refusal('no-layout', this.#notServingBecause()))
+      return serving.replicas.serve(message, respond)
+    }
+    const cluster = this.#cluster
+    if (cluster === undefined) return respond(refusal('busy', 'the node is starting'))
+    cluster.serve(message, caller, respond)
+  }
+
+  #notServingBecause(): string {
+    if (this.#layout?.inForce === undefined) return this.#layout?.waitingBecause ?? 'the node is starting'
+    return 'the node is still checking its store against the other members'
+  }
+
+  #digest(): LayoutDigest {
+    return this.#layout?.digest ?? noLayout
+  }
+
+  #differs(digest: LayoutDigest, caller: Caller): void {
+    const member = this.#membership?.machine.member(caller.nodeId as NodeId)
+    if (member !== undefined) this.#layout?.onDigest(digest, member.metadata.peer)
+  }
+
+  #malformed(reason: string, from: Endpoint): void {
+    this.#metrics.malformedFrames.add(1)
+    this.#ports.log.warn({ from, reason }, 'a connection was ended because of what it sent')
+  }
+
+  // Beginning
+
+  #begin(opened: OpenedStorage): void {
+    const { ports, settings } = { ports: this.#ports, settings: this.#settings }
+    const { time, log, hash, streams } = ports
+    for (const line of opened.damage) log.error({ line }, 'the store lost data when it was opened')
+    const batches = new BatchWriter({ time, storage: opened.storage, metrics: this.#metrics }, (failure) =>
+      this.#storageFailed(failure),
+    )
+    const meta = new MetaStore({ storage: opened.storage, batches, hash, log })
+    const loaded = loadDocument(meta, emptyDocument, hash)
+    const document = loadRows(meta, loaded.document)
+    const own = loadOwnRow(meta)
+    this.#batches = batches
+    this.#isFreshNow = this.#isFresh && document.live.length === 0
+    const links = new LinkPool(
+      { time, streams, hash, random: ports.random(`links/${this.#identity.startNumber}`), settings: linkSettingsDefault },
+      {
+        hello: () => this.#hello(),
+        digest: () => this.#digest(),
+        onDigest: (digest, from) => this.#layout?.onDigest(digest, from),
+        onWelcome: (_welcome, from) => {
+          if (settings.join.includes(from)) this.#wasWelcomed = true
+        },
+        onGoodbye: (goodbye, from) => this.#dismissed(goodbye, from),
+        onMalformed: (reason, from) => this.#malformed(reason, from),
+      },
+    )
+    this.#links = links
+    const layout = new LayoutDriver(
+      { ports, meta, links, metrics: this.#metrics },
+      {
+        self: this.#identity.id,
+        expect: settings.expect ?? 0,
+        joins: settings.join.length > 0,
+        isFresh: this.#isFreshNow,
+        partitionCount: settings.partitions,
+        replicaCount: settings.replicas,
+        document,
+      },
+      {
+        onDecided: (decided, role) => this.#decided(decided, role),
+        onInForce: () => this.#serveIfReady(),
+        onDigestChanged: (clusterId, digest) => membership.changeLayout(clusterId, digest),
+        onForeignCluster: (theirs) =>
+          log.warn({ theirs, ours: layout.clusterId }, 'a layout of another cluster was dropped: clusters never merge'),
+      },
+    )
+    this.#layout = layout
+    const membership: MembershipDriver = new MembershipDriver(
+      { ports, links, metrics: this.#metrics },
+      {
+        cluster: settings.cluster,
+        self: { id: this.#identity.id, startNumber: this.#identity.startNumber, metadata: this.#metadata() },
+        seeds: settings.join,
+        clusterId: layout.clusterId,
+        digest: layout.digest,
+      },
+      {
+        onMemberChanged: (before, after) => this.#memberChanged(before, after),
+        onLayoutDiffers: (digest, endpoint) => layout.onDigest(digest, endpoint),
+        onRaiseStartNumber: (to) => {
+          this.#changeIdentity({ startNumber: to })
+          membership.adopt(this.#identity.id, to)
+        },
+        onDuplicateIdentitySuspected: (endpoint) => this.#checkDuplicate(endpoint),
+        onForeignCluster: (from) =>
+          log.warn({ from }, 'a datagram of another cluster was dropped: clusters never merge'),
+      },
+    )
+    this.#membership = membership
+    this.#peers = new Peers({ time, links, metrics: this.#metrics }, (id) => membership.machine.member(id))
+    this.#cluster = new ClusterService({ self: () => this.#identity.id, time, layout, membership })
+    const minting = new Minting(
+      { ports, meta, peers: this.#peers, metrics: this.#metrics },
+      { self: this.#identity.id, startNumber: this.#identity.startNumber },
+      () => membership.machine.clockSkewMs(),
+      {
+        removeMarker: (removed) => {
+          this.#changeIdentity({ isCleanlyStopped: false })
+          time.endOfTurn(removed)
+        },
+        writeMarker: (written) => this.#writeMarker(meta, written),
+        writeErrorByte: (isSet) => this.#writeErrorByte(isSet),
+        onReady: (ready) => this.#mintingReady(ready),
+        onGenerationChanged: (storeGeneration) => {
+          this.#changeIdentity({ storeGeneration })
+          membership.changeMetadata(this.#metadata())
+        },
+        onRestored: () => this.#beginRecovery('restored'),
+        onStopped: () => this.#onMarked?.(),
+      },
+    )
+    this.#minting = minting
+    this.#recovery = new RecoveryDriver({ time, log }, () => minting.recovered())
+    const fingerprint = ports.directory.fingerprint()
+    const hasRecord = this.#identity.storeGeneration !== 0
+    minting.begin(
+      {
+        stoppedCleanly: this.#identity.isCleanlyStopped,
+        marks: fingerprint,
+        marksRecorded: this.#identity.fingerprint,
+        generationRecorded: hasRecord ? this.#identity.storeGeneration : undefined,
+        hasErrorByte: this.#hadErrorByte,
+        isStoreDamaged: opened.damage.length > 0 || loaded.isDamaged || own === 'damaged',
+        own: own === 'damaged' ? undefined : own,
+        isResumed: this.#identity.isResumed,
+      },
+      undefined,
+    )
+    membership.start(this.#socket as DatagramSocket)
+    layout.start()
+  }
+
+  #metadata(): MemberMetadata {
+    const { name, advertisePeer, zone, weight, version, expect } = this.#settings
+    return {
+      name,
+      peer: advertisePeer ?? this.#peer,
+      http: this.#http,
+      zone,
+      weight,
+      version,
+      isFresh: this.#isFreshNow,
+      expect: expect ?? 0,
+      storeGeneration: this.#identity.storeGeneration,
+    }
+  }
+
+  // What happens
+
+  #memberChanged(before: Member | undefined, after: Member | undefined): void {
+    const { log } = this.#ports
+    if (before?.state !== after?.state) {
+      const member = after ?? before
+      log.info(
+        {
+          node: member?.metadata.name,
+          id: member?.id,
+          from: before?.state ?? 'unknown',
+          to: after?.state ?? 'forgotten',
+        },
+        `${member?.metadata.name ?? 'a member'} is ${after?.state ?? 'forgotten'}`,
+      )
+    }
+    if (after === undefined && before !== undefined) this.#peers?.forget(before.id)
+    const { membership, layout } = this
+    if (membership === undefined || layout === undefined) return
+    layout.membersChanged(membership.machine.members())
+    this.#tellMinting()
+  }
+
+  #decided(decided: DecidedLayout, role: 'member' | 'outsider'): void {
+    const { clusterId } = decided
+    const wasFresh = this.#isFreshNow
+    this.#isFreshNow = false
+    if (this.#identity.clusterId !== clusterId && role === 'member') this.#changeIdentity({ clusterId })
+    this.#membership?.changeMetadata(this.#metadata())
+    if (role === 'member') return this.#tellMinting()
+    this.#ports.log.info({ clusterId }, 'this node is no part of the layout: it holds no data and forwards requests')
+    if (wasFresh) this.#resumeByName(decided)
+  }
+
+  #tellMinting(): void {
+    const decided = this.#layout?.decided
+    const shortId = decided?.version.nodes.find(({ id }) => id === this.#identity.id)?.shortId
+    if (decided === undefined || shortId === undefined) return
+    const others = decided.version.nodes.map(({ id }) => id).filter((id) => id !== this.#identity.id)
+    const living = others.filter((id) => this.#membership?.machine.isAlive(id) === true)
+    this.#minting?.membersChanged(shortId, others, living)
+  }
+
+  #mintingReady(ready: Extract<ContinuityEffect, { type: 'ready' }>): void {
+    this.#ready = ready
+    this.#changeIdentity({
+      storeGeneration: ready.generation,
+      fingerprint: this.#ports.directory.fingerprint(),
+      isResumed: false,
+    })
+    this.#ports.log.info(
+      { start: ready.start, generation: ready.generation, hasRolled: ready.hasRolled, recovering: ready.recovering },
+      'the store is checked against the other members',
+    )
+    this.#membership?.changeMetadata(this.#metadata())
+    this.#serveIfReady()
+  }
+
+  #serveIfReady(): void {
+    const inForce = this.#layout?.inForce
+    if (inForce === undefined || this.#serving !== undefined || this.#isEnded) return
+    // An outsider holds nothing and forwards everything: it needs no checked store.
+    const isMember = inForce.ring.has(this.#identity.id)
+    if (isMember && this.#ready === undefined) return
+    this.#serving = this.#createServing(inForce)
+    if (this.#ready?.recovering !== undefined) this.#beginRecovery(this.#ready.recovering)
+    this.#listener.onServing()
+  }
+
+  #createServing(inForce: LayoutInForce): Serving {
+    const { time, hash, log } = this.#ports
+    const deadlines = new Deadlines(time)
+    const warnings = new SiblingWarnings(time, log)
+    const minting = this.#minting as Minting
+    const store = new ReplicaStore(
+      {
+        storage: this.#storage as OpenedStorage['storage'],
+        batches: this.#batches as BatchWriter,
+        hash,
+        log,
+        metrics: this.#metrics,
+        nodeParts: this.#parts,
+      },
+      {
+        generation: () => minting.generation,
+        partitionCount: inForce.decided.version.partitionCount,
+        onDamaged: (key: RecordKey) => healDamaged(context, key),
+      },
+    )
+    const context: RequestContext = {
+      self: this.#identity.id,
+      time,
+      hash,
+      deadlines,
+      peers: this.#peers as Peers,
+      store,
+      minting,
+      layout: this.#layout as LayoutDriver,
+      recovery: this.#recovery as RecoveryDriver,
+      metrics: this.#metrics,
+      speculation: new SpeculationBudget(),
+      readRepair: this.#settings.readRepair,
+      parts: this.#parts,
+      warnOfSiblings: (key, count) => warnings.warn(key, count),
+    }
+    const coordinator = new Coordinator(context)
+    return { context, coordinator, replicas: new ReplicaService(context, coordinator) }
+  }
+
+  #beginRecovery(reason: NonNullable<OwnRow['recovering']>): void {
+    const inForce = this.#layout?.inForce
+    const context = this.#serving?.context
+    if (inForce !== undefined && context !== undefined) {
+      this.#recovery?.begin(reason, inForce, this.#identity.id, context)
+    }
+  }
+
+  #resumeByName(decided: DecidedLayout): void {
+    const { membership, links } = this
+    if (membership === undefined || links === undefined) return
+    this.#resume = new ResumeByName(
+      { time: this.#ports.time, log: this.#ports.log, links, membership },
+      {
+        ownName: this.#settings.name,
+        ownId: this.#identity.id,
+        layoutNodes: decided.version.nodes.map(({ id }) => id),
+      },
+      (verdict) => {
+        if (verdict.type === 'resume') {
+          const known = membership.machine.member(verdict.id)
+          return this.#listener.onResume(verdict.id, known?.startNumber ?? 0, decided.clusterId)
+        }
+        this.#fatal(
+          new StartProblem(
+            'name-in-use',
+            `a living member of the cluster is called "${this.#settings.name}"`,
+            'give this node another --name, or stop the other one',
+          ),
+        )
+      },
+    )
+  }
+
+  get links(): LinkPool | undefined {
+    return this.#links
+  }
+
+  #dismissed(goodbye: Goodbye, from: Endpoint): void {
+    const { log } = this.#ports
+    log.warn({ from, reason: goodbye.reason }, goodbye.message)
+    // A running cluster is not stopped by a stranger: only the address we were told to join decides, and only as long
+    // as nobody there has welcomed us.
+    const isSeed = this.#settings.join.includes(from)
+    if (goodbye.reason === 'foreign-cluster' && isSeed && !this.#wasWelcomed) {
+      this.#fatal(
+        new StartProblem(
+          'foreign-cluster',
+          `${from} belongs to another cluster than this data directory: ${goodbye.message}`,
+          'use another --join, or another --data for a new node; nothing was touched',
+        ),
+      )
+    }
+  }
+
+  /** Another process may live under our id (docs/rules.md A4): who answers there with another start number? */
+  #checkDuplicate(endpoint: Endpoint): void {
+    this.#links?.request(endpoint, { type: 'probe', target: this.#identity.id }, 2000, (outcome) => {
+      if (outcome.type !== 'answered' || outcome.message.type !== 'probe-acked') return
+      const { node, startNumber } = outcome.message
+      if (node !== this.#identity.id || startNumber === this.#identity.startNumber) return
+      if (this.#identity.isResumed || this.#identity.startNumber > startNumber) {
+        this.#fatal(
+          new StartProblem(
+            'duplicate-identity',
+            `another process at ${endpoint} runs with this node's id`,
+            "this data directory is a copy of that node's: start with an empty --data instead",
+          ),
+        )
+      }
+    })
+  }
+
+  #fatal(problem: StartProblem): void {
+    if (!this.#isEnded) this.#listener.onFatal(problem)
+  }
+
+  // The store
+
+  #storageFailed(failure: StorageFailure): void {
+    if (this.#isEnded) return
+    this.#metrics.storeFailures.add(1)
+    this.#ports.log.error(
+      { kind: failure.kind, reason: failure.message },
+      'the store failed: it is closed and opened anew',
+    )
+    this.#isMarked = true
+    this.#minting?.storeFailed()
+    this.#listener.onStorageFailed(failure, this.#isMarked)
+  }
+
+  #isMarked = true
+
+  #writeErrorByte(isSet: boolean): void {
+    try {
+      this.#ports.directory.writeErrorByte(isSet)
+    } catch (error) {
+      this.#isMarked = false
+      this.#ports.log.error({ reason: String(error) }, 'the error mark of the data directory cannot be written')
+    }
+  }
+
+  // Stopping
+
+  #leave(done: () => void): void {
+    const { membership } = this
+    if (membership === undefined || this.#isEnded) return done()
+    let isDone = false
+    const once = (): void => {
+      if (isDone) return
+      isDone = true
+      done()
+    }
+    membership.leave(once)
+    this.#ports.time.after(leaveMsMax, once)
+  }
+
+  #onMarked: (() => void) | undefined
+
+  #markStop(done: () => void): void {
+    const { minting, batches } = this
+    if (minting === undefined || batches === undefined || this.#isEnded) return done()
+    this.#onMarked = done
+    batches.whenIdle(() => minting.stop())
+    // A store that does not answer any more gets no marker: the next start is an unclean one.
+    this.#ports.time.after(markMsMax, done)
+  }
+
+  get batches(): BatchWriter | undefined {
+    return this.#batches
+  }
+
+  /** Everything written so far must be durable before the marker is: a synced write goes first (docs/rules.md A3). */
+  #writeMarker(meta: MetaStore, done: () => void): void {
+    meta.write('clean-stop', new Uint8Array([1]), 'disk', (failure) => {
+      if (failure !== undefined) return
+      this.#changeIdentity({ isCleanlyStopped: true })
+      done()
+    })
+  }
+
+  #changeIdentity(changes: Partial<Identity>): void {
+    this.#identity = { ...this.#identity, ...changes }
+    writeIdentity(this.#ports.directory, this.#identity)
+  }
+}
+
+const leaveMsMax = 2_000
+const markMsMax = 5_000
+const noLayout: LayoutDigest = { number: 0, documentHash: 0 }
+
+const dataRequests: ReadonlySet<Request['type']> = new Set<DataRequest['type']>([
+  'write-record',
+  'read-record',
+  'coordinate',
+  'list-keys',
+  'pull-partition',
+  'explain-replica',
+])
+
+function isDataRequest(message: Request): message is DataRequest {
+  return dataRequests.has(message.type)
+}
+
+function loadOwnRow(meta: MetaStore): OwnRow | undefined | 'damaged' {
+  try {
+    return Minting.loadOwnRow(meta)
+  } catch (error) {
+    if (error instanceof UnreadableBytes) return 'damaged'
+    throw error
+  }
+}
+
+/** With `--peer HOST:0` the system chose the port. */
+function withPortOf(asked: Endpoint, local: Endpoint): Endpoint {
+  const parsed = parseEndpoint(asked)
+  const bound = parseEndpoint(local)
+  if (parsed === undefined || bound === undefined || parsed.port !== 0) return asked
+  return formatEndpoint(parsed.host, bound.port)
+}
+
+function addressProblem(at: Endpoint, failure: NetworkFailure | undefined): StartProblem {
+  return failure?.kind === 'in-use'
+    ? new StartProblem(
+        'address-in-use',
+        `${at} is in use by another process`,
+        'stop that process, or choose another --peer',
+      )
+    : new StartProblem(
+        'address-unusable',
+        `cannot listen at ${at}: ${failure?.message ?? 'unknown reason'}`,
+        'choose another --peer',
+      )
+}
+
+function storeProblem(failure: StorageFailure | undefined, path: string): StartProblem {
+  const message = `the store in ${path} cannot be opened: ${failure?.message ?? 'unknown reason'}`
+  return new StartProblem('store-unreadable', message, 'nothing was changed; see docs/operations.md')
+}

@@ -1,0 +1,157 @@
+import type { CounterCell, GaugeCell, HistogramCell, Metrics } from '../ports/metrics.ts'
+
+const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const recordBuckets = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
+const siblingBuckets = [1, 2, 3, 5, 10, 25, 50, 100]
+
+/** Everything the node room counts, declared once, each series looked up once. */
+export interface NodeMetrics {
+  readonly replicaRequestSeconds: (peer: string) => HistogramCell
+  readonly quorumFailures: CounterCell
+  readonly siblings: HistogramCell
+  readonly readRepairs: (kind: 'blocking' | 'async') => CounterCell
+  readonly speculations: CounterCell
+  readonly forwarded: CounterCell
+  readonly storeBatchRecords: HistogramCell
+  readonly storeBatchSeconds: HistogramCell
+  readonly storeFailures: CounterCell
+  readonly damagedRecords: CounterCell
+  readonly dotConflicts: CounterCell
+  readonly malformedFrames: CounterCell
+  readonly refusedHandshakes: (reason: string) => CounterCell
+  readonly datagramsDropped: (reason: string) => CounterCell
+  readonly layoutVersion: GaugeCell
+  readonly clockAhead: CounterCell
+  readonly damagedRecordsNow: GaugeCell
+}
+
+export interface MetricReadings {
+  readonly eventLoopDelaySeconds: () => number
+  readonly membersByState: () => readonly { readonly labels: readonly string[]; readonly value: number }[]
+  readonly requestsInFlight: () => number
+  readonly connections: () => number
+  readonly storeWaitingBytes: () => number
+  readonly recoveringPartitions: () => number
+  readonly clockOffsetSeconds: () => number
+  readonly uptimeSeconds: () => number
+}
+
+export function declareNodeMetrics(metrics: Metrics, version: string, readings: MetricReadings): NodeMetrics {
+  metrics.gauge(
+    {
+      name: 'starling_event_loop_delay_seconds',
+      help: 'How long the process lately kept an event waiting',
+    },
+    readings.eventLoopDelaySeconds,
+  )
+  metrics.sampled(
+    { name: 'starling_members', help: 'Members by state, as this node sees them', labels: ['state'] },
+    readings.membersByState,
+  )
+  metrics.gauge(
+    { name: 'starling_peer_requests_in_flight', help: 'Requests to other nodes without an answer yet' },
+    readings.requestsInFlight,
+  )
+  metrics.gauge(
+    { name: 'starling_peer_connections', help: 'Accepted connections of the frame protocol' },
+    readings.connections,
+  )
+  metrics.gauge(
+    { name: 'starling_store_waiting_bytes', help: 'Bytes waiting for the next batch' },
+    readings.storeWaitingBytes,
+  )
+  metrics.gauge(
+    { name: 'starling_recovering_partitions', help: 'Partitions whose answers do not count toward R yet' },
+    readings.recoveringPartitions,
+  )
+  metrics.gauge(
+    { name: 'starling_clock_offset_seconds', help: 'Own wall clock against the median of the members' },
+    readings.clockOffsetSeconds,
+  )
+  metrics.gauge({ name: 'starling_uptime_seconds', help: 'Since the process started' }, readings.uptimeSeconds)
+  metrics
+    .gauge({
+      name: 'starling_build_info',
+      help: 'Always 1; the labels say which build',
+      labels: ['version', 'node'],
+    })(version, 'starling')
+    .set(1)
+
+  const replicaRequestSeconds = metrics.histogram({
+    name: 'starling_replica_request_seconds',
+    help: 'Time until another owner answered a read or write',
+    labels: ['peer'],
+    buckets: secondsBuckets,
+  })
+  const readRepairs = metrics.counter({
+    name: 'starling_read_repairs_total',
+    help: 'States pushed to an owner because a read found it behind',
+    labels: ['kind'],
+  })
+  return {
+    replicaRequestSeconds: (peer) => replicaRequestSeconds(peer),
+    quorumFailures: metrics.counter({
+      name: 'starling_quorum_failures_total',
+      help: 'Requests that too few owners answered',
+    })(),
+    siblings: metrics.histogram({
+      name: 'starling_siblings',
+      help: 'Siblings of the records that reads returned',
+      buckets: siblingBuckets,
+    })(),
+    readRepairs: (kind) => readRepairs(kind),
+    speculations: metrics.counter({
+      name: 'starling_speculative_reads_total',
+      help: 'Reads that asked one more owner because an answer was late',
+    })(),
+    forwarded: metrics.counter({
+      name: 'starling_forwarded_requests_total',
+      help: 'Requests handed to an owner of their key',
+    })(),
+    storeBatchRecords: metrics.histogram({
+      name: 'starling_store_batch_records',
+      help: 'Records written in one batch',
+      buckets: recordBuckets,
+    })(),
+    storeBatchSeconds: metrics.histogram({
+      name: 'starling_store_batch_seconds',
+      help: 'Time until the store acknowledged a batch',
+      buckets: secondsBuckets,
+    })(),
+    storeFailures: metrics.counter({
+      name: 'starling_store_failures_total',
+      help: 'Times the store failed and was reopened',
+    })(),
+    damagedRecords: metrics.counter({
+      name: 'starling_damaged_records_total',
+      help: 'Stored records that could not be read and were quarantined',
+    })(),
+    dotConflicts: metrics.counter({
+      name: 'starling_dot_conflicts_total',
+      help: 'Siblings of one dot with different contents; must stay 0',
+    })(),
+    malformedFrames: metrics.counter({
+      name: 'starling_malformed_frames_total',
+      help: 'Connections ended because of what they sent',
+    })(),
+    refusedHandshakes: metrics.counter({
+      name: 'starling_refused_handshakes_total',
+      help: 'Connections refused at their greeting',
+      labels: ['reason'],
+    }),
+    datagramsDropped: metrics.counter({
+      name: 'starling_datagrams_dropped_total',
+      help: 'Datagrams that were not for this node, or not readable',
+      labels: ['reason'],
+    }),
+    layoutVersion: metrics.gauge({ name: 'starling_layout_version', help: 'Newest decided layout version; 0: none' })(),
+    clockAhead: metrics.counter({
+      name: 'starling_clock_ahead_total',
+      help: 'Remote clock readings more than 500 ms ahead of the own wall clock',
+    })(),
+    damagedRecordsNow: metrics.gauge({
+      name: 'starling_damaged_records',
+      help: 'Records that wait to be healed from other owners',
+    })(),
+  }
+}

@@ -1,0 +1,28 @@
+import type { KeyRecord } from '../protocol/causality/record.ts'
+import type { ReadRepairMode } from '../protocol/quorum/read.ts'
+import type { Endpoint } from '../vocabulary/ids.ts'
+
+/** What a node is told at its start; `lib/settings` makes it of flags, environment and file. */
+export interface NodeSettings {
+  readonly cluster: string
+  /** What people call the node; unique in the cluster. */
+  readonly name: string
+  /** Where to listen for datagrams and frames. */
+  readonly peer: Endpoint
+  /** What the other members are told; undefined: where it listens. */
+  readonly advertisePeer: Endpoint | undefined
+  readonly join: readonly Endpoint[]
+  /** How many starters form the first layout; undefined with `join`: wait for a layout that others form. */
+  readonly expect: number | undefined
+  readonly zone: string
+  readonly weight: number
+  readonly replicas: number
+  readonly partitions: number
+  readonly readRepair: ReadRepairMode
+  readonly version: string
+}
+
+/** Parts that test builds replace to see whether a checker notices; production uses `standardParts`. */
+export interface NodeParts {
+  readonly merge: (a: KeyRecord, b: KeyRecord) => KeyRecord
+}

@@ -1,0 +1,128 @@
+import { contextOfGet } from '../protocol/causality/context.ts'
+import { isTombstone, visibleSiblings } from '../protocol/causality/inspect-record.ts'
+import { formatStateHash, stateHash } from '../protocol/causality/state-hash.ts'
+import type { Endpoint } from '../vocabulary/ids.ts'
+import type { RecordKey } from '../vocabulary/key.ts'
+import { encodeContext } from '../wire/context-token.ts'
+import type { ClusterStatus, MemberView, NodeView, ReplicaView, RingView } from './node-api.ts'
+import type { NodeLife } from './node-life.ts'
+import type { NodeSettings } from './node-settings.ts'
+import type { RequestContext } from './request-context.ts'
+
+/** This node's own copy of a key. */
+export function viewReplica(context: RequestContext, key: RecordKey): ReplicaView {
+  const { store, layout, hash, time } = context
+  const copy = store.read(key)
+  const clusterId = layout.clusterId
+  if (copy.state !== 'found' || clusterId === '') return nothing
+  const record = store.decode(copy.bytes)
+  return {
+    present: true,
+    tombstone: isTombstone(record),
+    hint: false,
+    siblings: visibleSiblings(record, time.wallMs()),
+    context: encodeContext(contextOfGet(record), clusterId, key, hash),
+    stateHash: formatStateHash(stateHash(key, record, hash)),
+  }
+}
+
+export function clusterStatus(settings: NodeSettings, life: NodeLife | undefined): ClusterStatus {
+  const layout = life?.layout
+  const decided = layout?.decided
+  const live = layout?.document.live ?? []
+  const members = life?.membership?.machine.members() ?? []
+  const ring = layout?.inForce?.ring
+  const views: MemberView[] = members.map(({ id, state, metadata }) => ({
+    id,
+    name: metadata.name,
+    peer: metadata.peer,
+    http: metadata.http,
+    state,
+    zone: metadata.zone,
+    weight: metadata.weight,
+    version: metadata.version,
+    owns: ring?.shareOf(id) ?? 0,
+    ownsAfter: ring?.shareOf(id) ?? 0,
+    hintsHeld: 0,
+    hintsFor: 0,
+  }))
+  return {
+    cluster: settings.cluster,
+    clusterId: decided?.clusterId,
+    converged: life !== undefined && live.length === 1 && everybodyReports(life),
+    layout: {
+      number: decided?.version.number ?? 0,
+      live: live.map(({ version }) => version.number),
+      hash: decided?.hash,
+    },
+    members: views,
+  }
+}
+
+/** Every alive member has lately shown the same layout document as this node. */
+function everybodyReports(life: NodeLife): boolean {
+  const { membership, layout } = life
+  if (membership === undefined || layout?.inForce === undefined) return false
+  const { machine } = membership
+  return machine.members().every(({ id, state }) => {
+    if (state === 'dead' || state === 'left' || id === life.identity.id) return true
+    return membership.digestOf(id)?.documentHash === layout.digest.documentHash
+  })
+}
+
+export function ringView(life: NodeLife | undefined): RingView | undefined {
+  const inForce = life?.layout?.inForce
+  if (life === undefined || inForce === undefined) return undefined
+  const { version } = inForce.decided
+  const places = new Map(version.nodes.map(({ id }, index) => [id, index]))
+  const partitions: (readonly number[])[] = []
+  for (let partition = 0; partition < version.partitionCount; partition += 1) {
+    partitions.push(inForce.ring.ownersOf(partition).map((owner) => places.get(owner) ?? -1))
+  }
+  return {
+    layoutNumber: version.number,
+    partitionCount: version.partitionCount,
+    replicaCount: version.replicaCount,
+    nodes: version.nodes.map(({ id, zone, weight }) => ({
+      id,
+      zone,
+      weight,
+      name: life.peers?.nameOf(id) ?? id.slice(0, 8),
+    })),
+    partitions,
+  }
+}
+
+export function nodeView(
+  settings: NodeSettings,
+  life: NodeLife | undefined,
+  facts: { readonly peer: Endpoint; readonly http: Endpoint | undefined; readonly uptimeSeconds: number; readonly state: NodeView['state'] },
+): NodeView {
+  const identity = life?.identity
+  return {
+    id: identity?.id,
+    name: settings.name,
+    cluster: settings.cluster,
+    clusterId: life?.layout?.decided?.clusterId,
+    version: settings.version,
+    startNumber: identity?.startNumber ?? 0,
+    storeGeneration: identity?.storeGeneration ?? 0,
+    peer: facts.peer,
+    http: facts.http,
+    zone: settings.zone,
+    weight: settings.weight,
+    state: facts.state,
+    recoveringPartitions: life?.recovery?.partitionsLeft ?? 0,
+    clockOffsetMs: life?.minting?.clockOffsetMs ?? 0,
+    uptimeSeconds: facts.uptimeSeconds,
+  }
+}
+
+const nothing: ReplicaView = {
+  present: false,
+  tombstone: false,
+  hint: false,
+  siblings: [],
+  context: undefined,
+  stateHash: undefined,
+}

@@ -1,0 +1,374 @@
+import type { Ports } from '../ports/ports.ts'
+import { StorageError } from '../ports/storage.ts'
+import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
+import { NoLayout, type StarlingError, StorageFailed } from '../vocabulary/errors.ts'
+import { type Endpoint, type NodeId, toNodeId } from '../vocabulary/ids.ts'
+import { type Bucket, type Key, toRecordKey } from '../vocabulary/key.ts'
+import type { Random } from '../vocabulary/random.ts'
+import { explainKey } from './explain-key.ts'
+import { type Identity, readIdentity, UnreadableIdentity, writeIdentity } from './identity-file.ts'
+import { listBucket } from './list-bucket.ts'
+import type {
+  ClusterStatus,
+  Done,
+  Explanation,
+  ListPage,
+  ListRequest,
+  NodeApi,
+  NodeView,
+  ReplicaView,
+  RingView,
+} from './node-api.ts'
+import { NodeLife, type Serving } from './node-life.ts'
+import { declareNodeMetrics, type NodeMetrics } from './node-metrics.ts'
+import type { NodeParts, NodeSettings } from './node-settings.ts'
+import { clusterStatus, nodeView, ringView, viewReplica } from './node-views.ts'
+import { StartProblem } from './start-problem.ts'
+
+/** How long a node whose store failed waits before it opens it anew, at first and at most. */
+const reopenMsMin = 1_000
+const reopenMsMax = 30_000
+
+/**
+ * One node: owns its data directory, and lives one `NodeLife` after another until it is stopped. Callbacks only, so that
+ * the simulator runs the very same code in virtual time.
+ */
+export class StarlingNode implements NodeApi {
+  readonly #ports: Ports
+  readonly #settings: NodeSettings
+  readonly #parts: NodeParts
+  readonly #metrics: NodeMetrics
+  readonly #startedAtMs: number
+  #life: NodeLife | undefined
+  #storeFailure: string | undefined
+  #reopenMs = reopenMsMin
+  #isStopping = false
+  #http: Endpoint | undefined
+  #onFatal: ((problem: StartProblem) => void) | undefined
+
+  constructor(ports: Ports, settings: NodeSettings, parts: NodeParts) {
+    this.#ports = ports
+    this.#settings = settings
+    this.#parts = parts
+    this.#startedAtMs = ports.time.nowMs()
+    this.#metrics = declareNodeMetrics(ports.metrics, settings.version, {
+      eventLoopDelaySeconds: () => ports.time.eventLoopDelayMs() / 1000,
+      membersByState: () => this.#membersByState(),
+      requestsInFlight: () => this.#life?.requestsInFlight ?? 0,
+      connections: () => this.#life?.connections ?? 0,
+      storeWaitingBytes: () => this.#life?.storeWaitingBytes ?? 0,
+      recoveringPartitions: () => this.#life?.recovery?.partitionsLeft ?? 0,
+      clockOffsetSeconds: () => (this.#life?.minting?.clockOffsetMs ?? 0) / 1000,
+      uptimeSeconds: () => this.#uptimeSeconds(),
+    })
+  }
+
+  /**
+   * `done` once the node listens; it serves as soon as it knows a layout (`notReadyBecause`).
+   * @param options.http where the node is reached over HTTP; undefined: nowhere
+   * @param options.onFatal afterwards: the node had to end by itself, and has closed everything
+   */
+  start(
+    options: { readonly http: Endpoint | undefined; readonly onFatal: (problem: StartProblem) => void },
+    done: (problem: StartProblem | undefined) => void,
+  ): void {
+    const { directory } = this.#ports
+    this.#onFatal = options.onFatal
+    this.#http = options.http
+    const opened = directory.open()
+    if (!opened.ok) return done(directoryProblem(opened.kind, opened.message))
+    let identity: Identity
+    let hasErrorByte: boolean
+    try {
+      identity = readIdentity(directory) ?? this.#newIdentity()
+      hasErrorByte = directory.readErrorByte()
+    } catch (error) {
+      directory.close()
+      return done(identityProblem(error, directory.path))
+    }
+    if (identity.cluster !== this.#settings.cluster) {
+      directory.close()
+      return done(
+        new StartProblem(
+          'foreign-cluster',
+          `${directory.path} belongs to cluster "${identity.cluster}", not "${this.#settings.cluster}"`,
+          'use another --data, or the right --cluster; nothing was touched',
+        ),
+      )
+    }
+    this.#live({ ...identity, name: this.#settings.name }, hasErrorByte, (problem) => {
+      if (problem !== undefined) directory.close()
+      done(problem)
+    })
+  }
+
+  /** Finishes what runs, says goodbye, closes everything. */
+  stop(done: () => void): void {
+    this.#isStopping = true
+    const life = this.#life
+    const close = (): void => {
+      this.#life = undefined
+      this.#ports.directory.close()
+      done()
+    }
+    if (life === undefined) close()
+    else life.stop(close)
+  }
+
+  get peer(): Endpoint {
+    return this.#life?.peer ?? this.#settings.peer
+  }
+
+  get id(): NodeId | undefined {
+    return this.#life?.identity.id
+  }
+
+  // What it offers
+
+  serve(request: ClientRequest, done: Done<ClientAnswer>): void {
+    const serving = this.#life?.serving
+    if (serving === undefined) return this.#ports.time.endOfTurn(() => done(this.#notServing(), undefined))
+    serving.coordinator.serve(request, 0, done)
+  }
+
+  list(request: ListRequest, done: Done<ListPage>): void {
+    this.#withServing(done, ({ context }) => listBucket(context, request, done))
+  }
+
+  replica(bucket: Bucket, key: Key, done: Done<ReplicaView>): void {
+    this.#withServing(done, ({ context }) => {
+      const recordKey = toRecordKey(bucket, key, this.#ports.hash)
+      context.store.whenStored(recordKey, () => {
+        try {
+          done(undefined, viewReplica(context, recordKey))
+        } catch (error) {
+          if (!(error instanceof StorageError)) throw error
+          done(new StorageFailed(error.message), undefined)
+        }
+      })
+    })
+  }
+
+  explain(bucket: Bucket, key: Key, timeoutMs: number, done: Done<Explanation>): void {
+    this.#withServing(done, ({ context }) => {
+      const recordKey = toRecordKey(bucket, key, this.#ports.hash)
+      explainKey(context, this.#life as NodeLife, recordKey, timeoutMs, done)
+    })
+  }
+
+  ownersOf(
+    bucket: Bucket,
+    key: Key,
+  ): { readonly partition: number; readonly token: string; readonly owners: readonly NodeId[] } | undefined {
+    const ring = this.#life?.layout?.inForce?.ring
+    if (ring === undefined) return undefined
+    const { token } = toRecordKey(bucket, key, this.#ports.hash)
+    const partition = ring.partitionOf(token)
+    return { partition, token: token.toString(16).padStart(16, '0'), owners: ring.ownersOf(partition) }
+  }
+
+  status(): ClusterStatus {
+    return clusterStatus(this.#settings, this.#life)
+  }
+
+  ring(): RingView | undefined {
+    return ringView(this.#life)
+  }
+
+  self(): NodeView {
+    return nodeView(this.#settings, this.#life, {
+      peer: this.peer,
+      http: this.#http,
+      uptimeSeconds: this.#uptimeSeconds(),
+      state: this.#state(),
+    })
+  }
+
+  notReadyBecause(): readonly string[] {
+    if (this.#isStopping) return ['the node is being stopped']
+    if (this.#storeFailure !== undefined) return [`the store failed: ${this.#storeFailure}`]
+    const life = this.#life
+    const reasons: string[] = []
+    if (life?.serving === undefined) reasons.push(this.#notServing().hint ?? 'the node is starting')
+    if (life?.minting?.isClockSkewed === true) {
+      const offsetMs = Math.round(life.minting.clockOffsetMs)
+      reasons.push(`the clock is ${offsetMs} ms from the median of the members`)
+    }
+    return reasons
+  }
+
+  // Its lives
+
+  #live(identity: Identity, hasErrorByte: boolean, done: (problem: StartProblem | undefined) => void): void {
+    const life: NodeLife = new NodeLife(
+      { ports: this.#ports, settings: this.#settings, nodeParts: this.#parts, metrics: this.#metrics },
+      { identity, hasErrorByte, http: this.#http },
+      {
+        onFatal: (problem) => this.#end(life, problem),
+        onStorageFailed: (failure, isMarked) => this.#reopen(life, failure.message, isMarked),
+        onResume: (id, startNumber, clusterId) => this.#resume(life, id, startNumber, clusterId),
+        onServing: () => {
+          this.#storeFailure = undefined
+          this.#reopenMs = reopenMsMin
+        },
+      },
+    )
+    this.#life = life
+    life.start((problem) => {
+      if (problem !== undefined && this.#life === life) this.#life = undefined
+      done(problem)
+    })
+  }
+
+  #end(life: NodeLife, problem: StartProblem): void {
+    if (life !== this.#life) return
+    this.#isStopping = true
+    this.#life = undefined
+    life.abandon(() => {
+      this.#ports.directory.close()
+      this.#onFatal?.(problem)
+    })
+  }
+
+  /** A handle that failed acknowledges nothing more: close it, and go on as after an unclean stop. */
+  #reopen(life: NodeLife, reason: string, isMarked: boolean): void {
+    if (life !== this.#life) return
+    this.#storeFailure = reason
+    this.#life = undefined
+    const { identity } = life
+    life.abandon(() => {
+      // Without the mark the next start could not know that the store may have lost something: stay down, refusing all.
+      if (isMarked) this.#reopenLater({ ...identity, isCleanlyStopped: false })
+    })
+  }
+
+  #reopenLater(identity: Identity): void {
+    const waitMs = this.#reopenMs
+    this.#reopenMs = Math.min(reopenMsMax, waitMs * 2)
+    this.#ports.time.after(waitMs, () => {
+      if (this.#isStopping) return
+      try {
+        this.#live(identity, true, (problem) => {
+          if (problem === undefined) {
+            this.#storeFailure = undefined
+            return
+          }
+          this.#storeFailure = problem.message
+          this.#ports.log.error({ reason: problem.message, waitMs }, 'the store cannot be opened: trying again')
+          this.#reopenLater(identity)
+        })
+      } catch (error) {
+        // node.json could not be written: the disk is still full or read-only.
+        this.#life = undefined
+        this.#storeFailure = String(error)
+        this.#reopenLater(identity)
+      }
+    })
+  }
+
+  #resume(life: NodeLife, id: NodeId, startNumber: number, clusterId: Identity['clusterId']): void {
+    if (life !== this.#life) return
+    this.#ports.log.warn(
+      { id, was: life.identity.id },
+      'a dead member of the cluster has the name of this node: resuming its identity, its data is read from the others',
+    )
+    life.stop(() => {
+      if (this.#isStopping) return
+      const identity: Identity = {
+        ...life.identity,
+        id,
+        startNumber,
+        storeGeneration: 0,
+        clusterId,
+        isCleanlyStopped: false,
+        isResumed: true,
+        fingerprint: undefined,
+      }
+      writeIdentity(this.#ports.directory, identity)
+      this.#live(identity, false, (problem) => {
+        if (problem === undefined) return
+        this.#isStopping = true
+        this.#ports.directory.close()
+        this.#onFatal?.(problem)
+      })
+    })
+  }
+
+  #newIdentity(): Identity {
+    return {
+      id: randomNodeId(this.#ports.random('node-id')),
+      startNumber: 0,
+      storeGeneration: 0,
+      cluster: this.#settings.cluster,
+      clusterId: '',
+      name: this.#settings.name,
+      isCleanlyStopped: false,
+      isResumed: false,
+      fingerprint: undefined,
+    }
+  }
+
+  #withServing<Answer>(done: Done<Answer>, run: (serving: Serving) => void): void {
+    const serving = this.#life?.serving
+    if (serving === undefined) this.#ports.time.endOfTurn(() => done(this.#notServing(), undefined))
+    else run(serving)
+  }
+
+  #notServing(): StarlingError {
+    if (this.#storeFailure !== undefined) {
+      return new StorageFailed(`the store of this node failed: ${this.#storeFailure}`, {
+        hint: 'free space or mend the disk; the node opens its store again by itself',
+      })
+    }
+    const layout = this.#life?.layout
+    const hint =
+      layout === undefined
+        ? 'the node is starting'
+        : layout.inForce === undefined
+          ? layout.waitingBecause
+          : 'the store is being checked against the other members'
+    return new NoLayout('the node does not serve yet', { hint })
+  }
+
+  #state(): NodeView['state'] {
+    if (this.#isStopping) return 'stopping'
+    if (this.#storeFailure !== undefined) return 'storage-failed'
+    if (this.#life?.serving !== undefined) return 'serving'
+    return this.#life?.layout === undefined ? 'starting' : 'waiting-for-layout'
+  }
+
+  #uptimeSeconds(): number {
+    return (this.#ports.time.nowMs() - this.#startedAtMs) / 1000
+  }
+
+  #membersByState(): readonly { readonly labels: readonly string[]; readonly value: number }[] {
+    const counts = this.#life?.membership?.machine.counts()
+    return counts === undefined ? [] : Object.entries(counts).map(([state, value]) => ({ labels: [state], value }))
+  }
+}
+
+function randomNodeId(random: Random): NodeId {
+  let text = ''
+  for (let word = 0; word < 4; word += 1) text += random.uint32().toString(16).padStart(8, '0')
+  return toNodeId(text)
+}
+
+function directoryProblem(kind: 'locked' | 'foreign' | 'failed', message: string): StartProblem {
+  switch (kind) {
+    case 'locked':
+      return new StartProblem('directory-locked', message, 'stop the process that holds it, or use another --data')
+    case 'foreign':
+      return new StartProblem('directory-foreign', message, 'use an empty directory, or one of Starling, as --data')
+    case 'failed':
+      return new StartProblem('directory-unreadable', message, 'check that the directory exists and may be written')
+  }
+}
+
+function identityProblem(error: unknown, path: string): StartProblem {
+  const reason = error instanceof Error ? error.message : String(error)
+  return new StartProblem(
+    error instanceof UnreadableIdentity ? 'identity-unreadable' : 'directory-unreadable',
+    `${path}: ${reason}`,
+    'nothing was changed; restore node.json from a backup, or start with an empty --data',
+  )
+}

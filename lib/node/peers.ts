@@ -1,0 +1,102 @@
+import type { Outcome } from '../links/frame-link.ts'
+import type { LinkPool } from '../links/link-pool.ts'
+import type { HistogramCell } from '../ports/metrics.ts'
+import type { Time } from '../ports/time.ts'
+import type { Member } from '../protocol/membership/member.ts'
+import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
+import type { Request } from '../wire/messages.ts'
+import type { NodeMetrics } from './node-metrics.ts'
+
+/** A read asks one more owner when the slowest is later than this allows, within these bounds. */
+const speculateAfterMsMin = 5
+const speculateAfterMsMax = 50
+const smoothing = 0.1
+
+interface PeerTimes {
+  latencyMs: number
+  /** Mean deviation of it, as TCP keeps one (Jacobson, SIGCOMM 1988). */
+  deviationMs: number
+  readonly seconds: HistogramCell
+}
+
+/** The other nodes by id: where they are, whether to expect an answer, and how fast they have been lately. */
+export class Peers {
+  readonly #time: Time
+  readonly #links: LinkPool
+  readonly #metrics: NodeMetrics
+  readonly #memberOf: (id: NodeId) => Member | undefined
+  readonly #times = new Map<NodeId, PeerTimes>()
+
+  constructor(
+    parts: { readonly time: Time; readonly links: LinkPool; readonly metrics: NodeMetrics },
+    memberOf: (id: NodeId) => Member | undefined,
+  ) {
+    this.#time = parts.time
+    this.#links = parts.links
+    this.#metrics = parts.metrics
+    this.#memberOf = memberOf
+  }
+
+  /** A suspect may still answer; the dead, the left and the unknown are not asked. */
+  isReachable(id: NodeId): boolean {
+    const member = this.#memberOf(id)
+    if (member === undefined || member.state === 'dead' || member.state === 'left') return false
+    return !this.#links.isBackingOff(member.metadata.peer)
+  }
+
+  endpointOf(id: NodeId): Endpoint | undefined {
+    return this.#memberOf(id)?.metadata.peer
+  }
+
+  nameOf(id: NodeId): string {
+    return this.#memberOf(id)?.metadata.name ?? id.slice(0, 8)
+  }
+
+  /** Asks `id`, and hears once what became of it; never inside the call. */
+  ask(id: NodeId, message: Request, timeoutMs: number, done: (outcome: Outcome) => void): void {
+    const endpoint = this.endpointOf(id)
+    if (endpoint === undefined) {
+      return this.#time.endOfTurn(() => done({ type: 'not-sent', reason: 'nobody knows where this node is' }))
+    }
+    const askedAtMs = this.#time.nowMs()
+    this.#links.request(endpoint, message, timeoutMs, (outcome) => {
+      if (outcome.type === 'answered') this.#note(id, this.#time.nowMs() - askedAtMs)
+      done(outcome)
+    })
+  }
+
+  /** Smoothed; 0 for a node never asked, so that it is tried. */
+  latencyMsOf(id: NodeId): number {
+    return this.#times.get(id)?.latencyMs ?? 0
+  }
+
+  /** When an answer of the slowest of `ids` is so late that one more owner should be asked. */
+  speculateAfterMs(ids: readonly NodeId[]): number {
+    let slowest = speculateAfterMsMin
+    for (const id of ids) {
+      const times = this.#times.get(id)
+      if (times !== undefined) slowest = Math.max(slowest, times.latencyMs + 4 * times.deviationMs)
+    }
+    return Math.min(speculateAfterMsMax, slowest)
+  }
+
+  forget(id: NodeId): void {
+    this.#times.delete(id)
+  }
+
+  #note(id: NodeId, tookMs: number): void {
+    let times = this.#times.get(id)
+    if (times === undefined) {
+      times = {
+        latencyMs: tookMs,
+        deviationMs: tookMs / 2,
+        seconds: this.#metrics.replicaRequestSeconds(this.nameOf(id)),
+      }
+      this.#times.set(id, times)
+    } else {
+      times.deviationMs += smoothing * (Math.abs(tookMs - times.latencyMs) - times.deviationMs)
+      times.latencyMs += smoothing * (tookMs - times.latencyMs)
+    }
+    times.seconds.observe(tookMs / 1000)
+  }
+}

@@ -1,0 +1,226 @@
+import { StorageError } from '../ports/storage.ts'
+import type { KeyRecord } from '../protocol/causality/record.ts'
+import type { Hlc } from '../protocol/clock/hlc.ts'
+import { Read, type ReadEffect, type ReadEvent, type ReplicaAnswer } from '../protocol/quorum/read.ts'
+import { preferenceOrder } from '../protocol/ring/preference-order.ts'
+import type { Ring } from '../protocol/ring/ring.ts'
+import { DeadlineExceeded, QuorumUnavailable, type StarlingError } from '../vocabulary/errors.ts'
+import type { NodeId } from '../vocabulary/ids.ts'
+import { unreachable } from '../vocabulary/invariant.ts'
+import type { RecordKey } from '../vocabulary/key.ts'
+import { encodeRecord } from '../wire/record.ts'
+import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
+import type { Deadline } from './deadlines.ts'
+import type { RequestContext } from './request-context.ts'
+
+export interface ReadResult {
+  /** What the quorum holds, merged; undefined: nothing. */
+  readonly record: KeyRecord | undefined
+  readonly answered: number
+  readonly owners: number
+}
+
+const none: ReadonlySet<NodeId> = new Set()
+
+/**
+ * Carries out one quorum read. `done` is called once, not inside the call; late answers go on repairing behind it.
+ */
+export class ReadRun {
+  readonly #context: RequestContext
+  readonly #key: RecordKey
+  readonly #deadlineMs: number
+  readonly #machine: Read
+  readonly #owners: readonly NodeId[]
+  readonly #layoutNumber: number
+  readonly #done: (error: StarlingError | undefined, result: ReadResult | undefined) => void
+  readonly #deadline: Deadline
+  #speculation: Deadline | undefined
+  readonly #needed: number
+  /** The least of the clocks at which the merged states were read (docs/rules.md D5). */
+  #asOf: Hlc
+
+  constructor(
+    context: RequestContext,
+    request: {
+      readonly key: RecordKey
+      readonly ring: Ring
+      readonly layoutNumber: number
+      readonly needed: number
+      readonly deadlineMs: number
+    },
+    done: (error: StarlingError | undefined, result: ReadResult | undefined) => void,
+  ) {
+    const { self, peers, time } = context
+    this.#context = context
+    this.#key = request.key
+    this.#deadlineMs = request.deadlineMs
+    this.#needed = request.needed
+    this.#layoutNumber = request.layoutNumber
+    this.#done = done
+    this.#asOf = context.minting.read()
+    const partition = request.ring.partitionOf(request.key.token)
+    this.#owners = preferenceOrder(request.ring.ownersOf(partition), {
+      partition,
+      self,
+      zoneOf: (node) => request.ring.zoneOf(node),
+      latencyMsOf: (node) => peers.latencyMsOf(node),
+    })
+    let unreachableOwners: Set<NodeId> | undefined
+    for (const owner of this.#owners) {
+      if (owner === self || peers.isReachable(owner)) continue
+      unreachableOwners ??= new Set()
+      unreachableOwners.add(owner)
+    }
+    this.#machine = new Read({
+      owners: this.#owners,
+      needed: request.needed,
+      unreachable: unreachableOwners ?? none,
+      repair: context.readRepair,
+      speculateAfterMs: peers.speculateAfterMs(this.#owners.slice(0, request.needed)),
+      merge: context.parts.merge,
+    })
+    this.#deadline = context.deadlines.after(request.deadlineMs - time.nowMs(), () =>
+      this.#dispatch({ type: 'deadline-passed' }),
+    )
+    context.speculation.noteRead()
+    this.#dispatch({ type: 'begun' })
+  }
+
+  #dispatch(event: ReadEvent): void {
+    for (const effect of this.#machine.handle(event)) this.#carryOut(effect)
+  }
+
+  #carryOut(effect: ReadEffect): void {
+    switch (effect.type) {
+      case 'send-read':
+        return effect.to === this.#context.self ? this.#readHere() : this.#readThere(effect.to)
+      case 'set-speculation-timer':
+        this.#speculation = this.#context.deadlines.after(effect.afterMs, () => this.#speculate())
+        return
+      case 'send-repair':
+        this.#context.metrics.readRepairs(effect.isBlocking ? 'blocking' : 'async').add(1)
+        return effect.to === this.#context.self
+          ? this.#repairHere(effect.record)
+          : this.#repairThere(effect.to, effect.record)
+      case 'report':
+        return this.#report(effect.verdict)
+      default:
+        return unreachable(effect)
+    }
+  }
+
+  #speculate(): void {
+    if (!this.#context.speculation.spend()) return
+    this.#context.metrics.speculations.add(1)
+    this.#dispatch({ type: 'speculation-due' })
+  }
+
+  /** What has not reached the own store is shown to nobody: it could still be lost. */
+  #readHere(): void {
+    const { self, store, time } = this.#context
+    store.whenStored(this.#key, () => {
+      const answer = this.#localAnswer()
+      // Never inside the call that asked: effects of one event are carried out before the next event.
+      time.endOfTurn(() =>
+        this.#dispatch(
+          answer === undefined ? { type: 'failed', node: self } : { type: 'answered', node: self, answer },
+        ),
+      )
+    })
+  }
+
+  #localAnswer(): ReplicaAnswer | undefined {
+    const { store, recovery } = this.#context
+    try {
+      const copy = store.read(this.#key)
+      return {
+        state: copy.state,
+        isRecovering: recovery.isRecovering(store.partitionOf(this.#key)),
+        record: copy.state === 'found' ? store.decode(copy.bytes) : undefined,
+      }
+    } catch (error) {
+      if (error instanceof StorageError) return undefined
+      throw error
+    }
+  }
+
+  #readThere(to: NodeId): void {
+    const message = {
+      type: 'read-record',
+      key: this.#key,
+      layoutNumber: this.#layoutNumber,
+      timeoutMs: this.#remainingMs(),
+    } as const
+    this.#context.peers.ask(to, message, message.timeoutMs, (outcome) => {
+      if (outcome.type !== 'answered' || outcome.message.type !== 'record-read') {
+        return this.#dispatch({ type: 'failed', node: to })
+      }
+      const { state, isRecovering, record, asOf } = outcome.message
+      this.#context.minting.adopt(asOf)
+      if (asOf < this.#asOf) this.#asOf = asOf
+      try {
+        const decoded = state === 'found' ? this.#context.store.decode(record) : undefined
+        this.#dispatch({ type: 'answered', node: to, answer: { state, isRecovering, record: decoded } })
+      } catch (error) {
+        if (!(error instanceof UnreadableBytes)) throw error
+        this.#dispatch({ type: 'failed', node: to })
+      }
+    })
+  }
+
+  #repairHere(record: KeyRecord): void {
+    const { self, store } = this.#context
+    store.merge(this.#key, record, encodeRecord(record), 'os', (failure) =>
+      this.#dispatch({ type: failure === undefined ? 'repaired' : 'repair-failed', node: self }),
+    )
+  }
+
+  #repairThere(to: NodeId, record: KeyRecord): void {
+    // A repair goes on behind the answer: it has its own time.
+    const timeoutMs = Math.max(this.#remainingMs(), repairTimeoutMsMin)
+    const message = {
+      type: 'write-record',
+      key: this.#key,
+      record: encodeRecord(record),
+      purpose: 'repair',
+      durability: 'os',
+      layoutNumber: this.#layoutNumber,
+      asOf: this.#asOf,
+      timeoutMs,
+    } as const
+    this.#context.peers.ask(to, message, timeoutMs, (outcome) => {
+      const isDone = outcome.type === 'answered' && outcome.message.type === 'record-written'
+      this.#dispatch({ type: isDone ? 'repaired' : 'repair-failed', node: to })
+    })
+  }
+
+  #report(verdict: Extract<ReadEffect, { type: 'report' }>['verdict']): void {
+    const { deadlines, time, metrics } = this.#context
+    deadlines.cancel(this.#deadline)
+    if (this.#speculation !== undefined) deadlines.cancel(this.#speculation)
+    if (verdict.type === 'read') {
+      const result: ReadResult = {
+        record: verdict.record,
+        answered: verdict.answered,
+        owners: verdict.answered,
+      }
+      return time.endOfTurn(() => this.#done(undefined, result))
+    }
+    metrics.quorumFailures.add(1)
+    const error =
+      verdict.type === 'quorum-unavailable'
+        ? new QuorumUnavailable(`fewer than ${this.#needed} of ${this.#owners.length} owners answered the read`, {
+            hint: 'retry, or read with a smaller r',
+          })
+        : new DeadlineExceeded(`fewer than ${this.#needed} owners answered before the deadline`, {
+            hint: 'retry, or allow a longer timeout',
+          })
+    time.endOfTurn(() => this.#done(error, undefined))
+  }
+
+  #remainingMs(): number {
+    return Math.max(1, this.#deadlineMs - this.#context.time.nowMs())
+  }
+}
+
+const repairTimeoutMsMin = 1000

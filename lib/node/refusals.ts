@@ -1,0 +1,23 @@
+import type { StorageFailure } from '../ports/storage.ts'
+import type { StarlingError } from '../vocabulary/errors.ts'
+import type { Refusal } from '../wire/messages.ts'
+
+export function refusal(code: Refusal['code'], message: string): Refusal {
+  return { type: 'refused', code, message, aftermath: 'nothing-changed', hint: '' }
+}
+
+export function storageRefused(failure: StorageFailure): Refusal {
+  return {
+    type: 'refused',
+    code: 'storage-failed',
+    message: failure.message,
+    aftermath: 'may-have-changed',
+    hint: 'see the log of the node',
+  }
+}
+
+export function refusalOf(error: StarlingError | undefined): Refusal {
+  if (error === undefined) return { ...refusal('internal', 'no answer'), aftermath: 'may-have-changed' }
+  const { code, message, aftermath, hint } = error
+  return { type: 'refused', code, message, aftermath, hint: hint ?? '' }
+}

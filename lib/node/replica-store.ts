@@ -1,0 +1,334 @@
+import type { Log } from '../ports/log.ts'
+import type { Storage, StorageFailure, StorageOperation } from '../ports/storage.ts'
+import { mintAsAfterMerge } from '../protocol/causality/mint.ts'
+import type { KeyRecord } from '../protocol/causality/record.ts'
+import type { Durability } from '../protocol/quorum/client-request.ts'
+import { equalStates } from '../protocol/quorum/equal-states.ts'
+import { partitionOf } from '../protocol/ring/partition.ts'
+import type { Hash } from '../vocabulary/hash.ts'
+import type { RecordKey } from '../vocabulary/key.ts'
+import { parseRecordKey } from '../vocabulary/key.ts'
+import { decodeRecord, encodeRecord } from '../wire/record.ts'
+import {
+  dataKey,
+  dataRange,
+  indexKeyOf,
+  indexRange,
+  keyAfter,
+  metaKey,
+  parseDataKey,
+  parseIndexKey,
+} from '../wire/store-keys.ts'
+import { decodeStored, encodeStored, storedChecksumBytes } from '../wire/stored-record.ts'
+import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
+import type { BatchWriter } from './batch-writer.ts'
+import type { NodeMetrics } from './node-metrics.ts'
+import type { NodeParts } from './node-settings.ts'
+import { RecordCache } from './record-cache.ts'
+
+/** This node's copy of one key. */
+export type LocalCopy =
+  | { readonly state: 'found'; readonly bytes: Uint8Array; readonly mintAs: number | undefined }
+  | { readonly state: 'absent' }
+  /** There is a copy, and it cannot be read: neither absent nor an answer (docs/rules.md A6). */
+  | { readonly state: 'damaged' }
+
+type Stored = (failure: StorageFailure | undefined) => void
+
+export const recordCacheBytesMax = 32 * 1024 * 1024
+
+const absent: LocalCopy = { state: 'absent' }
+const damaged: LocalCopy = { state: 'damaged' }
+
+/**
+ * The records of one node. Deciding is synchronous and sees what was decided before, stored or not; so requests on one
+ * key take turns by themselves. What has not reached the store yet is shown to nobody: `whenStored` says when it has.
+ */
+export class ReplicaStore {
+  readonly #storage: Storage
+  readonly #batches: BatchWriter
+  readonly #hash: Hash
+  readonly #log: Log
+  readonly #metrics: NodeMetrics
+  readonly #parts: NodeParts
+  readonly #generation: () => number
+  readonly #partitionCount: number
+  readonly #cache = new RecordCache(recordCacheBytesMax)
+  readonly #waiting = new Map<string, (() => void)[]>()
+  readonly #damaged = new Set<string>()
+  readonly #onDamaged: (key: RecordKey) => void
+
+  constructor(
+    parts: {
+      readonly storage: Storage
+      readonly batches: BatchWriter
+      readonly hash: Hash
+      readonly log: Log
+      readonly metrics: NodeMetrics
+      readonly nodeParts: NodeParts
+    },
+    options: {
+      /** The own store generation; may roll. */
+      readonly generation: () => number
+      readonly partitionCount: number
+      readonly onDamaged: (key: RecordKey) => void
+    },
+  ) {
+    this.#storage = parts.storage
+    this.#batches = parts.batches
+    this.#hash = parts.hash
+    this.#log = parts.log
+    this.#metrics = parts.metrics
+    this.#parts = parts.nodeParts
+    this.#generation = options.generation
+    this.#partitionCount = options.partitionCount
+    this.#onDamaged = options.onDamaged
+  }
+
+  partitionOf(key: RecordKey): number {
+    return partitionOf(key.token, this.#partitionCount)
+  }
+
+  /**
+   * The newest copy decided here, which may not have reached the store.
+   * @throws StorageError
+   */
+  read(key: RecordKey): LocalCopy {
+    const cached = this.#cache.get(key.id)
+    if (cached !== undefined) return { state: 'found', bytes: cached.bytes, mintAs: cached.mintAs }
+    if (this.#damaged.has(key.id)) return damaged
+    const stored = this.#storage.get(dataKey(this.partitionOf(key), key))
+    if (stored === undefined) return absent
+    try {
+      const { recordBytes, mintAs } = decodeStored(stored, this.#hash)
+      // Decoded once here, so that whoever uses the bytes later meets no surprise.
+      decodeRecord(recordBytes, this.#hash)
+      this.#cache.put(key.id, recordBytes, mintAs)
+      return { state: 'found', bytes: recordBytes, mintAs }
+    } catch (error) {
+      if (!(error instanceof UnreadableBytes)) throw error
+      this.#quarantine(key, stored, error)
+      return damaged
+    }
+  }
+
+  /** Calls back when everything decided for this key has reached the store; at once when it has. */
+  whenStored(key: RecordKey, callback: () => void): void {
+    const entry = this.#cache.peek(key.id)
+    if (entry === undefined || entry.inFlight === 0) return callback()
+    const waiting = this.#waiting.get(key.id)
+    if (waiting === undefined) this.#waiting.set(key.id, [callback])
+    else waiting.push(callback)
+  }
+
+  decode(bytes: Uint8Array): KeyRecord {
+    return decodeRecord(bytes, this.#hash)
+  }
+
+  /**
+   * Writes what a put or delete decided.
+   * @param before the record it was decided on, undefined when there was none
+   * @returns the encoded record, to be sent to the other owners as it is
+   */
+  write(
+    key: RecordKey,
+    before: KeyRecord | undefined,
+    after: KeyRecord,
+    mintAs: number | undefined,
+    durability: Durability,
+    done: Stored,
+  ): Uint8Array {
+    return this.#store(key, before, after, encodeRecord(after), mintAs, durability, done)
+  }
+
+  /**
+   * Merges a state that another node sent (docs/rules.md A7). `done` comes when this node holds everything in it as
+   * durably as asked, also when nothing had to be written.
+   * @param incoming decoded from `bytes`
+   */
+  merge(key: RecordKey, incoming: KeyRecord, bytes: Uint8Array, durability: Durability, done: Stored): void {
+    const copy = this.read(key)
+    if (copy.state === 'damaged') {
+      // The damaged copy may hold what nobody may forget: it is healed first, by reading the other owners.
+      return done({ kind: 'corrupt', message: 'the local copy is damaged and waits to be healed' })
+    }
+    if (copy.state === 'absent') {
+      this.#store(key, undefined, incoming, bytes, undefined, durability, done)
+      return
+    }
+    const local = this.decode(copy.bytes)
+    const merged = this.#parts.merge(local, incoming)
+    if (merged === local || equalStates(merged, local)) return this.#confirm(key, copy, local, durability, done)
+    const mintAs = mintAsAfterMerge({ record: local, mintAs: copy.mintAs }, merged, this.#generation())
+    // Most writes bring a state that covers ours: its bytes serve as they are.
+    const encoded = equalStates(merged, incoming) ? bytes : encodeRecord(merged)
+    this.#store(key, local, merged, encoded, mintAs, durability, done)
+  }
+
+  /** The same for a state that is at hand decoded. */
+  mergeDecoded(key: RecordKey, incoming: KeyRecord, durability: Durability, done: Stored): void {
+    this.merge(key, incoming, encodeRecord(incoming), durability, done)
+  }
+
+  /** Too much waits for the disk already. */
+  get isFull(): boolean {
+    return this.#batches.isFull
+  }
+
+  /** Replaces a damaged copy by what the other owners hold; undefined: none of them has anything. */
+  heal(key: RecordKey, record: KeyRecord | undefined, done: Stored): void {
+    this.#damaged.delete(key.id)
+    this.#metrics.damagedRecordsNow.set(this.#damaged.size)
+    if (record !== undefined) {
+      this.#store(key, undefined, record, encodeRecord(record), undefined, 'disk', done)
+      return
+    }
+    const operations: StorageOperation[] = [
+      { type: 'delete', key: dataKey(this.partitionOf(key), key) },
+      { type: 'delete', key: indexKeyOf(key) },
+    ]
+    this.#batches.add(operations, 'disk', done)
+  }
+
+  get damagedCount(): number {
+    return this.#damaged.size
+  }
+
+  /** Live keys of a bucket in key order, from the key index. */
+  list(
+    range: { readonly bucket: string; readonly prefix: string; readonly after: string; readonly limit: number },
+    done: (failure: StorageFailure | undefined, keys: readonly string[]) => void,
+  ): void {
+    const { from, to } = indexRange(range.bucket, range.prefix, range.after === '' ? undefined : range.after)
+    this.#storage.scan({ from, to, entriesMax: range.limit }, (failure, entries) => {
+      const keys: string[] = []
+      for (const entry of entries) {
+        const parsed = parseIndexKey(entry.key)
+        if (parsed !== undefined) keys.push(parsed.key)
+      }
+      done(failure, keys)
+    })
+  }
+
+  /** Records of one partition in token order, as the store has them, up to about `bytesMax`. Damaged ones are left out and quarantined. */
+  scanPartition(
+    partition: number,
+    after: Uint8Array,
+    bytesMax: number,
+    done: (
+      failure: StorageFailure | undefined,
+      entries: readonly { readonly key: RecordKey; readonly bytes: Uint8Array }[],
+      next: Uint8Array,
+    ) => void,
+  ): void {
+    const { from, to } = dataRange(partition, after.length === 0 ? undefined : after)
+    const found: { key: RecordKey; bytes: Uint8Array }[] = []
+    let bytes = 0
+    const step = (start: Uint8Array): void => {
+      this.#storage.scan({ from: start, to, entriesMax: scanEntriesMax }, (failure, entries) => {
+        if (failure !== undefined) return done(failure, [], empty)
+        for (const entry of entries) {
+          const record = this.#readScanned(entry.key, entry.value)
+          if (record !== undefined) {
+            found.push(record)
+            bytes += record.bytes.length + record.key.bytes.length
+          }
+          if (bytes >= bytesMax) return done(undefined, found, entry.key)
+        }
+        const last = entries.at(-1)
+        if (last === undefined || entries.length < scanEntriesMax) return done(undefined, found, empty)
+        step(keyAfter(last.key))
+      })
+    }
+    step(from)
+  }
+
+  #readScanned(storeKey: Uint8Array, value: Uint8Array): { key: RecordKey; bytes: Uint8Array } | undefined {
+    const parsed = parseDataKey(storeKey)
+    const key = parsed === undefined ? undefined : parseRecordKey(parsed.keyBytes.slice(), this.#hash)
+    if (key === undefined) return undefined
+    try {
+      const { recordBytes } = decodeStored(value, this.#hash)
+      return { key, bytes: recordBytes }
+    } catch (error) {
+      if (!(error instanceof UnreadableBytes)) throw error
+      this.#quarantine(key, value, error)
+      return undefined
+    }
+  }
+
+  /** Nothing new: but what we confirm must be in the store, and synced if that was asked for. */
+  #confirm(
+    key: RecordKey,
+    copy: { readonly bytes: Uint8Array; readonly mintAs: number | undefined },
+    record: KeyRecord,
+    durability: Durability,
+    done: Stored,
+  ): void {
+    if (durability === 'disk') {
+      // A synced rewrite: an earlier `os` write of the same state may not be on the disk yet.
+      this.#store(key, record, record, copy.bytes, copy.mintAs, durability, done)
+      return
+    }
+    this.whenStored(key, () => done(this.#batches.failure))
+  }
+
+  #store(
+    key: RecordKey,
+    before: KeyRecord | undefined,
+    after: KeyRecord,
+    bytes: Uint8Array,
+    mintAs: number | undefined,
+    durability: Durability,
+    done: Stored,
+  ): Uint8Array {
+    const stored = encodeStored(bytes, mintAs, this.#hash)
+    const operations: StorageOperation[] = [{ type: 'put', key: dataKey(this.partitionOf(key), key), value: stored }]
+    const wasLive = before !== undefined && before.siblings.length > 0
+    const isLive = after.siblings.length > 0
+    if (isLive !== wasLive || before === undefined) {
+      const index = indexKeyOf(key)
+      operations.push(isLive ? { type: 'put', key: index, value: empty } : { type: 'delete', key: index })
+    }
+    // A view of what the store was given: it skips mintAs in front and the checksum behind.
+    const kept = stored.subarray(
+      stored.length - storedChecksumBytes - bytes.length,
+      stored.length - storedChecksumBytes,
+    )
+    const entry = this.#cache.put(key.id, kept, mintAs)
+    entry.inFlight += 1
+    this.#batches.add(operations, durability, (failure) => {
+      const now = this.#cache.peek(key.id)
+      if (now !== undefined) {
+        now.inFlight -= 1
+        if (now.inFlight === 0) this.#release(key)
+      }
+      done(failure)
+    })
+    return kept
+  }
+
+  #release(key: RecordKey): void {
+    const waiting = this.#waiting.get(key.id)
+    if (waiting === undefined) return
+    this.#waiting.delete(key.id)
+    for (const callback of waiting) callback()
+  }
+
+  #quarantine(key: RecordKey, stored: Uint8Array, error: UnreadableBytes): void {
+    if (this.#damaged.has(key.id)) return
+    this.#damaged.add(key.id)
+    this.#metrics.damagedRecords.add(1)
+    this.#metrics.damagedRecordsNow.set(this.#damaged.size)
+    this.#log.error(
+      { bucket: key.bucket, key: key.key, reason: error.message },
+      'a stored record cannot be read: it is kept aside and read again from the other owners',
+    )
+    const aside = metaKey(`quarantine/${Buffer.from(key.bytes).toString('hex')}`)
+    this.#batches.add([{ type: 'put', key: aside, value: stored.slice() }], 'os', () => {})
+    this.#onDamaged(key)
+  }
+}
+
+const scanEntriesMax = 256
+const empty = new Uint8Array(0)

@@ -1,0 +1,33 @@
+import type { Time } from '../ports/time.ts'
+import type { ReadRepairMode } from '../protocol/quorum/read.ts'
+import type { Hash } from '../vocabulary/hash.ts'
+import type { NodeId } from '../vocabulary/ids.ts'
+import type { RecordKey } from '../vocabulary/key.ts'
+import type { Deadlines } from './deadlines.ts'
+import type { LayoutDriver } from './layout-driver.ts'
+import type { Minting } from './minting.ts'
+import type { NodeMetrics } from './node-metrics.ts'
+import type { NodeParts } from './node-settings.ts'
+import type { Peers } from './peers.ts'
+import type { RecoveryDriver } from './recovery-driver.ts'
+import type { ReplicaStore } from './replica-store.ts'
+import type { SpeculationBudget } from './speculation-budget.ts'
+
+/** What every coordinated request works with. One value per life of a node. */
+export interface RequestContext {
+  readonly self: NodeId
+  readonly time: Time
+  readonly hash: Hash
+  readonly deadlines: Deadlines
+  readonly peers: Peers
+  readonly store: ReplicaStore
+  readonly minting: Minting
+  readonly layout: LayoutDriver
+  readonly recovery: RecoveryDriver
+  readonly metrics: NodeMetrics
+  readonly speculation: SpeculationBudget
+  readonly readRepair: ReadRepairMode
+  readonly parts: NodeParts
+  /** A key has many siblings: said in the log, at most once a minute for each key. */
+  readonly warnOfSiblings: (key: RecordKey, count: number) => void
+}

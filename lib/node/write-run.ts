@@ -1,0 +1,261 @@
+import { StorageError } from '../ports/storage.ts'
+import { contextAfterWrite } from '../protocol/causality/context.ts'
+import { deleteRecord } from '../protocol/causality/delete.ts'
+import { recordHlc } from '../protocol/causality/inspect-record.ts'
+import type { Mint } from '../protocol/causality/mint.ts'
+import { type Content, putRecord } from '../protocol/causality/put.ts'
+import type { CausalContext, KeyRecord, StoredRecord } from '../protocol/causality/record.ts'
+import { hlcMax } from '../protocol/clock/hlc.ts'
+import type { Durability } from '../protocol/quorum/client-request.ts'
+import { Write, type WriteEffect, type WriteEvent, type WriteVerdict } from '../protocol/quorum/write.ts'
+import type { Ring } from '../protocol/ring/ring.ts'
+import {
+  DeadlineExceeded,
+  Overloaded,
+  QuorumUnavailable,
+  type StarlingError,
+  StorageFailed,
+  TooManySiblings,
+} from '../vocabulary/errors.ts'
+import type { NodeId } from '../vocabulary/ids.ts'
+import { unreachable } from '../vocabulary/invariant.ts'
+import type { RecordKey } from '../vocabulary/key.ts'
+import { recordBytesMax, siblingsMax, siblingsWarn } from '../vocabulary/limits.ts'
+import type { Deadline } from './deadlines.ts'
+import type { RequestContext } from './request-context.ts'
+
+export interface WriteResult {
+  readonly record: KeyRecord
+  readonly context: CausalContext
+  readonly acked: number
+}
+
+type Done = (error: StarlingError | undefined, result: WriteResult | undefined) => void
+
+/**
+ * Carries out one quorum write at an owner: decides the new state, stores it, sends it whole to the other owners.
+ * `done` is called once, not inside the call; what the deadline overtakes goes on arriving where it was sent.
+ */
+export class WriteRun {
+  readonly #context: RequestContext
+  readonly #key: RecordKey
+  readonly #seen: CausalContext
+  /** Undefined: a delete. */
+  readonly #content: Content | undefined
+  readonly #durability: Durability
+  readonly #needed: number
+  readonly #owners: readonly NodeId[]
+  readonly #layoutNumber: number
+  readonly #deadlineMs: number
+  readonly #machine: Write
+  readonly #done: Done
+  readonly #deadline: Deadline
+  #isJudged = false
+  #isStored = false
+  #record: KeyRecord | undefined
+  #bytes: Uint8Array | undefined
+  #answerContext: CausalContext | undefined
+
+  constructor(
+    context: RequestContext,
+    request: {
+      readonly key: RecordKey
+      readonly ring: Ring
+      readonly layoutNumber: number
+      readonly seen: CausalContext
+      readonly content: Content | undefined
+      readonly durability: Durability
+      readonly needed: number
+      readonly deadlineMs: number
+    },
+    done: Done,
+  ) {
+    const { self, peers, time } = context
+    this.#context = context
+    this.#key = request.key
+    this.#seen = request.seen
+    this.#content = request.content
+    this.#durability = request.durability
+    this.#needed = request.needed
+    this.#layoutNumber = request.layoutNumber
+    this.#deadlineMs = request.deadlineMs
+    this.#done = done
+    this.#owners = request.ring.ownersOf(request.ring.partitionOf(request.key.token))
+    const unreachableOwners = new Set<NodeId>()
+    for (const owner of this.#owners) {
+      if (owner !== self && !peers.isReachable(owner)) unreachableOwners.add(owner)
+    }
+    this.#machine = new Write({
+      coordinator: self,
+      sets: [{ owners: this.#owners, needed: request.needed }],
+      unreachable: unreachableOwners,
+    })
+    this.#deadline = context.deadlines.after(request.deadlineMs - time.nowMs(), () =>
+      this.#dispatch({ type: 'deadline-passed' }),
+    )
+    this.#dispatch({ type: 'begun' })
+  }
+
+  #dispatch(event: WriteEvent): void {
+    for (const effect of this.#machine.handle(event)) this.#carryOut(effect)
+  }
+
+  #carryOut(effect: WriteEffect): void {
+    switch (effect.type) {
+      case 'store-locally':
+        return this.#decide()
+      case 'send-write':
+        return this.#send(effect.to)
+      case 'report':
+        return this.#report(effect.verdict, effect.acked)
+      default:
+        return unreachable(effect)
+    }
+  }
+
+  /** Synchronous from reading the newest copy to handing over the new one: so requests on one key take turns. */
+  #decide(): void {
+    const { store, minting } = this.#context
+    if (this.#isJudged) return
+    let stored: StoredRecord | undefined
+    try {
+      const copy = store.read(this.#key)
+      if (copy.state === 'damaged') return this.#refuse(damagedHere())
+      if (copy.state === 'found') stored = { record: store.decode(copy.bytes), mintAs: copy.mintAs }
+    } catch (error) {
+      if (error instanceof StorageError) return this.#refuse(storeRefused(error.message))
+      throw error
+    }
+    if (store.isFull)
+      return this.#refuse(new Overloaded('too many writes wait for the disk', { hint: 'retry in a moment' }))
+    const atLeast = stored === undefined ? this.#seen.hlc : hlcMax(recordHlc(stored.record), this.#seen.hlc)
+    const mint = minting.mint(stored, this.#seen.vv, atLeast)
+    // The lease on counters or clock is used up: its extension is on its way to the disk.
+    if (mint === undefined) return minting.whenExtended(() => this.#decide())
+    const next = this.#next(stored, mint)
+    if (next === undefined) return this.#refuse(new StorageFailed('nothing to delete'))
+    const before = stored?.record
+    const problem = this.#limitProblem(before, next.record)
+    if (problem !== undefined) return this.#refuse(problem)
+    this.#isStored = true
+    this.#record = next.record
+    this.#answerContext = contextAfterWrite(this.#seen, mint.dot, next.record)
+    this.#bytes = store.write(this.#key, before, next.record, next.mintAs, this.#durability, (failure) =>
+      this.#dispatch({ type: failure === undefined ? 'stored-locally' : 'local-store-failed' }),
+    )
+  }
+
+  #next(stored: StoredRecord | undefined, mint: Mint): StoredRecord | undefined {
+    return this.#content === undefined
+      ? deleteRecord(stored, this.#seen, mint, 'siblings')
+      : putRecord(stored, this.#seen, mint, 'siblings', this.#content)
+  }
+
+  /** Only a put that makes it worse is refused: reading and writing back must always work. */
+  #limitProblem(before: KeyRecord | undefined, after: KeyRecord): StarlingError | undefined {
+    const count = after.siblings.length
+    const countBefore = before?.siblings.length ?? 0
+    if (count > siblingsMax && count > countBefore) {
+      return new TooManySiblings(`the key has ${countBefore} siblings, and a record may have ${siblingsMax}`, {
+        hint: mergeHint,
+      })
+    }
+    let bytes = 0
+    for (const sibling of after.siblings) bytes += sibling.value.length
+    if (count > 1 && bytes > recordBytesMax - recordOverheadBytes) {
+      return new TooManySiblings(`the siblings of the key would exceed ${recordBytesMax} bytes`, { hint: mergeHint })
+    }
+    if (count >= siblingsWarn && count > countBefore) {
+      this.#context.warnOfSiblings(this.#key, count)
+    }
+    return undefined
+  }
+
+  #send(to: NodeId): void {
+    const timeoutMs = Math.max(1, this.#deadlineMs - this.#context.time.nowMs())
+    const message = {
+      type: 'write-record',
+      key: this.#key,
+      record: this.#bytes as Uint8Array,
+      purpose: 'write',
+      durability: this.#durability,
+      layoutNumber: this.#layoutNumber,
+      asOf: this.#context.minting.read(),
+      timeoutMs,
+    } as const
+    this.#context.peers.ask(to, message, timeoutMs, (outcome) => {
+      const isStored = outcome.type === 'answered' && outcome.message.type === 'record-written'
+      this.#dispatch({ type: isStored ? 'replica-acked' : 'replica-failed', node: to })
+    })
+  }
+
+  #refuse(error: StarlingError): void {
+    this.#finish(error, undefined)
+  }
+
+  #report(verdict: WriteVerdict, acked: number): void {
+    const { metrics } = this.#context
+    const owners = this.#owners.length
+    switch (verdict) {
+      case 'written':
+        return this.#finish(undefined, {
+          record: this.#record as KeyRecord,
+          context: this.#answerContext as CausalContext,
+          acked,
+        })
+      case 'refused':
+        metrics.quorumFailures.add(1)
+        return this.#finish(
+          new QuorumUnavailable(`fewer than ${this.#needed} of ${owners} owners are in reach`, { hint: quorumHint }),
+          undefined,
+        )
+      case 'quorum-unavailable':
+        metrics.quorumFailures.add(1)
+        return this.#finish(
+          new QuorumUnavailable(`${acked} of ${owners} owners stored the write, ${this.#needed} were needed`, {
+            aftermath: 'may-have-changed',
+            hint: quorumHint,
+          }),
+          undefined,
+        )
+      case 'storage-failed':
+        return this.#finish(storeRefused('the write could not be stored', 'may-have-changed'), undefined)
+      case 'deadline-exceeded':
+        metrics.quorumFailures.add(1)
+        return this.#finish(
+          new DeadlineExceeded(`${acked} of ${this.#needed} owners had stored the write at the deadline`, {
+            aftermath: this.#isStored ? 'may-have-changed' : 'nothing-changed',
+            hint: 'read before writing again, or allow a longer timeout',
+          }),
+          undefined,
+        )
+      default:
+        return unreachable(verdict)
+    }
+  }
+
+  #finish(error: StarlingError | undefined, result: WriteResult | undefined): void {
+    if (this.#isJudged) return
+    this.#isJudged = true
+    this.#context.deadlines.cancel(this.#deadline)
+    this.#context.time.endOfTurn(() => this.#done(error, result))
+  }
+}
+
+/** Left for what stands beside the values in a record. */
+const recordOverheadBytes = 1024 * 1024
+const mergeHint = 'read the key, merge what you find, and write the result back with the context of that read'
+const quorumHint = 'see `starling cluster status`; retry, or ask for a smaller w'
+
+function storeRefused(
+  message: string,
+  aftermath: 'nothing-changed' | 'may-have-changed' = 'nothing-changed',
+): StarlingError {
+  return new StorageFailed(message, { aftermath, hint: 'see the log of the node; its /readyz says when it is well' })
+}
+
+function damagedHere(): StarlingError {
+  return new StorageFailed('the copy of this node is damaged and is being read again from the other owners', {
+    hint: 'retry in a moment',
+  })
+}

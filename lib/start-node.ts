@@ -1,0 +1,148 @@
+import { createHttpServer, type HttpServer } from './http/http-server.ts'
+import type { NodeApi } from './node/node-api.ts'
+import { StarlingNode } from './node/node.ts'
+import type { NodeSettings } from './node/node-settings.ts'
+import { standardParts } from './node/standard-parts.ts'
+import { StartProblem } from './node/start-problem.ts'
+import { packageVersion } from './cli/package-version.ts'
+import { createPlatformPorts } from './platform/create-ports.ts'
+import type { Ports } from './ports/ports.ts'
+import { resolveSettings } from './settings/resolve-settings.ts'
+import { type SettingName, type Settings, settingNames, settingsSchema } from './settings/schema.ts'
+import { type Endpoint, formatEndpoint, parseEndpoint } from './vocabulary/ids.ts'
+
+/** Any of the settings of docs/settings.md, in their camelCase form. Environment and files are not read. */
+export type StartNodeOptions = {
+  readonly [Name in Exclude<SettingName, 'config'>]?: Settings[Name] extends readonly unknown[]
+    ? readonly string[]
+    : Settings[Name] extends number | boolean | undefined
+      ? Settings[Name]
+      : string | undefined
+}
+
+/** A full member of a cluster inside this process. */
+export interface RunningNode {
+  /** 32 hexadecimal digits. A node that resumes a dead member's identity by name changes it once. */
+  readonly id: string
+  /** Where it serves HTTP; undefined: it does not. */
+  readonly http: Endpoint | undefined
+  /** Where other nodes and embedded clients reach it. */
+  readonly peer: Endpoint
+  readonly node: NodeApi
+  /** Finishes what runs, says goodbye, closes everything. Safe to call twice. */
+  stop(): Promise<void>
+  /** Resolves after `stop`; rejects with a StartProblem when the node had to end by itself. */
+  readonly stopped: Promise<void>
+}
+
+/**
+ * Starts a node; resolves once it listens and gossips. It serves requests as soon as it knows a layout: with `expect: 1`
+ * and no `join` at once, else when the starters have found each other. HTTP is served only where `http` is given.
+ *
+ * @throws {InvalidParameter} for an option out of its range; nothing was touched
+ * @throws {StartProblem} when the directory, the store or an address cannot be used; nothing was changed
+ * @see docs/settings.md
+ */
+export async function startNode(options: StartNodeOptions = {}): Promise<RunningNode> {
+  const { http: httpOption } = options
+  const { settings } = resolveSettings({ flags: flagsOf(options) })
+  const ports = await createPlatformPorts({
+    dataDirectory: settings.data,
+    logLevel: settings.logLevel,
+    logFormat: settings.logFormat,
+  })
+  const node = new StarlingNode(ports, nodeSettings(settings), standardParts)
+  const server = httpOption === undefined ? undefined : await serveHttp(node, ports, settings.http)
+  const http = server === undefined ? undefined : (settings.advertiseHttp ?? withPort(settings.http, server.address))
+  let end: { resolve: () => void; reject: (problem: StartProblem) => void } | undefined
+  const stopped = new Promise<void>((resolve, reject) => {
+    end = { resolve, reject }
+  })
+  // Whoever does not watch `stopped` must not be killed by its rejection: the problem is in the log as well.
+  stopped.catch(() => {})
+  const closeHttp = (): Promise<void> =>
+    new Promise((resolve) => (server === undefined ? resolve() : server.close(resolve)))
+  await new Promise<void>((resolve, reject) => {
+    node.start(
+      {
+        http,
+        onFatal: (problem) => {
+          ports.log.error({ code: problem.code, hint: problem.hint }, problem.message)
+          void closeHttp().then(() => end?.reject(problem))
+        },
+      },
+      (problem) => {
+        if (problem === undefined) resolve()
+        else void closeHttp().then(() => reject(problem))
+      },
+    )
+  })
+  let stopping: Promise<void> | undefined
+  return {
+    get id() {
+      return node.id ?? ''
+    },
+    http,
+    get peer() {
+      return settings.advertisePeer ?? node.peer
+    },
+    node,
+    stop() {
+      // HTTP first: it finishes its requests while the node still coordinates.
+      stopping ??= closeHttp()
+        .then(() => new Promise<void>((resolve) => node.stop(resolve)))
+        .then(() => end?.resolve())
+      return stopping
+    },
+    stopped,
+  }
+}
+
+function flagsOf(options: StartNodeOptions): Record<string, string> {
+  const flags: Record<string, string> = {}
+  for (const name of settingNames) {
+    if (name === 'config') continue
+    const value = options[name]
+    if (value !== undefined) flags[settingsSchema[name].flag] = Array.isArray(value) ? value.join(',') : String(value)
+  }
+  return flags
+}
+
+function nodeSettings(settings: Settings): NodeSettings {
+  const { cluster, peer, advertisePeer, join, expect, zone, weight, replicas, partitions, readRepair } = settings
+  return {
+    cluster,
+    name: settings.name ?? advertisePeer ?? peer,
+    peer,
+    advertisePeer,
+    join,
+    expect,
+    zone,
+    weight,
+    replicas,
+    partitions,
+    readRepair,
+    version: packageVersion(),
+  }
+}
+
+async function serveHttp(node: StarlingNode, ports: Ports, at: Endpoint): Promise<HttpServer> {
+  const { metrics, log, hash } = ports
+  const server = createHttpServer({ node, metrics, log, hash, random: ports.random('request-ids') })
+  await new Promise<void>((resolve, reject) => {
+    server.listen(at, (failure) => {
+      if (failure === undefined) return resolve()
+      const isInUse = failure.kind === 'in-use'
+      const message = isInUse ? `${at} is in use by another process` : `cannot listen at ${at}: ${failure.message}`
+      reject(new StartProblem(isInUse ? 'address-in-use' : 'address-unusable', message, 'choose another --http'))
+    })
+  })
+  return server
+}
+
+function withPort(asked: Endpoint, bound: Endpoint | undefined): Endpoint {
+  const parsed = parseEndpoint(asked)
+  const found = bound === undefined ? undefined : parseEndpoint(bound)
+  if (parsed === undefined || found === undefined || parsed.port !== 0) return asked
+  return formatEndpoint(parsed.host, found.port)
+}
