@@ -18,6 +18,8 @@ import { resources } from './resources.ts'
 import { plugin } from './route.ts'
 import { routingPath, routingPathOfTemplate } from './target.ts'
 
+type Socket = Incoming['socket']
+
 export interface HttpServerOptions {
   readonly node: NodeApi
   readonly metrics: Metrics
@@ -48,12 +50,12 @@ export interface HttpServer {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const limits = { ...httpLimitsDefault, ...options.limits }
   const bodies = new BodyBudget(limits.bodiesBytesMax)
-  let connections = 0
+  const connections = new Set<Socket>()
   const edge: Edge = {
     node: options.node,
     metrics: options.metrics,
     httpMetrics: declareHttpMetrics(options.metrics, {
-      connections: () => connections,
+      connections: () => connections.size,
       bodiesBytes: () => bodies.bytesHeld,
     }),
     log: options.log,
@@ -104,10 +106,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { server } = app
   server.maxConnections = limits.connectionsMax
   server.on('connection', (socket) => {
-    connections += 1
-    socket.once('close', () => {
-      connections -= 1
-    })
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
   })
   server.on('drop', () => edge.httpMetrics.connectionsRefused.add(1))
   guardSockets(server, edge)
@@ -135,7 +135,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
     close(done) {
       edge.isClosing = true
-      // A connection falls idle only after its last answer: ask again until all have gone.
+      // Node does not count a connection as idle before its first request.
+      for (const socket of connections) if (socket.bytesRead === 0) socket.destroy()
+      // The others fall idle after their last answer: ask again until all have gone.
       const sweep = setInterval(() => server.closeIdleConnections(), 50)
       const cut = setTimeout(() => server.closeAllConnections(), limits.closeTimeoutMs)
       const closed = (): void => {
