@@ -140,10 +140,10 @@ export class HttpClient {
 
   /** The live keys of a bucket in key order, page after page as they arrive. */
   list(bucket: string, options: ListOptions = {}): Listing {
-    const { prefix, start, end, reverse, values } = options
+    const { prefix, start, end, values } = options
     const path = `/v1/kv/${checkedBucket(bucket)}`
     return new Listing((cursor, limit) => {
-      const query = { prefix, start, end, reverse, values, limit, cursor }
+      const query = { prefix, start, end, values, limit, cursor }
       return this.#ask({ method: 'GET', path, query, options, takesTimeout: true }, async (response) => response)
     }, options)
   }
@@ -155,7 +155,10 @@ export class HttpClient {
 
   /** Why a key reads as it does. */
   async explain(bucket: string, key: string, options: RequestOptions = {}): Promise<Explanation> {
-    return this.#json(`/v1/explain/${checkedName(bucket, key)}`, options)
+    const path = `/v1/explain/${checkedName(bucket, key)}`
+    return this.#ask({ method: 'GET', path, options, takesTimeout: true }, async (response) =>
+      parseJson<Explanation>(await response.bytes()),
+    )
   }
 
   async status(options: RequestOptions = {}): Promise<ClusterStatus> {

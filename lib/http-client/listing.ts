@@ -9,7 +9,6 @@ export interface ListOptions {
   readonly start?: string | undefined
   /** Exclusive. */
   readonly end?: string | undefined
-  readonly reverse?: boolean | undefined
   /** With contexts and siblings. */
   readonly values?: boolean | undefined
   /** At most this many entries in all; default: every one. */
@@ -71,7 +70,7 @@ export class Listing implements AsyncIterable<ListEntry> {
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<ListEntry> {
-    const { limit = Number.POSITIVE_INFINITY, pageLimit = 1000, reverse = false } = this.#options
+    const { limit = Number.POSITIVE_INFINITY, pageLimit = 1000 } = this.#options
     let cursor: string | undefined
     let last: string | undefined
     let count = 0
@@ -87,7 +86,7 @@ export class Listing implements AsyncIterable<ListEntry> {
             continue // To the end of the body, so that the connection can be used again.
           }
           // After a cut the page is read again from its beginning.
-          if (last !== undefined && !isBeyond(parsed.key, last, reverse)) continue
+          if (last !== undefined && compareKeys(parsed.key, last) <= 0) continue
           last = parsed.key
           count += 1
           yield parsed
@@ -116,11 +115,6 @@ function parseLine(line: string): ListEntry | ListEnd {
   } catch (error) {
     throw new InternalError('the listing holds a line that is not JSON', { cause: error })
   }
-}
-
-function isBeyond(key: string, last: string, reverse: boolean): boolean {
-  const order = compareKeys(key, last)
-  return reverse ? order < 0 : order > 0
 }
 
 /** The order of the keys' UTF-8 bytes, which is that of their code points; strings compare by UTF-16 units. */

@@ -35,7 +35,8 @@ export function readFound(response: HttpResponse, body: Uint8Array): Found {
   switch (response.status) {
     case 200: {
       const contentType = fromHeader(response.header('content-type') ?? contentTypeDefault)
-      return { ...common, siblings: [{ value: body, contentType, metadata: readMetadata(response) }] }
+      const expiresAt = response.header('starling-expires-at')
+      return { ...common, siblings: [{ value: body, contentType, metadata: readMetadata(response), expiresAt }] }
     }
     case 300: {
       const { context, siblings } = JSON.parse(new TextDecoder().decode(body)) as {

@@ -1,0 +1,55 @@
+import { type Command, Option } from 'commander'
+import { HttpClient, type QuorumLevel } from '../http-client/http-client.ts'
+import type { Transport } from '../http-client/transport.ts'
+import { timeoutMsMax, timeoutMsMin } from '../vocabulary/limits.ts'
+import { UsageError } from './exit-code.ts'
+
+/** What every command that speaks to a node takes. */
+export interface ClientOptions {
+  readonly endpoint: string
+  readonly json?: boolean
+  readonly timeout?: number
+}
+
+export const endpointDefault = 'http://127.0.0.1:7070'
+
+export function addClientOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--endpoint <URL,...>', 'nodes to ask, in order').env('STARLING_ENDPOINT').default(endpointDefault),
+    )
+    .option('--timeout <MS>', `milliseconds for each request, ${timeoutMsMin} to ${timeoutMsMax}`, parseTimeout)
+    .option('--json', 'machine-readable output')
+}
+
+export function endpointsOf(options: Pick<ClientOptions, 'endpoint'>): readonly string[] {
+  return options.endpoint
+    .split(',')
+    .map((url) => url.trim())
+    .filter((url) => url !== '')
+}
+
+export function connect(options: ClientOptions, extra: { transport?: Transport; spread?: boolean } = {}): HttpClient {
+  return new HttpClient({ endpoints: endpointsOf(options), ...extra })
+}
+
+/** The part of the options that goes with each request. */
+export function requestOptions(options: ClientOptions): { readonly timeoutMs?: number } {
+  return options.timeout === undefined ? {} : { timeoutMs: options.timeout }
+}
+
+export function parseQuorum(text: string): QuorumLevel {
+  if (text === 'one' || text === 'quorum' || text === 'all') return text
+  return parseWhole(text, 0, 1000, 'a quorum is a count, one, quorum or all')
+}
+
+/** @throws {UsageError} */
+export function parseWhole(text: string, min: number, max: number, expected = `expected ${min} to ${max}`): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+  if (!(value >= min && value <= max)) throw new UsageError(`${JSON.stringify(text)} is not accepted: ${expected}`)
+  return value
+}
+
+function parseTimeout(text: string): number {
+  return parseWhole(text, timeoutMsMin, timeoutMsMax)
+}

@@ -1,0 +1,141 @@
+import { randomInt } from 'node:crypto'
+import { createReadStream, createWriteStream, type WriteStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { finished } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { QuorumLevel } from '../../http-client/http-client.ts'
+import { StarlingError, Unreachable } from '../../vocabulary/errors.ts'
+import { type ClientOptions, connect } from '../client-options.ts'
+import { exitCode, UsageError } from '../exit-code.ts'
+import { note, writeJson } from '../output.ts'
+import { formatCount } from '../table.ts'
+import { undiciTransport } from '../undici-transport.ts'
+import { ImportRun, type LineFailure } from './import-run.ts'
+import { readLines } from './line-source.ts'
+import { showProgress } from './progress-bar.ts'
+import { RecordImporter } from './record-importer.ts'
+
+export interface ImportFlags extends ClientOptions {
+  readonly concurrency?: number
+  readonly retrySeconds?: number
+  readonly failed?: string
+  readonly w?: QuorumLevel
+}
+
+const concurrencyDefault = 64
+const retrySecondsDefault = 60
+const failuresShownMax = 20
+
+export async function importFile(bucket: string, file: string, flags: ImportFlags): Promise<void> {
+  const client = connect(flags, { transport: undiciTransport(), spread: true })
+  const { source, bytesTotal } = await openSource(file)
+  // A wrong endpoint shows now, and not after a minute of retries.
+  await client.node().catch((error: unknown) => {
+    if (error instanceof Unreachable) throw error
+  })
+  const importer = new RecordImporter({
+    client,
+    bucket,
+    retryMs: (flags.retrySeconds ?? retrySecondsDefault) * 1000,
+    w: flags.w,
+    timeoutMs: flags.timeout,
+    fraction: () => randomInt(2 ** 32) / 2 ** 32,
+    sleep,
+    nowMs: Date.now,
+  })
+  const rejects = flags.failed === undefined ? undefined : createWriteStream(flags.failed)
+  const run = new ImportRun(importer, flags.concurrency ?? concurrencyDefault, (failure) => {
+    rejects?.write(`${failure.text}\n`)
+  })
+  const startedMs = Date.now()
+  const bar = showProgress(() => ({ ...run.counts, bytesTotal, elapsedMs: Date.now() - startedMs }))
+  const interrupt = () => run.stop('interrupted')
+  process.once('SIGINT', interrupt)
+  try {
+    await run.over(readLines(source))
+  } finally {
+    process.off('SIGINT', interrupt)
+    bar.stop()
+    await closed(rejects)
+  }
+  await report(bucket, file, run, Date.now() - startedMs, flags)
+}
+
+async function openSource(file: string) {
+  if (file === '-') return { source: process.stdin as AsyncIterable<Uint8Array>, bytesTotal: undefined }
+  try {
+    const { size } = await stat(file)
+    return {
+      source: createReadStream(file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Uint8Array>,
+      bytesTotal: size,
+    }
+  } catch (error) {
+    throw new UsageError(`the file cannot be read: ${(error as Error).message}`)
+  }
+}
+
+async function closed(stream: WriteStream | undefined): Promise<void> {
+  if (stream === undefined) return
+  stream.end()
+  await finished(stream)
+}
+
+async function report(
+  bucket: string,
+  file: string,
+  run: ImportRun,
+  elapsedMs: number,
+  flags: ImportFlags,
+): Promise<void> {
+  const { records, written, unchanged, retries, failed } = run.counts
+  const isWhole = failed === 0 && run.stopped === undefined
+  if (!isWhole) process.exitCode = exitCodeOfRun(run)
+  if (flags.json) {
+    const failures = run.failures.map(({ line, key, error }) => ({ line, key, ...describe(error) }))
+    const stopped = run.stopped ?? null
+    await writeJson('ImportResult', {
+      bucket,
+      records,
+      written,
+      unchanged,
+      failed,
+      retries,
+      stopped,
+      elapsedMs,
+      failures,
+    })
+    return
+  }
+  for (const failure of run.failures.slice(0, failuresShownMax)) note(describeFailure(file, failure))
+  if (failed > failuresShownMax) note(`... and ${formatCount(failed - failuresShownMax)} more`)
+  if (run.stopped !== undefined) note(`starling: stopped after line ${run.stopped.line}: ${run.stopped.reason}`)
+  const seconds = elapsedMs / 1000
+  const perSecond = formatCount(Math.round(records / Math.max(seconds, 0.001)))
+  note(
+    `imported ${formatCount(written)} records into ${bucket} in ${seconds.toFixed(1)} s (${perSecond}/s); ` +
+      `${formatCount(unchanged)} were there already, ${formatCount(failed)} failed, ${formatCount(retries)} retries`,
+  )
+  if (!isWhole)
+    note(
+      '  hint: importing the same file again is safe: what is there already is left alone; --failed FILE keeps the rest',
+    )
+}
+
+/** Nothing done because nobody answered is another thing than a part that failed. */
+function exitCodeOfRun(run: ImportRun): number {
+  const { written, unchanged } = run.counts
+  const nobodyAnswered = run.failures.every(({ error }) => error instanceof Unreachable)
+  const isNothing = written + unchanged === 0 && run.failures.length > 0
+  return isNothing && nobodyAnswered ? exitCode.unreachable : exitCode.partial
+}
+
+function describeFailure(file: string, { line, key, error }: LineFailure): string {
+  const { message, code } = describe(error)
+  return `${file}:${line}: ${key === undefined ? '' : `${JSON.stringify(key)}: `}${message} (${code})`
+}
+
+function describe(error: unknown): { readonly message: string; readonly code: string } {
+  return error instanceof StarlingError
+    ? { message: error.message, code: error.code }
+    : { message: String(error), code: 'internal' }
+}

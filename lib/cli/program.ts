@@ -1,0 +1,83 @@
+import { Command } from 'commander'
+import { addClientOptions } from './client-options.ts'
+import { addKvCommands } from './kv/commands.ts'
+import { packageVersion } from './package-version.ts'
+import { addSettingOptions } from './settings-options.ts'
+import { addWatchOption } from './watch.ts'
+
+/** The whole command line. What a command does is loaded when it runs, so that the others need not wait for it. */
+export function createProgram(): Command {
+  const program = new Command('starling')
+    .description('A leaderless key-value database: run nodes, use and inspect them.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpCommand('help [command]', 'show what a command takes')
+    .showHelpAfterError(false)
+    // Inherited by the commands below: errors become exceptions, and reporting them is ours.
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .addHelpText('after', helpAfter)
+  addProcessCommands(program)
+  addKvCommands(program)
+  addInspectionCommands(program)
+  program
+    .command('completion')
+    .description('print a completion script for a shell')
+    .argument('<shell>', 'bash, zsh or fish')
+    .action(async (shell: string) => (await import('./completion.ts')).completion(program, shell))
+  return program
+}
+
+function addProcessCommands(program: Command): void {
+  addSettingOptions(program.command('start').description('run one node until SIGTERM or SIGINT'))
+    .option('--json', 'say in JSON where the node listens')
+    .action(async (options) => (await import('./start.ts')).start(options))
+  program
+    .command('demo')
+    .description('run a cluster of real node processes on this machine')
+    .option('--nodes <N>', 'how many', '3')
+    .option(
+      '--port <PORT>',
+      'HTTP port of the first node; its peer port is the next, the next node is ten further',
+      '7070',
+    )
+    .option('--data <DIR>', 'where the nodes keep their data', './starling-demo')
+    .option('--fresh', 'empty that directory first')
+    .option('--json', 'machine-readable output')
+    .action(async (options) => (await import('./demo/demo.ts')).demo(options))
+  addSettingOptions(program.command('config').description('print each setting of a node and where it came from'))
+    .option('--json', 'machine-readable output')
+    .action(async (options) => (await import('./config.ts')).config(options))
+}
+
+function addInspectionCommands(program: Command): void {
+  addClientOptions(program.command('explain').description('say why a key reads as it does'))
+    .argument('<bucket>')
+    .argument('<key>')
+    .action(async (bucket, key, options) => (await import('./explain.ts')).explain(bucket, key, options))
+
+  const cluster = program.command('cluster').description('the cluster as a whole')
+  addWatchOption(addClientOptions(cluster.command('status').description('list the members and what they own')))
+    .option('--check', 'exit with 8 unless every owner is alive and all agree on the layout')
+    .action(async (options) => (await import('./cluster-status.ts')).clusterStatus(options))
+
+  const ring = program.command('ring').description('who owns what')
+  addClientOptions(ring.command('show').description('list the owners of every partition')).action(async (options) =>
+    (await import('./ring.ts')).ringShow(options),
+  )
+  addClientOptions(ring.command('owners').description('list the owners of a key'))
+    .argument('<bucket>')
+    .argument('<key>')
+    .action(async (bucket, key, options) => (await import('./ring.ts')).ringOwners(bucket, key, options))
+  addWatchOption(addClientOptions(ring.command('balance').description('compare the shares of the nodes'))).action(
+    async (options) => (await import('./ring.ts')).ringBalance(options),
+  )
+
+  const node = program.command('node').description('one node: the one at the first endpoint')
+  addWatchOption(addClientOptions(node.command('status').description('what the node says of itself')))
+    .option('--check', 'exit with 8 unless the node is ready for requests')
+    .action(async (options) => (await import('./node-status.ts')).nodeStatus(options))
+}
+
+const helpAfter = `
+Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 usage, 3 no node reachable,
+4 refused, 5 not found, 6 conflict, 7 timed out or partial, 8 unhealthy (--check).`

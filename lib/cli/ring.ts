@@ -1,0 +1,82 @@
+import type { RingView } from '../http-client/answers.ts'
+import { type ClientOptions, connect, requestOptions } from './client-options.ts'
+import { writeJson, writeLine } from './output.ts'
+import { formatShare, formatTable } from './table.ts'
+import { showOrWatch, type WatchOptions } from './watch.ts'
+
+export async function ringShow(options: ClientOptions): Promise<void> {
+  const ring = await connect(options).ring(requestOptions(options))
+  if (options.json) return writeJson('Ring', ring)
+  const rows = ring.partitions.map((owners, partition) => [
+    partition,
+    owners.map((owner) => nameOf(ring, owner)).join(', '),
+  ])
+  await writeLine(formatTable(['partition', 'owners'], rows))
+}
+
+export async function ringOwners(bucket: string, key: string, options: ClientOptions): Promise<void> {
+  const { partition, token, layoutNumber, owners } = await connect(options).explain(
+    bucket,
+    key,
+    requestOptions(options),
+  )
+  if (options.json) {
+    const shown = owners.map(({ node, name, memberState }) => ({ node, name, memberState }))
+    return writeJson('Owners', { bucket, key, partition, token, layoutNumber, owners: shown })
+  }
+  const rows = owners.map(({ node, name, memberState }) => [name, node.slice(0, 8), memberState])
+  await writeLine(`partition ${partition}, token ${token}, layout ${layoutNumber}`)
+  await writeLine(formatTable(['owner', 'id', 'state'], rows))
+}
+
+export async function ringBalance(options: ClientOptions & WatchOptions): Promise<void> {
+  const client = connect(options)
+  await showOrWatch(options, async () => {
+    const ring = await client.ring(requestOptions(options))
+    const balance = balanceOf(ring)
+    if (options.json) return writeJson('RingBalance', balance)
+    const rows = balance.nodes.map(({ name, zone, weight, partitions, share, ofFair }) => [
+      name,
+      zone,
+      weight,
+      partitions,
+      formatShare(share),
+      ofFair.toFixed(3),
+    ])
+    const { partitionCount, replicaCount, maxOfFair } = balance
+    await writeLine(
+      `${partitionCount} partitions, ${replicaCount} replicas; the fullest node has ${maxOfFair.toFixed(3)} x its fair share`,
+    )
+    await writeLine(formatTable(['node', 'zone', 'weight', 'partitions', 'share', 'of fair'], rows))
+  })
+}
+
+/** What each node holds against what its weight says it should. */
+export function balanceOf(ring: RingView) {
+  const held = ring.nodes.map(() => 0)
+  for (const owners of ring.partitions) for (const owner of owners) held[owner] = (held[owner] ?? 0) + 1
+  const copies = held.reduce((sum, count) => sum + count, 0)
+  const weights = ring.nodes.reduce((sum, node) => sum + node.weight, 0)
+  const nodes = ring.nodes.map((node, index) => {
+    const partitions = held[index] ?? 0
+    const fair = (copies * node.weight) / weights
+    return {
+      ...node,
+      partitions,
+      share: copies === 0 ? 0 : partitions / copies,
+      ofFair: fair === 0 ? 0 : partitions / fair,
+    }
+  })
+  const { layoutNumber, partitionCount, replicaCount } = ring
+  return {
+    layoutNumber,
+    partitionCount,
+    replicaCount,
+    maxOfFair: Math.max(0, ...nodes.map((node) => node.ofFair)),
+    nodes,
+  }
+}
+
+function nameOf(ring: RingView, index: number): string {
+  return ring.nodes[index]?.name ?? `#${index}`
+}

@@ -1,0 +1,38 @@
+import { CommanderError } from 'commander'
+import { nearest } from '../settings/nearest.ts'
+import { commandOf, flagsOf } from './command-tree.ts'
+import { exitCode, exitCodeOf, UsageError } from './exit-code.ts'
+import { reportError } from './output.ts'
+import { createProgram } from './program.ts'
+
+/** Runs one command line and sets the process's exit code. Never rejects. */
+export async function runCli(words: readonly string[]): Promise<void> {
+  // Whoever reads our output may have enough of it (`| head`): no reason to complain.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? exitCode.done : exitCode.failed)
+  })
+  const program = createProgram()
+  try {
+    await program.parseAsync(words, { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return // --help, --version
+    const reported = error instanceof CommanderError ? usageErrorOf(error, flagsOf(commandOf(program, words))) : error
+    // Help that was shown because a command is missing says it all.
+    if (!(error instanceof CommanderError && error.code === 'commander.help')) reportError(reported, asksForJson(words))
+    process.exitCode = exitCodeOf(reported)
+  }
+}
+
+function usageErrorOf(error: CommanderError, knownFlags: readonly string[]): UsageError {
+  const message = error.message.replace(/^error: /, '').replace(/\s*\(Did you mean .*\)$/s, '')
+  const unknown = /^unknown option '(--?[^'=]+)/.exec(message)?.[1]
+  const suggestion = unknown === undefined ? undefined : nearest(unknown, knownFlags)
+  if (suggestion !== undefined) return new UsageError(message, `the nearest known one is ${suggestion}`)
+  const meant = /Did you mean (?:one of )?(.*)\?\)$/s.exec(error.message)?.[1]
+  return new UsageError(message, meant === undefined ? 'see starling help' : `did you mean ${meant}?`)
+}
+
+function asksForJson(words: readonly string[]): boolean {
+  const end = words.indexOf('--')
+  return words.slice(0, end === -1 ? words.length : end).includes('--json')
+}

@@ -1,0 +1,34 @@
+import { exitCode } from './exit-code.ts'
+import { note, writeJson } from './output.ts'
+import { readSettings } from './settings-options.ts'
+
+/**
+ * Runs one node in this process until a signal or its own end. The first SIGTERM or SIGINT drains: requests in flight are
+ * finished, then the exit code is 0. A second one exits at once.
+ */
+export async function start(options: Readonly<Record<string, unknown>>): Promise<void> {
+  const { settings, warnings } = readSettings(options)
+  for (const warning of warnings) note(`starling: ${warning}`)
+  const { startNode } = await import('../start-node.ts')
+  let stop: (() => Promise<void>) | undefined
+  let signals = 0
+  const onSignal = (): void => {
+    signals += 1
+    if (signals > 1) process.exit(exitCode.failed)
+    void stop?.()
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+
+  const node = await startNode(settings)
+  stop = () => node.stop()
+  // Asked to stop while it was starting.
+  if (signals > 0) void node.stop()
+  const { id, http, peer } = node
+  if (options.json === true) await writeJson('Node', { id, http, peer, pid: process.pid })
+  else
+    note(`starling: node ${id} serves HTTP on ${http ?? 'no address'} and peers on ${peer}; SIGTERM or Ctrl-C stops it`)
+  await node.stopped
+  // A timer or socket that someone forgot must not keep a stopped node's process.
+  process.exit(exitCode.done)
+}

@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import type { FakeNode, Trouble } from '../http-client/fixtures/fake-node.ts'
+import { directory, json, starling, started, text } from './fixtures/run-starling.ts'
+
+t.test('what export prints, import reads: binary values, metadata and siblings included', async (t) => {
+  const from = await started(t)
+  const to = await started(t)
+  const file = join(directory, 'export.ndjson')
+  from.put('b', 'bytes', Buffer.from([255, 0, 10]))
+  from.put('b', 'text', 'line\nbreak \u2028 é', [], { place: 'Zürich' })
+  from.put('b', 'both', 'one')
+  from.put('b', 'both', 'two')
+  for (let index = 0; index < 300; index += 1) from.put('b', `key-${index}`, `value ${index}`)
+  const [printed, saved] = await Promise.all([
+    starling(['kv', 'export', 'b', '--endpoint', from.url]),
+    starling(['kv', 'export', 'b', '--output', file, '--json', '--endpoint', from.url]),
+  ])
+  t.match(printed, { code: 0, stderr: /exported 303 records/ })
+  t.match(json(saved), { kind: 'ExportResult', exported: 303, complete: true })
+  t.equal(readFileSync(file, 'utf8'), text(printed))
+  const imported = await starling(['kv', 'import', 'b', file, '--json', '--endpoint', to.url])
+  t.match(json(imported), { kind: 'ImportResult', records: 303, written: 303, unchanged: 0, failed: 0 })
+  t.same(contentOf(to), contentOf(from))
+  const again = await starling(['kv', 'import', 'b', '-', '--json', '--endpoint', to.url], {
+    stdin: readFileSync(file),
+  })
+  t.match(json(again), { written: 0, unchanged: 303, retries: 0 })
+  t.same(contentOf(to), contentOf(from), 'importing twice is importing once')
+  from.missing = [1]
+  t.match(await starling(['kv', 'export', 'b', '--endpoint', from.url]), { code: 7, stderr: /partial/ })
+})
+
+t.test('import replaces other values, takes the last of two lines, and reports the lines that fail', async (t) => {
+  const node = await started(t)
+  node.put('b', 'old', 'before')
+  node.put('b', 'old', 'beside')
+  const good = ['{"key":"old","value":"after"}', '{"key":"new","value":"first"}', '{"key":"new","value":"second"}']
+  const bad = [
+    '{"key":"x"',
+    '{"value":"x"}',
+    '{"key":"x","value":1}',
+    '{"key":"x","valeu":"x"}',
+    `{"key":"${'k'.repeat(1025)}","value":"x"}`,
+  ]
+  const lines = ['', ...good, ...bad, '  ', '{"key":"last","valueBase64":"/wA="}']
+  const stdin = Buffer.from(lines.join('\r\n'))
+  const failed = join(directory, 'failed.ndjson')
+  const ran = await starling(['kv', 'import', 'b', '-', '--failed', failed, '--endpoint', node.url], { stdin })
+  t.equal(ran.code, 7)
+  t.match(ran.stderr, /-:5: the line is not JSON[\s\S]*-:8: unknown field "valeu"/)
+  t.match(ran.stderr, /imported 4 records[\s\S]*5 failed/)
+  t.same(node.values('b', 'old'), ['after'])
+  t.same(node.values('b', 'new'), ['second'])
+  t.same(node.records.get('b/last')?.[0]?.value, Buffer.from([255, 0]))
+  t.equal(readFileSync(failed, 'utf8'), `${bad.join('\n')}\n`)
+  t.match(await starling(['kv', 'import', 'b', 'no-such-file', '--endpoint', node.url]), { code: 2 })
+  t.match(await starling(['kv', 'import', 'b', failed, '--endpoint', '127.0.0.1:9']), { code: 3 })
+})
+
+t.test('import through nodes that fail in every way loses no record and doubles none', async (t) => {
+  const node = await started(t)
+  const other = await started(t)
+  // Two doors to the same data, as two nodes of a cluster are.
+  Object.assign(other, { records: node.records })
+  const troubles: readonly Trouble[] = ['refuse', 'reset', 'reset-after', 'timeout-after', 'timeout-late']
+  const chance = chances(4711)
+  for (const each of [node, other])
+    each.trouble = ({ path }) =>
+      path.startsWith('/v1/kv/') && chance() < 0.25 ? troubles[Math.floor(chance() * troubles.length)] : undefined
+  const keys = Array.from({ length: 400 }, (_, index) => `key-${index}`)
+  for (const key of keys.slice(0, 50)) node.put('b', key, 'before')
+  const expected = (key: string, index: number) => (index % 40 === 39 ? ['a', 'b'] : [`value of ${key}`])
+  const lines = keys.map((key, index) => {
+    const [value, ...others] = expected(key, index).map((value) => ({ value }))
+    return JSON.stringify(others.length === 0 ? { key, ...value } : { key, siblings: [value, ...others] })
+  })
+  const endpoints = `${node.url},${other.url}`
+  const stdin = Buffer.from(lines.join('\n'))
+  const ran = await starling(['kv', 'import', 'b', '-', '--json', '--endpoint', endpoints], { stdin })
+  t.equal(ran.code, 0, ran.stderr)
+  t.match(json(ran), { records: 400, failed: 0 })
+  t.ok((json(ran) as { retries: number }).retries > 50, 'there was trouble')
+  const found = keys.map((key) => node.values('b', key))
+  t.same(found, keys.map(expected))
+})
+
+t.test('import stops when a record cannot be brought in, and says where', async (t) => {
+  const node = await started(t)
+  node.trouble = ({ path }) => (path.startsWith('/v1/kv/') ? 'refuse' : undefined)
+  const lines = Array.from({ length: 200 }, (_, index) => JSON.stringify({ key: `k${index}`, value: 'v' }))
+  const stdin = Buffer.from(lines.join('\n'))
+  const limits = ['--retry-seconds', '0', '--concurrency', '4']
+  const ran = await starling(['kv', 'import', 'b', '-', ...limits, '--endpoint', node.url], { stdin })
+  t.match(ran, { code: 7, stderr: /stopped after line [4-8]: the detail of draining/ })
+})
+
+function contentOf(node: FakeNode): unknown {
+  const entries = [...node.records].map(([name, siblings]) => [
+    name,
+    siblings.map(({ value, contentType, metadata }) => [value.toString('base64'), contentType, metadata]).sort(),
+  ])
+  return entries.sort()
+}
+
+/** Floats in [0, 1), the same in every run. */
+function chances(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32
+  }
+}
