@@ -138,6 +138,11 @@ export class ClusterModel {
     this.#isCut = (from, to) => groupOf(from) !== groupOf(to)
   }
 
+  /** The node hears nobody, though everybody hears it. */
+  deafen(index: number): void {
+    this.#isCut = (_, to) => to === index
+  }
+
   heal(): void {
     this.#isCut = () => false
   }
@@ -271,7 +276,9 @@ export class ClusterModel {
     if (partner === undefined || this.#isCut(node.index, partner.index)) return
     this.#whenAwake(partner, this.#delayMs(), () => {
       const event = { type: 'stream-probe-acked', id, node: partner.id, startNumber: partner.startNumber } as const
-      this.at(this.#delayMs(), () => this.#tell(node, event, life))
+      this.at(this.#delayMs(), () => {
+        if (!this.#isCut(partner.index, node.index)) this.#tell(node, event, life)
+      })
     })
   }
 
