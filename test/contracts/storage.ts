@@ -9,11 +9,7 @@ import {
   type StorageOpener,
   type StorageOperation,
 } from '../../lib/ports/storage.ts'
-
-/** A fault that this machine cannot produce, and why: the scenarios that need it are skipped with these words. */
-export interface Unavailable {
-  readonly unavailable: string
-}
+import { lacks, type Unavailable } from './unavailable.ts'
 
 export interface StorageWrite {
   readonly operations: readonly StorageOperation[]
@@ -346,13 +342,6 @@ export function storageContract(t: Test, makeWorld: (t: Test) => Promise<Storage
       t.equal(await survivingWrites(t, world, 50), 50)
     })
   })
-}
-
-/** Skips what follows, with the world's own words. */
-function lacks(t: Test, ability: object): ability is Unavailable {
-  if (!('unavailable' in ability)) return false
-  t.pass('this world has the fault', { skip: String(ability.unavailable) })
-  return true
 }
 
 /** Write number n puts two entries, each naming n, so that half a write shows. */

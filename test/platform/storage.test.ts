@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { createLevelStorage } from '../../lib/platform/level-storage.ts'
 import type { StorageFailure } from '../../lib/ports/storage.ts'
 import { type StorageWorld, type StorageWrite, storageContract } from '../contracts/storage.ts'
+import { Child } from './fixtures/child.ts'
 import { mountSmallDisk, scratchDirectory } from './fixtures/scratch.ts'
 import type { WriteLine } from './fixtures/storage-writer.ts'
 
@@ -43,7 +41,7 @@ t.test('a limit on the size of files is a full disk too', async (t) => {
     operations: [{ key: 'AAAA', value: 'A'.repeat(4096) }],
     sync: false,
   }))
-  const said = await runWriter(path, writes, { fileBlocksMax: 256, until: (lines) => lines.length === 200 })
+  const said = await runWriter(t, path, writes, 200, { fileBlocksMax: 256 })
   const failedAt = said.findIndex((line) => line !== 'acknowledged')
   t.ok(failedAt > 0)
   t.equal(said[failedAt], 'failed full')
@@ -55,7 +53,7 @@ async function makeLevelWorld(t: Test): Promise<StorageWorld> {
   return {
     opener: createLevelStorage(path),
     async dieWriting(writes, acknowledgedMin) {
-      const said = await runWriter(path, writes.map(toLine), { until: (lines) => lines.length >= acknowledgedMin })
+      const said = await runWriter(t, path, writes.map(toLine), acknowledgedMin)
       const failure = said.find((line) => line !== 'acknowledged')
       if (failure !== undefined) throw new Error(failure)
       return said.length
@@ -73,24 +71,19 @@ async function makeLevelWorld(t: Test): Promise<StorageWorld> {
   }
 }
 
-/** Runs the writer on `path`, kills it when `until` is content with what it said, and gives all that it said. */
+/** Runs the writer on `path`, kills it when it has said `linesMin` lines, and gives all that it said. */
 async function runWriter(
+  t: Test,
   path: string,
   writes: readonly WriteLine[],
-  options: { readonly until: (lines: readonly string[]) => boolean; readonly fileBlocksMax?: number },
+  linesMin: number,
+  options: { readonly fileBlocksMax?: number } = {},
 ): Promise<readonly string[]> {
-  const program = fileURLToPath(new URL('./fixtures/storage-writer.js', import.meta.url))
-  const limit = options.fileBlocksMax === undefined ? '' : `ulimit -f ${options.fileBlocksMax}; `
-  const writer = spawn('sh', ['-c', `${limit}exec "$0" "$@"`, process.execPath, program, path], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  writer.stdin.end(JSON.stringify(writes))
-  const said: string[] = []
-  for await (const line of createInterface(writer.stdout)) {
-    said.push(line)
-    if (options.until(said)) writer.kill('SIGKILL')
-  }
-  return said
+  const writer = new Child(t, 'storage-writer', [path], options)
+  writer.tell(JSON.stringify(writes))
+  await writer.hasSaid(linesMin)
+  await writer.kill()
+  return writer.said
 }
 
 function toLine(write: StorageWrite): WriteLine {

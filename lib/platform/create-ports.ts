@@ -1,0 +1,46 @@
+import type { LogLevel } from '../ports/log.ts'
+import type { Ports } from '../ports/ports.ts'
+import { createDataDirectory, storePathOf } from './data-directory.ts'
+import { createNames } from './dns.ts'
+import { createRandoms, formatSeed, systemSeed } from './entropy.ts'
+import { createLevelStorage, type LevelSettings } from './level-storage.ts'
+import { createLog, type LogFormat } from './pino-log.ts'
+import { createMetrics } from './prometheus-metrics.ts'
+import { createSystemTime } from './system-time.ts'
+import { createStreams } from './tcp.ts'
+import { createDatagrams } from './udp.ts'
+import { createHash } from './xxhash.ts'
+
+export interface PlatformSettings {
+  readonly dataDirectory: string
+  /** Default `info`. */
+  readonly logLevel?: LogLevel | undefined
+  /** Default: `pretty` if standard error is a terminal, else `json`. */
+  readonly logFormat?: LogFormat | undefined
+  readonly storage?: LevelSettings | undefined
+}
+
+/** The world as this machine has it. Nothing is opened, made or locked before the node asks. */
+export async function createPlatformPorts(settings: PlatformSettings): Promise<Ports> {
+  const log = createLog({ level: settings.logLevel ?? 'info', format: settings.logFormat })
+  const metrics = createMetrics()
+  const seed = systemSeed()
+  log.info({ seed: formatSeed(seed) }, 'seeded every source of chance of this process')
+  const unsentDatagrams = metrics.counter({
+    name: 'starling_datagrams_unsent_total',
+    help: 'Datagrams that did not leave: larger than a datagram may be, to a name without an address, or refused by the system',
+    labels: ['reason'],
+  })
+  return {
+    time: createSystemTime(),
+    random: createRandoms(seed),
+    hash: await createHash(),
+    directory: createDataDirectory(settings.dataDirectory),
+    storage: createLevelStorage(storePathOf(settings.dataDirectory), settings.storage),
+    datagrams: createDatagrams((reason) => unsentDatagrams(reason).add(1)),
+    streams: createStreams(),
+    names: createNames(),
+    log,
+    metrics,
+  }
+}

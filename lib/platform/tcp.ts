@@ -1,0 +1,156 @@
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import type { ByteStream, NetworkFailure, StreamHandlers, StreamListener, Streams } from '../ports/network.ts'
+import type { Endpoint } from '../vocabulary/ids.ts'
+import { hostAndPort, toObservedEndpoint } from './addresses.ts'
+import { toNetworkFailure } from './network-failure.ts'
+
+/** A host that is gone answers nothing; the system itself would ask it for more than two minutes. */
+const connectTimeoutMs = 3000
+
+/** Streams over TCP. */
+export function createStreams(): Streams {
+  return {
+    connect(to, handlers, done) {
+      const { host, port } = hostAndPort(to)
+      new ConnectAttempt(connect({ host, port, noDelay: true }), to, handlers, done)
+    },
+    listen(at, onStream, done) {
+      const { host, port } = hostAndPort(at)
+      const server = createServer({ noDelay: true }, (socket) => {
+        const stream = new TcpStream(socket, remoteOf(socket))
+        stream.start(onStream(stream))
+      })
+      server.once('error', (error) => done(toNetworkFailure(error), undefined))
+      server.listen({ host, port, exclusive: true }, () => {
+        server.removeAllListeners('error')
+        // Of a listening server this is about one connection that could not be accepted: its client will notice.
+        server.on('error', () => undefined)
+        done(undefined, new TcpListener(server))
+      })
+    },
+  }
+}
+
+/** Ends in exactly one call of `done`. */
+class ConnectAttempt {
+  readonly #socket: Socket
+  readonly #done: (failure: NetworkFailure | undefined, stream: ByteStream | undefined) => void
+  readonly #timeout: NodeJS.Timeout
+  readonly #onError = (error: Error): void => this.#fail(toNetworkFailure(error))
+
+  constructor(
+    socket: Socket,
+    to: Endpoint,
+    handlers: StreamHandlers,
+    done: (failure: NetworkFailure | undefined, stream: ByteStream | undefined) => void,
+  ) {
+    this.#socket = socket
+    this.#done = done
+    this.#timeout = setTimeout(() => {
+      this.#fail({ kind: 'unreachable', message: `${to} did not answer within ${connectTimeoutMs} ms` })
+    }, connectTimeoutMs)
+    socket.once('error', this.#onError)
+    socket.once('connect', () => {
+      clearTimeout(this.#timeout)
+      socket.removeListener('error', this.#onError)
+      const stream = new TcpStream(socket, to)
+      stream.start(handlers)
+      done(undefined, stream)
+    })
+  }
+
+  #fail(failure: NetworkFailure): void {
+    clearTimeout(this.#timeout)
+    this.#socket.removeAllListeners()
+    // What still goes wrong with it concerns nobody any more.
+    this.#socket.on('error', () => undefined)
+    this.#socket.destroy()
+    this.#done(failure, undefined)
+  }
+}
+
+class TcpStream implements ByteStream {
+  readonly remote: Endpoint
+  readonly #socket: Socket
+  #handlers: StreamHandlers | undefined
+  /** The first thing that ended it, in words. */
+  #reason: string | undefined
+  #isDestroyed = false
+  #owesDrained = false
+  readonly #onHandedOver = (): void => {
+    if (!this.#owesDrained || this.#socket.writableLength > 0 || this.#isDestroyed) return
+    this.#owesDrained = false
+    this.#handlers?.onDrained?.()
+  }
+
+  constructor(socket: Socket, remote: Endpoint) {
+    this.#socket = socket
+    this.remote = remote
+    socket.on('error', (error) => {
+      this.#reason ??= error.message
+    })
+    socket.on('end', () => {
+      this.#reason ??= 'ended by the other side'
+    })
+    socket.on('close', () => this.#handlers?.onClosed(this.#reason ?? 'ended'))
+  }
+
+  /** From here on bytes flow. */
+  start(handlers: StreamHandlers): void {
+    this.#handlers = handlers
+    this.#socket.on('data', (bytes) => {
+      if (this.#isDestroyed) return
+      handlers.onBytes(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+    })
+  }
+
+  get unsentBytes(): number {
+    return this.#socket.writableLength
+  }
+
+  write(chunks: readonly Uint8Array[]): void {
+    const socket = this.#socket
+    // The other side may have ended it a moment ago: then `onClosed` tells, and not an error here.
+    if (!socket.writable || chunks.length === 0) return
+    const last = chunks.length - 1
+    if (last > 0) socket.cork()
+    for (let index = 0; index < last; index += 1) socket.write(chunks[index] as Uint8Array)
+    socket.write(chunks[last] as Uint8Array, this.#onHandedOver)
+    if (last > 0) socket.uncork()
+    if (socket.writableLength > 0) this.#owesDrained = true
+  }
+
+  end(): void {
+    this.#reason ??= 'ended here'
+    this.#socket.end()
+  }
+
+  destroy(): void {
+    this.#reason ??= 'destroyed here'
+    this.#isDestroyed = true
+    this.#socket.destroy()
+  }
+}
+
+class TcpListener implements StreamListener {
+  readonly local: Endpoint
+  readonly #server: Server
+
+  constructor(server: Server) {
+    this.#server = server
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new TypeError('a TCP server has an address and a port')
+    this.local = toObservedEndpoint(address.address, address.port)
+  }
+
+  close(done: () => void): void {
+    // The server's own callback waits for all connections to end as well; the port is free at once.
+    if (this.#server.listening) this.#server.close()
+    setImmediate(done)
+  }
+}
+
+/** A client that is gone before it was accepted has no address any more; its stream closes at once. */
+function remoteOf(socket: Socket): Endpoint {
+  return toObservedEndpoint(socket.remoteAddress ?? '0.0.0.0', socket.remotePort ?? 0)
+}
