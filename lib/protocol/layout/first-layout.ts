@@ -80,7 +80,8 @@ export class FirstLayout {
   #persistingTicket: number | undefined
   #lastTicket = 0
   #isAbortAsked = false
-  #starters: Starters = { ok: false, problem: 'too-few-starters', message: 'nobody was seen yet' }
+  /** Undefined: no members were seen yet. */
+  #starters: Starters | undefined
   #startersName = ''
   #isSettled = false
   #attempt = 0
@@ -277,6 +278,7 @@ export class FirstLayout {
   }
 
   #makeCandidate(own: FirstLayoutVote | undefined): readonly FirstLayoutEffect[] {
+    if (this.#starters === undefined) return []
     if (!this.#starters.ok) return this.#wait(this.#starters.problem, this.#starters.message)
     if (!this.#isSettled)
       return this.#wait('starters-settling', `all starters are here: watching them for ${startersSettleMs} ms`)
