@@ -11,7 +11,10 @@ interface Problem {
 
 /** A node as the simulation drives it. */
 export interface DrivenNode extends NodeApi {
-  start(done: (problem: Problem | undefined) => void, onFatal: (problem: Problem) => void): void
+  start(
+    options: { readonly http: undefined; readonly onFatal: (problem: Problem) => void },
+    done: (problem: Problem | undefined) => void,
+  ): void
   stop(done: () => void): void
 }
 
@@ -50,12 +53,9 @@ export class SimulatedCluster {
     const node = this.#makeNode(this.world.portsFor(name), this.#settings(name), {})
     this.#nodes.set(name, node)
     this.world.inProcess(name, () => {
-      node.start(
-        (problem) => {
-          if (problem !== undefined) this.#gaveUp(name, node, problem.message)
-        },
-        (problem) => this.#gaveUp(name, node, problem.message),
-      )
+      node.start({ http: undefined, onFatal: (problem) => this.#gaveUp(name, node, problem.message) }, (problem) => {
+        if (problem !== undefined) this.#gaveUp(name, node, problem.message)
+      })
     })
   }
 
@@ -74,7 +74,7 @@ export class SimulatedCluster {
     })
   }
 
-  /** Why some node takes no requests; empty: all are ready and have recovered. */
+  /** Why the cluster is not whole; empty: every node serves, has recovered, and sees all others alive. */
   unreadiness(): readonly string[] {
     return this.names.flatMap((name) => {
       const node = this.node(name)
@@ -83,6 +83,11 @@ export class SimulatedCluster {
       const { recoveringPartitions, state } = node.self()
       if (recoveringPartitions > 0) reasons.push(`${name}: recovers ${recoveringPartitions} partitions`)
       if (state !== 'serving') reasons.push(`${name}: ${state}`)
+      const { members, converged } = node.status()
+      const alive = members.filter((member) => member.state === 'alive')
+      if (alive.length < this.names.length)
+        reasons.push(`${name}: sees ${alive.length} of ${this.names.length} members`)
+      if (!converged) reasons.push(`${name}: layouts differ`)
       return reasons
     })
   }
@@ -104,7 +109,6 @@ export class SimulatedCluster {
       name,
       peer: toEndpoint(`${name}:7101`),
       advertisePeer: undefined,
-      advertiseHttp: undefined,
       join: this.names.filter((other) => other !== name).map((other) => toEndpoint(`${other}:7101`)),
       expect: this.names.length,
       zone: 'default',

@@ -78,6 +78,8 @@ export function drawConfiguration(seed: number, operations?: number): Configurat
   const style = random.below(10)
   const faults = style === 0 ? [] : style === 1 ? [pick(random, allowed)] : allowed.filter(() => random.below(2) === 0)
   const isLossy = faults.length > 0 && random.below(2) === 0
+  const clients = 2 + random.below(7)
+  const count = operations ?? 150 + random.below(200)
   return {
     seed,
     nodes,
@@ -88,9 +90,9 @@ export function drawConfiguration(seed: number, operations?: number): Configurat
     sloppy: random.below(2) === 0,
     durability,
     keys: 1 + random.below(6),
-    clients: 2 + random.below(7),
-    operations: operations ?? 150 + random.below(200),
-    thinkMs: pick(random, [5, 20, 100, 300]),
+    clients,
+    operations: count,
+    thinkMs: (pick(random, [10_000, 30_000, 60_000]) * clients) / count,
     valueBytesMax: pick(random, [32, 200, 2000]),
     timeoutMs: pick(random, [500, 1500, 3000]),
     blindShare: random.fraction() * 0.15,
@@ -108,7 +110,7 @@ export function drawConfiguration(seed: number, operations?: number): Configurat
     driftPpmMax: pick(random, [0, 200, 500]),
     wallOffsetMsMax: pick(random, [0, 100, 1500]),
     faults,
-    faultEveryMs: pick(random, [300, 1500, 5000]),
+    faultEveryMs: pick(random, [500, 2000, 5000]),
     faultLastsMs: pick(random, [200, 2000, 8000]),
   }
 }
