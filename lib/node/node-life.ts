@@ -284,6 +284,9 @@ export class NodeLife {
   }
 
   #serve(message: Request, caller: Caller, respond: (answer: Response | Refusal) => void): void {
+    if (caller.role === 'client' && !clientRequests.has(message.type)) {
+      return respond(refusal('forbidden', `${message.type} is for members of the cluster, not for clients`))
+    }
     if (isDataRequest(message)) {
       const serving = this.#serving
       if (serving === undefined) return respond(refusal('no-layout', this.#notServingBecause()))
@@ -710,6 +713,9 @@ const dataRequests: ReadonlySet<Request['type']> = new Set<DataRequest['type']>(
   'pull-partition',
   'explain-replica',
 ])
+
+/** What an embedded client may ask; everything else could change a replica or the member list. */
+const clientRequests: ReadonlySet<Request['type']> = new Set(['coordinate', 'discover'])
 
 function isDataRequest(message: Request): message is DataRequest {
   return dataRequests.has(message.type)
