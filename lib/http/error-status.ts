@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../vocabulary/errors.ts'
 
-export interface ErrorPage {
+interface ErrorPage {
   readonly status: number
   /** What kind of thing went wrong; the same for every error of its code. */
   readonly title: string

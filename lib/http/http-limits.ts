@@ -1,4 +1,4 @@
-import { valueBytesMax } from '../vocabulary/limits.ts'
+import { timeoutMsMax, valueBytesMax } from '../vocabulary/limits.ts'
 
 /** The bounds of one HTTP server. Reaching one is an ordinary answer. */
 export interface HttpLimits {
@@ -10,6 +10,8 @@ export interface HttpLimits {
   readonly headersTimeoutMs: number
   /** How long a whole request with its body may take to arrive; 408 and the end of the connection beyond. */
   readonly requestTimeoutMs: number
+  /** How long nothing may move on a connection while a request is being answered, in either direction; then it is cut. */
+  readonly stalledTimeoutMs: number
   /** How long an idle connection is kept. */
   readonly keepAliveTimeoutMs: number
   /** How often connections are compared with these timeouts. */
@@ -27,6 +29,7 @@ export const httpLimitsDefault: HttpLimits = {
   connectionsMax: 10_000,
   headersTimeoutMs: 20_000,
   requestTimeoutMs: 120_000,
+  stalledTimeoutMs: 2 * timeoutMsMax,
   keepAliveTimeoutMs: 65_000,
   connectionsCheckMs: 2_000,
   bodiesBytesMax: 32 * valueBytesMax,

@@ -71,9 +71,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     rewriteUrl: (request) => routingPath(request.url ?? '/'),
     genReqId: () => '',
     exposeHeadRoutes: false,
+    connectionTimeout: limits.stalledTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
     http: {
+      // A request without Host is refused by its route, with a problem.
+      requireHostHeader: false,
       maxHeaderSize: limits.headerBytesMax,
       headersTimeout: limits.headersTimeoutMs,
       connectionsCheckingInterval: limits.connectionsCheckMs,
@@ -127,6 +130,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         server.once('error', refused)
         server.listen({ host: endpoint.host, port: endpoint.port }, () => {
           server.removeListener('error', refused)
+          // Accepting can fail later, for want of file descriptors: that is no reason to end the process.
+          server.on('error', (error) => options.log.error({ error }, 'the HTTP server could not accept a connection'))
           const bound = server.address()
           if (bound !== null && typeof bound === 'object') address = formatEndpoint(bound.address, bound.port)
           done(undefined)

@@ -21,8 +21,8 @@ export function guardSockets(server: Server, edge: Edge): void {
     }
     edge.httpMetrics.malformed.add(1)
     const { status, problem } = describe(error)
-    const body = JSON.stringify(problemOf(problem, edge.requestIds.next(), status))
-    socket.end(responseText(status, body))
+    const requestId = edge.requestIds.next()
+    socket.end(responseText(status, requestId, JSON.stringify(problemOf(problem, requestId, status))))
   })
   // Without a listener Node invites every body at once; `readValueBody` does it after the checks.
   server.on('checkContinue', (incoming, outgoing) => {
@@ -41,7 +41,7 @@ function describe(error: ClientError): { readonly status: number; readonly probl
   }
 }
 
-function responseText(status: number, body: string): string {
+function responseText(status: number, requestId: string, body: string): string {
   const reasons: Readonly<Record<number, string>> = {
     400: 'Bad Request',
     408: 'Request Timeout',
@@ -52,6 +52,7 @@ function responseText(status: number, body: string): string {
     `Content-Type: ${problemMediaType}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Cache-Control: no-store',
+    `X-Request-Id: ${requestId}`,
     'X-Content-Type-Options: nosniff',
     'Connection: close',
   ]

@@ -39,7 +39,7 @@ export interface OpenApiDocument {
 }
 
 /** Every request can meet these. */
-const commonErrors: readonly ErrorCode[] = ['invalid-parameter', 'internal']
+const commonErrors: readonly ErrorCode[] = ['invalid-parameter', 'invalid-header', 'internal']
 
 /** OpenAPI describes these by media types, and ignores them as parameters. */
 const negotiationHeaders = ['Accept', 'Content-Type', 'Authorization']

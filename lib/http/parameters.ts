@@ -6,7 +6,7 @@ import type { Parameter } from './query.ts'
 const quorumWords = ['one', 'quorum', 'all'] as const
 
 /** How many answers or acks: a count or a word. Whether the count is above N only the layout knows. */
-export function quorumParameter(description: string, least: 0 | 1, fallback: QuorumLevel): Parameter<QuorumLevel> {
+function quorumParameter(description: string, least: 0 | 1, fallback: QuorumLevel): Parameter<QuorumLevel> {
   return {
     description,
     schema: {

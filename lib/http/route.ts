@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
-import type { ErrorCode } from '../vocabulary/errors.ts'
+import { type ErrorCode, InvalidHeader } from '../vocabulary/errors.ts'
 import type { Edge } from './edge.ts'
-import { Exchange } from './exchange.ts'
+import { Exchange, type Incoming } from './exchange.ts'
 import type { JsonSchema } from './json-schema.ts'
 import type { Parameters } from './query.ts'
 import { routingPathOfTemplate } from './target.ts'
 
-export type Method = 'GET' | 'HEAD' | 'PUT' | 'DELETE'
+type Method = 'GET' | 'HEAD' | 'PUT' | 'DELETE'
 
 export interface HeaderDeclaration {
   readonly description: string
@@ -58,12 +58,20 @@ function mount(app: FastifyInstance, edge: Edge, route: Route): void {
       reply.hijack()
       const exchange = new Exchange(edge, operation, request.raw, reply.raw, request.originalUrl)
       try {
+        requireHost(request.raw)
         route.answer(exchange)
       } catch (error) {
         exchange.fail(error)
       }
     },
   })
+}
+
+/** RFC 9112, 3.2. */
+function requireHost(incoming: Incoming): void {
+  if (incoming.headers.host === undefined && incoming.httpVersionMinor > 0) {
+    throw new InvalidHeader('the header Host is missing')
+  }
 }
 
 /** The same request without the body of its answer. */

@@ -3,7 +3,7 @@ import { hlcTicksPerMs } from '../protocol/clock/hlc.ts'
 import { array, type JsonSchema, object, optional, record, text } from './json-schema.ts'
 
 /** A sibling as JSON shows it. The value is a string when its bytes are UTF-8, else base64. */
-export interface SiblingView {
+interface SiblingView {
   readonly value?: string
   readonly valueBase64?: string
   readonly contentType: string

@@ -1,5 +1,9 @@
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { errorPages } from '../../lib/http/error-status.ts'
+import { httpMetricDeclarations } from '../../lib/http/http-metrics.ts'
 import type { JsonSchema } from '../../lib/http/json-schema.ts'
 import type { OpenApiOperation } from '../../lib/http/openapi.ts'
 import { resources } from '../../lib/http/resources.ts'
@@ -125,6 +129,36 @@ t.test('every error code has one status', async (t) => {
     504: ['deadline-exceeded'],
   })
 })
+
+t.test('docs/http-api.md names every request, parameter, header, code and metric', async (t) => {
+  const guide = readFileSync(guidePath(), 'utf8')
+  for (const { path, method, operation } of operations()) {
+    if (method === 'head') continue
+    const isShown = guide.includes(`${method.toUpperCase()} ${path}`) || guide.includes(curlOf(method, path))
+    t.ok(isShown, `${method} ${path}`)
+    for (const parameter of operation.parameters) {
+      if (parameter.in === 'path') continue
+      t.match(guide, new RegExp(`\\b${parameter.name.replace('*', '\\*')}`), `${method} ${path} ${parameter.name}`)
+    }
+    for (const response of Object.values(operation.responses)) {
+      for (const name of Object.keys(response.headers)) t.ok(guide.includes(name), `${method} ${path} answers ${name}`)
+    }
+  }
+  for (const code of Object.keys(errorPages)) t.ok(guide.includes(`\`${code}\``), code)
+  for (const { name } of Object.values(httpMetricDeclarations)) t.ok(guide.includes(name), name)
+})
+
+/** The tests run compiled, from another directory than the sources: the guide is beside `package.json`. */
+function guidePath(): string {
+  let directory = realpathSync(fileURLToPath(new URL('.', import.meta.url)))
+  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory)
+  return join(dirname(realpathSync(join(directory, 'package.json'))), 'docs', 'http-api.md')
+}
+
+function curlOf(method: string, path: string): string {
+  const url = `http://127.0.0.1:7070${path.replace('{bucket}', 'carts').replace('{key}', 'ada')}`
+  return method === 'get' ? url : `curl -i -X ${method.toUpperCase()} ${url}`
+}
 
 function operations(): { readonly path: string; readonly method: string; readonly operation: OpenApiOperation }[] {
   return Object.entries(openApi.paths).flatMap(([path, methods]) =>

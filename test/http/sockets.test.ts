@@ -41,6 +41,12 @@ t.test('what is not HTTP is answered with a problem, and the connection ends', a
   t.equal((await ask('/livez')).status, 200, 'others are served on')
 })
 
+t.test('a request without Host is refused, except in HTTP/1.0', async (t) => {
+  const { raw } = await serve(t)
+  t.match(await raw('GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n'), /^HTTP\/1.1 400 .*"code":"invalid-header"/s)
+  t.match(await raw('GET /livez HTTP/1.0\r\n\r\n'), /^HTTP\/1.1 200 /)
+})
+
 t.test('nearly 64 KiB of headers are room enough', async (t) => {
   const { ask, node } = await serve(t)
   const context = 'c'.repeat(60_000)
@@ -206,6 +212,17 @@ t.test('a connection', async (t) => {
 })
 
 t.test('bounds', async (t) => {
+  await t.test('on standing still: a client that takes nothing is cut off', async (t) => {
+    const { node, port } = await serve(t, { stalledTimeoutMs: 100 })
+    node.plant('b', 'large', { value: Buffer.alloc(valueBytesMax) })
+    const socket = net.connect(port, '127.0.0.1')
+    socket.pause()
+    for (let index = 0; index < 4; index += 1) socket.write('GET /v1/kv/b/large HTTP/1.1\r\nHost: a\r\n\r\n')
+    await until(() => node.requests.length > 0)
+    await sleep(300)
+    t.ok((await everythingFrom(socket)).length < valueBytesMax * 4)
+  })
+
   await t.test('on connections: one too many is closed at once, and counted', async (t) => {
     const { port, metrics } = await serve(t, { connectionsMax: 2 })
     const sockets = [net.connect(port, '127.0.0.1'), net.connect(port, '127.0.0.1')]
@@ -293,6 +310,7 @@ async function everythingFrom(socket: net.Socket): Promise<string> {
   const received: Buffer[] = []
   socket.on('data', (chunk) => received.push(chunk))
   socket.on('error', () => {})
+  socket.resume()
   await once(socket, 'close')
   return Buffer.concat(received).toString('latin1')
 }
