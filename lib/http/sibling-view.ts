@@ -1,5 +1,6 @@
+import { writtenAtMs } from '../node/written-at.ts'
 import type { Sibling } from '../protocol/causality/record.ts'
-import { hlcTicksPerMs } from '../protocol/clock/hlc.ts'
+
 import { array, type JsonSchema, object, optional, record, text } from './json-schema.ts'
 
 /** A sibling as JSON shows it. The value is a string when its bytes are UTF-8, else base64. */
@@ -37,7 +38,7 @@ export function viewSibling(sibling: Sibling): SiblingView {
     contentType: sibling.contentType,
     metadata: Object.fromEntries(sibling.metadata),
     etag: siblingEtag(sibling),
-    writtenAt: instant(sibling.hlc / hlcTicksPerMs),
+    writtenAt: instant(writtenAtMs(sibling)),
     ...(sibling.expiresAtMs === undefined ? {} : { expiresAt: instant(sibling.expiresAtMs) }),
   }
 }
