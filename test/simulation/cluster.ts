@@ -80,7 +80,9 @@ export class SimulatedCluster {
       const node = this.node(name)
       if (node === undefined) return [`${name}: does not run`]
       const reasons = node.notReadyBecause().map((reason) => `${name}: ${reason}`)
-      const { recoveringPartitions, state } = node.self()
+      const { id, recoveringPartitions, state } = node.self()
+      const isPart = node.ring()?.nodes.some((one) => one.id === id) === true
+      if (!isPart) reasons.push(`${name}: is no part of the layout`)
       if (recoveringPartitions > 0) reasons.push(`${name}: recovers ${recoveringPartitions} partitions`)
       if (state !== 'serving') reasons.push(`${name}: ${state}`)
       const { members, converged } = node.status()
@@ -98,7 +100,8 @@ export class SimulatedCluster {
 
   #gaveUp(name: string, node: DrivenNode, message: string): void {
     // While a disk refuses, a node may give up; the process ends and somebody starts it again.
-    if (this.world.machine(name).disk.fault === 'none') this.gaveUp.push(`${name}: ${message}`)
+    if (this.world.machine(name).disk.fault === 'none')
+      this.gaveUp.push(`${name} at ${Math.floor(this.world.nowMs)} ms: ${message}`)
     this.world.after(0, () => this.#ended(name, node))
   }
 

@@ -21,6 +21,10 @@ export class Nemesis {
   readonly #victim: string
   #backup: DiskSnapshot | undefined
   #isStopped = false
+  /** While one disk is replaced, nothing else happens. */
+  #isCalm = false
+  /** What was to be undone before the last healing is forgotten. */
+  #healings = 0
   /** How many faults began. */
   begun = 0
 
@@ -40,9 +44,16 @@ export class Nemesis {
   /** No new fault begins, and nothing is broken any more; nodes may still have to recover. */
   heal(): void {
     this.#isStopped = true
+    this.#mendAll()
+    this.#record('heal', {})
+  }
+
+  #mendAll(): void {
+    this.#healings += 1
     const { network } = this.#world
     network.healAll()
-    network.setAll({ ...this.#configuration.links, lossChance: 0, duplicateChance: 0 })
+    const { links } = this.#configuration
+    network.setAll(this.#isStopped ? { ...links, lossChance: 0, duplicateChance: 0 } : links)
     for (const name of this.#cluster.names) {
       const { clock, disk } = this.#world.machine(name)
       this.#world.resume(name)
@@ -54,15 +65,16 @@ export class Nemesis {
       if (isHurt) this.#cluster.crash(name, 'kill')
       this.#cluster.start(name)
     }
-    this.#record('heal', {})
   }
 
   #wait(): void {
     const delayMs = this.#configuration.faultEveryMs * 2 * this.#random.fraction()
     this.#world.after(delayMs, () => {
       if (this.#isStopped) return
-      this.begun += 1
-      this.#begin(pick(this.#random, this.#configuration.faults))
+      if (!this.#isCalm) {
+        this.begun += 1
+        this.#begin(pick(this.#random, this.#configuration.faults))
+      }
       this.#wait()
     })
   }
@@ -127,11 +139,7 @@ export class Nemesis {
           this.#startLater(name)
         })
       case 'wipe':
-        this.#cluster.crash(this.#victim, 'kill')
-        this.#world.machine(this.#victim).disk.wipe()
-        this.#backup = undefined
-        this.#record(kind, this.#victim)
-        return this.#startLater(this.#victim)
+        return this.#wipe()
       case 'roll-back':
         return this.#rollBack()
       case 'flip-bit': {
@@ -141,6 +149,33 @@ export class Nemesis {
         return this.#startLater(this.#victim)
       }
     }
+  }
+
+  /**
+   * A disk is replaced by an empty one while everybody else is well, and nothing else happens until its node has brought
+   * its data back: who else would know what the disk held?
+   */
+  #wipe(): void {
+    this.#isCalm = true
+    this.#mendAll()
+    this.#whenWhole(() => {
+      this.#cluster.crash(this.#victim, 'kill')
+      this.#world.machine(this.#victim).disk.wipe()
+      this.#backup = undefined
+      this.#record('wipe', this.#victim)
+      this.#startLater(this.#victim)
+      this.#world.after(1000, () =>
+        this.#whenWhole(() => {
+          this.#isCalm = false
+        }),
+      )
+    })
+  }
+
+  #whenWhole(callback: () => void): void {
+    if (this.#isStopped) return
+    if (this.#cluster.unreadiness().length === 0) callback()
+    else this.#world.after(500, () => this.#whenWhole(callback))
   }
 
   /** First a backup is taken, of a running store or of one that was stopped in good order; the next time it is put back. */
@@ -199,16 +234,18 @@ export class Nemesis {
 
   #startLater(name: string, leastMs = 0): void {
     const delayMs = leastMs + this.#configuration.faultLastsMs * (0.2 + 1.3 * this.#random.fraction())
+    const healings = this.#healings
     this.#world.after(delayMs, () => {
-      // After the healing everybody runs already.
-      if (!this.#isStopped) this.#cluster.start(name)
+      // After a healing everybody runs already.
+      if (this.#healings === healings) this.#cluster.start(name)
     })
   }
 
   #later(undo: () => void): void {
     const delayMs = this.#configuration.faultLastsMs * (0.2 + 1.3 * this.#random.fraction())
+    const healings = this.#healings
     this.#world.after(delayMs, () => {
-      if (!this.#isStopped) undo()
+      if (this.#healings === healings) undo()
     })
   }
 

@@ -1,10 +1,12 @@
 import { World } from '../../lib/simulator/world.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
+import type { Key } from '../../lib/vocabulary/key.ts'
 import { checkAcknowledgedWrites } from './check-acknowledged-writes.ts'
 import { checkContexts } from './check-contexts.ts'
 import type { Violation } from './check-result.ts'
 import {
   ask,
+  bucket,
   getRequest,
   keyName,
   SimulatedClient,
@@ -127,6 +129,7 @@ class Run {
     if (!isDone) this.report('clients-hang', 'a client never got an answer, nor its own timeout')
     this.#nemesis.heal()
     if (!this.#awaitReady('cluster-did-not-recover', recoverLimitMs)) return
+    this.#scrub()
     this.#world.run(quiesceMs)
     this.#finish()
   }
@@ -167,6 +170,16 @@ class Run {
     }
     this.report(check, `after ${limitMs / 1000} s: ${reasons.join('; ')}`)
     return false
+  }
+
+  /** Every copy is looked at once: a damaged one is found when it is read, and healed. */
+  #scrub(): void {
+    for (const name of this.#cluster.names) {
+      const node = this.#cluster.node(name)
+      for (let number = 0; number < this.#configuration.keys; number += 1) {
+        this.#world.inProcess(name, () => node?.replica(bucket, keyName(number) as Key, () => {}))
+      }
+    }
   }
 
   /** Everything is whole again: every operation succeeds, and every coordinator reads the same, from all owners. */
