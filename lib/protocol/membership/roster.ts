@@ -160,10 +160,7 @@ export class Roster {
   objectionTo(header: PacketHeader): MemberUpdate | undefined {
     const entry = this.#table.get(header.from)
     if (entry === undefined || header.startNumber > entry.member.startNumber) return undefined
-    if (header.startNumber === entry.member.startNumber) {
-      if (entry.member.state === 'alive') return undefined
-      if (entry.member.state === 'suspect' && header.incarnation > entry.member.incarnation) return undefined
-    }
+    if (header.startNumber === entry.member.startNumber && entry.member.state === 'alive') return undefined
     return this.#claimOn(entry)
   }
 
@@ -208,8 +205,13 @@ export class Roster {
       this.#raiseAbove(claim.startNumber)
       return
     }
+    if (claim.incarnation < own.incarnation) {
+      // Somebody missed our objection, and nothing else would tell it again.
+      if (claim.state === 'suspect') this.#outbox.announce(this.#ownUpdate())
+      return
+    }
     const isTold = claim.state === 'alive' && isSameMetadata(claim.metadata, own.metadata)
-    if (claim.incarnation < own.incarnation || (claim.incarnation === own.incarnation && isTold)) return
+    if (claim.incarnation === own.incarnation && isTold) return
     this.#health.change(+1)
     this.#outbox.log('warn', 'refutes a claim about this node', {
       claimed: claim.state,

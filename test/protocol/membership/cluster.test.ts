@@ -14,7 +14,7 @@ t.test('an update, among 30 nodes while every tenth datagram is lost', async (t)
   t.test('is everywhere in the end, always, with exchanges of whole lists', async (t) => {
     const cluster = formed({ seed: 12, nodes: 30 })
     cluster.lossRate = 0.3
-    const spreadMs = spreadTimes(cluster, 100, 180_000)
+    const spreadMs = spreadTimes(cluster, 50, 180_000)
     t.ok(spreadMs.every(Number.isFinite), `slowest: ${percentile(spreadMs, 1)} ms`)
   })
 })
@@ -145,14 +145,17 @@ t.test('after any storm of pauses, deaths, restarts and partitions all agree', a
     storm(cluster, seed)
     cluster.heal()
     cluster.lossRate = 0.05
+    // The last pause ends, and what it led to.
+    cluster.run(40_000)
     // A dead member is tried every 30 s by each of the living; suspicions last up to 24 s.
-    const agree = () => allAgree(cluster)
     t.ok(
-      cluster.runUntil(agree, 180_000),
+      cluster.runUntil(() => allAgree(cluster), 180_000),
       `seed ${seed}: ${cluster.nodes.map(({ isKilled }) => (isKilled ? 'dead' : 'runs'))}`,
     )
+    const since = cluster.changes.length
     cluster.run(60_000)
-    t.ok(agree(), `seed ${seed}: and go on agreeing`)
+    const deaths = cluster.changes.slice(since).filter(({ after }) => after?.state === 'dead')
+    t.same(deaths, [], `seed ${seed}: and nobody is declared dead any more`)
   }
 })
 

@@ -194,9 +194,12 @@ t.test('an accusation of this node', async (t) => {
     t.equal(one.machine.health(), 1)
     t.ok(one.pass(300).told(0).includes('alive/7/5'))
   })
-  t.test('below our incarnation is old', async (t) => {
-    const one = new OneMachine().gossip(1, claim(0, 'suspect', 7, 4, 1)).gossip(2, claim(0, 'suspect', 7, 4, 2))
+  t.test('below our incarnation is old; but whoever still holds it is told again', async (t) => {
+    const one = new OneMachine().withPeers(2).gossip(1, claim(0, 'suspect', 7, 4, 1))
+    one.passAnswered(5000)
+    one.hear(2, { type: 'probe', sequence: 5, target: nodeId(0) }, [claim(0, 'suspect', 7, 4, 2)])
     t.equal(one.view(0), 'alive/7/5')
+    t.match(one.sent('ack')[0]?.packet.updates, [{ member: { state: 'alive', incarnation: 5 } }])
   })
   t.test('is answered in the very packet that answers the probe it came with', async (t) => {
     const one = new OneMachine().withPeers(3)
