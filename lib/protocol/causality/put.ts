@@ -79,10 +79,16 @@ export function writeRecord(
 }
 
 function survivors(before: KeyRecord, context: CausalContext, added: Sibling | undefined): readonly Sibling[] {
-  const kept = before.siblings.filter((sibling) => !hasSeen(context, sibling.dot))
-  if (added === undefined) return kept
-  let at = kept.length
-  while (at > 0 && compareDots((kept[at - 1] as Sibling).dot, added.dot) > 0) at -= 1
-  kept.splice(at, 0, added)
+  const kept: Sibling[] = []
+  let waiting = added
+  for (const sibling of before.siblings) {
+    if (hasSeen(context, sibling.dot)) continue
+    if (waiting !== undefined && compareDots(sibling.dot, waiting.dot) > 0) {
+      kept.push(waiting)
+      waiting = undefined
+    }
+    kept.push(sibling)
+  }
+  if (waiting !== undefined) kept.push(waiting)
   return kept
 }

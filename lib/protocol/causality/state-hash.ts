@@ -81,7 +81,18 @@ function writeDot(at: number, dot: Dot): number {
 
 /** Length first, so that no two headers run together to the same bytes. */
 function writeText(at: number, text: string): number {
-  const { written } = encoder.encodeInto(text, scratch.subarray(at + 4))
-  view.setUint32(at, written, true)
-  return at + 4 + written
+  const bytes = writeShortAscii(at + 4, text) ?? encoder.encodeInto(text, scratch.subarray(at + 4)).written
+  view.setUint32(at, bytes, true)
+  return at + 4 + bytes
+}
+
+/** Content types are short and ASCII: for those a loop is faster than a call of the encoder. */
+function writeShortAscii(at: number, text: string): number | undefined {
+  if (text.length > 64) return undefined
+  for (let index = 0; index < text.length; index += 1) {
+    const unit = text.charCodeAt(index)
+    if (unit > 127) return undefined
+    scratch[at + index] = unit
+  }
+  return text.length
 }

@@ -111,9 +111,11 @@ export function withDot(vv: VersionVector, dot: Dot): VersionVector {
     if (order >= 0) break
     at += 1
   }
-  const extended = vv.slice()
   const isPresent = at < vv.length && compareActors(vv[at] as Dot, dot) === 0
-  extended.splice(at, isPresent ? 1 : 0, dot)
+  const extended: Dot[] = []
+  for (let index = 0; index < at; index += 1) extended.push(vv[index] as Dot)
+  extended.push(dot)
+  for (let index = isPresent ? at + 1 : at; index < vv.length; index += 1) extended.push(vv[index] as Dot)
   return extended
 }
 
