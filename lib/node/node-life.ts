@@ -448,19 +448,6 @@ export class NodeLife {
   // What happens
 
   #memberChanged(before: Member | undefined, after: Member | undefined): void {
-    const { log } = this.#ports
-    if (before?.state !== after?.state) {
-      const member = after ?? before
-      log.info(
-        {
-          node: member?.metadata.name,
-          id: member?.id,
-          from: before?.state ?? 'unknown',
-          to: after?.state ?? 'forgotten',
-        },
-        `${member?.metadata.name ?? 'a member'} is ${after?.state ?? 'forgotten'}`,
-      )
-    }
     if (after === undefined && before !== undefined) this.#peers?.forget(before.id)
     const { membership, layout } = this
     if (membership === undefined || layout === undefined) return

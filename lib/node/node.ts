@@ -43,6 +43,8 @@ export class StarlingNode implements NodeApi {
   #storeFailure: string | undefined
   #reopenMs = reopenMsMin
   #isStopping = false
+  /** What follows the life that is being closed. */
+  #onClosed: (() => void) | undefined
   #http: Endpoint | undefined
   #onFatal: ((problem: StartProblem) => void) | undefined
 
@@ -107,12 +109,13 @@ export class StarlingNode implements NodeApi {
     this.#isStopping = true
     const life = this.#life
     const close = (): void => {
-      this.#life = undefined
       this.#ports.directory.close()
       done()
     }
-    if (life === undefined) close()
-    else life.stop(close)
+    if (life !== undefined) this.#close(life, 'cleanly', close)
+    else if (this.#onClosed === undefined) close()
+    // A life is being closed for another reason: what was to follow it is dropped.
+    else this.#onClosed = close
   }
 
   get peer(): Endpoint {
@@ -220,23 +223,36 @@ export class StarlingNode implements NodeApi {
     })
   }
 
+  /** Ends a life for one reason only: whatever else it reports from now on is ignored. */
+  #close(life: NodeLife, how: 'cleanly' | 'at once', next: () => void): void {
+    this.#life = undefined
+    this.#onClosed = next
+    const closed = (): void => {
+      const follow = this.#onClosed
+      this.#onClosed = undefined
+      follow?.()
+    }
+    if (how === 'cleanly') life.stop(closed)
+    else life.abandon(closed)
+  }
+
   #end(life: NodeLife, problem: StartProblem): void {
     if (life !== this.#life) return
+    this.#close(life, 'at once', () => this.#giveUp(problem))
+  }
+
+  #giveUp(problem: StartProblem): void {
     this.#isStopping = true
-    this.#life = undefined
-    life.abandon(() => {
-      this.#ports.directory.close()
-      this.#onFatal?.(problem)
-    })
+    this.#ports.directory.close()
+    this.#onFatal?.(problem)
   }
 
   /** A handle that failed acknowledges nothing more: close it, and go on as after an unclean stop. */
   #reopen(life: NodeLife, reason: string, isMarked: boolean): void {
     if (life !== this.#life) return
     this.#storeFailure = reason
-    this.#life = undefined
     const { identity } = life
-    life.abandon(() => {
+    this.#close(life, 'at once', () => {
       // Without the mark the next start could not know that the store may have lost something: stay down, refusing all.
       if (isMarked) this.#reopenLater({ ...identity, isCleanlyStopped: false })
     })
@@ -272,8 +288,7 @@ export class StarlingNode implements NodeApi {
       { id, was: life.identity.id },
       'a dead member of the cluster has the name of this node: resuming its identity, its data is read from the others',
     )
-    life.stop(() => {
-      if (this.#isStopping) return
+    this.#close(life, 'cleanly', () => {
       const identity: Identity = {
         ...life.identity,
         id,
@@ -286,10 +301,7 @@ export class StarlingNode implements NodeApi {
       }
       writeIdentity(this.#ports.directory, identity)
       this.#live(identity, false, (problem) => {
-        if (problem === undefined) return
-        this.#isStopping = true
-        this.#ports.directory.close()
-        this.#onFatal?.(problem)
+        if (problem !== undefined) this.#giveUp(problem)
       })
     })
   }
