@@ -46,6 +46,7 @@ function documentRoute(
     method: 'GET',
     path,
     operation,
+    countedAs: 'docs',
     summary,
     query: noQuery.parameters,
     responses: {

@@ -4,7 +4,7 @@ import type { CounterCell, HistogramCell, MetricDeclaration, Metrics } from '../
 export const httpMetricDeclarations = {
   requests: {
     name: 'starling_requests_total',
-    help: 'Requests answered, by operation and by how they ended: ok, siblings, not-found, not-modified, aborted, or an error code.',
+    help: 'Requests answered, by operation (HEAD counts as its GET) and by how they ended: ok, siblings, not-found, not-modified, aborted, or an error code.',
     labels: ['operation', 'outcome'],
   },
   seconds: {
@@ -30,11 +30,13 @@ export const httpMetricDeclarations = {
 export class OperationMetrics {
   readonly #outcomeCells = new Map<string, CounterCell>()
   readonly #cellOf: (outcome: string) => CounterCell
-  readonly #seconds: HistogramCell
+  readonly #secondsCell: () => HistogramCell
+  /** Made with the first request: an operation that nobody uses has no time series. */
+  #seconds: HistogramCell | undefined
 
-  constructor(cellOf: (outcome: string) => CounterCell, seconds: HistogramCell) {
+  constructor(cellOf: (outcome: string) => CounterCell, secondsCell: () => HistogramCell) {
     this.#cellOf = cellOf
-    this.#seconds = seconds
+    this.#secondsCell = secondsCell
   }
 
   /** Outcomes are a closed set of words, so that the number of time series is bounded. */
@@ -45,6 +47,7 @@ export class OperationMetrics {
       this.#outcomeCells.set(outcome, cell)
     }
     cell.add(1)
+    this.#seconds ??= this.#secondsCell()
     this.#seconds.observe(seconds)
   }
 }
@@ -66,7 +69,11 @@ export function declareHttpMetrics(
   metrics.gauge(httpMetricDeclarations.connections, readings.connections)
   metrics.gauge(httpMetricDeclarations.bodiesBytes, readings.bodiesBytes)
   return {
-    operation: (name) => new OperationMetrics((outcome) => requests(name, outcome), seconds(name)),
+    operation: (name) =>
+      new OperationMetrics(
+        (outcome) => requests(name, outcome),
+        () => seconds(name),
+      ),
     connectionsRefused: metrics.counter(httpMetricDeclarations.connectionsRefused)(),
     malformed: metrics.counter(httpMetricDeclarations.malformed)(),
     requestBytes: metrics.counter(httpMetricDeclarations.requestBytes)(),

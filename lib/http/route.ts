@@ -25,8 +25,10 @@ export interface Route {
   readonly method: Method
   /** With names in braces: `/v1/kv/{bucket}/{key}`. */
   readonly path: string
-  /** What metrics and the document call it. */
+  /** What the document calls it. */
   readonly operation: string
+  /** What metrics call it, if not the same: few words, so that there are few time series. */
+  readonly countedAs?: string
   readonly summary: string
   readonly description?: string
   readonly query: Parameters
@@ -50,7 +52,7 @@ export function plugin(edge: Edge, routes: readonly Route[]) {
 }
 
 function mount(app: FastifyInstance, edge: Edge, route: Route): void {
-  const operation = edge.httpMetrics.operation(route.operation)
+  const operation = edge.httpMetrics.operation(route.countedAs ?? route.operation)
   app.route({
     method: route.method,
     url: routingPathOfTemplate(route.path),
@@ -83,7 +85,8 @@ export function headOf(route: Route): Route {
   return {
     ...route,
     method: 'HEAD',
-    operation: route.operation === 'get' ? 'head' : `head-${route.operation}`,
+    countedAs: route.countedAs ?? route.operation,
+    operation: `head-${route.operation}`,
     summary: `${route.summary} Headers only.`,
     responses,
     answer: (exchange) => route.answer(exchange),

@@ -579,10 +579,10 @@ t.test('requests are counted by operation and outcome', async (t) => {
     'starling_requests_total{operation="get",outcome="ok"}': 1,
     'starling_requests_total{operation="get",outcome="siblings"}': 1,
     'starling_requests_total{operation="get",outcome="not-found"}': 1,
-    'starling_requests_total{operation="head",outcome="not-modified"}': 1,
+    'starling_requests_total{operation="get",outcome="not-modified"}': 1,
     'starling_requests_total{operation="delete",outcome="quorum-unavailable"}': 1,
     'starling_requests_total{operation="unknown",outcome="unknown-route"}': 1,
-    'starling_request_seconds{operation="get"}': 3,
+    'starling_request_seconds{operation="get"}': 4,
     starling_http_request_body_bytes_total: 8,
     starling_http_bodies_bytes: 0,
   }
