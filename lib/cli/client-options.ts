@@ -11,7 +11,7 @@ export interface ClientOptions {
   readonly timeout?: number
 }
 
-export const endpointDefault = 'http://127.0.0.1:7070'
+const endpointDefault = 'http://127.0.0.1:7070'
 
 export function addClientOptions(command: Command): Command {
   return command

@@ -50,9 +50,10 @@ function describe(error: unknown): Description {
     return { message: error.message, code: error.code, aftermath: error.aftermath, hint: error.hint }
   if (error instanceof UsageError) return { message: error.message, code: 'usage', hint: error.hint }
   if (error instanceof Error) {
-    const { code } = error as { readonly code?: unknown }
-    // A system's error says all in its message; of anything else only the stack is of use.
-    if (typeof code === 'string') return { message: error.message, code }
+    const { code, hint } = error as { readonly code?: unknown; readonly hint?: unknown }
+    // A system's error, or a node's reason not to start, says all; of anything else only the stack is of use.
+    if (typeof code === 'string')
+      return { message: `${error.message} (${code})`, code, hint: typeof hint === 'string' ? hint : undefined }
     return {
       message: error.stack ?? error.message,
       code: 'internal',

@@ -52,7 +52,7 @@ export async function ringBalance(options: ClientOptions & WatchOptions): Promis
 }
 
 /** What each node holds against what its weight says it should. */
-export function balanceOf(ring: RingView) {
+function balanceOf(ring: RingView) {
   const held = ring.nodes.map(() => 0)
   for (const owners of ring.partitions) for (const owner of owners) held[owner] = (held[owner] ?? 0) + 1
   const copies = held.reduce((sum, count) => sum + count, 0)

@@ -11,24 +11,23 @@ export function addSettingOptions(command: Command): Command {
   for (const name of settingNames) {
     const { flag, kind, help, defaultText }: Setting<unknown> = settingsSchema[name]
     const value = kind.placeholder === '' ? ' [true|false]' : ` <${kind.placeholder}>`
-    const option = new Option(`--${flag}${value}`, `${help} (default: ${defaultText})`)
-    command.addOption(kind.placeholder === '' ? option.preset('true') : option)
+    command.addOption(new Option(`--${flag}${value}`, `${help} (default: ${defaultText})`))
   }
   return command
 }
 
 /** The settings that these flags, the environment and the file give. */
 export function readSettings(options: Readonly<Record<string, unknown>>): ResolvedSettings {
-  const flags: Record<string, string> = {}
+  const flags: Record<string, string | true> = {}
   for (const name of settingNames) {
     const given = options[name]
-    if (typeof given === 'string') flags[settingsSchema[name].flag] = given
+    if (typeof given === 'string' || given === true) flags[settingsSchema[name].flag] = given
   }
-  return resolveSettings({ flags, env: process.env, tomlText: readSettingsFile(flags.config) })
+  return resolveSettings({ flags, env: process.env, tomlText: readSettingsFile(options.config) })
 }
 
-function readSettingsFile(fromFlag: string | undefined): string | undefined {
-  const named = fromFlag ?? (process.env[settingsSchema.config.env] || undefined)
+function readSettingsFile(fromFlag: unknown): string | undefined {
+  const named = typeof fromFlag === 'string' ? fromFlag : process.env[settingsSchema.config.env] || undefined
   try {
     return readFileSync(named ?? fileDefault, 'utf8')
   } catch (error) {

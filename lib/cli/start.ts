@@ -1,5 +1,5 @@
-import { exitCode } from './exit-code.ts'
-import { note, writeJson } from './output.ts'
+import { exitCode, exitCodeOf } from './exit-code.ts'
+import { note, reportError, writeJson } from './output.ts'
 import { readSettings } from './settings-options.ts'
 
 /**
@@ -19,16 +19,19 @@ export async function start(options: Readonly<Record<string, unknown>>): Promise
   }
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
-
-  const node = await startNode(settings)
-  stop = () => node.stop()
-  // Asked to stop while it was starting.
-  if (signals > 0) void node.stop()
-  const { id, http, peer } = node
-  if (options.json === true) await writeJson('Node', { id, http, peer, pid: process.pid })
-  else
-    note(`starling: node ${id} serves HTTP on ${http ?? 'no address'} and peers on ${peer}; SIGTERM or Ctrl-C stops it`)
-  await node.stopped
-  // A timer or socket that someone forgot must not keep a stopped node's process.
-  process.exit(exitCode.done)
+  try {
+    const node = await startNode(settings)
+    stop = () => node.stop()
+    // Asked to stop while it was starting.
+    if (signals > 0) void node.stop()
+    const { id, http, peer } = node
+    if (options.json === true) await writeJson('Node', { id, http, peer, pid: process.pid })
+    else note(`starling: node ${id} serves HTTP at ${http} and peers at ${peer}; SIGTERM or Ctrl-C stops it`)
+    await node.stopped
+    process.exit(exitCode.done)
+  } catch (error) {
+    reportError(error, options.json === true)
+    // What the node left open must not keep a process alive that serves nobody.
+    process.exit(exitCodeOf(error))
+  }
 }

@@ -5,13 +5,13 @@ import { parseWhole } from './client-options.ts'
 import { note, reportError, writeData } from './output.ts'
 
 export interface WatchOptions {
-  /** Seconds between two looks. */
-  readonly watch?: number
+  /** Seconds between two looks; `true` is the default. */
+  readonly watch?: number | true
   readonly json?: boolean
 }
 
 export function addWatchOption(command: Command): Command {
-  const option = new Option('--watch [SECONDS]', 'repaint until interrupted').preset('1')
+  const option = new Option('--watch [SECONDS]', 'show again and again until interrupted (default: every second)')
   return command.addOption(option.argParser((text) => parseWhole(text, 1, 3600)))
 }
 
@@ -21,6 +21,7 @@ export function addWatchOption(command: Command): Command {
  */
 export async function showOrWatch(options: WatchOptions, show: () => Promise<void>): Promise<void> {
   if (options.watch === undefined) return show()
+  const seconds = options.watch === true ? 1 : options.watch
   for (;;) {
     if (process.stdout.isTTY && options.json !== true) await writeData('\x1b[H\x1b[2J')
     try {
@@ -29,7 +30,7 @@ export async function showOrWatch(options: WatchOptions, show: () => Promise<voi
       if (!(error instanceof StarlingError)) throw error
       reportError(error, options.json === true)
     }
-    if (process.stdout.isTTY && options.json !== true) note(`every ${options.watch} s; Ctrl-C ends`)
-    await sleep(options.watch * 1000)
+    if (process.stdout.isTTY && options.json !== true) note(`every ${seconds} s; Ctrl-C ends`)
+    await sleep(seconds * 1000)
   }
 }

@@ -51,7 +51,7 @@ export interface ExplainedOwner {
   readonly dots: readonly { readonly writtenAtMs?: number; readonly writtenBy?: string }[]
 }
 
-export type MemberState = 'alive' | 'suspect' | 'dead' | 'left'
+type MemberState = 'alive' | 'suspect' | 'dead' | 'left'
 
 export interface ClusterStatus {
   readonly cluster: string
@@ -87,7 +87,7 @@ export interface RingView {
   readonly partitions: readonly (readonly number[])[]
 }
 
-export interface RingNode {
+interface RingNode {
   readonly id: string
   readonly name: string
   readonly zone: string

@@ -28,7 +28,7 @@ export interface ListEntry {
 }
 
 /** The last line of a page: without it the page was cut. */
-export interface ListEnd {
+interface ListEnd {
   readonly end: true
   readonly count: number
   /** Where the next page begins; null at the end. Good at any node. */

@@ -44,6 +44,6 @@ function isWildcard(host: string): boolean {
 }
 
 /** A name other than localhost may resolve to anything, so it counts as beyond loopback. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || /^(::ffff:)?127(\.\d{1,3}){3}$/i.test(host) || /^(0*:)+0*1$/.test(host)
 }

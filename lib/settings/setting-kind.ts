@@ -3,7 +3,7 @@ import { type Endpoint, parseEndpoint, toEndpoint } from '../vocabulary/ids.ts'
 /** A setting as it was written: text from a flag or a variable, a value of TOML from the file. */
 export type RawSetting = string | number | boolean | readonly RawSetting[]
 
-export type Parsed<Value> =
+type Parsed<Value> =
   | { readonly ok: true; readonly value: Value }
   /** Completes the sentence `--flag "..." ...`. */
   | { readonly ok: false; readonly problem: string }

@@ -32,7 +32,7 @@ t.test('config tells each value and where it came from', async (t) => {
   writeFileSync(file, 'zone = "a"\nweight = 2\n')
   const env = { STARLING_NAME: 'ada', STARLING_PORT: 'tcp' }
   const [asked, wrong, refused, missing] = await Promise.all([
-    starling(['config', '--json', '--config', file, '--weight', '3'], { env }),
+    starling(['config', '--json', '--config', file, '--insecure', '--weight', '3'], { env }),
     starling(['config', '--wieght', '3']),
     starling(['config', '--json', '--http', '0.0.0.0:7070', '--insecure']),
     starling(['config', '--config', join(directory, 'none.toml')]),
@@ -40,7 +40,7 @@ t.test('config tells each value and where it came from', async (t) => {
   const { settings } = json(asked) as { settings: { name: string; value: unknown; source: string }[] }
   const found = Object.fromEntries(settings.map(({ name, value, source }) => [name, [value, source]]))
   t.match(found, { zone: ['a', 'file'], weight: [3, 'flag'], name: ['ada', 'environment'] })
-  t.match(found, { cluster: ['starling', 'default'] })
+  t.match(found, { cluster: ['starling', 'default'], insecure: [true, 'flag'] })
   t.match(asked.stderr, /STARLING_PORT is ignored/)
   t.equal(wrong.code, 2)
   t.match(wrong.stderr, /nearest known one is --weight/)
@@ -154,7 +154,7 @@ t.test('--watch shows again and again, and survives a node that cannot be asked'
   answerOperations(node)
   let asked = 0
   node.trouble = () => (asked++ === 0 ? 'refuse' : undefined)
-  const child = spawnStarling(['cluster', 'status', '--watch', '1', '--json', '--endpoint', node.url])
+  const child = spawnStarling(['cluster', 'status', '--watch', '--json', '--endpoint', node.url])
   const errors = buffer(child.stderr as NodeJS.ReadableStream)
   await new Promise<void>((resolve) => child.stdout?.once('data', () => resolve()))
   child.kill('SIGTERM')

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { formatProgress } from '../../lib/cli/import/progress-bar.ts'
 import type { FakeNode, Trouble } from '../http-client/fixtures/fake-node.ts'
 import { directory, json, starling, started, text } from './fixtures/run-starling.ts'
 
@@ -94,6 +95,12 @@ t.test('import stops when a record cannot be brought in, and says where', async 
   const limits = ['--retry-seconds', '0', '--concurrency', '4']
   const ran = await starling(['kv', 'import', 'b', '-', ...limits, '--endpoint', node.url], { stdin })
   t.match(ran, { code: 7, stderr: /stopped after line [4-8]: the detail of draining/ })
+})
+
+t.test('the progress of an import tells how much, how fast and how long still', async (t) => {
+  const progress = { records: 12_345, bytes: 250, bytesTotal: 1_000, elapsedMs: 30_000 }
+  t.equal(formatProgress(progress), '[======                  ] 25 %  12,345 records  412/s  ETA 1:30')
+  t.equal(formatProgress({ ...progress, bytesTotal: undefined }), '12,345 records  412/s', 'a pipe has no end to see')
 })
 
 function contentOf(node: FakeNode): unknown {

@@ -3,8 +3,8 @@ import t, { type Test } from 'tap'
 import { nearest } from '../../lib/settings/nearest.ts'
 import { resolveSettings, type SettingsInput } from '../../lib/settings/resolve-settings.ts'
 import { settingNames, settingsSchema } from '../../lib/settings/schema.ts'
-import { settingsTable } from '../../lib/settings/settings-table.ts'
 import { InvalidParameter } from '../../lib/vocabulary/errors.ts'
+import { settingsTable } from './fixtures/settings-table.ts'
 
 t.test('without anything said, a node listens on loopback and commits a layout of its own', async (t) => {
   const { settings, sources, warnings } = resolveSettings({})

@@ -41,7 +41,8 @@ export async function demo(flags: DemoFlags): Promise<void> {
   let stopping = false
   const running = nodes.map((node) => run(node, () => stopping))
   const stop = (): void => {
-    if (!stopping) note('starling: stopping the nodes; Ctrl-C again kills them')
+    if (stopping) process.exitCode = exitCode.failed
+    else note('starling: stopping the nodes; Ctrl-C again kills them')
     for (const { child } of running) child.kill(stopping ? 'SIGKILL' : 'SIGTERM')
     stopping = true
   }

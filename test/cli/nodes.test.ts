@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import t from 'tap'
+import { cliReference } from './fixtures/cli-reference.ts'
+import { directory, json, type Ran, spawnStarling, starling, text } from './fixtures/run-starling.ts'
+
+const anyPort = ['--http', '127.0.0.1:0', '--peer', '127.0.0.1:0', '--log-level', 'error']
+
+t.test('start runs a node that serves until SIGTERM, and exits with 0', async (t) => {
+  const data = join(directory, 'alone')
+  const child = spawnStarling(['start', '--data', data, ...anyPort, '--json'])
+  t.teardown(() => child.kill('SIGKILL'))
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  const { http, pid } = JSON.parse(await firstLine(child.stdout))
+  t.equal(pid, child.pid)
+  const at = ['--endpoint', `http://${http}`]
+  await ready(at)
+  t.match(await starling(['kv', 'put', 'towns', 'zurich', 'Lake', ...at]), { code: 0 })
+  const [got, status, listed, explained, second] = await Promise.all([
+    starling(['kv', 'get', 'towns', 'zurich', ...at]),
+    starling(['cluster', 'status', '--json', ...at]),
+    starling(['kv', 'scan', 'towns', ...at]),
+    starling(['explain', 'towns', 'zurich', '--json', ...at]),
+    starling(['start', '--data', data, ...anyPort]),
+  ])
+  t.equal(text(got), 'Lake')
+  t.match(json(status), { cluster: 'starling', members: [{ state: 'alive', owns: 1 }] })
+  t.equal(text(listed), 'zurich\n')
+  t.match(json(explained), { kind: 'Explanation', agreed: true, owners: [{ holds: 'siblings' }] })
+  t.match(second, { code: 1, stderr: /\(directory-locked\)\n {2}hint: / })
+  child.kill('SIGTERM')
+  t.equal(await ended, 0)
+})
+
+t.test('demo runs real processes, outlives one of them, and stops them all', async (t) => {
+  const port = 20_000 + (process.pid % 4_000) * 10
+  const child = spawnStarling(['demo', '--nodes', '2', '--port', String(port), '--json'])
+  t.teardown(() => child.kill('SIGTERM'))
+  let said = ''
+  child.stderr?.on('data', (part: Buffer) => {
+    said += part.toString()
+  })
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  const { nodes } = JSON.parse(await firstLine(child.stdout)) as {
+    nodes: { pid: number; http: string; restart: string }[]
+  }
+  const [first, second] = nodes as [(typeof nodes)[0], (typeof nodes)[0]]
+  t.equal(nodes.length, 2)
+  t.equal(first.http, `http://127.0.0.1:${port}`)
+  t.match(await starling(['kv', 'put', 'b', 'k', 'v', '--endpoint', first.http]), { code: 0 })
+  t.equal(text(await starling(['kv', 'get', 'b', 'k', '--endpoint', second.http])), 'v')
+  process.kill(second.pid, 'SIGKILL')
+  while (!said.includes(second.restart)) await new Promise((resolve) => child.stderr?.once('data', resolve))
+  t.match(said, /n2 ended by SIGKILL; the others go on\n {2}start it again with: /)
+  t.equal(text(await starling(['kv', 'get', 'b', 'k', '--r', '1', '--endpoint', first.http])), 'v')
+  child.kill('SIGTERM')
+  t.equal(await ended, 0)
+  t.throws(() => process.kill(first.pid, 0), { code: 'ESRCH' })
+})
+
+t.test('docs/cli.md holds the reference that --help gives', async (t) => {
+  // Tests run in the root of the package. When this fails, the text to paste is in the difference.
+  const page = readFileSync('docs/cli.md', 'utf8')
+  const reference = page.slice(page.indexOf('### starling start'))
+  t.equal(reference.trimEnd(), cliReference())
+})
+
+async function ready(at: readonly string[]): Promise<void> {
+  let ran: Ran
+  do ran = await starling(['node', 'status', '--check', ...at])
+  while (ran.code === 8)
+}
+
+async function firstLine(stream: NodeJS.ReadableStream | null): Promise<string> {
+  for await (const line of createInterface({ input: stream as NodeJS.ReadableStream })) return line
+  throw new Error('the command ended without a line')
+}
