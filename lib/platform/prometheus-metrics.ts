@@ -1,196 +1,99 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { CounterCell, GaugeCell, HistogramCell, MetricDeclaration, Metrics } from '../ports/metrics.ts'
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { MetricDeclaration, Metrics } from '../ports/metrics.ts'
 import { invariant } from '../vocabulary/invariant.ts'
+import { BucketCell, NumberCell } from './metric-cells.ts'
+import { formatMetric, formatNumber, type MetricType, type Sample } from './prometheus-text.ts'
 
 /**
- * Metrics in prom-client's own registry, with what it knows about the process (`process_...`, `nodejs_...`).
+ * Starling's own metrics, and what prom-client knows about the process (`process_...`, `nodejs_...`).
  *
- * prom-client builds and hashes a label object for every count, a microsecond or so. Here a series is a cell with plain
- * numbers, and prom-client hears of them when somebody looks.
+ * prom-client builds and hashes an object of labels for every count, a microsecond or so, and its histograms cannot be
+ * filled in any other way. Here a series is a cell with plain numbers, and becomes text when somebody looks.
  */
 export function createMetrics(): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 })
+  const texts = new Map<string, () => string>()
+
+  function add(declaration: MetricDeclaration, type: MetricType, samples: () => readonly Sample[]): void {
+    invariant(!texts.has(declaration.name), 'a metric is declared once', { name: declaration.name })
+    texts.set(declaration.name, () => formatMetric(declaration, type, samples()))
+  }
+
   return {
     counter(declaration) {
       const series = new Series(declaration, () => new NumberCell())
-      registry.registerMetric(new CellCounter(series))
+      add(declaration, 'counter', () => series.samples(toSamples))
       return (...labelValues) => series.cellOf(labelValues)
     },
     gauge(declaration, read) {
       const series = new Series(declaration, () => new NumberCell())
-      registry.registerMetric(new CellGauge(series, read))
+      add(declaration, 'gauge', () => {
+        if (read !== undefined) series.cellOf([]).set(read())
+        return series.samples(toSamples)
+      })
       return (...labelValues) => series.cellOf(labelValues)
     },
     histogram(declaration) {
       const series = new Series(declaration, () => new BucketCell(declaration.buckets))
-      registry.registerMetric(new CellHistogram(series, declaration.buckets))
+      add(declaration, 'histogram', () => series.samples(toBucketSamples))
       return (...labelValues) => series.cellOf(labelValues)
     },
     sampled(declaration, read) {
-      registry.registerMetric(new SampledGauge(declaration, read))
+      add(declaration, 'gauge', () =>
+        read().map(({ labels, value }) => ({ labels: nameLabels(declaration, labels), value })),
+      )
     },
     expose(done) {
-      registry.metrics().then(done)
+      registry.metrics().then((ofProcess) => done([...texts.values()].map((text) => text()).join('') + ofProcess))
     },
   }
 }
 
-/** The cells of one metric by their labels. */
+/** The cells of one metric, by the values of its labels. */
 class Series<Cell> {
-  readonly declaration: MetricDeclaration
+  readonly #declaration: MetricDeclaration
   readonly #makeCell: () => Cell
-  readonly #cells = new Map<string, { readonly labels: Readonly<Record<string, string>>; readonly cell: Cell }>()
+  readonly #cells = new Map<string, { readonly labels: Sample['labels']; readonly cell: Cell }>()
 
   constructor(declaration: MetricDeclaration, makeCell: () => Cell) {
-    this.declaration = declaration
+    this.#declaration = declaration
     this.#makeCell = makeCell
-    if (labelNames(declaration).length === 0) this.cellOf([])
+    if ((declaration.labels ?? []).length === 0) this.cellOf([])
   }
 
   cellOf(labelValues: readonly string[]): Cell {
     const id = JSON.stringify(labelValues)
     let found = this.#cells.get(id)
     if (found === undefined) {
-      found = { labels: toLabels(this.declaration, labelValues), cell: this.#makeCell() }
+      found = { labels: nameLabels(this.#declaration, labelValues), cell: this.#makeCell() }
       this.#cells.set(id, found)
     }
     return found.cell
   }
 
-  all(): readonly { readonly labels: Readonly<Record<string, string>>; readonly cell: Cell }[] {
-    return [...this.#cells.values()]
+  samples(toSamples: (labels: Sample['labels'], cell: Cell) => readonly Sample[]): readonly Sample[] {
+    return [...this.#cells.values()].flatMap(({ labels, cell }) => toSamples(labels, cell))
   }
 }
 
-class NumberCell implements CounterCell, GaugeCell {
-  value = 0
-
-  add(amount: number): void {
-    this.value += amount
-  }
-
-  set(value: number): void {
-    this.value = value
-  }
+function toSamples(labels: Sample['labels'], cell: NumberCell): readonly Sample[] {
+  return [{ labels, value: cell.value }]
 }
 
-class BucketCell implements HistogramCell {
-  readonly bounds: Float64Array
-  /** Per bound what was at most that and more than the one below; the last is what was more than all. */
-  readonly counts: Float64Array
-  sum = 0
-
-  constructor(bounds: readonly number[]) {
-    this.bounds = Float64Array.from(bounds)
-    this.counts = new Float64Array(bounds.length + 1)
-  }
-
-  observe(value: number): void {
-    const { bounds, counts } = this
-    let index = 0
-    while (index < bounds.length && value > (bounds[index] as number)) index += 1
-    counts[index] = (counts[index] as number) + 1
-    this.sum += value
-  }
+function toBucketSamples(labels: Sample['labels'], cell: BucketCell): readonly Sample[] {
+  const buckets = cell.cumulated()
+  return [
+    ...buckets.map(({ bound, count }): Sample => {
+      return { suffix: '_bucket', labels: [...labels, ['le', formatNumber(bound)]], value: count }
+    }),
+    { suffix: '_sum', labels, value: cell.sum },
+    { suffix: '_count', labels, value: buckets.at(-1)?.count ?? 0 },
+  ]
 }
 
-class CellCounter extends Counter {
-  readonly #series: Series<NumberCell>
-
-  constructor(series: Series<NumberCell>) {
-    super(configuration(series.declaration))
-    this.#series = series
-  }
-
-  override async get(): ReturnType<Counter['get']> {
-    const values = this.#series.all().map(({ labels, cell }) => ({ labels, value: cell.value }))
-    return { ...(await super.get()), values }
-  }
-}
-
-class CellGauge extends Gauge {
-  readonly #series: Series<NumberCell>
-  readonly #read: (() => number) | undefined
-
-  constructor(series: Series<NumberCell>, read: (() => number) | undefined) {
-    super(configuration(series.declaration))
-    this.#series = series
-    this.#read = read
-  }
-
-  override async get(): ReturnType<Gauge['get']> {
-    if (this.#read !== undefined) this.#series.cellOf([]).set(this.#read())
-    const values = this.#series.all().map(({ labels, cell }) => ({ labels, value: cell.value }))
-    return { ...(await super.get()), values }
-  }
-}
-
-class SampledGauge extends Gauge {
-  readonly #declaration: MetricDeclaration
-  readonly #read: () => readonly { readonly labels: readonly string[]; readonly value: number }[]
-
-  constructor(
-    declaration: MetricDeclaration,
-    read: () => readonly { readonly labels: readonly string[]; readonly value: number }[],
-  ) {
-    super(configuration(declaration))
-    this.#declaration = declaration
-    this.#read = read
-  }
-
-  override async get(): ReturnType<Gauge['get']> {
-    const values = this.#read().map(({ labels, value }) => ({ labels: toLabels(this.#declaration, labels), value }))
-    return { ...(await super.get()), values }
-  }
-}
-
-class CellHistogram extends Histogram {
-  readonly #series: Series<BucketCell>
-
-  constructor(series: Series<BucketCell>, buckets: readonly number[]) {
-    super({ ...configuration(series.declaration), buckets: [...buckets] })
-    this.#series = series
-  }
-
-  override async get(): ReturnType<Histogram['get']> {
-    const { name } = this.#series.declaration
-    const values = this.#series.all().flatMap(({ labels, cell }) => {
-      let count = 0
-      const buckets = Array.from(cell.counts, (inBucket, index) => {
-        count += inBucket
-        return { metricName: `${name}_bucket`, labels: { le: cell.bounds[index] ?? '+Inf', ...labels }, value: count }
-      })
-      return [
-        ...buckets,
-        { metricName: `${name}_sum`, labels, value: cell.sum },
-        { metricName: `${name}_count`, labels, value: count },
-      ]
-    })
-    return { ...(await super.get()), values }
-  }
-
-  /** What prom-client asks for when it writes text. */
-  getForPromString(): ReturnType<Histogram['get']> {
-    return this.get()
-  }
-}
-
-function configuration(declaration: MetricDeclaration): {
-  readonly name: string
-  readonly help: string
-  readonly labelNames: string[]
-  readonly registers: []
-} {
-  return { name: declaration.name, help: declaration.help, labelNames: [...labelNames(declaration)], registers: [] }
-}
-
-function labelNames(declaration: MetricDeclaration): readonly string[] {
-  return declaration.labels ?? []
-}
-
-function toLabels(declaration: MetricDeclaration, values: readonly string[]): Readonly<Record<string, string>> {
-  const names = labelNames(declaration)
+function nameLabels(declaration: MetricDeclaration, values: readonly string[]): Sample['labels'] {
+  const names = declaration.labels ?? []
   invariant(names.length === values.length, 'a series has a value for each label', { name: declaration.name, values })
-  return Object.fromEntries(names.map((name, index) => [name, values[index] as string]))
+  return names.map((name, index) => [name, values[index] as string])
 }

@@ -4,15 +4,18 @@ import type { Endpoint } from '../vocabulary/ids.ts'
 import { hostAndPort, toObservedEndpoint } from './addresses.ts'
 import { toNetworkFailure } from './network-failure.ts'
 
-/** A host that is gone answers nothing; the system itself would ask it for more than two minutes. */
-const connectTimeoutMs = 3000
+export interface StreamSettings {
+  /** How long a connection may take to come about. Default 3 000: the system itself would ask for more than two minutes. */
+  readonly connectTimeoutMs?: number | undefined
+}
 
-/** Streams over TCP. */
-export function createStreams(): Streams {
+/** Streams over TCP. A host that is gone answers nothing and is `unreachable` after the time to connect. */
+export function createStreams(settings: StreamSettings = {}): Streams {
+  const connectTimeoutMs = settings.connectTimeoutMs ?? 3000
   return {
     connect(to, handlers, done) {
       const { host, port } = hostAndPort(to)
-      new ConnectAttempt(connect({ host, port, noDelay: true }), to, handlers, done)
+      new ConnectAttempt(connect({ host, port, noDelay: true }), to, connectTimeoutMs, handlers, done)
     },
     listen(at, onStream, done) {
       const { host, port } = hostAndPort(at)
@@ -41,14 +44,15 @@ class ConnectAttempt {
   constructor(
     socket: Socket,
     to: Endpoint,
+    timeoutMs: number,
     handlers: StreamHandlers,
     done: (failure: NetworkFailure | undefined, stream: ByteStream | undefined) => void,
   ) {
     this.#socket = socket
     this.#done = done
     this.#timeout = setTimeout(() => {
-      this.#fail({ kind: 'unreachable', message: `${to} did not answer within ${connectTimeoutMs} ms` })
-    }, connectTimeoutMs)
+      this.#fail({ kind: 'unreachable', message: `${to} did not answer within ${timeoutMs} ms` })
+    }, timeoutMs)
     socket.once('error', this.#onError)
     socket.once('connect', () => {
       clearTimeout(this.#timeout)

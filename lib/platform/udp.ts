@@ -1,10 +1,11 @@
 import { createSocket, type Socket } from 'node:dgram'
+import { type LookupOneOptions, lookup } from 'node:dns'
 import { isIPv6 } from 'node:net'
 import type { DatagramSocket, Datagrams } from '../ports/network.ts'
 import type { Endpoint } from '../vocabulary/ids.ts'
 import { datagramBytesMax } from '../vocabulary/limits.ts'
 import { AddressBook } from './address-book.ts'
-import { hostAndPort, toMappedAddress, toObservedEndpoint } from './addresses.ts'
+import { hostAndPort, isAddress, toMappedAddress, toObservedEndpoint } from './addresses.ts'
 import { toNetworkFailure } from './network-failure.ts'
 
 /** Why a datagram never left: larger than datagramBytesMax, to a name without an address, or not taken by the system. */
@@ -20,10 +21,10 @@ export function createDatagrams(onUnsent: (reason: UnsentReason) => void = () =>
     bind(at, onDatagram, done) {
       const { host, port } = hostAndPort(at)
       const family = isIPv6(host) ? 'udp6' : 'udp4'
-      const socket = createSocket({ type: family, lookup: alreadyAnAddress })
+      const socket = createSocket({ type: family, lookup: addressItself })
       socket.once('error', (error) => {
         socket.close()
-        done(toNetworkFailure(error), undefined)
+        queueMicrotask(() => done(toNetworkFailure(error), undefined))
       })
       socket.bind({ address: host, port, exclusive: true }, () => {
         socket.removeAllListeners('error')
@@ -33,7 +34,8 @@ export function createDatagrams(onUnsent: (reason: UnsentReason) => void = () =>
           const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
           onDatagram(plain, toObservedEndpoint(from.address, from.port))
         })
-        done(undefined, new UdpSocket(socket, family === 'udp6', onUnsent))
+        const bound = new UdpSocket(socket, family === 'udp6', onUnsent)
+        queueMicrotask(() => done(undefined, bound))
       })
     },
   }
@@ -85,11 +87,12 @@ class UdpSocket implements DatagramSocket {
   }
 }
 
-/** Node asks this for every datagram, also when it has an address already; its own answer takes a turn longer. */
-function alreadyAnAddress(
-  address: string,
-  _: unknown,
-  callback: (error: null, address: string, family: number) => void,
+/** Node asks for every datagram, also when it has an address already; its own answer to that takes a turn longer. */
+function addressItself(
+  host: string,
+  options: LookupOneOptions,
+  callback: (error: NodeJS.ErrnoException | null, address: string, family: number) => void,
 ): void {
-  callback(null, address, isIPv6(address) ? 6 : 4)
+  if (isAddress(host)) callback(null, host, isIPv6(host) ? 6 : 4)
+  else lookup(host, options, callback)
 }
