@@ -7,7 +7,7 @@ export type ClaimVerdict =
   | 'confirms'
   /** Nothing new, or older than what is known. */
   | 'stale'
-  /** It speaks of the living, where we know a death: the one concerned must hear of that (protocols.md 1.8). */
+  /** It speaks of the living, where we know a death: the one concerned must hear of that, or it stays dead to us. */
   | 'contradicts-death'
 
 /**

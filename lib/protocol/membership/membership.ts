@@ -364,7 +364,7 @@ export class Membership {
 
   /**
    * The gossip timer fires five times a second: when an event comes long after it was due, and nothing came between, our
-   * process stood still, and what the others said meanwhile has not been heard yet. (protocols.md 1.8.)
+   * process stood still, and what the others said meanwhile has not been heard yet.
    */
   #noticeStall(nowMs: number): void {
     const stalledMs = nowMs - Math.max(this.#lastEventMs, this.#gossipDueMs)

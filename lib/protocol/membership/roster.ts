@@ -28,7 +28,7 @@ interface RosterParts {
 
 const accusersMax = 16
 
-/** Who is who: takes claims, answers those about the own node, runs suspicions. (SWIM §4.2; protocols.md 1.4.) */
+/** Who is who: takes claims, answers those about the own node, runs suspicions. (SWIM §4.2.) */
 export class Roster {
   readonly #settings: MembershipSettings
   readonly #table: MemberTable
@@ -260,7 +260,10 @@ export class Roster {
     if (before === undefined) for (const turns of this.#turns) turns.add(claim.id)
     entry.suspicion = undefined
     if (claim.state === 'suspect') {
-      entry.suspicion = new Suspicion(accuser, nowMs, suspicionBounds(this.#table.livingCount(), this.#settings))
+      const bounds = suspicionBounds(this.#table.livingCount(), this.#settings)
+      // To a newcomer it comes from those who have waited already.
+      const own = before === undefined ? { ...bounds, confirmationsWanted: 0 } : bounds
+      entry.suspicion = new Suspicion(accuser, nowMs, own)
       this.#armSuspicion(entry, entry.suspicion, nowMs)
     }
     this.#outbox.announce({ member: claim, from: accuser })

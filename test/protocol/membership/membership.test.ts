@@ -286,6 +286,8 @@ t.test('death', async (t) => {
     const joining = new OneMachine().tell({ ...event, isJoin: true })
     t.equal(joining.view(8), 'suspect/1/0', 'even so it may still object')
     t.equal(joining.view(9), 'left/1/0')
+    joining.passAnswered(4600, 8)
+    t.equal(joining.view(8), 'dead/1/0', 'but not for long: others have waited for it')
     t.equal(new OneMachine().gossip(2, claim(8, 'dead', 1, 0, 2)).view(8), undefined)
   })
   t.test('does not stop a later start, which brings its new address at once', async (t) => {
@@ -588,7 +590,7 @@ t.test('what is dropped unread', async (t) => {
   })
 })
 
-t.test('pitfalls that others fell into (protocols.md 1.8)', async (t) => {
+t.test('pitfalls that others fell into', async (t) => {
   t.test('a mass restart: stale accusations of the former start reach nobody who runs now', async (t) => {
     const one = new OneMachine().withPeers(2).gossip(1, claim(1, 'alive', 2))
     t.equal(one.gossip(2, claim(1, 'dead', 1, 100, 2)).view(1), 'alive/2/0')
