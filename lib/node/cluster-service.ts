@@ -2,6 +2,7 @@ import type { Caller } from '../links/frame-acceptor.ts'
 import type { Time } from '../ports/time.ts'
 import { isNodeId, type NodeId } from '../vocabulary/ids.ts'
 import type { Refusal, Request, Response } from '../wire/messages.ts'
+import type { KeptRows } from './kept-rows.ts'
 import type { LayoutDriver } from './layout-driver.ts'
 import type { MembershipDriver } from './membership-driver.ts'
 import { refusal, storageRefused } from './refusals.ts'
@@ -19,17 +20,20 @@ export class ClusterService {
   readonly #time: Time
   readonly #layout: LayoutDriver
   readonly #membership: MembershipDriver
+  readonly #rows: KeptRows
 
   constructor(parts: {
     readonly self: () => NodeId
     readonly time: Time
     readonly layout: LayoutDriver
     readonly membership: MembershipDriver
+    readonly rows: KeptRows
   }) {
     this.#self = parts.self
     this.#time = parts.time
     this.#layout = parts.layout
     this.#membership = parts.membership
+    this.#rows = parts.rows
   }
 
   serve(message: ClusterRequest, caller: Caller, respond: Respond): void {
@@ -41,12 +45,12 @@ export class ClusterService {
       case 'probe':
         return this.#probe(message, respond)
       case 'keep-row':
-        return this.#layout.keepRow(message.node, message.row, (failure, kept) => {
+        return this.#rows.keep(message.node, message.row, (failure, kept) => {
           if (failure !== undefined) return respond(storageRefused(failure))
           respond(kept === message.row ? { type: 'row-kept' } : { type: 'row', row: kept })
         })
       case 'recall-row':
-        return respond({ type: 'row', row: this.#layout.document.rows.get(message.node) })
+        return respond({ type: 'row', row: this.#rows.get(message.node) })
       case 'discover':
         return this.#discover(respond)
     }

@@ -30,6 +30,7 @@ import {
   PreconditionFailed,
   QuorumUnavailable,
   type StarlingError,
+  StorageFailed,
   ValueTooLarge,
 } from '../vocabulary/errors.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
@@ -40,6 +41,7 @@ import { gather } from './gather.ts'
 import type { LayoutInForce } from './layout-driver.ts'
 import type { Done } from './node-api.ts'
 import { ReadRun } from './read-run.ts'
+import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 import { WriteRun } from './write-run.ts'
 
@@ -82,7 +84,7 @@ export class Coordinator {
 
   /** @param hops forwarders so far; beyond one the request is refused rather than sent round in circles */
   serve(request: ClientRequest, hops: number, done: Done<ClientAnswer>): void {
-    const { time, hash, layout, minting, self } = this.#context
+    const { time, hash, layout, minting, self, store } = this.#context
     const fail = (error: StarlingError): void => time.endOfTurn(() => done(error, undefined))
     const inForce = layout.inForce
     if (this.#isDraining) return fail(new Draining('the node is being stopped', { hint: 'ask another node' }))
@@ -120,6 +122,9 @@ export class Coordinator {
         new NoLayout('the node is still checking its store against the other members', { hint: 'retry in a moment' }),
       )
     }
+    // A copy that is damaged or cannot be read must not be built on: another owner has a whole one.
+    const isReadable = request.type === 'get' || isWhole(store.read(key).state)
+    if (!isReadable && hops < hopsMax && owners.length > 1) return this.#forward(job, hops)
     this.#coordinate(job)
   }
 
@@ -245,6 +250,8 @@ export class Coordinator {
     const { store, time } = this.#context
     if (seen.dots.length === 0) return this.#writeNow(job, seen)
     const copy = store.read(job.key)
+    if (copy.state === 'failed')
+      return this.#end(job, new StorageFailed(copy.failure.message, { hint: 'ask another node' }))
     const local = copy.state === 'found' ? store.decode(copy.bytes) : undefined
     if (unknownDots(seen, local).length === 0) return this.#writeNow(job, seen)
     const timeoutMs = Math.max(1, (job.deadlineMs - time.nowMs()) / 2)
@@ -383,6 +390,10 @@ export class Coordinator {
   #end(job: Job<ClientRequest>, error: StarlingError | undefined, answer?: ClientAnswer): void {
     this.#context.time.endOfTurn(() => job.done(error, answer))
   }
+}
+
+function isWhole(state: LocalCopy['state']): boolean {
+  return state === 'found' || state === 'absent'
 }
 
 /** What a forwarder tells its client of an owner that did not answer as hoped. */

@@ -32,10 +32,14 @@ export class Deadlines {
     this.#entries.delete(deadline)
   }
 
+  /** Everything still waiting is overdue now: nobody is left to answer it. */
   stop(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    this.#entries.clear()
+    for (const deadline of this.#entries) {
+      this.#entries.delete(deadline)
+      deadline.callback()
+    }
   }
 
   #sweep(): void {

@@ -1,4 +1,3 @@
-import { StorageError } from '../ports/storage.ts'
 import { isTombstone } from '../protocol/causality/inspect-record.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import { formatStateHash, stateHash } from '../protocol/causality/state-hash.ts'
@@ -64,17 +63,11 @@ interface Held {
 }
 
 function readHere(context: RequestContext, key: RecordKey): Held {
-  const isRecovering = context.recovery.isRecovering(context.store.partitionOf(key))
-  try {
-    const copy = context.store.read(key)
-    return {
-      state: copy.state,
-      isRecovering,
-      record: copy.state === 'found' ? context.store.decode(copy.bytes) : undefined,
-    }
-  } catch (error) {
-    if (!(error instanceof StorageError)) throw error
-    return { state: 'unreachable', isRecovering, record: undefined }
+  const copy = context.store.read(key)
+  return {
+    state: copy.state === 'failed' ? 'unreachable' : copy.state,
+    isRecovering: context.recovery.isRecovering(context.store.partitionOf(key)),
+    record: copy.state === 'found' ? context.store.decode(copy.bytes) : undefined,
   }
 }
 

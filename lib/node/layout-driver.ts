@@ -1,19 +1,15 @@
 import type { LinkPool } from '../links/link-pool.ts'
 import type { Ports } from '../ports/ports.ts'
-import type { StorageFailure } from '../ports/storage.ts'
-import { keepRow, type StoreRow } from '../protocol/continuity/store-row.ts'
 import { digestOf } from '../protocol/layout/document-digest.ts'
 import { FirstLayout, type FirstLayoutEffect, type FirstLayoutEvent } from '../protocol/layout/first-layout.ts'
 import type { LayoutDocument } from '../protocol/layout/layout-document.ts'
 import { layoutHash } from '../protocol/layout/layout-hash.ts'
 import type { DecidedLayout, LayoutDigest } from '../protocol/layout/layout-version.ts'
-import { withRow } from '../protocol/layout/merge-documents.ts'
 import type { Member } from '../protocol/membership/member.ts'
 import { Ring } from '../protocol/ring/ring.ts'
 import type { ClusterId, Endpoint, NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import { decodeLayoutDocument, encodeLayoutDocument } from '../wire/layout-document.ts'
-import { decodeOwnRow, encodeOwnRow } from '../wire/own-row.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { MetaStore } from './meta-store.ts'
 import type { NodeMetrics } from './node-metrics.ts'
@@ -34,7 +30,6 @@ export interface LayoutListener {
 }
 
 const documentName = 'layout'
-const rowPrefix = 'row/'
 /** A difference of digests is often gone by itself a moment later. */
 const pullEveryMs = 200
 const pullTimeoutMs = 5_000
@@ -66,7 +61,7 @@ export class LayoutDriver {
       readonly isFresh: boolean
       readonly partitionCount: number
       readonly replicaCount: number
-      /** The last one persisted, with the rows kept for others. */
+      /** The last one persisted. */
       readonly document: LayoutDocument
     },
     listener: LayoutListener,
@@ -147,18 +142,6 @@ export class LayoutDriver {
     }
   }
 
-  /**
-   * Keeps another member's row for it (docs/rules.md A4). `done` gets the row that is kept, which is not the one given
-   * when a later one was known; what is kept survives this process.
-   */
-  keepRow(node: NodeId, pushed: StoreRow, done: (failure: StorageFailure | undefined, kept: StoreRow) => void): void {
-    const kept = keepRow(this.#document.rows.get(node), pushed)
-    if (kept !== pushed) return this.#ports.time.endOfTurn(() => done(undefined, kept))
-    this.#dispatch({ type: 'document-received', document: withRow(this.#document, node, pushed), nowMs: this.#now() })
-    const bytes = encodeOwnRow({ row: pushed, recovering: undefined })
-    this.#meta.write(`${rowPrefix}${node}`, bytes, 'os', (failure) => done(failure, pushed))
-  }
-
   #dispatch(event: FirstLayoutEvent): void {
     if (this.#isStopped) return
     for (const effect of this.#machine.handle(event)) this.#carryOut(effect)
@@ -221,7 +204,7 @@ export class LayoutDriver {
   }
 }
 
-/** The document and the rows kept for others, as this store has them. Undefined: damaged. */
+/** The document as this store has it; `empty` when it has none or cannot read it. */
 export function loadDocument(
   meta: MetaStore,
   empty: LayoutDocument,
@@ -239,20 +222,4 @@ export function loadDocument(
     }
   }
   return { document, isDamaged }
-}
-
-/** Adds the rows that were kept for others to a document just loaded. */
-export function loadRows(meta: MetaStore, document: LayoutDocument): LayoutDocument {
-  let loaded = document
-  for (const { id } of document.live.at(-1)?.version.nodes ?? []) {
-    const bytes = meta.read(`${rowPrefix}${id}`)
-    if (!(bytes instanceof Uint8Array)) continue
-    try {
-      loaded = withRow(loaded, id, decodeOwnRow(bytes).row)
-    } catch (error) {
-      // A copy kept for somebody else that cannot be read is the same as none.
-      if (!(error instanceof UnreadableBytes)) throw error
-    }
-  }
-  return loaded
 }

@@ -10,7 +10,7 @@ import { emptyDocument } from '../protocol/layout/layout-document.ts'
 import type { DecidedLayout, LayoutDigest } from '../protocol/layout/layout-version.ts'
 import type { Member, MemberMetadata } from '../protocol/membership/member.ts'
 import type { ClusterId, Endpoint, NodeId } from '../vocabulary/ids.ts'
-import { formatEndpoint, parseEndpoint, toEndpoint } from '../vocabulary/ids.ts'
+import { formatEndpoint, parseEndpoint } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import {
   type Goodbye,
@@ -29,7 +29,8 @@ import { Coordinator } from './coordinator.ts'
 import { Deadlines } from './deadlines.ts'
 import { healDamaged } from './heal-damaged.ts'
 import { type Identity, writeIdentity } from './identity-file.ts'
-import { LayoutDriver, type LayoutInForce, loadDocument, loadRows } from './layout-driver.ts'
+import { KeptRows } from './kept-rows.ts'
+import { LayoutDriver, type LayoutInForce, loadDocument } from './layout-driver.ts'
 import { MembershipDriver } from './membership-driver.ts'
 import { MetaStore } from './meta-store.ts'
 import { Minting } from './minting.ts'
@@ -156,7 +157,8 @@ export class NodeLife {
 
   /** `done` once the node listens and gossips; it serves when a layout is in force and its store is checked. */
   start(done: (problem: StartProblem | undefined) => void): void {
-    this.#changeIdentity({ startNumber: this.#identity.startNumber + 1 })
+    const unwritable = this.#changeIdentity({ startNumber: this.#identity.startNumber + 1 })
+    if (unwritable !== undefined) return done(directoryProblem(unwritable, this.#ports.directory.path))
     this.#ports.storage.open((failure, opened) => {
       if (opened === undefined) return done(storeProblem(failure, this.#ports.directory.path))
       if (this.#isEnded) return opened.storage.close(() => {})
@@ -226,7 +228,13 @@ export class NodeLife {
       this.#peer = withPortOf(this.#settings.peer, local)
       datagrams.bind(
         this.#peer,
-        (bytes, from) => this.#membership?.hear(bytes, from),
+        (bytes, from) => {
+          try {
+            this.#membership?.hear(bytes, from)
+          } catch (error) {
+            this.#bug(error, 'datagram')
+          }
+        },
         (bindFailure, socket) => {
           if (socket === undefined) return done(addressProblem(this.#peer, bindFailure))
           this.#socket = socket
@@ -287,6 +295,25 @@ export class NodeLife {
     if (caller.role === 'client' && !clientRequests.has(message.type)) {
       return respond(refusal('forbidden', `${message.type} is for members of the cluster, not for clients`))
     }
+    try {
+      this.#serveWhole(message, caller, respond)
+    } catch (error) {
+      // A bug of ours must not become somebody's way to stop the node.
+      this.#bug(error, message.type)
+      respond({
+        ...refusal('internal', 'the node met a bug of its own; its log says more'),
+        aftermath: 'may-have-changed',
+      })
+    }
+  }
+
+  #bug(error: unknown, what: string): void {
+    this.#metrics.internalErrors.add(1)
+    const stack = error instanceof Error ? error.stack : String(error)
+    this.#ports.log.error({ what, stack }, 'a bug of Starling: please report it with this line')
+  }
+
+  #serveWhole(message: Request, caller: Caller, respond: (answer: Response | Refusal) => void): void {
     if (isDataRequest(message)) {
       const serving = this.#serving
       if (serving === undefined) return respond(refusal('no-layout', this.#notServingBecause()))
@@ -327,12 +354,18 @@ export class NodeLife {
     )
     const meta = new MetaStore({ storage: opened.storage, batches, hash, log })
     const loaded = loadDocument(meta, emptyDocument, hash)
-    const document = loadRows(meta, loaded.document)
+    const { document } = loaded
     const own = loadOwnRow(meta)
     this.#batches = batches
     this.#isFreshNow = this.#isFresh && document.live.length === 0
     const links = new LinkPool(
-      { time, streams, hash, random: ports.random(`links/${this.#identity.startNumber}`), settings: linkSettingsDefault },
+      {
+        time,
+        streams,
+        hash,
+        random: ports.random(`links/${this.#identity.startNumber}`),
+        settings: linkSettingsDefault,
+      },
       {
         hello: () => this.#hello(),
         digest: () => this.#digest(),
@@ -378,8 +411,7 @@ export class NodeLife {
         onMemberChanged: (before, after) => this.#memberChanged(before, after),
         onLayoutDiffers: (digest, endpoint) => layout.onDigest(digest, endpoint),
         onRaiseStartNumber: (to) => {
-          this.#changeIdentity({ startNumber: to })
-          membership.adopt(this.#identity.id, to)
+          if (this.#recordIdentity({ startNumber: to })) membership.adopt(this.#identity.id, to)
         },
         onDuplicateIdentitySuspected: (endpoint) => this.#checkDuplicate(endpoint),
         onForeignCluster: (from) =>
@@ -388,21 +420,26 @@ export class NodeLife {
     )
     this.#membership = membership
     this.#peers = new Peers({ time, links, metrics: this.#metrics }, (id) => membership.machine.member(id))
-    this.#cluster = new ClusterService({ self: () => this.#identity.id, time, layout, membership })
+    this.#cluster = new ClusterService({
+      self: () => this.#identity.id,
+      time,
+      layout,
+      membership,
+      rows: new KeptRows({ time, meta }),
+    })
     const minting = new Minting(
       { ports, meta, peers: this.#peers, metrics: this.#metrics },
       { self: this.#identity.id, startNumber: this.#identity.startNumber },
       () => membership.machine.clockSkewMs(),
       {
         removeMarker: (removed) => {
-          this.#changeIdentity({ isCleanlyStopped: false })
-          time.endOfTurn(removed)
+          if (this.#recordIdentity({ isCleanlyStopped: false })) time.endOfTurn(removed)
         },
         writeMarker: (written) => this.#writeMarker(meta, written),
         writeErrorByte: (isSet) => this.#writeErrorByte(isSet),
         onReady: (ready) => this.#mintingReady(ready),
         onGenerationChanged: (storeGeneration) => {
-          this.#changeIdentity({ storeGeneration })
+          if (!this.#recordIdentity({ storeGeneration })) return
           membership.changeMetadata(this.#metadata())
         },
         onRestored: () => this.#beginRecovery('restored'),
@@ -459,7 +496,7 @@ export class NodeLife {
     const { clusterId } = decided
     const wasFresh = this.#isFreshNow
     this.#isFreshNow = false
-    if (this.#identity.clusterId !== clusterId && role === 'member') this.#changeIdentity({ clusterId })
+    if (this.#identity.clusterId !== clusterId && role === 'member') this.#recordIdentity({ clusterId })
     this.#membership?.changeMetadata(this.#metadata())
     if (role === 'member') return this.#tellMinting()
     this.#ports.log.info({ clusterId }, 'this node is no part of the layout: it holds no data and forwards requests')
@@ -476,12 +513,13 @@ export class NodeLife {
   }
 
   #mintingReady(ready: Extract<ContinuityEffect, { type: 'ready' }>): void {
-    this.#ready = ready
-    this.#changeIdentity({
+    const isRecorded = this.#recordIdentity({
       storeGeneration: ready.generation,
       fingerprint: this.#ports.directory.fingerprint(),
       isResumed: false,
     })
+    if (!isRecorded) return
+    this.#ready = ready
     this.#ports.log.info(
       { start: ready.start, generation: ready.generation, hasRolled: ready.hasRolled, recovering: ready.recovering },
       'the store is checked against the other members',
@@ -519,6 +557,7 @@ export class NodeLife {
         generation: () => minting.generation,
         partitionCount: inForce.decided.version.partitionCount,
         onDamaged: (key: RecordKey) => healDamaged(context, key),
+        onFailure: (failure) => this.#storageFailed(failure),
       },
     )
     const context: RequestContext = {
@@ -677,14 +716,27 @@ export class NodeLife {
   #writeMarker(meta: MetaStore, done: () => void): void {
     meta.write('clean-stop', new Uint8Array([1]), 'disk', (failure) => {
       if (failure !== undefined) return
-      this.#changeIdentity({ isCleanlyStopped: true })
-      done()
+      if (this.#changeIdentity({ isCleanlyStopped: true }) === undefined) done()
     })
   }
 
-  #changeIdentity(changes: Partial<Identity>): void {
-    this.#identity = { ...this.#identity, ...changes }
-    writeIdentity(this.#ports.directory, this.#identity)
+  /** @returns why it could not be written; then nothing was changed */
+  #changeIdentity(changes: Partial<Identity>): string | undefined {
+    const identity = { ...this.#identity, ...changes }
+    try {
+      writeIdentity(this.#ports.directory, identity)
+      this.#identity = identity
+      return undefined
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error)
+    }
+  }
+
+  /** The same while the node runs: a directory that takes no writes is a store that failed. */
+  #recordIdentity(changes: Partial<Identity>): boolean {
+    const reason = this.#changeIdentity(changes)
+    if (reason !== undefined) this.#storageFailed({ kind: 'failed', message: `node.json cannot be written: ${reason}` })
+    return reason === undefined
   }
 }
 
@@ -737,6 +789,14 @@ function addressProblem(at: Endpoint, failure: NetworkFailure | undefined): Star
         `cannot listen at ${at}: ${failure?.message ?? 'unknown reason'}`,
         'choose another --peer',
       )
+}
+
+function directoryProblem(reason: string, path: string): StartProblem {
+  return new StartProblem(
+    'directory-unreadable',
+    `${path} cannot be written: ${reason}`,
+    'free space, or mend its permissions',
+  )
 }
 
 function storeProblem(failure: StorageFailure | undefined, path: string): StartProblem {

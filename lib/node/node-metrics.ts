@@ -23,6 +23,7 @@ export interface NodeMetrics {
   readonly layoutVersion: GaugeCell
   readonly clockAhead: CounterCell
   readonly damagedRecordsNow: GaugeCell
+  readonly internalErrors: CounterCell
 }
 
 export interface MetricReadings {
@@ -148,6 +149,10 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     clockAhead: metrics.counter({
       name: 'starling_clock_ahead_total',
       help: 'Remote clock readings more than 500 ms ahead of the own wall clock',
+    })(),
+    internalErrors: metrics.counter({
+      name: 'starling_internal_errors_total',
+      help: 'Bugs of Starling that a request or datagram ran into; must stay 0',
     })(),
     damagedRecordsNow: metrics.gauge({
       name: 'starling_damaged_records',

@@ -1,3 +1,4 @@
+import type { StorageFailure } from '../ports/storage.ts'
 import { contextOfGet } from '../protocol/causality/context.ts'
 import { isTombstone, visibleSiblings } from '../protocol/causality/inspect-record.ts'
 import { formatStateHash, stateHash } from '../protocol/causality/state-hash.ts'
@@ -9,10 +10,11 @@ import type { NodeLife } from './node-life.ts'
 import type { NodeSettings } from './node-settings.ts'
 import type { RequestContext } from './request-context.ts'
 
-/** This node's own copy of a key. */
-export function viewReplica(context: RequestContext, key: RecordKey): ReplicaView {
+/** This node's own copy of a key; a failure when its store does not say. */
+export function viewReplica(context: RequestContext, key: RecordKey): ReplicaView | StorageFailure {
   const { store, layout, hash, time } = context
   const copy = store.read(key)
+  if (copy.state === 'failed') return copy.failure
   const clusterId = layout.clusterId
   if (copy.state !== 'found' || clusterId === '') return nothing
   const record = store.decode(copy.bytes)
@@ -96,7 +98,12 @@ export function ringView(life: NodeLife | undefined): RingView | undefined {
 export function nodeView(
   settings: NodeSettings,
   life: NodeLife | undefined,
-  facts: { readonly peer: Endpoint; readonly http: Endpoint | undefined; readonly uptimeSeconds: number; readonly state: NodeView['state'] },
+  facts: {
+    readonly peer: Endpoint
+    readonly http: Endpoint | undefined
+    readonly uptimeSeconds: number
+    readonly state: NodeView['state']
+  },
 ): NodeView {
   const identity = life?.identity
   return {

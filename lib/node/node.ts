@@ -1,5 +1,4 @@
 import type { Ports } from '../ports/ports.ts'
-import { StorageError } from '../ports/storage.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
 import { NoLayout, type StarlingError, StorageFailed } from '../vocabulary/errors.ts'
 import { type Endpoint, type NodeId, toNodeId } from '../vocabulary/ids.ts'
@@ -142,12 +141,9 @@ export class StarlingNode implements NodeApi {
     this.#withServing(done, ({ context }) => {
       const recordKey = toRecordKey(bucket, key, this.#ports.hash)
       context.store.whenStored(recordKey, () => {
-        try {
-          done(undefined, viewReplica(context, recordKey))
-        } catch (error) {
-          if (!(error instanceof StorageError)) throw error
-          done(new StorageFailed(error.message), undefined)
-        }
+        const view = viewReplica(context, recordKey)
+        if ('kind' in view) done(new StorageFailed(view.message), undefined)
+        else done(undefined, view)
       })
     })
   }

@@ -1,4 +1,3 @@
-import { StorageError } from '../ports/storage.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
 import { Read, type ReadEffect, type ReadEvent, type ReplicaAnswer } from '../protocol/quorum/read.ts'
@@ -131,16 +130,12 @@ export class ReadRun {
 
   #localAnswer(): ReplicaAnswer | undefined {
     const { store, recovery } = this.#context
-    try {
-      const copy = store.read(this.#key)
-      return {
-        state: copy.state,
-        isRecovering: recovery.isRecovering(store.partitionOf(this.#key)),
-        record: copy.state === 'found' ? store.decode(copy.bytes) : undefined,
-      }
-    } catch (error) {
-      if (error instanceof StorageError) return undefined
-      throw error
+    const copy = store.read(this.#key)
+    if (copy.state === 'failed') return undefined
+    return {
+      state: copy.state,
+      isRecovering: recovery.isRecovering(store.partitionOf(this.#key)),
+      record: copy.state === 'found' ? store.decode(copy.bytes) : undefined,
     }
   }
 

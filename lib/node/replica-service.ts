@@ -1,4 +1,3 @@
-import { StorageError } from '../ports/storage.ts'
 import { siblingChecksum } from '../protocol/causality/state-hash.ts'
 import type { Token } from '../vocabulary/key.ts'
 import type { Refusal, Request, Response } from '../wire/messages.ts'
@@ -37,8 +36,7 @@ export class ReplicaService {
     try {
       this.#serve(message, respond)
     } catch (error) {
-      if (error instanceof StorageError) respond(storageRefused(error.failure))
-      else if (error instanceof UnreadableBytes) respond(refusal('malformed', error.message))
+      if (error instanceof UnreadableBytes) respond(refusal('malformed', error.message))
       else throw error
     }
   }
@@ -78,20 +76,16 @@ export class ReplicaService {
     const { store, minting, recovery } = this.#context
     // What has not reached the store is shown to nobody: it could still be lost.
     store.whenStored(message.key, () => {
-      try {
-        const asOf = minting.read()
-        const copy = store.read(message.key)
-        respond({
-          type: 'record-read',
-          state: copy.state,
-          isRecovering: recovery.isRecovering(store.partitionOf(message.key)),
-          record: copy.state === 'found' ? copy.bytes : noBytes,
-          asOf,
-        })
-      } catch (error) {
-        if (!(error instanceof StorageError)) throw error
-        respond(storageRefused(error.failure))
-      }
+      const asOf = minting.read()
+      const copy = store.read(message.key)
+      if (copy.state === 'failed') return respond(storageRefused(copy.failure))
+      respond({
+        type: 'record-read',
+        state: copy.state,
+        isRecovering: recovery.isRecovering(store.partitionOf(message.key)),
+        record: copy.state === 'found' ? copy.bytes : noBytes,
+        asOf,
+      })
     })
   }
 
@@ -129,6 +123,7 @@ export class ReplicaService {
     const { store, recovery, layout, self } = this.#context
     const partition = store.partitionOf(message.key)
     const copy = store.read(message.key)
+    if (copy.state === 'failed') return respond(storageRefused(copy.failure))
     respond({
       type: 'replica-explained',
       state: copy.state,

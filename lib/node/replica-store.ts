@@ -1,5 +1,5 @@
 import type { Log } from '../ports/log.ts'
-import type { Storage, StorageFailure, StorageOperation } from '../ports/storage.ts'
+import { type Storage, StorageError, type StorageFailure, type StorageOperation } from '../ports/storage.ts'
 import { mintAsAfterMerge } from '../protocol/causality/mint.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import type { Durability } from '../protocol/quorum/client-request.ts'
@@ -32,6 +32,8 @@ export type LocalCopy =
   | { readonly state: 'absent' }
   /** There is a copy, and it cannot be read: neither absent nor an answer (docs/rules.md A6). */
   | { readonly state: 'damaged' }
+  /** The store does not say. */
+  | { readonly state: 'failed'; readonly failure: StorageFailure }
 
 type Stored = (failure: StorageFailure | undefined) => void
 
@@ -57,6 +59,7 @@ export class ReplicaStore {
   readonly #waiting = new Map<string, (() => void)[]>()
   readonly #damaged = new Set<string>()
   readonly #onDamaged: (key: RecordKey) => void
+  readonly #onFailure: (failure: StorageFailure) => void
 
   constructor(
     parts: {
@@ -72,6 +75,8 @@ export class ReplicaStore {
       readonly generation: () => number
       readonly partitionCount: number
       readonly onDamaged: (key: RecordKey) => void
+      /** A read failed: the store must not be trusted any more. */
+      readonly onFailure: (failure: StorageFailure) => void
     },
   ) {
     this.#storage = parts.storage
@@ -83,22 +88,29 @@ export class ReplicaStore {
     this.#generation = options.generation
     this.#partitionCount = options.partitionCount
     this.#onDamaged = options.onDamaged
+    this.#onFailure = options.onFailure
   }
 
   partitionOf(key: RecordKey): number {
     return partitionOf(key.token, this.#partitionCount)
   }
 
-  /**
-   * The newest copy decided here, which may not have reached the store.
-   * @throws StorageError
-   */
+  /** The newest copy decided here, which may not have reached the store. */
   read(key: RecordKey): LocalCopy {
     const cached = this.#cache.get(key.id)
     if (cached !== undefined) return { state: 'found', bytes: cached.bytes, mintAs: cached.mintAs }
     if (this.#damaged.has(key.id)) return damaged
-    const stored = this.#storage.get(dataKey(this.partitionOf(key), key))
-    if (stored === undefined) return absent
+    try {
+      const stored = this.#storage.get(dataKey(this.partitionOf(key), key))
+      return stored === undefined ? absent : this.#decodeStored(key, stored)
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+      this.#onFailure(error.failure)
+      return { state: 'failed', failure: error.failure }
+    }
+  }
+
+  #decodeStored(key: RecordKey, stored: Uint8Array): LocalCopy {
     try {
       const { recordBytes, mintAs } = decodeStored(stored, this.#hash)
       // Decoded once here, so that whoever uses the bytes later meets no surprise.
@@ -148,6 +160,7 @@ export class ReplicaStore {
    */
   merge(key: RecordKey, incoming: KeyRecord, bytes: Uint8Array, durability: Durability, done: Stored): void {
     const copy = this.read(key)
+    if (copy.state === 'failed') return done(copy.failure)
     if (copy.state === 'damaged') {
       // The damaged copy may hold what nobody may forget: it is healed first, by reading the other owners.
       return done({ kind: 'corrupt', message: 'the local copy is damaged and waits to be healed' })
@@ -226,7 +239,10 @@ export class ReplicaStore {
     let bytes = 0
     const step = (start: Uint8Array): void => {
       this.#storage.scan({ from: start, to, entriesMax: scanEntriesMax }, (failure, entries) => {
-        if (failure !== undefined) return done(failure, [], empty)
+        if (failure !== undefined) {
+          this.#onFailure(failure)
+          return done(failure, [], empty)
+        }
         for (const entry of entries) {
           const record = this.#readScanned(entry.key, entry.value)
           if (record !== undefined) {

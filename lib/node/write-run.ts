@@ -1,4 +1,3 @@
-import { StorageError } from '../ports/storage.ts'
 import { contextAfterWrite } from '../protocol/causality/context.ts'
 import { deleteRecord } from '../protocol/causality/delete.ts'
 import { recordHlc } from '../protocol/causality/inspect-record.ts'
@@ -117,15 +116,11 @@ export class WriteRun {
   #decide(): void {
     const { store, minting } = this.#context
     if (this.#isJudged) return
-    let stored: StoredRecord | undefined
-    try {
-      const copy = store.read(this.#key)
-      if (copy.state === 'damaged') return this.#refuse(damagedHere())
-      if (copy.state === 'found') stored = { record: store.decode(copy.bytes), mintAs: copy.mintAs }
-    } catch (error) {
-      if (error instanceof StorageError) return this.#refuse(storeRefused(error.message))
-      throw error
-    }
+    const copy = store.read(this.#key)
+    if (copy.state === 'damaged') return this.#refuse(damagedHere())
+    if (copy.state === 'failed') return this.#refuse(storeRefused(copy.failure.message))
+    const stored: StoredRecord | undefined =
+      copy.state === 'found' ? { record: store.decode(copy.bytes), mintAs: copy.mintAs } : undefined
     if (store.isFull)
       return this.#refuse(new Overloaded('too many writes wait for the disk', { hint: 'retry in a moment' }))
     const atLeast = stored === undefined ? this.#seen.hlc : hlcMax(recordHlc(stored.record), this.#seen.hlc)

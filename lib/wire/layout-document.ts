@@ -13,7 +13,7 @@ import { BytesWriter } from './bytes-writer.ts'
 import { readHlc } from './dot-codec.ts'
 import { nodeIdBytes, readClusterId, readNodeId, writeClusterId, writeNodeId } from './id-codec.ts'
 import { readLayoutVersion, writeLayoutVersion } from './layout-version-codec.ts'
-import { readStoreRow, readWeight, writeStoreRow } from './member-codec.ts'
+import { readWeight } from './member-codec.ts'
 import { readChoice, readList, readOptional, writeChoice, writeList, writeOptional, writeText } from './part-codec.ts'
 import { MalformedBytes, UnknownFormat } from './unreadable-bytes.ts'
 
@@ -26,7 +26,7 @@ const stances: readonly FirstLayoutVote['stance'][] = ['acknowledged', 'withdraw
 const actions: readonly StagedChange['action'][] = ['join', 'leave', 'replace', 'exclude', 'set', 'clear']
 
 /**
- * The document as nodes send it and store it: version u8 | live versions with the cluster id | candidates | votes, rows,
+ * The document as nodes send it and store it: version u8 | live versions with the cluster id | candidates | votes,
  * trackers and staged changes by node. Maps are sorted by key, so equal documents have equal bytes. Hashes of versions
  * do not travel: whoever reads a version makes its hash anew.
  */
@@ -40,7 +40,6 @@ export function encodeLayoutDocument(document: LayoutDocument): Uint8Array {
     writeLayoutVersion,
   )
   writeByNode(writer, document.votes, writeVote)
-  writeByNode(writer, document.rows, writeStoreRow)
   writeByNode(writer, document.trackers, writeTracker)
   writeByNode(writer, document.staged, writeStaged)
   return writer.finish()
@@ -59,7 +58,6 @@ export function decodeLayoutDocument(bytes: Uint8Array, hashOf: typeof layoutHas
     live: readLive(reader, (layout) => hashOf(layout, hash)),
     candidates: readCandidates(reader, (layout) => hashOf(layout, hash)),
     votes: readByNode(reader, readVote),
-    rows: readByNode(reader, readStoreRow),
     trackers: readByNode(reader, readTracker),
     staged: readByNode(reader, readStaged),
   }

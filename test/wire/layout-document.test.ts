@@ -9,7 +9,7 @@ import { decodeLayoutDocument, encodeLayoutDocument } from '../../lib/wire/layou
 import { MalformedBytes, UnknownFormat, UnreadableBytes } from '../../lib/wire/unreadable-bytes.ts'
 import { ascii, hlc, u53 } from './fixtures/arbitraries.ts'
 import { flipped, hex, thrownBy, truncations, unhex } from './fixtures/bytes.ts'
-import { nodeId, row } from './fixtures/frame-arbitraries.ts'
+import { nodeId } from './fixtures/frame-arbitraries.ts'
 import { hash } from './fixtures/hash.ts'
 
 const [ada, bob, cyd] = ['a', 'b', 'c'].map((digit) => toNodeId(digit.repeat(32))) as [NodeId, NodeId, NodeId]
@@ -44,7 +44,6 @@ const example: LayoutDocument = {
   live: [decided, toDecidedLayout(second, hash, decided.clusterId)],
   candidates: new Map([[layoutHash(first, hash), first]]),
   votes: new Map([[ada, { seq: 1, round: 2, stance: 'withdrawn', candidate: layoutHash(first, hash) }]]),
-  rows: new Map([[bob, { seq: 3, generation: 0xb0b1b2b3, leaseUpTo: 65_536, hlcUpTo: 3_600_000_000_000_001 as Hlc }]]),
   trackers: new Map([[cyd, { seq: 4, ack: 2, sync: 1, syncAck: 1, hintsClear: 300 }]]),
   staged: new Map([
     [cyd, { setAt: 5 as Hlc, setBy: ada, action: 'replace', with: bob, zone: 'w', weight: 0.5 }],
@@ -59,11 +58,10 @@ const exampleBytes =
   '000000bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb0201793ff0000000000000000100010001000101cccccccccccccccccccccc' +
   'cccccccccc01cccccccccccccccccccccccccccccccc010101040203aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0101783ff000' +
   '0000000000bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb0201793ff0000000000000cccccccccccccccccccccccccccccccc0301' +
-  '7a4004000000000000000101020002010200000001aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0102018dc5ce4ab0b4eaa001bb' +
-  'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb03b0b1b2b38080048180c489e5c5b20601cccccccccccccccccccccccccccccccc0402' +
-  '0101ac0202bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb06aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa01000000cccccccccccccccc' +
-  'cccccccccccccccc05aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0201bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb010177013fe000' +
-  '0000000000'
+  '7a4004000000000000000101020002010200000001aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0102018dc5ce4ab0b4eaa001cc' +
+  'cccccccccccccccccccccccccccccc04020101ac0202bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb06aaaaaaaaaaaaaaaaaaaaaa' +
+  'aaaaaaaaaa01000000cccccccccccccccccccccccccccccccc05aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0201bbbbbbbbbbbb' +
+  'bbbbbbbbbbbbbbbbbbbb010177013fe0000000000000'
 
 const version: fc.Arbitrary<LayoutVersion> = fc
   .record({
@@ -102,7 +100,6 @@ const document: fc.Arbitrary<LayoutDocument> = fc.record({
       candidate: version.map((version) => layoutHash(version, hash)),
     }),
   ),
-  rows: byNode(row),
   trackers: byNode(fc.record({ seq: u53, ack: u53, sync: u53, syncAck: u53, hintsClear: u53 })),
   staged: byNode(
     fc.record({

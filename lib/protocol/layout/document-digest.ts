@@ -5,7 +5,6 @@ import type { LayoutDigest } from './layout-version.ts'
 
 /**
  * What goes with every datagram and frame: equal documents have equal digests, whatever order they were merged in.
- * Store rows do not count: they change every few seconds, their node pushes them to everybody, and who needs one asks.
  * Costs a walk over the document: keep it until the document changes.
  */
 export function digestOf(document: LayoutDocument, hash: Hash): LayoutDigest {

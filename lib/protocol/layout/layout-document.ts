@@ -1,6 +1,5 @@
 import type { NodeId } from '../../vocabulary/ids.ts'
 import type { Hlc } from '../clock/hlc.ts'
-import type { StoreRow } from '../continuity/store-row.ts'
 import type { DecidedLayout, LayoutVersion } from './layout-version.ts'
 
 /**
@@ -50,7 +49,6 @@ export interface LayoutDocument {
   readonly candidates: ReadonlyMap<string, LayoutVersion>
   /** By starter. Empty once layout 1 is decided. */
   readonly votes: ReadonlyMap<NodeId, FirstLayoutVote>
-  readonly rows: ReadonlyMap<NodeId, StoreRow>
   readonly trackers: ReadonlyMap<NodeId, LayoutTracker>
   readonly staged: ReadonlyMap<NodeId, StagedChange>
 }
@@ -59,7 +57,6 @@ export const emptyDocument: LayoutDocument = {
   live: [],
   candidates: new Map(),
   votes: new Map(),
-  rows: new Map(),
   trackers: new Map(),
   staged: new Map(),
 }

@@ -40,6 +40,6 @@ export interface DecidedLayout {
 export interface LayoutDigest {
   /** 0: none decided yet. */
   readonly number: number
-  /** hash32 of the layout document, candidates and acknowledgements included, store rows not. */
+  /** hash32 of the whole layout document, candidates and acknowledgements included. */
   readonly documentHash: number
 }

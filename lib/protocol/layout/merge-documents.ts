@@ -1,5 +1,4 @@
 import type { NodeId } from '../../vocabulary/ids.ts'
-import type { StoreRow } from '../continuity/store-row.ts'
 import {
   emptyDocument,
   type FirstLayoutVote,
@@ -33,16 +32,10 @@ export function mergeDocuments(a: LayoutDocument, b: LayoutDocument): MergedDocu
     live,
     votes,
     candidates: candidatesNamed(votes, a, b),
-    rows: mergeMaps(a.rows, b.rows, laterRow),
     trackers: mergeMaps(a.trackers, b.trackers, laterTracker),
     staged: mergeMaps(a.staged, b.staged, laterChange),
   }
   return { ok: true, document: isSame(document, a) ? a : document }
-}
-
-/** `document` with this row, unless it knows a later one of that node. */
-export function withRow(document: LayoutDocument, node: NodeId, row: StoreRow): LayoutDocument {
-  return { ...document, rows: mergeMaps(document.rows, new Map([[node, row]]), laterRow) }
 }
 
 /** Versions below the highest start of both are retired: whoever dropped them knew that all may. */
@@ -99,7 +92,6 @@ function isSame(merged: LayoutDocument, a: LayoutDocument): boolean {
     merged.live === a.live &&
     merged.candidates === a.candidates &&
     merged.votes === a.votes &&
-    merged.rows === a.rows &&
     merged.trackers === a.trackers &&
     merged.staged === a.staged
   )
@@ -107,7 +99,6 @@ function isSame(merged: LayoutDocument, a: LayoutDocument): boolean {
 
 // A `seq` has one writer and one content. Comparing the rest as well keeps the laws even if a store went back in time.
 const laterVote = laterBy((vote: FirstLayoutVote) => [vote.seq, vote.round, vote.stance, vote.candidate])
-const laterRow = laterBy((row: StoreRow) => [row.seq, row.generation, row.leaseUpTo, row.hlcUpTo])
 const laterTracker = laterBy((tracker: LayoutTracker) => [
   tracker.seq,
   tracker.ack,

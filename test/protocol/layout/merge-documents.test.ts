@@ -6,7 +6,7 @@ import { firstCandidate } from '../../../lib/protocol/layout/first-candidate.ts'
 import { emptyDocument, type LayoutDocument } from '../../../lib/protocol/layout/layout-document.ts'
 import { layoutHash, toDecidedLayout } from '../../../lib/protocol/layout/layout-hash.ts'
 import type { LayoutVersion } from '../../../lib/protocol/layout/layout-version.ts'
-import { mergeDocuments, withRow } from '../../../lib/protocol/layout/merge-documents.ts'
+import { mergeDocuments } from '../../../lib/protocol/layout/merge-documents.ts'
 import { toClusterId } from '../../../lib/vocabulary/ids.ts'
 import { InvariantViolation } from '../../../lib/vocabulary/invariant.ts'
 import { nodeId, testHash } from './first-layout-world.ts'
@@ -34,14 +34,12 @@ t.test('merging what is known already gives the same object back', async (t) => 
   )
 })
 
-t.test('digests agree exactly when documents do, rows apart', async (t) => {
+t.test('digests agree exactly when documents do', async (t) => {
   fc.assert(
     fc.property(documents(), documents(), (a, b) => {
       const both = merged(a, b)
       t.same(digestOf(both, testHash), digestOf(merged(b, a), testHash))
-      const withRowsOfBoth = { ...a, rows: both.rows }
-      const knowsMore = merged(withRowsOfBoth, b) !== withRowsOfBoth
-      t.equal(digestOf(both, testHash).documentHash !== digestOf(a, testHash).documentHash, knowsMore)
+      t.equal(digestOf(both, testHash).documentHash !== digestOf(a, testHash).documentHash, both !== a)
     }),
     { numRuns: 150 },
   )
@@ -84,13 +82,6 @@ t.test('whoever retired a version retired it for all', async (t) => {
   const both = { ...emptyDocument, live: [first, second] }
   t.same(merged({ ...emptyDocument, live: [first] }, { ...emptyDocument, live: [first, second] }), both)
   t.same(merged(both, { ...emptyDocument, live: [second] }).live, [second])
-})
-
-t.test('a row gives way to a later one only', async (t) => {
-  const row = (seq: number) => ({ seq, generation: 1, leaseUpTo: seq * 100, hlcUpTo: 5 as Hlc })
-  const document = withRow(emptyDocument, nodeId(1), row(2))
-  t.same(withRow(document, nodeId(1), row(1)).rows.get(nodeId(1)), row(2))
-  t.same(withRow(document, nodeId(1), row(3)).rows.get(nodeId(1)), row(3))
 })
 
 t.test('the hash of a version covers all it says', async (t) => {
@@ -148,12 +139,6 @@ function documents(): fc.Arbitrary<LayoutDocument> {
     stance: fc.constantFrom('acknowledged' as const, 'withdrawn' as const, 'refused' as const),
     candidate: fc.constantFrom(...candidates.keys()),
   })
-  const row = fc.record({
-    seq: small,
-    generation: small,
-    leaseUpTo: small,
-    hlcUpTo: small.map((value) => value as Hlc),
-  })
   const tracker = fc.record({ seq: small, ack: small, sync: small, syncAck: small, hintsClear: small })
   const change = fc.record({
     setAt: small.map((value) => value as Hlc),
@@ -169,19 +154,17 @@ function documents(): fc.Arbitrary<LayoutDocument> {
     .record({
       isDecided: fc.boolean(),
       votes: mapOf(vote),
-      rows: mapOf(row),
       trackers: mapOf(tracker),
       staged: mapOf(change),
     })
-    .map(({ isDecided, votes, rows, trackers, staged }) => {
+    .map(({ isDecided, votes, trackers, staged }) => {
       const named = new Set([...votes.values()].map(({ candidate }) => candidate))
       return isDecided
-        ? { ...emptyDocument, live: [decided], rows, trackers, staged }
+        ? { ...emptyDocument, live: [decided], trackers, staged }
         : {
             ...emptyDocument,
             votes,
             candidates: new Map(versions.filter(([name]) => named.has(name))),
-            rows,
             trackers,
             staged,
           }
