@@ -15,6 +15,18 @@ import { scratchDirectory } from './fixtures/scratch.ts'
 
 t.test('time', async (t) => timeContract(t, makeTimeWorld))
 
+t.test('a timer of a busy process is not early either', async (t) => {
+  // The system counts whole milliseconds: a loop that never sleeps meets the begin of the last one.
+  const time = createSystemTime()
+  const lateness: number[] = []
+  for (let delayMs = 1; delayMs <= 60; delayMs += 1) {
+    const dueMs = time.nowMs() + delayMs
+    time.after(delayMs, () => lateness.push(time.nowMs() - dueMs))
+  }
+  while (lateness.length < 60) await new Promise((resolve) => setImmediate(resolve))
+  t.ok(Math.min(...lateness) >= 0, `${Math.min(...lateness)} ms`)
+})
+
 t.test('the end of a turn gathers what all ready callbacks ask for', async (t) => {
   const time = createSystemTime()
   const order: string[] = []

@@ -21,6 +21,19 @@ t.test('a place whose CURRENT is gone is corrupt, and its tables stay', async (t
   t.equal(readFileSync(join(path, '000005.ldb'), 'utf8'), 'a table')
 })
 
+t.test('damage is found in the log before the last as well, until a clean close', async (t) => {
+  // An open that is refused because the store is locked renames LOG too.
+  const path = join(scratchDirectory(t), 'db')
+  await damageAtOpen(path)
+  writeFileSync(
+    join(path, 'LOG.old'),
+    '2026/01/01-00:00:00.000000 7f 000003.log: dropping 17 bytes; Corruption: checksum\n',
+  )
+  writeFileSync(join(path, 'LOG'), '2026/01/01-00:00:01.000000 7f all is well\n')
+  t.match(await damageAtOpen(path), [/dropping 17 bytes/])
+  t.same(await damageAtOpen(path), [])
+})
+
 t.test('a damaged manifest is corrupt, not empty', async (t) => {
   const path = join(scratchDirectory(t), 'db')
   mkdirSync(path)
@@ -103,6 +116,16 @@ function flipByteInNewestLog(path: string): void {
   const middle = Math.floor(statSync(log).size / 2)
   contents[middle] = (contents[middle] as number) ^ 1
   writeFileSync(log, contents)
+}
+
+/** Opens the store, closes it again, and gives what the open had to say. */
+function damageAtOpen(path: string): Promise<readonly string[]> {
+  return new Promise((resolve, reject) => {
+    createLevelStorage(path).open((failure, opened) => {
+      if (opened === undefined) reject(new Error(failure?.message))
+      else opened.storage.close(() => resolve(opened.damage))
+    })
+  })
 }
 
 function failureOf(path: string): Promise<StorageFailure> {
