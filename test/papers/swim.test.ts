@@ -32,6 +32,31 @@ t.test('§4.3: a member is chosen again after at most 2n - 1 periods, also while
   )
 })
 
+t.test('§4.3: nobody has a second turn in a round in which somebody else waits for the first', async () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 12 }),
+      fc.nat(),
+      fc.array(fc.record({ period: fc.nat({ max: 12 }), joins: fc.boolean() })),
+      (members, seed, changes) => {
+        const turns = new ShuffledTurns(seededRandom(seedFor(seed, 'turns')))
+        for (let index = 0; index < members + 3; index += 1) turns.add(nodeId(index))
+        const waiting = new Set(Array.from({ length: members }, (_, index) => nodeId(index)))
+        let left = 0
+        for (let period = 0; waiting.size > 0; period += 1) {
+          for (const { joins } of changes.filter((change) => change.period === period)) {
+            if (joins) turns.add(nodeId(1000 + period))
+            else if (left < 3) turns.remove(nodeId(members + left++))
+          }
+          const chosen = turns.next((id) => Number.parseInt(id, 16) < members)
+          if (chosen === undefined || !waiting.delete(chosen)) return false
+        }
+        return true
+      },
+    ),
+  )
+})
+
 t.test('§4.3: a newcomer waits for its first turn no longer than that either', async () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 20 }), fc.nat(), fc.nat({ max: 40 }), (others, seed, before) => {

@@ -6,7 +6,7 @@ import type { Suspicion } from './suspicion.ts'
 /** What we know of one member, and what only we know of it. */
 export interface Entry {
   member: Member
-  /** When `member.state` last changed. */
+  /** When `member` last changed: of the dead, when they died. */
   changedMs: number
   suspicion: Suspicion | undefined
   /** When we last told it what we hold of it. */
@@ -84,7 +84,7 @@ export class MemberTable {
       return entry
     }
     this.#counts[known.member.state] -= 1
-    if (known.member.state !== member.state) known.changedMs = nowMs
+    known.changedMs = nowMs
     known.member = member
     return known
   }

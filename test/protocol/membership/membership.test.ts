@@ -182,6 +182,7 @@ t.test('a suspect', async (t) => {
     one.pass(3800)
     one.stall(10_000)
     t.equal(one.view(1), 'suspect/1/0', 'its objection may be waiting in our own socket')
+    t.equal(one.pass(500).view(1), 'suspect/1/0', 'nor was the last probe sent yet when we woke up')
     one.gossip(1, claim(1, 'alive', 1, 1))
     t.equal(one.view(1), 'alive/1/1')
   })
@@ -421,6 +422,14 @@ t.test('whole lists', async (t) => {
     const one = new OneMachine().withPeers(1)
     one.hear(1, { type: 'gossip' }, [], { startNumber: 2 })
     t.match(one.did('exchange-members'), [{ endpoint: endpointOf(1), node: nodeId(1) }])
+  })
+  t.test('are exchanged with who comes back after a long absence, as after a partition', async (t) => {
+    for (const absentMs of [10_000, 40_000]) {
+      const one = new OneMachine().withPeers(2).gossip(2, claim(1, 'dead', 1, 0, 2))
+      one.passAnswered(absentMs)
+      one.hear(1, { type: 'gossip' }, [claim(1, 'alive', 2)], { startNumber: 2 })
+      t.equal(one.did('exchange-members').length, absentMs > 30_000 ? 1 : 0, `after ${absentMs} ms`)
+    }
   })
   t.test('that say something new are gossiped on', async (t) => {
     const one = new OneMachine().withPeers(1)
