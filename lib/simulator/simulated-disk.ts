@@ -1,6 +1,6 @@
 import type { StorageEntry, StorageFailure, StorageOperation } from '../ports/storage.ts'
 import type { Random } from '../vocabulary/random.ts'
-import { SortedEntries } from './sorted-entries.ts'
+import { compareBytes, SortedEntries } from './sorted-entries.ts'
 
 export interface DiskSettings {
   /** The mean milliseconds of a write that nobody syncs, and of one that is synced. */
@@ -56,6 +56,18 @@ export class SimulatedDisk {
 
   get live(): SortedEntries {
     return this.#live
+  }
+
+  /** What a power cut now would surely leave under `key`. */
+  durableValue(key: Uint8Array): Uint8Array | undefined {
+    for (let index = this.#synced - 1; index >= 0; index -= 1) {
+      const batch = this.#log[index] as Batch
+      for (let place = batch.length - 1; place >= 0; place -= 1) {
+        const operation = batch[place] as StorageOperation
+        if (compareBytes(operation.key, key) === 0) return operation.type === 'put' ? operation.value : undefined
+      }
+    }
+    return this.#tables.get(key)
   }
 
   /** How long the next write takes. */

@@ -1,3 +1,4 @@
+import type { Sibling } from '../../lib/protocol/causality/record.ts'
 import type { ClientAnswer, ClientRequest, QuorumLevel } from '../../lib/protocol/quorum/client-request.ts'
 import type { StarlingError } from '../../lib/vocabulary/errors.ts'
 import type { Bucket, Key } from '../../lib/vocabulary/key.ts'
@@ -30,6 +31,8 @@ export interface Workload {
   readonly history: History
   /** Process numbers, never used twice. */
   nextProcess(): number
+  /** Told in the moment in which a node says that a put is done. */
+  acknowledged(node: string, request: ClientRequest): void
   /** Asks for one operation fewer; false when there are none left. */
   takeOperation(): boolean
 }
@@ -56,6 +59,7 @@ export function ask(
     if (target === undefined) return end({ type: 'fail', error: 'unreachable' })
     world.inProcess(node, () => {
       target.serve(request, (error, answer) => {
+        if (error === undefined) workload.acknowledged(node, request)
         world.after(random.fraction() * 2, () => end(endingOf(error, answer)))
       })
     })
@@ -227,5 +231,16 @@ export function valueBytes(vid: string, paddingBytes: number): Uint8Array {
 
 /** The ids of the values an answer shows. */
 export function vidsOf(answer: Extract<ClientAnswer, { type: 'got' }>): readonly string[] {
-  return answer.siblings.map((sibling) => decoder.decode(sibling.value).split(' ')[0] as string)
+  return answer.siblings.map(vidOf)
 }
+
+export function vidOf(sibling: Pick<Sibling, 'value'>): string {
+  return vidIn(sibling.value)
+}
+
+/** The id at the beginning of a value's bytes. */
+export function vidIn(value: Uint8Array): string {
+  return decoder.decode(value.subarray(0, value.indexOf(space)))
+}
+
+const space = 0x20

@@ -59,6 +59,8 @@ export interface Configuration {
   /** Between the beginnings of two faults, on average, and how long one lasts. */
   readonly faultEveryMs: number
   readonly faultLastsMs: number
+  /** After the healing every process is killed once: what only memory held is gone. */
+  readonly restartsAll: boolean
 }
 
 /** Draws a run: each parameter on its own, and a random subset of the faults (Groce et al., Swarm Testing, ISSTA 2012). */
@@ -89,14 +91,14 @@ export function drawConfiguration(seed: number, operations?: number): Configurat
     w,
     sloppy: random.below(2) === 0,
     durability,
-    keys: 1 + random.below(6),
+    keys: 1 + random.below(pick(random, [3, 12])),
     clients,
     operations: count,
     thinkMs: (pick(random, [10_000, 30_000, 60_000]) * clients) / count,
     valueBytesMax: pick(random, [32, 200, 2000]),
     timeoutMs: pick(random, [500, 1500, 3000]),
     blindShare: random.fraction() * 0.15,
-    deleteShare: random.fraction() * 0.15,
+    deleteShare: random.fraction() * pick(random, [0.1, 0.5]),
     readShare: random.fraction() * 0.4,
     chainShare: random.fraction() * 0.4,
     links: {
@@ -112,6 +114,7 @@ export function drawConfiguration(seed: number, operations?: number): Configurat
     faults,
     faultEveryMs: pick(random, [500, 2000, 5000]),
     faultLastsMs: pick(random, [200, 2000, 8000]),
+    restartsAll: random.below(2) === 0,
   }
 }
 

@@ -25,6 +25,8 @@ export class Nemesis {
   #isCalm = false
   /** What was to be undone before the last healing is forgotten. */
   #healings = 0
+  /** When the victim's disk last lost what it had acknowledged. */
+  dataLostAtMs = Number.NEGATIVE_INFINITY
   /** How many faults began. */
   begun = 0
 
@@ -145,6 +147,7 @@ export class Nemesis {
       case 'flip-bit': {
         this.#cluster.crash(this.#victim, 'kill')
         const isFlipped = this.#world.machine(this.#victim).disk.flipBit((entry) => entry.key[0] === dataPrefix)
+        this.dataLostAtMs = this.#world.nowMs
         this.#record(kind, { name: this.#victim, isFlipped })
         return this.#startLater(this.#victim)
       }
@@ -161,6 +164,7 @@ export class Nemesis {
     this.#whenWhole(() => {
       this.#cluster.crash(this.#victim, 'kill')
       this.#world.machine(this.#victim).disk.wipe()
+      this.dataLostAtMs = this.#world.nowMs
       this.#backup = undefined
       this.#record('wipe', this.#victim)
       this.#startLater(this.#victim)
@@ -186,6 +190,7 @@ export class Nemesis {
     if (backup !== undefined) {
       this.#cluster.crash(name, 'kill')
       disk.restore(backup)
+      this.dataLostAtMs = this.#world.nowMs
       this.#backup = undefined
       this.#record('roll-back', name)
       return this.#startLater(name)

@@ -1,6 +1,8 @@
+import type { ClientRequest } from '../../lib/protocol/quorum/client-request.ts'
 import { World } from '../../lib/simulator/world.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { Key } from '../../lib/vocabulary/key.ts'
+import { countCopies } from './audit-copies.ts'
 import { checkAcknowledgedWrites } from './check-acknowledged-writes.ts'
 import { checkContexts } from './check-contexts.ts'
 import type { Violation } from './check-result.ts'
@@ -11,6 +13,7 @@ import {
   keyName,
   SimulatedClient,
   valueBytes,
+  vidIn,
   vidsOf,
   type Workload,
   writeRequest,
@@ -40,6 +43,8 @@ export interface SimulationResult {
   readonly violations: readonly Violation[]
   readonly configuration: Configuration
   readonly operations: number
+  /** Acknowledgements of which the copies were counted. */
+  readonly audited: number
   readonly events: number
   readonly faults: number
   readonly simulatedMs: number
@@ -80,11 +85,14 @@ class Run {
   readonly #history = new History()
   readonly #workload: Workload
   readonly #violations: Violation[] = []
+  readonly #hash: Hash
   #processes = 0
+  #audited = 0
   #operationsLeft: number
 
   constructor(configuration: Configuration, options: SimulationOptions) {
     this.#configuration = configuration
+    this.#hash = options.hash
     const { seed, links, disk } = configuration
     this.#world = new World({ seed, hash: options.hash, links, disk })
     this.#cluster = new SimulatedCluster(this.#world, configuration, options.makeNode)
@@ -94,6 +102,7 @@ class Run {
       cluster: this.#cluster,
       configuration,
       history: this.#history,
+      acknowledged: (node, request) => this.#audit(node, request),
       nextProcess: () => {
         this.#processes += 1
         return this.#processes
@@ -131,6 +140,11 @@ class Run {
     if (!this.#awaitReady('cluster-did-not-recover', recoverLimitMs)) return
     this.#scrub()
     this.#world.run(quiesceMs)
+    if (this.#configuration.restartsAll) {
+      for (const name of this.#cluster.names) this.#cluster.crash(name, 'kill')
+      for (const name of this.#cluster.names) this.#cluster.start(name)
+      if (!this.#awaitReady('cluster-did-not-recover', recoverLimitMs)) return
+    }
     this.#finish()
   }
 
@@ -151,6 +165,7 @@ class Run {
       violations,
       configuration: this.#configuration,
       operations: records.filter((record) => record.t === 'invoke').length,
+      audited: this.#audited,
       events: this.#world.happened,
       faults: this.#nemesis.begun,
       simulatedMs: this.#world.nowMs,
@@ -170,6 +185,23 @@ class Run {
     }
     this.report(check, `after ${limitMs / 1000} s: ${reasons.join('; ')}`)
     return false
+  }
+
+  /** What no client can see: at the moment of its acknowledgement a put is on W disks. */
+  #audit(name: string, request: ClientRequest): void {
+    const { w, replicas, durability, timeoutMs } = this.#configuration
+    const owners = this.#cluster.node(name)?.ownersOf(request.bucket, request.key)
+    // A disk that was replaced just now may have been among the W.
+    const isDiskNew = this.#world.nowMs - this.#nemesis.dataLostAtMs < timeoutMs * 2
+    if (request.type !== 'put' || owners === undefined || isDiskNew) return
+    const vid = vidIn(request.value)
+    const value = { key: request.key, partition: owners.partition, vid, durability }
+    const copies = countCopies(this.#world, this.#hash, value)
+    if (copies === undefined) return
+    this.#audited += 1
+    const needed = answers(w, replicas)
+    if (copies >= needed) return
+    this.report('too-few-copies', `${vid} of ${request.key} is acknowledged by ${name}, w=${w}, and on ${copies} disks`)
   }
 
   /** Every copy is looked at once: a damaged one is found when it is read, and healed. */
