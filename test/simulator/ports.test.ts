@@ -2,10 +2,15 @@ import t, { type Test } from 'tap'
 import type { DataDirectory } from '../../lib/ports/data-directory.ts'
 import type { StorageOpener } from '../../lib/ports/storage.ts'
 import { SimulatedDirectory } from '../../lib/simulator/simulated-directory.ts'
+import { SimulatedMetrics } from '../../lib/simulator/simulated-metrics.ts'
 import { SimulatedProcess } from '../../lib/simulator/simulated-process.ts'
 import { World } from '../../lib/simulator/world.ts'
+import { toEndpoint } from '../../lib/vocabulary/ids.ts'
 import { type DirectoryWorld, dataDirectoryContract } from '../contracts/data-directory.ts'
+import { metricsContract } from '../contracts/metrics.ts'
+import { datagramsContract, type NetworkWorld, streamsContract } from '../contracts/network.ts'
 import { type StorageWorld, type StorageWrite, storageContract } from '../contracts/storage.ts'
+import { type TimeWorld, timeContract } from '../contracts/time.ts'
 import { driveInBackground } from './driver.ts'
 import { testHash } from './test-hash.ts'
 
@@ -16,6 +21,67 @@ t.test('simulated storage keeps the contract of storage', async (t) => {
 t.test('the simulated data directory keeps the contract of data directories', async (t) => {
   dataDirectoryContract(t, async () => makeDirectoryWorld())
 })
+
+t.test('simulated datagrams keep the contract of datagrams', async (t) => {
+  datagramsContract(t, async () => makeNetworkWorld())
+})
+
+t.test('simulated streams keep the contract of streams', async (t) => {
+  streamsContract(t, async () => makeNetworkWorld())
+})
+
+t.test('simulated time keeps the contract of time', async (t) => {
+  timeContract(t, async () => makeTimeWorld())
+})
+
+t.test('simulated metrics keep the contract of metrics', async (t) => {
+  metricsContract(t, () => new SimulatedMetrics())
+})
+
+async function until(world: World, holds: () => boolean): Promise<void> {
+  if (!world.runUntil(holds, 60_000)) throw new Error('it never came about')
+}
+
+function makeTimeWorld(): TimeWorld {
+  const world = new World({ seed: 1, hash: testHash })
+  const { time } = world.portsFor('ada')
+  return {
+    time,
+    until: async (holds) => {
+      while (!holds()) world.run(1)
+    },
+    hold: (ms) => {
+      world.pause('ada')
+      world.after(ms, () => world.resume('ada'))
+    },
+  }
+}
+
+function makeNetworkWorld(): NetworkWorld {
+  const world = new World({ seed: 1, hash: testHash })
+  const { datagrams, streams } = world.portsFor('ada')
+  return {
+    host: 'ada',
+    datagrams,
+    streams,
+    until: (holds) => until(world, holds),
+    settle: async () => world.run(10_000),
+    startEcho: async () => {
+      const echo = world.portsFor('bob')
+      const endpoint = toEndpoint('bob:7101')
+      let isListening = false
+      echo.streams.listen(
+        endpoint,
+        (stream) => ({ onBytes: (bytes) => stream.write([bytes]), onClosed: () => {} }),
+        () => {
+          isListening = true
+        },
+      )
+      await until(world, () => isListening)
+      return { endpoint, die: async () => world.crash('bob', 'kill') }
+    },
+  }
+}
 
 function makeDirectoryWorld(): DirectoryWorld {
   const world = new World({ seed: 1, hash: testHash })
