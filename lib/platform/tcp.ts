@@ -79,10 +79,10 @@ class TcpStream implements ByteStream {
   #handlers: StreamHandlers | undefined
   /** The first thing that ended it, in words. */
   #reason: string | undefined
-  #isDestroyed = false
   #owesDrained = false
   readonly #onHandedOver = (): void => {
-    if (!this.#owesDrained || this.#socket.writableLength > 0 || this.#isDestroyed) return
+    // A destroyed socket calls back too, for what it never sent.
+    if (!this.#owesDrained || this.#socket.writableLength > 0 || this.#socket.destroyed) return
     this.#owesDrained = false
     this.#handlers?.onDrained?.()
   }
@@ -103,7 +103,6 @@ class TcpStream implements ByteStream {
   start(handlers: StreamHandlers): void {
     this.#handlers = handlers
     this.#socket.on('data', (bytes) => {
-      if (this.#isDestroyed) return
       handlers.onBytes(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
     })
   }
@@ -131,7 +130,6 @@ class TcpStream implements ByteStream {
 
   destroy(): void {
     this.#reason ??= 'destroyed here'
-    this.#isDestroyed = true
     this.#socket.destroy()
   }
 }

@@ -141,6 +141,7 @@ export function streamsContract(t: Test, makeWorld: (t: Test) => Promise<Network
   t.test('destroy ends at once, but not inside the call', async (t) => {
     const { world, near, far, listener } = await connected(t, makeWorld)
     far.stream.write([bytes('not to be heard')])
+    near.stream.write([new Uint8Array(16 * 1024 * 1024)])
     near.stream.destroy()
     t.same(near.reasons, [])
     await world.until(() => near.reasons.length === 1 && far.reasons.length === 1)
@@ -148,6 +149,7 @@ export function streamsContract(t: Test, makeWorld: (t: Test) => Promise<Network
     near.stream.destroy()
     await world.settle()
     t.equal(near.reasons.length, 1)
+    t.equal(near.drained, 0, 'what was never sent was not handed over')
     await closed(world, listener)
   })
 
