@@ -1,0 +1,271 @@
+import type { ClientAnswer, ClientRequest, GetAnswer, WrittenAnswer } from '../protocol/quorum/client-request.ts'
+import { InvalidBody, InvalidBucket, InvalidKey, ValueTooLarge } from '../vocabulary/errors.ts'
+import type { Hash } from '../vocabulary/hash.ts'
+import { type Bucket as BucketName, bucketProblem, type Key, keyProblem, toRecordKey } from '../vocabulary/key.ts'
+import { valueBytesMax } from '../vocabulary/limits.ts'
+import type { CausalContext } from './causal-context.ts'
+import type { Codec } from './codec.ts'
+import {
+  checkedContentType,
+  checkedDeadlineMs,
+  checkedTtlSeconds,
+  type DeleteOptions,
+  type GetOptions,
+  type PutOptions,
+  type RequestOptions,
+  toMetadata,
+  toReadOptions,
+  toWriteOptions,
+  type UpdateOptions,
+} from './request-options.ts'
+import { timeoutMsAt } from './request-run.ts'
+import type { Requests } from './requests.ts'
+import { type Found, type Sibling, toSiblings } from './sibling.ts'
+
+export interface BucketParts {
+  readonly requests: Requests
+  readonly hash: Hash
+  readonly deadlineMs: number
+}
+
+/** What an update left behind. */
+export interface Updated<Value> {
+  /** What `merge` returned last; undefined: the key was deleted, or never was. */
+  readonly value: Value | undefined
+  /** Covers everything that was merged, and this write; undefined when there was nothing to write. */
+  readonly context: CausalContext | undefined
+  /** Siblings that others wrote meanwhile and that ten rounds could not catch up with: usually 0. */
+  readonly othersLeft: number
+}
+
+/** Rounds of one update: reading or being shown what is there, merging, writing back. */
+const updateRoundsMax = 10
+
+const noOptions = {}
+
+/**
+ * The keys of one bucket. Each method makes one request, which rejects with a `StarlingError`: its `aftermath` says
+ * whether the data may have changed.
+ */
+export class Bucket<Value> {
+  readonly name: string
+  readonly #parts: BucketParts
+  readonly #codec: Codec<Value>
+
+  /** Made by `Database.bucket`. @throws {InvalidBucket} */
+  constructor(parts: BucketParts, name: string, codec: Codec<Value>) {
+    const problem = bucketProblem(name)
+    if (problem !== undefined) throw new InvalidBucket(`the bucket "${name}" ${problem}`)
+    this.#parts = parts
+    this.name = name
+    this.#codec = codec
+  }
+
+  /**
+   * Reads `key` at `r` replicas. Resolves to its siblings and the context that a write based on them should give, or to
+   * undefined when nothing is there: never written, deleted or expired.
+   *
+   * A get that fails is asked of another node, and one that is late of a second, within the deadline.
+   *
+   * @param options.r answers to wait for: 1 to N, 'one', 'quorum' (default) or 'all'
+   * @param options.tombstone true: a deleted key is found too, with a context and without siblings
+   * @param options.deadlineMs milliseconds before giving up, 1 to 60,000; default 3,000
+   * @throws {QuorumUnavailable} too few replicas can be reached
+   * @throws {DeadlineExceeded} `deadlineMs` passed
+   * @throws {Unreachable} no node could be asked
+   * @throws {InvalidBody} a value is not what the bucket's codec writes
+   */
+  get(key: string, options: GetOptions = noOptions): Promise<Found<Value> | undefined> {
+    return this.#send(
+      key,
+      options,
+      (bucket, checkedKey, timeoutMs) => ({
+        type: 'get',
+        bucket,
+        key: checkedKey,
+        timeoutMs,
+        options: toReadOptions(options),
+      }),
+      (answer) => this.#found(answer as GetAnswer, options.tombstone === true),
+    )
+  }
+
+  /**
+   * Stores `value` under `key`; resolves once `w` replicas have stored it, as durably as its bucket asks.
+   *
+   * Give the `context` of the read this write is based on: the write replaces what that read returned, and becomes a
+   * sibling of anything the read did not see. Without a context it replaces nothing.
+   *
+   * @param options.w acknowledgements to wait for: 1 to N, 'one', 'quorum' (default) or 'all'
+   * @param options.deadlineMs milliseconds before giving up, 1 to 60,000; default 3,000
+   * @returns a context that covers what `options.context` covered plus this write
+   * @throws {QuorumUnavailable} under `w` acknowledgements; look at `aftermath`: the value may still appear later
+   * @throws {DeadlineExceeded | Unreachable} with `may-have-changed`: the answer was lost, and nobody knows
+   * @throws {TooManySiblings} nothing was stored: read, merge and write back
+   * @throws {ValueTooLarge} more than 8 MiB; nothing was sent
+   * @see Dynamo (SOSP 2007) §4.4 and 4.5
+   */
+  put(key: string, value: Value, options: PutOptions = noOptions): Promise<CausalContext> {
+    return this.#put(key, value, options, false, (answer) => answer.context as CausalContext)
+  }
+
+  /**
+   * Deletes what `options.context` covers; without a context, what a quorum read sees now. Siblings that the context does
+   * not cover stay.
+   *
+   * @returns a context that covers the deletion; undefined when nothing ever was under `key`
+   * @throws as `put` does
+   */
+  delete(key: string, options: DeleteOptions = noOptions): Promise<CausalContext | undefined> {
+    return this.#send(
+      key,
+      options,
+      (bucket, checkedKey, timeoutMs) => ({
+        type: 'delete',
+        bucket,
+        key: checkedKey,
+        timeoutMs,
+        options: toWriteOptions(options),
+        context: options.context,
+        ifMatch: undefined,
+      }),
+      (answer) => answer.context as CausalContext | undefined,
+    )
+  }
+
+  /**
+   * Reads `key`, has `merge` make one value of its siblings (none: nothing is there), and writes that back with the
+   * context of the read; does so again while the write meets siblings it has not seen, at most 10 times. When `merge`
+   * returns undefined the key is deleted.
+   *
+   * `merge` may be called several times, and what it returns must not depend on being called once. Two updates at the same
+   * moment through different nodes may each miss the other: then their values are siblings, for the next update to merge.
+   *
+   * @throws as `get` and `put` do, and whatever `merge` throws; one deadline holds for all rounds together
+   */
+  async update(
+    key: string,
+    merge: (siblings: readonly Sibling<Value>[]) => Value | undefined | Promise<Value | undefined>,
+    options: UpdateOptions = noOptions,
+  ): Promise<Updated<Value>> {
+    const { time } = this.#parts.requests.parts
+    const endMs = time.nowMs() + checkedDeadlineMs(options.deadlineMs ?? this.#parts.deadlineMs)
+    // What is left of it; a request that begins too late ends at once, as one whose deadline passed.
+    const within = <Options extends object>(rest: Options) => ({
+      ...rest,
+      deadlineMs: Math.max(1, endMs - time.nowMs()),
+    })
+    const read = () => this.get(key, within({ ...options, tombstone: true }))
+    let found = await read()
+    for (let round = 1; ; round += 1) {
+      options.signal?.throwIfAborted()
+      const value = await merge(found?.siblings ?? [])
+      if (value === undefined) {
+        if (found === undefined || found.siblings.length === 0) {
+          return { value, context: found?.context, othersLeft: 0 }
+        }
+        const context = await this.delete(key, within({ ...options, context: found.context }))
+        found = await read()
+        const othersLeft = found?.siblings.length ?? 0
+        if (othersLeft === 0 || round === updateRoundsMax) return { value, context, othersLeft }
+        continue
+      }
+      found = await this.#put(key, value, within({ ...options, context: found?.context }), true, ({ state }) =>
+        this.#shown(state),
+      )
+      const othersLeft = found.siblings.length - 1
+      if (othersLeft <= 0 || round === updateRoundsMax)
+        return { value, context: found.context, othersLeft: Math.max(0, othersLeft) }
+    }
+  }
+
+  #put<Result>(
+    key: string,
+    value: Value,
+    options: PutOptions,
+    returnValue: boolean,
+    toResult: (answer: WrittenAnswer) => Result,
+  ): Promise<Result> {
+    return this.#send(
+      key,
+      options,
+      (bucket, checkedKey, timeoutMs) => ({
+        type: 'put',
+        bucket,
+        key: checkedKey,
+        timeoutMs,
+        options: toWriteOptions(options),
+        context: options.context,
+        value: this.#encode(value),
+        contentType:
+          options.contentType === undefined ? this.#codec.contentType : checkedContentType(options.contentType),
+        metadata: toMetadata(options.metadata),
+        ttlSeconds: checkedTtlSeconds(options.ttlSeconds),
+        returnValue,
+        ifMatch: undefined,
+        ifNoneMatch: false,
+      }),
+      (answer) => toResult(answer as WrittenAnswer),
+    )
+  }
+
+  /** One promise per request, and no other: the answer's way to it is callbacks. */
+  #send<Result>(
+    key: string,
+    options: RequestOptions,
+    toRequest: (bucket: BucketName, key: Key, timeoutMs: number) => ClientRequest,
+    toResult: (answer: ClientAnswer) => Result,
+  ): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const { requests, hash, deadlineMs: deadlineMsDefault } = this.#parts
+      const { signal } = options
+      signal?.throwIfAborted()
+      const problem = keyProblem(key)
+      if (problem !== undefined) throw new InvalidKey(`the key "${key.slice(0, 80)}" ${problem}`)
+      const deadlineMs = options.deadlineMs === undefined ? deadlineMsDefault : checkedDeadlineMs(options.deadlineMs)
+      const request = toRequest(this.name as BucketName, key as Key, timeoutMsAt(deadlineMs))
+      const { token } = toRecordKey(request.bucket, request.key, hash)
+      const onAbort = (): void => {
+        run.cancel()
+        reject(signal?.reason)
+      }
+      const run = requests.run(request, token, requests.parts.time.nowMs() + deadlineMs, (error, answer) => {
+        signal?.removeEventListener('abort', onAbort)
+        if (answer === undefined) return reject(error)
+        try {
+          resolve(toResult(answer))
+        } catch (unreadable) {
+          reject(unreadable)
+        }
+      })
+      signal?.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
+  #encode(value: Value): Uint8Array {
+    const encoded = encodeWith(this.#codec, value)
+    if (encoded.length > valueBytesMax) {
+      throw new ValueTooLarge(`the value has ${encoded.length} bytes; ${valueBytesMax} are allowed`)
+    }
+    return encoded
+  }
+
+  #found(answer: GetAnswer, withTombstone: boolean): Found<Value> | undefined {
+    if (answer.siblings.length === 0 && !(withTombstone && answer.context !== undefined)) return undefined
+    return this.#shown(answer)
+  }
+
+  #shown(state: Pick<GetAnswer, 'siblings' | 'context'> | undefined): Found<Value> {
+    return { siblings: toSiblings(state?.siblings ?? [], this.#codec), context: state?.context as CausalContext }
+  }
+}
+
+/** @throws {InvalidBody} */
+function encodeWith<Value>(codec: Codec<Value>, value: Value): Uint8Array {
+  try {
+    return codec.encode(value)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new InvalidBody(`the value cannot be encoded as ${codec.contentType}: ${reason}`, { cause })
+  }
+}

@@ -1,0 +1,70 @@
+import { InvalidParameter } from '../vocabulary/errors.ts'
+import { type Endpoint, parseEndpoint } from '../vocabulary/ids.ts'
+import { timeoutMsDefault } from '../vocabulary/limits.ts'
+import { type BreakerSettings, breakerSettingsDefault } from './circuit-breaker.ts'
+import { checkedDeadlineMs } from './request-options.ts'
+
+/** How a client works with its cluster. Every part has a default. */
+export interface ConnectOptions {
+  /** The name of the cluster, as its nodes were given it; default `starling`. */
+  readonly cluster?: string | undefined
+  /** Milliseconds that `connect` itself may take, 1 to 60,000; default 10,000. */
+  readonly connectTimeoutMs?: number | undefined
+  /** Milliseconds that a request may take unless it says otherwise, 1 to 60,000; default 3,000. */
+  readonly deadlineMs?: number | undefined
+  /** How often a request is tried again, when that is safe, beyond nodes that could not be reached; 0 to 100, default 5. */
+  readonly retries?: number | undefined
+  /** Whether a late get is asked of a second owner; default true. */
+  readonly hedging?: boolean | undefined
+  /** Pipelined connections to each node, 1 to 64; default 1. */
+  readonly connectionsPerNode?: number | undefined
+  /** Requests on their way at once, 1 to 100,000; the others wait in line. Default 2,048. */
+  readonly inFlightMax?: number | undefined
+  /** When a node is left alone because it does not answer. */
+  readonly breaker?: Partial<BreakerSettings> | undefined
+}
+
+export interface ClientSettings {
+  readonly seeds: readonly Endpoint[]
+  readonly cluster: string
+  readonly connectTimeoutMs: number
+  readonly deadlineMs: number
+  readonly retriesMax: number
+  readonly hedging: boolean
+  readonly connectionsPerNode: number
+  readonly inFlightMax: number
+  readonly breaker: BreakerSettings
+}
+
+const connectTimeoutMsDefault = 10_000
+
+/** @throws {InvalidParameter} */
+export function toClientSettings(seeds: readonly string[], options: ConnectOptions): ClientSettings {
+  if (seeds.length === 0) throw new InvalidParameter('at least one seed is needed', { hint: 'such as 127.0.0.1:7071' })
+  return {
+    seeds: seeds.map(toSeed),
+    cluster: options.cluster ?? 'starling',
+    connectTimeoutMs: checkedDeadlineMs(options.connectTimeoutMs ?? connectTimeoutMsDefault),
+    deadlineMs: checkedDeadlineMs(options.deadlineMs ?? timeoutMsDefault),
+    retriesMax: checkedCount('retries', options.retries ?? 5, 0, 100),
+    hedging: options.hedging ?? true,
+    connectionsPerNode: checkedCount('connectionsPerNode', options.connectionsPerNode ?? 1, 1, 64),
+    inFlightMax: checkedCount('inFlightMax', options.inFlightMax ?? 2048, 1, 100_000),
+    breaker: { ...breakerSettingsDefault, ...options.breaker },
+  }
+}
+
+function toSeed(text: string): Endpoint {
+  const parsed = parseEndpoint(text)
+  if (parsed === undefined || parsed.port === 0) {
+    throw new InvalidParameter(`"${text}" is not the peer address of a node`, {
+      hint: 'give host:port, such as 127.0.0.1:7071; an IPv6 host stands in brackets',
+    })
+  }
+  return text as Endpoint
+}
+
+function checkedCount(name: string, count: number, least: number, most: number): number {
+  if (Number.isInteger(count) && count >= least && count <= most) return count
+  throw new InvalidParameter(`${name} must be ${least} to ${most}, not ${String(count)}`)
+}

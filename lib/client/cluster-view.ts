@@ -1,0 +1,138 @@
+import { layoutHash } from '../protocol/layout/layout-hash.ts'
+import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
+import type { Member } from '../protocol/membership/member.ts'
+import { Ring } from '../protocol/ring/ring.ts'
+import type { Hash } from '../vocabulary/hash.ts'
+import type { ClusterId, Endpoint, NodeId } from '../vocabulary/ids.ts'
+import type { Token } from '../vocabulary/key.ts'
+import type { Random } from '../vocabulary/random.ts'
+import { decodeLayoutDocument } from '../wire/layout-document.ts'
+import type { Response } from '../wire/messages.ts'
+import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
+import { type BreakerSettings, CircuitBreaker } from './circuit-breaker.ts'
+import { KnownNode } from './known-node.ts'
+
+export type Discovered = Extract<Response, { type: 'discovered' }>
+
+const noOwners: readonly KnownNode[] = []
+
+/** The cluster as its nodes described it last: who is a member, and who owns what. */
+export class ClusterView {
+  readonly #parts: { readonly hash: Hash; readonly random: Random; readonly breaker: BreakerSettings }
+  #clusterId: ClusterId | undefined
+  #digest: LayoutDigest = { number: 0, documentHash: 0 }
+  #layoutHash = ''
+  #ring: Ring | undefined
+  #nodes: ReadonlyMap<NodeId, KnownNode> = new Map()
+  #members: readonly KnownNode[] = []
+  #gateways: readonly KnownNode[] = []
+  /** The ring gives equal sets of owners as one array: each is looked up once. */
+  #owners = new Map<readonly NodeId[], readonly KnownNode[]>()
+
+  constructor(parts: { readonly hash: Hash; readonly random: Random; readonly breaker: BreakerSettings }) {
+    this.#parts = parts
+  }
+
+  /** Undefined until a decided layout was seen. */
+  get clusterId(): ClusterId | undefined {
+    return this.#clusterId
+  }
+
+  /** Of the layout document this view was made of; number 0: none. */
+  get digest(): LayoutDigest {
+    return this.#digest
+  }
+
+  get hasLayout(): boolean {
+    return this.#ring !== undefined
+  }
+
+  /** All members that were named, the dead ones too. */
+  get members(): readonly KnownNode[] {
+    return this.#members
+  }
+
+  /** Addresses from the seeds that no member gives as its own: asked when no member can be. */
+  get gateways(): readonly KnownNode[] {
+    return this.#gateways
+  }
+
+  /** In no meaningful order; empty when no layout is known. */
+  ownersOf(token: Token): readonly KnownNode[] {
+    const ring = this.#ring
+    if (ring === undefined) return noOwners
+    const ids = ring.ownersOf(ring.partitionOf(token))
+    let owners = this.#owners.get(ids)
+    if (owners === undefined) {
+      owners = ids.map((id) => this.#nodes.get(id)).filter((node) => node !== undefined)
+      this.#owners.set(ids, owners)
+    }
+    return owners
+  }
+
+  /**
+   * Takes over what a node said. A layout older than the known one is left aside: its members are not.
+   * @returns why it cannot be used, or undefined
+   */
+  learn({ members, document, documentHash }: Discovered): string | undefined {
+    const { hash } = this.#parts
+    try {
+      const decided = decodeLayoutDocument(document, layoutHash, hash).live.at(-1)
+      if (decided !== undefined) {
+        this.#clusterId ??= decided.clusterId
+        if (decided.clusterId !== this.#clusterId) return `it belongs to cluster ${decided.clusterId}`
+        if (decided.version.number >= this.#digest.number) {
+          this.#digest = { number: decided.version.number, documentHash }
+          if (decided.hash !== this.#layoutHash) this.#ring = new Ring(decided.version)
+          this.#layoutHash = decided.hash
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof UnreadableBytes)) throw error
+      return `its layout cannot be read: ${error.message}`
+    }
+    this.#learnMembers(members)
+    return undefined
+  }
+
+  /** The addresses that the seeds stand for now. */
+  learnSeeds(endpoints: readonly Endpoint[]): void {
+    const known = new Map(this.#gateways.map((gateway) => [gateway.endpoint, gateway]))
+    const ofMembers = new Set(this.#members.map(({ endpoint }) => endpoint))
+    this.#gateways = [...new Set(endpoints)]
+      .filter((endpoint) => !ofMembers.has(endpoint))
+      .map((endpoint) => known.get(endpoint) ?? this.#gateway(endpoint))
+  }
+
+  #learnMembers(members: readonly Member[]): void {
+    const nodes = new Map<NodeId, KnownNode>()
+    for (const member of members) {
+      const known = this.#nodes.get(member.id)
+      // One that was started again begins with a clean record.
+      const isSame = known?.endpoint === member.metadata.peer && known.startNumber === member.startNumber
+      if (known !== undefined && isSame) {
+        if (member.state === 'alive' && known.state !== 'alive') known.breaker.close()
+        known.state = member.state
+        nodes.set(member.id, known)
+      } else {
+        nodes.set(member.id, this.#known(member))
+      }
+    }
+    this.#nodes = nodes
+    this.#members = [...nodes.values()]
+    this.#owners = new Map()
+    this.learnSeeds(this.#gateways.map(({ endpoint }) => endpoint))
+  }
+
+  #known({ id, startNumber, state, metadata }: Member): KnownNode {
+    return new KnownNode({ id, name: metadata.name, endpoint: metadata.peer, startNumber, state }, this.#breaker())
+  }
+
+  #gateway(endpoint: Endpoint): KnownNode {
+    return new KnownNode({ id: undefined, name: endpoint, endpoint, startNumber: 0, state: 'alive' }, this.#breaker())
+  }
+
+  #breaker(): CircuitBreaker {
+    return new CircuitBreaker(this.#parts.breaker, this.#parts.random)
+  }
+}

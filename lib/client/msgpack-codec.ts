@@ -1,0 +1,12 @@
+import { Packr } from 'msgpackr'
+import type { OpenCodec } from './codec.ts'
+
+// Plain MessagePack that any other program can read: no extension for record structures.
+const packr = new Packr({ useRecords: false })
+
+/** MessagePack: like JSON, with bytes, dates, big integers, maps and sets, and smaller. */
+export const msgpack: OpenCodec = {
+  contentType: 'application/vnd.msgpack',
+  encode: (value) => packr.pack(value),
+  decode: (stored) => packr.unpack(stored),
+}

@@ -1,0 +1,143 @@
+import type { Metadata } from '../protocol/causality/record.ts'
+import type { Durability, QuorumLevel, ReadOptions, WriteOptions } from '../protocol/quorum/client-request.ts'
+import { InvalidHeader, InvalidParameter, MetadataTooLarge } from '../vocabulary/errors.ts'
+import { contentTypeBytesMax, metadataBytesMax, timeoutMsMax, timeoutMsMin } from '../vocabulary/limits.ts'
+import type { CausalContext } from './causal-context.ts'
+
+export type { Durability, QuorumLevel }
+
+/** Every request takes these. */
+export interface RequestOptions {
+  /** Milliseconds before giving up, 1 to 60,000, for everything the request needs; default: as `connect` was told. */
+  readonly deadlineMs?: number | undefined
+  /** Stops waiting; the promise rejects with the signal's reason. What a write did by then is not known. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface GetOptions extends RequestOptions {
+  /** Answers to wait for: 1 to N, 'one', 'quorum' (default) or 'all'. */
+  readonly r?: QuorumLevel | undefined
+  /** How many of them must come from owners: 0 (default) to N, 'one', 'quorum' or 'all'. */
+  readonly pr?: QuorumLevel | undefined
+  /** False: no fallback counts. Default true. */
+  readonly sloppy?: boolean | undefined
+  /** True: a deleted key is found too, without siblings, for the sake of its context. */
+  readonly tombstone?: boolean | undefined
+}
+
+export interface DeleteOptions extends RequestOptions {
+  /** Acknowledgements to wait for: 1 to N, 'one', 'quorum' (default) or 'all'. */
+  readonly w?: QuorumLevel | undefined
+  /** How many of them must come from owners: 0 (default) to N, 'one', 'quorum' or 'all'. */
+  readonly pw?: QuorumLevel | undefined
+  /** False: no fallback counts. Default true. */
+  readonly sloppy?: boolean | undefined
+  /** 'os': acknowledged once the system has it; 'disk': once it is on the disk. Default: as the bucket says. */
+  readonly durability?: Durability | undefined
+  /** Of the read this write is based on: it supersedes what that read returned, and nothing else. */
+  readonly context?: CausalContext | undefined
+}
+
+export interface PutOptions extends DeleteOptions {
+  /** Up to 255 bytes. Default: what the bucket's codec says. */
+  readonly contentType?: string | undefined
+  /** Names without regard to case; up to 8 KiB in all. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined
+  /** Whole seconds after which the value is not shown any more; 1 to 3,155,760,000. */
+  readonly ttlSeconds?: number | undefined
+}
+
+export type UpdateOptions = Omit<GetOptions, 'tombstone'> & Omit<PutOptions, 'context'>
+
+const ttlSecondsMax = 3_155_760_000
+/** What a node reads a level as at most; how many replicas there are is for the node to say. */
+const levelMax = 65_535
+
+const readDefault: ReadOptions = { r: 'quorum', pr: 0, sloppy: true }
+const writeDefault: WriteOptions = { w: 'quorum', pw: 0, sloppy: true, durability: undefined }
+const noMetadata: Metadata = []
+
+/** @throws {InvalidParameter} */
+export function toReadOptions({ r, pr, sloppy }: GetOptions): ReadOptions {
+  if (r === undefined && pr === undefined && sloppy === undefined) return readDefault
+  return { r: checkedLevel('r', r ?? 'quorum', 1), pr: checkedLevel('pr', pr ?? 0, 0), sloppy: sloppy ?? true }
+}
+
+/** @throws {InvalidParameter} */
+export function toWriteOptions({ w, pw, sloppy, durability }: DeleteOptions): WriteOptions {
+  if (w === undefined && pw === undefined && sloppy === undefined && durability === undefined) return writeDefault
+  if (durability !== undefined && durability !== 'os' && durability !== 'disk') {
+    throw new InvalidParameter(`durability must be 'os' or 'disk', not ${String(durability)}`)
+  }
+  return {
+    w: checkedLevel('w', w ?? 'quorum', 1),
+    pw: checkedLevel('pw', pw ?? 0, 0),
+    sloppy: sloppy ?? true,
+    durability,
+  }
+}
+
+/** @throws {InvalidParameter} */
+export function checkedDeadlineMs(deadlineMs: number): number {
+  if (!(deadlineMs >= timeoutMsMin && deadlineMs <= timeoutMsMax)) {
+    throw new InvalidParameter(`deadlineMs must be ${timeoutMsMin} to ${timeoutMsMax}, not ${String(deadlineMs)}`)
+  }
+  return deadlineMs
+}
+
+/** @throws {InvalidParameter} */
+export function checkedTtlSeconds(ttlSeconds: number | undefined): number | undefined {
+  if (ttlSeconds === undefined) return undefined
+  if (!Number.isInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > ttlSecondsMax) {
+    throw new InvalidParameter(`ttlSeconds must be 1 to ${ttlSecondsMax} whole seconds, not ${String(ttlSeconds)}`)
+  }
+  return ttlSeconds
+}
+
+/** @throws {InvalidHeader} the same as over HTTP, where it is a header */
+export function checkedContentType(contentType: string): string {
+  if (contentType === '' || !contentType.isWellFormed() || utf8Bytes(contentType) > contentTypeBytesMax) {
+    throw new InvalidHeader(`a content type has 1 to ${contentTypeBytesMax} bytes of well-formed Unicode`)
+  }
+  return contentType
+}
+
+/**
+ * @throws {InvalidHeader} for a name or value that HTTP could not carry: names are tokens, values have no line breaks
+ * @throws {MetadataTooLarge} beyond 8 KiB of names and values
+ */
+export function toMetadata(given: Readonly<Record<string, string>> | undefined): Metadata {
+  if (given === undefined) return noMetadata
+  const sorted = new Map<string, string>()
+  let bytes = 0
+  for (const [name, value] of Object.entries(given)) {
+    const lower = name.toLowerCase()
+    if (!namePattern.test(name)) throw new InvalidHeader(`"${name}" is not a name that metadata can have`)
+    if (typeof value !== 'string' || !valuePattern.test(value) || !value.isWellFormed()) {
+      throw new InvalidHeader(`the metadata "${name}" is not one line of text`)
+    }
+    if (sorted.has(lower)) throw new InvalidHeader(`the metadata "${lower}" is given twice`)
+    sorted.set(lower, value)
+    bytes += name.length + utf8Bytes(value)
+  }
+  if (bytes > metadataBytesMax) throw new MetadataTooLarge(`the metadata is larger than ${metadataBytesMax} bytes`)
+  return [...sorted].sort(([one], [other]) => (one < other ? -1 : 1))
+}
+
+const namePattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+/** No control characters, and no blank at either end: a header would lose it. */
+const valuePattern = /^(?:[^\p{Cc}\s](?:[^\p{Cc}]*[^\p{Cc}\s])?)?$/u
+
+const encoder = new TextEncoder()
+
+function utf8Bytes(text: string): number {
+  return encoder.encode(text).length
+}
+
+function checkedLevel(name: string, level: QuorumLevel, least: number): QuorumLevel {
+  if (level === 'one' || level === 'quorum' || level === 'all') return level
+  if (Number.isInteger(level) && level >= least && level <= levelMax) return level
+  throw new InvalidParameter(`${name} must be a whole number from ${least}, 'one', 'quorum' or 'all'`, {
+    hint: `${name} was ${String(level)}`,
+  })
+}

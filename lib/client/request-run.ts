@@ -1,0 +1,202 @@
+import type { Outcome } from '../links/frame-link.ts'
+import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
+import { Closed, DeadlineExceeded, type StarlingError, Unreachable } from '../vocabulary/errors.ts'
+import type { Token } from '../vocabulary/key.ts'
+import type { Sleeper } from './alarms.ts'
+import { backoffMs } from './backoff.ts'
+import { chooseHedge, chooseNode } from './choose-node.ts'
+import type { KnownNode } from './known-node.ts'
+import { errorOfOutcome, wrongAnswer } from './request-error.ts'
+import type { AnswerDone, CancelableRequest, Requests } from './requests.ts'
+
+/** A node is left a little less time than the client has itself, so that the node's own answer arrives. */
+const hopMarginMs = 10
+/** How often a get that is not hedged looks whether its node still answers anybody. */
+const stallCheckEveryMs = 50
+
+const nobody: readonly KnownNode[] = []
+
+/**
+ * One request from its beginning to its one answer. Whatever it tries ends at one absolute deadline, and each attempt gets
+ * what is left.
+ *
+ * A get may be asked anywhere, any number of times: of the next node when one fails, of a second one when the first is
+ * late. A write is sent again only when it is certain that the attempt before changed nothing: it never left, or the node
+ * said so. (Only an idempotent request may be repeated blindly; and a second put makes a second dot.)
+ */
+export class RequestRun implements Sleeper, CancelableRequest {
+  alarmAtMs = 0
+  isAsleep = false
+  isSettled = false
+  readonly #requests: Requests
+  readonly #request: ClientRequest
+  readonly #token: Token
+  readonly #deadlineMs: number
+  readonly #done: AnswerDone
+  readonly #isRead: boolean
+  /** Asked in this round; a new round begins when nobody is left. */
+  #tried: readonly KnownNode[] = nobody
+  #retries = 0
+  #unanswered = 0
+  #state: 'in-line' | 'asking' | 'backing-off' = 'in-line'
+  #asked: KnownNode | undefined
+  #isHedged = false
+  #error: StarlingError | undefined
+
+  constructor(requests: Requests, request: ClientRequest, token: Token, deadlineMs: number, done: AnswerDone) {
+    this.#requests = requests
+    this.#request = request
+    this.#token = token
+    this.#deadlineMs = deadlineMs
+    this.#done = done
+    this.#isRead = request.type === 'get'
+  }
+
+  begin(): void {
+    const { hedges } = this.#requests.parts
+    this.#state = 'asking'
+    if (this.#isRead) hedges?.noteGet()
+    const node = this.#choose()
+    if (node === undefined) return this.#endRound()
+    this.#ask(node, this.#request)
+  }
+
+  cancel(): void {
+    this.#end()
+  }
+
+  onAlarm(nowMs: number): void {
+    switch (this.#state) {
+      case 'in-line':
+        return this.settle(new DeadlineExceeded('the request was still in line at its deadline'), undefined)
+      case 'backing-off':
+        return this.#beginRound()
+      case 'asking':
+        return this.#isRead ? this.#hedge(nowMs) : undefined
+    }
+  }
+
+  onClosed(): void {
+    this.settle(new Closed('the client was closed'), undefined)
+  }
+
+  settle(error: StarlingError | undefined, answer: ClientAnswer | undefined): void {
+    if (this.isSettled) return
+    this.#end()
+    this.#done(error, answer)
+  }
+
+  #end(): void {
+    if (this.isSettled) return
+    this.isSettled = true
+    if (this.#state !== 'in-line') this.#requests.ended()
+  }
+
+  #choose(): KnownNode | undefined {
+    const { view, time } = this.#requests.parts
+    return chooseNode(view, view.ownersOf(this.#token), this.#isRead, this.#tried, time.nowMs())
+  }
+
+  #askNext(): void {
+    const node = this.#choose()
+    if (node === undefined) return this.#endRound()
+    const remainingMs = this.#deadlineMs - this.#requests.parts.time.nowMs()
+    if (remainingMs <= 0) return this.#giveUp()
+    this.#ask(node, { ...this.#request, timeoutMs: timeoutMsAt(remainingMs) })
+  }
+
+  #ask(node: KnownNode, request: ClientRequest): void {
+    const { hedges, alarms, time } = this.#requests.parts
+    this.#asked = node
+    this.#tried = this.#tried.length === 0 ? [node] : [...this.#tried, node]
+    this.#unanswered += 1
+    this.#requests.ask(node, { type: 'coordinate', request, hops: 0 }, this.#deadlineMs, this.#isRead, (outcome) =>
+      this.#heard(node, outcome),
+    )
+    if (!this.#isRead) return
+    const nowMs = time.nowMs()
+    const mayHedge = hedges !== undefined && !this.#isHedged
+    alarms.wakeAt(nowMs + (mayHedge ? node.hedgeAfterMs(nowMs) : stallCheckEveryMs), this)
+  }
+
+  #heard(node: KnownNode, outcome: Outcome): void {
+    this.#unanswered -= 1
+    if (this.isSettled) return
+    if (outcome.type === 'answered') {
+      const { message } = outcome
+      if (message.type === 'coordinated' && (message.answer.type === 'got') === this.#isRead) {
+        return this.settle(undefined, message.answer)
+      }
+      return this.settle(wrongAnswer(node.name, this.#isRead), undefined)
+    }
+    if (this.#requests.isClosed) return this.#closed(outcome)
+    const isOverdue = this.#requests.parts.time.nowMs() >= this.#deadlineMs
+    this.#failed(outcome, errorOfOutcome(outcome, { node: node.name, isRead: this.#isRead, isOverdue }), isOverdue)
+  }
+
+  #failed(outcome: Outcome, error: StarlingError, isOverdue: boolean): void {
+    // What a node said is worth more to the caller than that another could not be reached.
+    if (this.#error === undefined || outcome.type !== 'not-sent') this.#error = error
+    const isTooLate = isOverdue || error.code === 'deadline-exceeded'
+    if (isTooLate || !error.retryable || error.aftermath === 'may-have-changed') return this.#giveUp()
+    this.#requests.parts.discovery.refreshSoon()
+    // Nothing left this process: another node can be asked at once, and it is no retry.
+    if (outcome.type === 'not-sent') return this.#askNext()
+    if (this.#retries >= this.#requests.parts.retriesMax) return this.#giveUp()
+    // Whoever lacks a quorum lacks it elsewhere too, most likely: not at once.
+    if (error.code === 'quorum-unavailable') return this.#endRound()
+    this.#retries += 1
+    this.#askNext()
+  }
+
+  /** Nobody is left to be asked now: waits a moment and begins again. */
+  #endRound(): void {
+    const { retriesMax, time, random, alarms, discovery } = this.#requests.parts
+    discovery.refreshSoon()
+    if (this.#retries >= retriesMax) return this.#giveUp()
+    const wakeAtMs = time.nowMs() + backoffMs(this.#retries, random)
+    if (wakeAtMs >= this.#deadlineMs) return this.#giveUp()
+    this.#retries += 1
+    this.#state = 'backing-off'
+    alarms.wakeAt(wakeAtMs, this)
+  }
+
+  #beginRound(): void {
+    this.#state = 'asking'
+    if (this.#choose() === undefined) this.#tried = nobody
+    this.#askNext()
+  }
+
+  /** Unless somebody who was asked as well may still answer. */
+  #giveUp(): void {
+    if (this.#unanswered > 0) return
+    const error = this.#error ?? new Unreachable('no node of the cluster could be reached', { hint: 'is it running?' })
+    // Not inside the call that began it.
+    this.#requests.parts.time.endOfTurn(() => this.settle(error, undefined))
+  }
+
+  /** The get is late: asks another owner too, once, if the budget allows it or if its node answers nobody at all. */
+  #hedge(nowMs: number): void {
+    if (this.#unanswered === 0) return
+    const { hedges, alarms, view } = this.#requests.parts
+    const isStalled = this.#asked?.isStalled(nowMs) === true
+    const owners = view.ownersOf(this.#token)
+    const node = isStalled ? this.#choose() : this.#isHedged ? undefined : chooseHedge(owners, this.#tried, nowMs)
+    if (node === undefined || !(isStalled || hedges?.spend() === true)) {
+      return alarms.wakeAt(nowMs + stallCheckEveryMs, this)
+    }
+    this.#isHedged = true
+    this.#ask(node, { ...this.#request, timeoutMs: timeoutMsAt(this.#deadlineMs - nowMs) })
+  }
+
+  #closed(outcome: Outcome): void {
+    const isUnknown = !this.#isRead && outcome.type === 'unknown'
+    const aftermath = isUnknown ? 'may-have-changed' : 'nothing-changed'
+    this.settle(new Closed('the client was closed', { aftermath }), undefined)
+  }
+}
+
+/** What a node is told of the milliseconds that are left here. */
+export function timeoutMsAt(remainingMs: number): number {
+  return Math.max(1, remainingMs - Math.min(hopMarginMs, remainingMs / 10))
+}

@@ -1,0 +1,108 @@
+import type { Outcome } from '../links/frame-link.ts'
+import type { Time } from '../ports/time.ts'
+import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
+import { Closed, Overloaded, type StarlingError } from '../vocabulary/errors.ts'
+import type { Token } from '../vocabulary/key.ts'
+import type { Random } from '../vocabulary/random.ts'
+import type { Request } from '../wire/messages.ts'
+import type { Alarms } from './alarms.ts'
+import type { ClusterView } from './cluster-view.ts'
+import type { Connections } from './connections.ts'
+import type { Discovery } from './discovery.ts'
+import type { HedgeBudget } from './hedge-budget.ts'
+import type { KnownNode } from './known-node.ts'
+import { RequestRun } from './request-run.ts'
+
+/** Requests beyond those in flight wait in line; so many of them. */
+const waitingMax = 100_000
+
+export type AnswerDone = (error: StarlingError | undefined, answer: ClientAnswer | undefined) => void
+
+export interface RequestParts {
+  readonly time: Time
+  readonly random: Random
+  readonly view: ClusterView
+  readonly connections: Connections
+  readonly discovery: Discovery
+  readonly alarms: Alarms
+  /** Undefined: gets are not hedged. */
+  readonly hedges: HedgeBudget | undefined
+  readonly retriesMax: number
+  readonly inFlightMax: number
+}
+
+/** One request on its way, which may be called off. */
+export interface CancelableRequest {
+  /** Nobody waits for the answer any more; what was sent may still be carried out. `done` is not called. */
+  cancel(): void
+}
+
+/** Runs the requests of one client: so many at once, the others in line. */
+export class Requests {
+  readonly parts: RequestParts
+  #running = 0
+  #waiting: RequestRun[] = []
+  #waitingFrom = 0
+  #isClosed = false
+
+  constructor(parts: RequestParts) {
+    this.parts = parts
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** Asks whom it takes until there is an answer or the time is up. `done` is called once, never inside this call. */
+  run(request: ClientRequest, token: Token, deadlineMs: number, done: AnswerDone): CancelableRequest {
+    const run = new RequestRun(this, request, token, deadlineMs, done)
+    const { time, alarms, inFlightMax } = this.parts
+    if (this.#isClosed) {
+      time.endOfTurn(() => run.settle(new Closed('the client was closed'), undefined))
+    } else if (this.#running < inFlightMax) {
+      this.#running += 1
+      run.begin()
+    } else if (this.#waiting.length - this.#waitingFrom < waitingMax) {
+      this.#waiting.push(run)
+      alarms.wakeAt(deadlineMs, run)
+    } else {
+      const error = new Overloaded(`${waitingMax} requests wait in line already`, {
+        hint: 'await some before asking more',
+      })
+      time.endOfTurn(() => run.settle(error, undefined))
+    }
+    return run
+  }
+
+  /** A run that had begun has ended: the next one in line begins. */
+  ended(): void {
+    this.#running -= 1
+    while (this.#waitingFrom < this.#waiting.length && !this.#isClosed) {
+      const next = this.#waiting[this.#waitingFrom] as RequestRun
+      this.#waitingFrom += 1
+      if (this.#waitingFrom * 2 > this.#waiting.length) {
+        this.#waiting = this.#waiting.slice(this.#waitingFrom)
+        this.#waitingFrom = 0
+      }
+      if (next.isSettled) continue
+      this.#running += 1
+      return next.begin()
+    }
+  }
+
+  /** Everything that runs or waits ends with `Closed`, by way of the connections and alarms that are closed next. */
+  close(): void {
+    this.#isClosed = true
+  }
+
+  /** Asks one node, and keeps its books. */
+  ask(node: KnownNode, message: Request, deadlineMs: number, isRead: boolean, done: (outcome: Outcome) => void): void {
+    const { time, connections } = this.parts
+    const nowMs = time.nowMs()
+    const asked = node.asked(nowMs, deadlineMs, isRead)
+    connections.request(node.endpoint, message, deadlineMs - nowMs, (outcome) => {
+      node.heard(outcome, asked, time.nowMs())
+      done(outcome)
+    })
+  }
+}

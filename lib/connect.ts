@@ -1,0 +1,36 @@
+import { type ConnectOptions, toClientSettings } from './client/client-settings.ts'
+import { Database } from './client/database.ts'
+import { createNames } from './platform/dns.ts'
+import { createRandoms, systemSeed } from './platform/entropy.ts'
+import { createSystemTime } from './platform/system-time.ts'
+import { createStreams } from './platform/tcp.ts'
+import { createHash } from './platform/xxhash.ts'
+
+/**
+ * Connects to a cluster: any of `seeds` is asked who the members are and who owns what, and then each request goes straight
+ * to an owner of its key.
+ *
+ * @param seeds peer addresses of some nodes, as `host:port`; names are resolved, and again whenever nobody answers
+ * @param options.cluster the cluster's name; default `starling`
+ * @param options.connectTimeoutMs milliseconds to keep trying, 1 to 60,000; default 10,000
+ * @throws {InvalidParameter} an option is out of its range, or the nodes belong to another cluster
+ * @throws {Unreachable} nobody answered in time
+ * @throws {NoLayout} the cluster had not formed in time
+ * @see docs/client-library.md
+ */
+export async function connect(seeds: readonly string[], options: ConnectOptions = {}): Promise<Database> {
+  const settings = toClientSettings(seeds, options)
+  const hash = await createHash()
+  const random = createRandoms(systemSeed())('client')
+  const database = new Database(
+    { time: createSystemTime(), streams: createStreams(), names: createNames(), hash, random },
+    settings,
+  )
+  try {
+    await database.connected()
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+  return database
+}
