@@ -29,6 +29,7 @@ export class SimulatedCluster {
   readonly #configuration: Configuration
   readonly #makeNode: NodeMaker
   readonly #nodes = new Map<string, DrivenNode>()
+  readonly #stopping = new Set<DrivenNode>()
   /** Nodes that gave up, with the reason: none is expected. */
   readonly gaveUp: string[] = []
 
@@ -46,6 +47,12 @@ export class SimulatedCluster {
 
   isRunning(name: string): boolean {
     return this.world.machine(name).isRunning
+  }
+
+  /** Whether the node there was asked to stop, even if it is paused and has not heard it yet. */
+  isStopping(name: string): boolean {
+    const node = this.node(name)
+    return node !== undefined && this.#stopping.has(node)
   }
 
   start(name: string): void {
@@ -67,6 +74,7 @@ export class SimulatedCluster {
   stop(name: string): void {
     const node = this.node(name)
     if (node === undefined) return
+    this.#stopping.add(node)
     this.world.inProcess(name, () => {
       node.stop(() => {
         if (this.#nodes.get(name) === node) this.world.after(0, () => this.#ended(name, node))

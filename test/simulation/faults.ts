@@ -62,7 +62,7 @@ export class Nemesis {
       disk.slowness = 1
       clock.wallOffsetMs = 0
       const state = this.#cluster.node(name)?.self().state
-      const isHurt = disk.fault !== 'none' || state === 'storage-failed' || state === 'stopping'
+      const isHurt = disk.fault !== 'none' || state === 'storage-failed' || this.#cluster.isStopping(name)
       disk.fault = 'none'
       if (isHurt) this.#cluster.crash(name, 'kill')
       this.#cluster.start(name)

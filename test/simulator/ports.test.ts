@@ -52,7 +52,8 @@ function makeTimeWorld(): TimeWorld {
     },
     hold: (ms) => {
       world.pause('ada')
-      world.after(ms, () => world.resume('ada'))
+      world.run(ms)
+      world.resume('ada')
     },
   }
 }
