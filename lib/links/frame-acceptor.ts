@@ -44,6 +44,8 @@ interface Accepted {
   readonly sinceMs: number
   caller: Caller | undefined
   inFlight: number
+  /** Told to go: whatever else it has sent does not count. */
+  isDismissed: boolean
 }
 
 const sweepEveryMs = 1000
@@ -107,6 +109,7 @@ export class FrameAcceptor {
       sinceMs: this.#parts.time.nowMs(),
       caller: undefined,
       inFlight: 0,
+      isDismissed: false,
     }
     accepted.connection.attach(stream)
     this.#accepted.add(accepted)
@@ -117,6 +120,7 @@ export class FrameAcceptor {
   }
 
   #hear(accepted: Accepted, frame: Frame): void {
+    if (accepted.isDismissed) return
     switch (frame.kind) {
       case 'hello':
         return this.#greet(accepted, frame.message)
@@ -165,6 +169,7 @@ export class FrameAcceptor {
   #dismiss(accepted: Accepted, goodbye: Goodbye): void {
     accepted.connection.send({ kind: 'goodbye', message: goodbye })
     accepted.connection.end()
+    accepted.isDismissed = true
     // Whoever does not take the hint is cut off by the sweep.
     accepted.caller = undefined
   }
