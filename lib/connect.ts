@@ -6,6 +6,8 @@ import { createSystemTime } from './platform/system-time.ts'
 import { createStreams } from './platform/tcp.ts'
 import { createHash } from './platform/xxhash.ts'
 
+export * from './client/public.ts'
+
 /**
  * Connects to a cluster: any of `seeds` is asked who the members are and who owns what, and then each request goes straight
  * to an owner of its key.

@@ -1,10 +1,12 @@
+import { packageVersion } from './cli/package-version.ts'
+import { toClientSettings } from './client/client-settings.ts'
+import { Database } from './client/database.ts'
 import { createHttpServer, type HttpServer } from './http/http-server.ts'
-import type { NodeApi } from './node/node-api.ts'
 import { StarlingNode } from './node/node.ts'
+import type { NodeApi } from './node/node-api.ts'
 import type { NodeSettings } from './node/node-settings.ts'
 import { standardParts } from './node/standard-parts.ts'
 import { StartProblem } from './node/start-problem.ts'
-import { packageVersion } from './cli/package-version.ts'
 import { createPlatformPorts } from './platform/create-ports.ts'
 import type { Ports } from './ports/ports.ts'
 import { resolveSettings } from './settings/resolve-settings.ts'
@@ -29,6 +31,8 @@ export interface RunningNode {
   /** Where other nodes and embedded clients reach it. */
   readonly peer: Endpoint
   readonly node: NodeApi
+  /** An embedded client of the cluster, which begins at this node. Connects at its first request; `stop` closes it. */
+  readonly db: Database
   /** Finishes what runs, says goodbye, closes everything. Safe to call twice. */
   stop(): Promise<void>
   /** Resolves after `stop`; rejects with a StartProblem when the node had to end by itself. */
@@ -60,6 +64,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
   })
   // Whoever does not watch `stopped` must not be killed by its rejection: the problem is in the log as well.
   stopped.catch(() => {})
+  let db: Database | undefined
   const closeHttp = (): Promise<void> =>
     new Promise((resolve) => (server === undefined ? resolve() : server.close(resolve)))
   await new Promise<void>((resolve, reject) => {
@@ -68,7 +73,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
         http,
         onFatal: (problem) => {
           ports.log.error({ code: problem.code, hint: problem.hint }, problem.message)
-          void closeHttp().then(() => end?.reject(problem))
+          void Promise.all([closeHttp(), db?.close()]).then(() => end?.reject(problem))
         },
       },
       (problem) => {
@@ -78,18 +83,27 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
     )
   })
   let stopping: Promise<void> | undefined
+  const reachedAt = (): Endpoint => settings.advertisePeer ?? node.peer
   return {
     get id() {
       return node.id ?? ''
     },
     http,
     get peer() {
-      return settings.advertisePeer ?? node.peer
+      return reachedAt()
     },
     node,
+    get db() {
+      db ??= new Database(
+        { ...ports, random: ports.random('client') },
+        toClientSettings([reachedAt()], { cluster: settings.cluster }),
+      )
+      if (stopping !== undefined) void db.close()
+      return db
+    },
     stop() {
-      // HTTP first: it finishes its requests while the node still coordinates.
-      stopping ??= closeHttp()
+      // Those who ask the node first: HTTP finishes its requests while the node still coordinates.
+      stopping ??= Promise.all([closeHttp(), db?.close()])
         .then(() => new Promise<void>((resolve) => node.stop(resolve)))
         .then(() => end?.resolve())
       return stopping

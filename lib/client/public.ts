@@ -1,0 +1,19 @@
+/** What a user of the embedded client names, beside `connect` itself. */
+export * from '../vocabulary/errors.ts'
+export type { Bucket, Updated } from './bucket.ts'
+export { type CausalContext, toCausalContext } from './causal-context.ts'
+export type { BreakerSettings, BreakerState } from './circuit-breaker.ts'
+export type { ConnectOptions } from './client-settings.ts'
+export { bytes, type Codec, json, type OpenCodec, text } from './codec.ts'
+export type { Database, DatabaseStatus } from './database.ts'
+export { msgpack } from './msgpack-codec.ts'
+export type {
+  DeleteOptions,
+  Durability,
+  GetOptions,
+  PutOptions,
+  QuorumLevel,
+  RequestOptions,
+  UpdateOptions,
+} from './request-options.ts'
+export type { Found, Sibling } from './sibling.ts'

@@ -1,0 +1,16 @@
+/** What a user of the HTTP client names; runs wherever there is a `fetch`. */
+export * from '../vocabulary/errors.ts'
+export type * from './answers.ts'
+export { fetchTransport } from './fetch-transport.ts'
+export {
+  HttpClient,
+  type HttpClientOptions,
+  type PutOptions,
+  type QuorumLevel,
+  type ReadOptions,
+  type RequestOptions,
+  type WriteOptions,
+} from './http-client.ts'
+export type { ListEntry, Listing, ListOptions } from './listing.ts'
+export type { Sibling } from './sibling.ts'
+export { type HttpRequest, type HttpResponse, type Transport, TransportFailure } from './transport.ts'
