@@ -11,7 +11,6 @@ export const timeoutMsMin = 1
 export const timeoutMsMax = 60_000
 export const timeoutMsDefault = 3_000
 export const idempotencyKeyBytesMax = 64
-export const doneEntriesMax = 256
 export const listLimitMax = 10_000
 export const listLimitDefault = 1_000
 export const unknownDotsInTokenMax = 8
