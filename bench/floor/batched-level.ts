@@ -1,0 +1,67 @@
+import { Level } from 'level'
+
+/** What Starling's own store is opened with: the comparison is about what stands around LevelDB. */
+const settings = {
+  keyEncoding: 'utf8',
+  valueEncoding: 'view',
+  writeBufferSize: 16 * 1024 * 1024,
+  maxFileSize: 16 * 1024 * 1024,
+  cacheSize: 64 * 1024 * 1024,
+} as const
+
+interface Put {
+  readonly type: 'put'
+  readonly key: string
+  readonly value: Uint8Array
+}
+
+/** LevelDB with one batch in flight: the next collects what is written meanwhile. */
+export class BatchedLevel {
+  readonly #level: Level<string, Uint8Array>
+  #puts: Put[] = []
+  #written: (() => void)[] = []
+  #isFlushAsked = false
+  #isWriting = false
+
+  private constructor(level: Level<string, Uint8Array>) {
+    this.#level = level
+  }
+
+  static async open(path: string): Promise<BatchedLevel> {
+    const level = new Level<string, Uint8Array>(path, settings)
+    await level.open()
+    return new BatchedLevel(level)
+  }
+
+  get(key: string): Uint8Array | undefined {
+    return this.#level.getSync(key)
+  }
+
+  /** `written` is called once LevelDB has it. */
+  put(key: string, value: Uint8Array, written: () => void): void {
+    this.#puts.push({ type: 'put', key, value })
+    this.#written.push(written)
+    if (this.#isFlushAsked || this.#isWriting) return
+    this.#isFlushAsked = true
+    setImmediate(() => this.#flush())
+  }
+
+  close(): Promise<void> {
+    return this.#level.close()
+  }
+
+  #flush(): void {
+    this.#isFlushAsked = false
+    const puts = this.#puts
+    const written = this.#written
+    this.#puts = []
+    this.#written = []
+    this.#isWriting = true
+    // A failed write ends the process: nothing may be acknowledged after it.
+    void this.#level.batch(puts).then(() => {
+      this.#isWriting = false
+      if (this.#puts.length > 0) this.#flush()
+      for (const callback of written) callback()
+    })
+  }
+}

@@ -1,0 +1,131 @@
+import { connect, type Socket } from 'node:net'
+import type { KeySpace } from './key-space.ts'
+import type { Driver, Lane, OperationOutcome } from './lane.ts'
+
+const contextHeader = '\r\nStarling-Context: '
+const lengthHeader = /\r\ncontent-length: *([0-9]+)/i
+const headEnd = Buffer.from('\r\n\r\n')
+
+/**
+ * One connection per lane, spread over the nodes, one request at a time on each; hand-written, because a general client
+ * costs more than the servers it would measure. Values are checked; a causal context is sent back with the next write.
+ *
+ * @param path in front of the key
+ */
+export async function openHttpDriver(
+  keys: KeySpace,
+  ports: readonly number[],
+  path: string,
+  laneCount: number,
+): Promise<Driver> {
+  const lanes = await Promise.all(
+    Array.from({ length: laneCount }, (_, index) => HttpLane.open(keys, ports[index % ports.length] as number, path)),
+  )
+  return {
+    lanes,
+    close: async () => {
+      for (const lane of lanes) lane.close()
+    },
+  }
+}
+
+class HttpLane implements Lane {
+  readonly #keys: KeySpace
+  readonly #socket: Socket
+  readonly #path: string
+  #key = 0
+  #isWrite = false
+  #done: ((outcome: OperationOutcome) => void) | undefined
+  #received: Buffer | undefined
+
+  private constructor(keys: KeySpace, socket: Socket, path: string) {
+    this.#keys = keys
+    this.#socket = socket
+    this.#path = path
+    socket.on('data', (bytes) => this.#read(bytes))
+    socket.on('error', () => socket.destroy())
+    socket.on('close', () => this.#finish('failed'))
+  }
+
+  static open(keys: KeySpace, port: number, path: string): Promise<HttpLane> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => {
+        socket.removeAllListeners('error')
+        resolve(new HttpLane(keys, socket, path))
+      })
+      socket.once('error', reject)
+    })
+  }
+
+  put(key: number, done: (outcome: OperationOutcome) => void): void {
+    this.#key = key
+    this.#isWrite = true
+    this.#done = done
+    const { valueBytes, contexts } = this.#keys
+    const context = contexts[key]
+    const contextLine = context === undefined ? '' : `Starling-Context: ${context}\r\n`
+    const head = `PUT ${this.#path}${this.#keys.name(key)} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/octet-stream\r\n${contextLine}Content-Length: ${valueBytes}\r\n\r\n`
+    const request = Buffer.allocUnsafe(head.length + valueBytes)
+    request.write(head, 'latin1')
+    this.#keys.fillValue(key, request, head.length)
+    this.#send(request)
+  }
+
+  get(key: number, done: (outcome: OperationOutcome) => void): void {
+    this.#key = key
+    this.#isWrite = false
+    this.#done = done
+    this.#send(`GET ${this.#path}${this.#keys.name(key)} HTTP/1.1\r\nHost: bench\r\n\r\n`)
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+
+  #send(request: Buffer | string): void {
+    if (this.#socket.destroyed) setImmediate(() => this.#finish('failed'))
+    else this.#socket.write(request, 'latin1')
+  }
+
+  #read(chunk: Buffer): void {
+    const bytes = this.#received === undefined ? chunk : Buffer.concat([this.#received, chunk])
+    this.#received = bytes
+    const endOfHead = bytes.indexOf(headEnd)
+    if (endOfHead === -1) return
+    const head = bytes.toString('latin1', 0, endOfHead)
+    const bodyAt = endOfHead + headEnd.length
+    const length = Number(lengthHeader.exec(head)?.[1] ?? 0)
+    if (bytes.length < bodyAt + length) return
+    this.#received = undefined
+    this.#finish(this.#judge(head, bytes, bodyAt, length))
+  }
+
+  #judge(head: string, bytes: Buffer, bodyAt: number, length: number): OperationOutcome {
+    const status = head.slice(9, 12)
+    if (this.#isWrite) {
+      if (status !== '204') return 'failed'
+      this.#keepContext(head)
+      return 'done'
+    }
+    if (status === '300') {
+      // Shows everything there is: the next write replaces all of it.
+      if (!this.#keys.isBeingWritten(this.#key)) this.#keepContext(head)
+      return 'siblings'
+    }
+    return status === '200' && this.#keys.isValueOf(this.#key, bytes, bodyAt, length) ? 'done' : 'failed'
+  }
+
+  #keepContext(head: string): void {
+    const at = head.indexOf(contextHeader)
+    if (at === -1) return
+    const from = at + contextHeader.length
+    const end = head.indexOf('\r\n', from)
+    this.#keys.contexts[this.#key] = head.slice(from, end === -1 ? undefined : end)
+  }
+
+  #finish(outcome: OperationOutcome): void {
+    const done = this.#done
+    this.#done = undefined
+    done?.(outcome)
+  }
+}

@@ -1,0 +1,73 @@
+/** Makes the load on one system, in a process of its own: what clients cost is not the servers' cost. */
+import { type Mix, runClosedLoop, writeAll } from './closed-loop.ts'
+import { openEmbeddedDriver } from './embedded-driver.ts'
+import { openFloorDriver } from './floor-driver.ts'
+import { openHttpDriver } from './http-driver.ts'
+import { type KeyDistribution, keyChooser } from './key-choice.ts'
+import { KeySpace } from './key-space.ts'
+import type { Driver } from './lane.ts'
+import type { Answer, Order, Target } from './orders.ts'
+import { type Fractions, seededFractions } from './random.ts'
+
+let keys = new KeySpace(1, 1)
+let fraction: Fractions = seededFractions(0)
+const choosers = new Map<KeyDistribution, () => number>()
+/** Kept between the warm-up and the run behind it: neither shall pay for connecting. */
+let open: { readonly id: string; readonly driver: Driver } | undefined
+
+process.on('message', (order: Order) => {
+  obey(order).then(
+    (answer) => process.send?.(answer),
+    (error: Error) => process.send?.({ type: 'gave-up', reason: error.message } satisfies Answer),
+  )
+})
+process.on('disconnect', () => process.exit(0))
+
+async function obey(order: Order): Promise<Answer> {
+  switch (order.type) {
+    case 'prepare':
+      keys = new KeySpace(order.keyCount, order.valueBytes)
+      fraction = seededFractions(order.seed)
+      choosers.clear()
+      return { type: 'ready' }
+    case 'fill': {
+      const driver = await driverFor(order.target, order.inFlight)
+      return { type: 'finished', result: await writeAll(keys, driver) }
+    }
+    case 'run': {
+      const driver = await driverFor(order.target, order.inFlight)
+      const mix: Mix = { writeShare: order.writeShare, chooseKey: chooserFor(order.distribution), fraction }
+      return { type: 'finished', result: await runClosedLoop(keys, driver, mix, order.durationMs) }
+    }
+  }
+}
+
+function chooserFor(distribution: KeyDistribution): () => number {
+  let chooser = choosers.get(distribution)
+  if (chooser === undefined) {
+    chooser = keyChooser(distribution, keys.count, fraction)
+    choosers.set(distribution, chooser)
+  }
+  return chooser
+}
+
+async function driverFor(target: Target, inFlight: number): Promise<Driver> {
+  const id = JSON.stringify([target, inFlight])
+  if (open?.id === id) return open.driver
+  await open?.driver.close()
+  open = undefined
+  const driver = await connectTo(target, inFlight)
+  open = { id, driver }
+  return driver
+}
+
+function connectTo(target: Target, inFlight: number): Promise<Driver> {
+  switch (target.type) {
+    case 'http':
+      return openHttpDriver(keys, target.ports, target.path, inFlight)
+    case 'floor':
+      return openFloorDriver(keys, target.ports, inFlight)
+    case 'embedded':
+      return openEmbeddedDriver(keys, target.ports, target.bucket, inFlight)
+  }
+}

@@ -1,0 +1,27 @@
+import type { LoopResult } from './closed-loop.ts'
+import type { KeyDistribution } from './key-choice.ts'
+
+/** How a driver reaches a system. */
+export type Target =
+  | { readonly type: 'http'; readonly ports: readonly number[]; readonly path: string }
+  | { readonly type: 'floor'; readonly ports: readonly number[] }
+  | { readonly type: 'embedded'; readonly ports: readonly number[]; readonly bucket: string }
+
+/** What the bench tells the process that makes the load. Each is answered when it is done. */
+export type Order =
+  | { readonly type: 'prepare'; readonly keyCount: number; readonly valueBytes: number; readonly seed: number }
+  | { readonly type: 'fill'; readonly target: Target; readonly inFlight: number }
+  | {
+      readonly type: 'run'
+      readonly target: Target
+      readonly inFlight: number
+      readonly durationMs: number
+      readonly distribution: KeyDistribution
+      /** 0 to 1. */
+      readonly writeShare: number
+    }
+
+export type Answer =
+  | { readonly type: 'ready' }
+  | { readonly type: 'finished'; readonly result: LoopResult }
+  | { readonly type: 'gave-up'; readonly reason: string }

@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { LoopResult } from './load/closed-loop.ts'
+import type { Order, Target } from './load/orders.ts'
+import type { BenchOptions } from './options.ts'
+import { cpuMicrosecondsOf } from './systems/cpu-time.ts'
+import type { LoadGenerator } from './systems/load-generator.ts'
+import type { System } from './systems/system.ts'
+import { type Contestant, isJudged, titleOf, type Workload } from './workloads.ts'
+
+const restCheckMs = 200
+/** Together, of one core. A cluster at rest still gossips. */
+const restShareMax = 0.1
+const restMsMax = 5000
+
+/** One run of one workload on one system by one client. */
+export interface Run extends LoopResult {
+  readonly workload: string
+  readonly contestant: Contestant
+  /** Runs of one round are neighbours in time: ratios are made of such pairs. */
+  readonly round: number
+  /** User and system time of all server processes, for each operation. */
+  readonly cpuMicros: number
+  readonly operationsPerSecond: number
+}
+
+/** A system that runs, with the process that makes its load. */
+export interface Prepared {
+  readonly system: System
+  readonly generator: LoadGenerator
+}
+
+export interface Plan {
+  readonly workloads: readonly Workload[]
+  readonly contestants: readonly Contestant[]
+}
+
+/** All rounds of all workloads, the contestants in turn. */
+export async function measureAll(
+  prepared: readonly Prepared[],
+  plan: Plan,
+  options: BenchOptions,
+  onRun: (run: Run) => void,
+): Promise<readonly Run[]> {
+  const runs: Run[] = []
+  for (const workload of plan.workloads) {
+    const rounds = isJudged(workload) ? options.judgedRounds : options.otherRounds
+    for (let round = 0; round < rounds; round += 1) {
+      for (const contestant of plan.contestants) {
+        const found = prepared.find(({ system }) => system.name === contestant.system)
+        const target = found?.system.targets[contestant.client]
+        if (found === undefined || target === undefined) continue
+        const result = await measure(found, target, workload, round === 0, options)
+        const run = { workload: titleOf(workload), contestant, round, ...result }
+        runs.push(run)
+        onRun(run)
+      }
+    }
+  }
+  return runs
+}
+
+/**
+ * The servers are at rest before and after: all that they spent in between was spent on these operations, compaction that
+ * came later included.
+ */
+async function measure(
+  { system, generator }: Prepared,
+  target: Target,
+  workload: Workload,
+  isFirst: boolean,
+  options: BenchOptions,
+): Promise<Omit<Run, 'workload' | 'contestant' | 'round'>> {
+  const { distribution, writeShare } = workload
+  const order = (durationMs: number): Extract<Order, { type: 'run' }> => {
+    return { type: 'run', target, inFlight: options.inFlight, durationMs, distribution, writeShare }
+  }
+  await generator.make(order(isFirst ? options.firstWarmUpMs : options.warmUpMs))
+  const pids = system.children.map(({ pid }) => pid)
+  await untilAtRest(pids)
+  const before = cpuMicrosecondsOf(pids)
+  const result = await generator.make(order(options.runMs))
+  await untilAtRest(pids)
+  const cpuMicros = (cpuMicrosecondsOf(pids) - before) / result.operations
+  return { ...result, cpuMicros, operationsPerSecond: (result.operations * 1000) / result.elapsedMs }
+}
+
+/** Compaction goes on behind the last answer, for some seconds at most. */
+async function untilAtRest(pids: readonly number[]): Promise<void> {
+  const deadlineMs = performance.now() + restMsMax
+  let spent = cpuMicrosecondsOf(pids)
+  while (performance.now() < deadlineMs) {
+    await sleep(restCheckMs)
+    const now = cpuMicrosecondsOf(pids)
+    if (now - spent <= restCheckMs * 1000 * restShareMax) return
+    spent = now
+  }
+}

@@ -1,0 +1,71 @@
+import type { Run } from '../measure.ts'
+import type { ClientKind, SystemName } from '../systems/system.ts'
+import { type Spread, spreadOf } from './statistics.ts'
+
+/** All rounds of one workload on one system by one client. */
+export interface Row {
+  readonly workload: string
+  readonly system: SystemName
+  readonly client: ClientKind
+  readonly rounds: number
+  readonly cpuMicros: Spread
+  readonly operationsPerSecond: Spread
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly p999Ms: number
+  readonly failed: number
+  readonly siblings: number
+  /** CPU over that of the floor by the same kind of client, pair by pair; undefined for what is no pair. */
+  readonly overFloor: Spread | undefined
+}
+
+export function rowsOf(runs: readonly Run[]): readonly Row[] {
+  const groups = new Map<string, Run[]>()
+  for (const run of runs) {
+    const id = `${run.workload} ${run.contestant.system} ${run.contestant.client}`
+    groups.set(id, [...(groups.get(id) ?? []), run])
+  }
+  return [...groups.values()].map((group) => {
+    const { workload, contestant } = group[0] as Run
+    const { system, client } = contestant
+    return {
+      workload,
+      system,
+      client,
+      rounds: group.length,
+      cpuMicros: middle(group, ({ cpuMicros }) => cpuMicros),
+      operationsPerSecond: middle(group, ({ operationsPerSecond }) => operationsPerSecond),
+      p50Ms: middle(group, ({ p50Ms }) => p50Ms).median,
+      p99Ms: middle(group, ({ p99Ms }) => p99Ms).median,
+      p999Ms: middle(group, ({ p999Ms }) => p999Ms).median,
+      failed: group.reduce((sum, { failed }) => sum + failed, 0),
+      siblings: group.reduce((sum, { siblings }) => sum + siblings, 0),
+      overFloor:
+        system === 'floor' ? undefined : cpuRatio(runs, workload, { system, client }, { system: 'floor', client }),
+    }
+  })
+}
+
+type Side = Run['contestant']
+
+/** How much more one costs than the other, round by round: neighbours in time met the same machine. */
+export function cpuRatio(runs: readonly Run[], workload: string, one: Side, other: Side): Spread | undefined {
+  const ratios: number[] = []
+  for (const run of runs) {
+    if (run.workload !== workload || !isSame(run.contestant, one)) continue
+    const pair = runs.find(
+      (candidate) =>
+        candidate.workload === workload && candidate.round === run.round && isSame(candidate.contestant, other),
+    )
+    if (pair !== undefined) ratios.push(run.cpuMicros / pair.cpuMicros)
+  }
+  return spreadOf(ratios)
+}
+
+function isSame(one: Side, other: Side): boolean {
+  return one.system === other.system && one.client === other.client
+}
+
+function middle(runs: readonly Run[], of: (run: Run) => number): Spread {
+  return spreadOf(runs.map(of)) as Spread
+}

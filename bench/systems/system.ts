@@ -1,0 +1,29 @@
+import type { Target } from '../load/orders.ts'
+import type { Child } from './child.ts'
+
+/** One system under measurement, running. */
+export interface System {
+  readonly name: SystemName
+  /** Its server processes. */
+  readonly children: readonly Child[]
+  readonly targets: Partial<Readonly<Record<ClientKind, Target>>>
+}
+
+export type SystemName = 'starling' | 'floor' | 'single'
+/** Over HTTP, or by the system's own binary client: for Starling the embedded one. */
+export type ClientKind = 'http' | 'binary'
+
+export interface Place {
+  /** An empty directory for data and logs. */
+  readonly directory: string
+  /** Further words for `node`: a profiler's flags. */
+  readonly nodeFlags: readonly string[]
+}
+
+/** Holds the children as they come, so that a start which fails half-way leaves none behind. */
+export type Starter = (place: Place, started: (child: Child) => void) => Promise<System>
+
+/** A compiled file of this repository, from this compiled file. */
+export function programAt(path: string): string {
+  return new URL(`../../${path}`, import.meta.url).pathname
+}

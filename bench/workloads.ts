@@ -1,0 +1,49 @@
+import type { KeyDistribution } from './load/key-choice.ts'
+import type { ClientKind, SystemName } from './systems/system.ts'
+
+export interface Workload {
+  /** `put`, `get`, or writes/reads in percent. */
+  readonly name: string
+  readonly distribution: KeyDistribution
+  /** 0 to 1. */
+  readonly writeShare: number
+}
+
+/** Who is asked, and by which client. */
+export interface Contestant {
+  readonly system: SystemName
+  readonly client: ClientKind
+}
+
+const mixes: readonly (readonly [string, number])[] = [
+  ['put', 1],
+  ['get', 0],
+  ['50/50', 0.5],
+  ['5/95', 0.05],
+]
+
+export const workloads: readonly Workload[] = (['uniform', 'zipfian'] as const).flatMap((distribution) =>
+  mixes.map(([name, writeShare]) => ({ name, distribution, writeShare })),
+)
+
+/** Who runs in each round, in turn. The single process is the measure of the floor over HTTP, nothing else. */
+export function contestantsOf(systems: readonly SystemName[]): readonly Contestant[] {
+  const all: readonly Contestant[] = [
+    { system: 'starling', client: 'http' },
+    { system: 'floor', client: 'http' },
+    { system: 'single', client: 'http' },
+    { system: 'starling', client: 'binary' },
+    { system: 'floor', client: 'binary' },
+  ]
+  return all.filter(({ system }) => systems.includes(system))
+}
+
+/** `put uniform`: how a workload is called in tables, JSON and --only. */
+export function titleOf(workload: Workload): string {
+  return `${workload.name} ${workload.distribution}`
+}
+
+/** Whether this pair is what the verdicts are about; the others have fewer rounds in a quick run. */
+export function isJudged(workload: Workload): boolean {
+  return workload.distribution === 'uniform' && (workload.writeShare === 0 || workload.writeShare === 1)
+}

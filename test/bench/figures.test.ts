@@ -1,0 +1,91 @@
+import t from 'tap'
+import { quantile } from '../../bench/load/latencies.ts'
+import type { Run } from '../../bench/measure.ts'
+import { rowsOf } from '../../bench/report/rows.ts'
+import { spreadOf } from '../../bench/report/statistics.ts'
+import { verdictsOf } from '../../bench/report/verdicts.ts'
+import { cpuMicroseconds, readPs, readStat } from '../../bench/systems/cpu-time.ts'
+import type { ClientKind, SystemName } from '../../bench/systems/system.ts'
+
+const quick = { median: 60, least: 50, most: 70 }
+
+t.test('a quantile is a latency that was measured', async (t) => {
+  t.equal(quantile([1, 2, 3, 4], 0.5), 2)
+  t.equal(quantile([1, 2, 3, 4], 0.99), 4)
+  t.equal(quantile([], 0.5), 0)
+})
+
+t.test('the median of an even number of rounds lies between the two in the middle', async (t) => {
+  t.same(spreadOf([4, 1, 3, 2]), { median: 2.5, least: 1, most: 4 })
+  t.equal(spreadOf([]), undefined)
+})
+
+t.test('CPU time of a process', async (t) => {
+  t.equal(readStat('42 (a (strange) name) S 1 42 42 0 -1 4194560 1 0 0 0 150 25 0 0 20 0'), 1_750_000, '/proc/PID/stat')
+  t.equal(readPs(' 1:02.50\n'), 62_500_000, 'ps of macOS')
+  t.equal(readPs('1-02:03:04'), 93_784_000_000, 'ps of Linux')
+  const before = cpuMicroseconds(process.pid)
+  const until = performance.now() + 60
+  while (performance.now() < until);
+  t.ok(cpuMicroseconds(process.pid) > before, 'grows while the process works')
+})
+
+t.test('a ratio is made of neighbours in time', async (t) => {
+  // The machine was twice as slow in the second round: both paid for it.
+  const runs = [
+    run('starling', 'http', 0, 200),
+    run('floor', 'http', 0, 100),
+    run('starling', 'http', 1, 400),
+    run('floor', 'http', 1, 200),
+  ]
+  const row = rowsOf(runs).find(({ system }) => system === 'starling')
+  t.same(row?.overFloor, { median: 2, least: 2, most: 2 })
+  t.same(row?.cpuMicros, { median: 300, least: 200, most: 400 })
+})
+
+t.test('a client is compared with the same kind of client', async (t) => {
+  const runs = [run('starling', 'binary', 0, 90), run('floor', 'binary', 0, 30), run('floor', 'http', 0, 90)]
+  t.equal(rowsOf(runs)[0]?.overFloor?.median, 3)
+})
+
+t.test('verdicts', async (t) => {
+  t.test('a floor that costs more than 3 single processes makes the run invalid', async (t) => {
+    const runs = [run('floor', 'http', 0, 310), run('single', 'http', 0, 100)]
+    t.match(verdictsOf(runs, { planMs: quick, versionMs: quick })[0], { outcome: 'invalid', measured: 3.1, limit: 3 })
+  })
+  t.test('Starling is to stay within 2.5 floors', async (t) => {
+    t.equal(outcomeFor(250), 'kept')
+    t.equal(outcomeFor(251), 'missed')
+  })
+  t.test('a command that is slow to start is said', async (t) => {
+    const slow = { median: 151, least: 100, most: 200 }
+    const verdicts = verdictsOf([], { planMs: quick, versionMs: slow })
+    t.same(
+      verdicts.map(({ outcome }) => outcome),
+      ['kept', 'missed'],
+    )
+  })
+})
+
+function outcomeFor(cpuMicros: number): string | undefined {
+  const runs = [run('starling', 'http', 0, cpuMicros), run('floor', 'http', 0, 100)]
+  return verdictsOf(runs, { planMs: quick, versionMs: quick })[0]?.outcome
+}
+
+function run(system: SystemName, client: ClientKind, round: number, cpuMicros: number): Run {
+  return {
+    workload: 'put uniform',
+    contestant: { system, client },
+    round,
+    cpuMicros,
+    operations: 1000,
+    operationsPerSecond: 1000,
+    elapsedMs: 1000,
+    failed: 0,
+    siblings: 0,
+    p50Ms: 1,
+    p99Ms: 2,
+    p999Ms: 3,
+    maxMs: 4,
+  }
+}
