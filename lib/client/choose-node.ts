@@ -12,7 +12,7 @@ const ranks = { owner: 1, probedByWrite: 2, forwarder: 3, doubtful: 4, gateway: 
  * forwards (Dynamo, SOSP 2007, §4.5), else an address of the seeds. Undefined: nobody is left. Runs for every request.
  */
 export function chooseNode(
-  view: ClusterView,
+  view: Pick<ClusterView, 'members' | 'gateways'>,
   owners: readonly KnownNode[],
   isRead: boolean,
   tried: readonly KnownNode[],

@@ -197,7 +197,7 @@ export class Database {
         hint: 'have all the nodes that --expect counts been started?',
       })
     }
-    const reasons = [...problem].map(([endpoint, reason]) => `${endpoint}: ${reason}`)
+    const reasons = [...problem].map(([at, reason]) => (reason.includes(at) ? reason : `${at}: ${reason}`))
     const detail = reasons.length === 0 ? '' : ` (${reasons.join('; ')})`
     return new Unreachable(`no node answered within ${waitedMs} ms${detail}`, {
       hint: 'seeds are the peer addresses of nodes, not their HTTP addresses',
