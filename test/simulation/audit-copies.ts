@@ -21,17 +21,33 @@ export function countCopies(
   value: { readonly key: string; readonly partition: number; readonly vid: string; readonly durability: Durability },
 ): number | undefined {
   const storeKey = dataKey(value.partition, toRecordKey(bucket, value.key as Key, hash))
+  const disks = [...world.machines.values()].map((machine) => machine.disk)
+  const visible = recordsIn(
+    disks.map((disk) => disk.live.get(storeKey)),
+    hash,
+  )
+  const sibling = visible.flatMap((record) => record.siblings).find((one) => vidOf(one) === value.vid)
+  if (sibling === undefined) return undefined
+  const kept =
+    value.durability === 'os'
+      ? visible
+      : recordsIn(
+          disks.map((disk) => disk.durableValue(storeKey)),
+          hash,
+        )
+  return kept.filter((record) => covers(record.vv, sibling.dot)).length
+}
+
+/** Those that can be read. */
+function recordsIn(stored: readonly (Uint8Array | undefined)[], hash: Hash): readonly KeyRecord[] {
   const records: KeyRecord[] = []
-  for (const { disk } of world.machines.values()) {
-    const stored = value.durability === 'disk' ? disk.durableValue(storeKey) : disk.live.get(storeKey)
-    if (stored === undefined) continue
+  for (const bytes of stored) {
+    if (bytes === undefined) continue
     try {
-      records.push(decodeRecord(decodeStored(stored, hash).recordBytes, hash))
+      records.push(decodeRecord(decodeStored(bytes, hash).recordBytes, hash))
     } catch (error) {
       if (!(error instanceof UnreadableBytes)) throw error
     }
   }
-  const sibling = records.flatMap((record) => record.siblings).find((one) => vidOf(one) === value.vid)
-  if (sibling === undefined) return undefined
-  return records.filter((record) => covers(record.vv, sibling.dot)).length
+  return records
 }

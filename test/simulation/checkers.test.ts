@@ -3,9 +3,10 @@ import { seededRandom, seedFor } from '../../lib/ports/random.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
 import { checkAcknowledgedWrites } from './check-acknowledged-writes.ts'
 import { checkContexts } from './check-contexts.ts'
+import { checkFreshness } from './check-freshness.ts'
 import type { CheckResult } from './check-result.ts'
 import { type HistoryRecord, type Operation, operationsOf, parseHistory } from './history.ts'
-import { oracleOfAcknowledgedWrites, oracleOfContexts } from './oracle.ts'
+import { oracleOfAcknowledgedWrites, oracleOfContexts, oracleOfFreshness } from './oracle.ts'
 import { drawHealthyHistory, drawHistory } from './random-histories.ts'
 
 /** `STARLING_CHECKER_HISTORIES=200000` is the long form. */
@@ -19,8 +20,14 @@ t.test('on any small history the checkers say exactly what the definitions say',
     const monotonicReads = random.below(2) === 0
     const writes = checkAcknowledgedWrites(records)
     const contexts = checkContexts(records, { monotonicReads })
-    const found = [...namesOf(writes, mergeLost), ...namesOf(contexts)]
-    const expected = [...oracleOfAcknowledgedWrites(records), ...oracleOfContexts(records, monotonicReads)]
+    const promises = { monotonicReads, freshReads: random.below(2) === 0 }
+    const freshness = checkFreshness(records, promises)
+    const found = [...namesOf(writes, mergeLost), ...namesOf(contexts), ...namesOf(freshness)]
+    const expected = [
+      ...oracleOfAcknowledgedWrites(records),
+      ...oracleOfContexts(records, monotonicReads),
+      ...oracleOfFreshness(records, promises),
+    ]
     for (const name of new Set(found.map((line) => line.split(' ')[0] as string)))
       seen.set(name, (seen.get(name) ?? 0) + 1)
     if (found.join('\n') === expected.join('\n')) continue
@@ -28,7 +35,8 @@ t.test('on any small history the checkers say exactly what the definitions say',
     return
   }
   const kinds = ['invented-value', 'lost', 'false-sibling', 'duplicate-sibling', 'value-of-another-key', 'resurrection']
-  for (const kind of [...kinds, 'zombie', 'sibling-explosion', 'siblings-of-sequential-writes']) {
+  const rarer = ['zombie', 'sibling-explosion', 'siblings-of-sequential-writes', 'stale-read', 'read-went-back']
+  for (const kind of [...kinds, ...rarer]) {
     t.ok((seen.get(kind) ?? 0) > historyCount / 1000, `${kind} occurred ${seen.get(kind)} times`)
   }
 })
@@ -39,8 +47,9 @@ t.test('the obviously right store raises no alarm', async (t) => {
     const records = drawHealthyHistory(random, 60)
     const writes = checkAcknowledgedWrites(records)
     const contexts = checkContexts(records, { monotonicReads: true })
-    if (writes.valid === true && contexts.valid !== false) continue
-    t.same([...writes.violations, ...contexts.violations], [], JSON.stringify(records))
+    const freshness = checkFreshness(records, { monotonicReads: true, freshReads: true })
+    if (writes.valid === true && contexts.valid !== false && freshness.valid === true) continue
+    t.same([...writes.violations, ...contexts.violations, ...freshness.violations], [], JSON.stringify(records))
     return
   }
   t.pass('none')
@@ -50,6 +59,7 @@ t.test('a healthy history that is changed in one place is flagged, with the righ
   const random = seededRandom(seedFor(3, 'changed histories'))
   const changes: Record<string, Change> = {
     'a value missing from a final read': dropFromFinalRead,
+    'an empty answer to an early read': emptyEarlyRead,
     'a superseded value shown again': showSuperseded,
     'a deleted value shown again': reviveDeleted,
     'a value of another key': showStranger,
@@ -68,6 +78,7 @@ t.test('a healthy history that is changed in one place is flagged, with the righ
       const found = [
         ...checkAcknowledgedWrites(result.records).violations,
         ...checkContexts(result.records, { monotonicReads: true }).violations,
+        ...checkFreshness(result.records, { monotonicReads: true, freshReads: true }).violations,
       ]
       if (!found.some((violation) => violation.key === result.key)) {
         t.fail(`${name}: not flagged in ${result.key}: ${JSON.stringify(result.records)}`)
@@ -81,6 +92,7 @@ t.test('a healthy history that is changed in one place is flagged, with the righ
 t.test('a history that shows nothing is unknown, never valid', async (t) => {
   t.equal(checkAcknowledgedWrites([]).valid, 'unknown')
   t.equal(checkContexts([], { monotonicReads: true }).valid, 'unknown')
+  t.equal(checkFreshness([], { monotonicReads: true, freshReads: true }).valid, 'unknown')
   const random = seededRandom(seedFor(4, 'unread histories'))
   const unread = drawHealthyHistory(random, 40).filter((record) => record.f !== 'get')
   t.equal(checkAcknowledgedWrites(unread).valid, 'unknown', 'nobody read')
@@ -133,6 +145,17 @@ function dropFromFinalRead(records: readonly HistoryRecord[], random: Random): R
   )
   const one = pick(candidates, random)
   return one && withValues(records, one.record, without(one.record.vals ?? [], one.vid))
+}
+
+function emptyEarlyRead(records: readonly HistoryRecord[], random: Random): ReturnType<Change> {
+  const operations = operationsOf(records)
+  const early = records.filter((record, index) => record.t === 'ok' && records[index - 1]?.final !== true)
+  const candidates = early.filter((record) => {
+    const vids = record.vals?.filter((vid) => byVid(operations, vid)?.outcome === 'ok') ?? []
+    return vids.some((vid) => !operations.some((one) => one.type === 'delete' && knows(operations, one, vid)))
+  })
+  const record = pick(candidates, random)
+  return record && withValues(records, record, [])
 }
 
 function showSuperseded(records: readonly HistoryRecord[], random: Random): ReturnType<Change> {

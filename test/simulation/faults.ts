@@ -7,6 +7,11 @@ import type { History } from './history.ts'
 
 /** Wall clocks jump, but stay near enough for their nodes to go on coordinating. */
 const clockJumpMsMax = 3000
+/**
+ * A backup younger than this is not put back: its row may still be the newest that the other members keep, and then
+ * nobody can tell that the store went back (rule A4; a row is renewed within the 10 s that the clock is leased ahead).
+ */
+const backupAgeMsMin = 15_000
 /** The first byte of a stored record's key. */
 const dataPrefix = 0x64
 
@@ -20,6 +25,7 @@ export class Nemesis {
   /** The one node whose disk may lose what it has acknowledged. */
   readonly #victim: string
   #backup: DiskSnapshot | undefined
+  #backupAtMs = 0
   #isStopped = false
   /** While one disk is replaced, nothing else happens. */
   #isCalm = false
@@ -187,6 +193,7 @@ export class Nemesis {
     const name = this.#victim
     const { disk } = this.#world.machine(name)
     const backup = this.#backup
+    if (backup !== undefined && this.#world.nowMs - this.#backupAtMs < backupAgeMsMin) return
     if (backup !== undefined) {
       this.#cluster.crash(name, 'kill')
       disk.restore(backup)
@@ -197,12 +204,14 @@ export class Nemesis {
     }
     if (this.#random.below(2) === 0) {
       this.#backup = disk.snapshot()
+      this.#backupAtMs = this.#world.nowMs
       return this.#record('back-up', name)
     }
     this.#cluster.stop(name)
     this.#world.after(2000, () => {
       if (this.#cluster.isRunning(name) || this.#isStopped) return
       this.#backup = disk.snapshot()
+      this.#backupAtMs = this.#world.nowMs
       this.#record('back-up', { name, isStopped: true })
     })
     this.#startLater(name, 2500)

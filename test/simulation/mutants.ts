@@ -13,6 +13,8 @@ import type { DrivenNode, NodeMaker } from './cluster.ts'
  * is in the product.
  */
 export interface Mutant {
+  /** The check that must notice it. */
+  readonly killedBy: string
   readonly merge?: (a: KeyRecord, b: KeyRecord) => KeyRecord
   readonly alterPorts?: (ports: Ports) => Ports
   readonly alterServe?: (node: DrivenNode) => DrivenNode['serve']
@@ -21,29 +23,37 @@ export interface Mutant {
 
 export const mutants: Readonly<Record<string, Mutant>> = {
   /** Superseded siblings come back with whoever still has them. */
-  'merge-union': { merge: mergeUnion },
+  'merge-union': { killedBy: 'false-sibling', merge: mergeUnion },
   /** Of concurrent writes the one with the latest clock stays. */
-  'merge-last-write-wins': { merge: mergeLatest },
+  'merge-last-write-wins': { killedBy: 'lost-write-to-blind-write', merge: mergeLatest },
   /** What only one side has is taken for superseded. */
-  'merge-intersection': { merge: mergeIntersection },
+  'merge-intersection': { killedBy: 'lost-write', merge: mergeIntersection },
   /** The vectors are joined, the siblings are not. */
-  'merge-keeps-ours': { merge: (a, b) => ({ ...a, vv: mergeVectors(a.vv, b.vv) }) },
+  'merge-keeps-ours': { killedBy: 'diverged', merge: (a, b) => ({ ...a, vv: mergeVectors(a.vv, b.vv) }) },
   /** Every put is blind. */
-  'context-ignored': { alterServe: (node) => serveAltered(node, withoutContext) },
+  'context-ignored': { killedBy: 'false-sibling', alterServe: (node) => serveAltered(node, withoutContext) },
   /** A blind put supersedes whatever is there. */
-  'blind-sees-all': { alterServe: serveBlindSeeingAll },
+  'blind-sees-all': { killedBy: 'lost-write-to-blind-write', alterServe: serveBlindSeeingAll },
   /** A write is acknowledged by one owner, whatever W is. */
-  'one-acknowledgement': { alterServe: (node) => serveAltered(node, withLevelOne) },
+  'one-acknowledgement': { killedBy: 'too-few-copies', alterServe: (node) => serveAltered(node, withLevelOne) },
+  /** A read asks one owner, whatever R is. */
+  'one-answer': { killedBy: 'diverged', alterServe: (node) => serveAltered(node, withOneAnswer) },
+  /** What a read finds out of date stays so. */
+  'no-read-repair': { killedBy: 'read-went-back', readRepair: 'off' },
   /** A write that failed for want of owners is reported as done. */
-  'failure-is-success': { alterServe: serveReportingSuccess },
+  'failure-is-success': { killedBy: 'too-few-copies', alterServe: serveReportingSuccess },
   /** Acknowledged before it is on the disk. */
-  'never-synced': { alterPorts: (ports) => withStorage(ports, neverSynced) },
+  'never-synced': { killedBy: 'too-few-copies', alterPorts: (ports) => withStorage(ports, neverSynced) },
   /** A deleted key is forgotten at once, instead of leaving a tombstone. */
   'delete-forgets': {
+    killedBy: 'resurrection',
     alterPorts: (ports) => withStorage(ports, (storage) => forgettingTombstones(storage, ports.hash)),
   },
   /** The store remembers no clean-stop marker, lease or generation. */
-  'forgets-metadata': { alterPorts: (ports) => withStorage(ports, forgettingMetadata) },
+  'forgets-metadata': {
+    killedBy: 'cluster-did-not-recover',
+    alterPorts: (ports) => withStorage(ports, forgettingMetadata),
+  },
 }
 
 /** Nodes with that bug. */
@@ -98,6 +108,10 @@ function withoutContext(request: ClientRequest): ClientRequest {
 
 function withLevelOne(request: ClientRequest): ClientRequest {
   return request.type === 'get' ? request : { ...request, options: { ...request.options, w: 1, pw: 0 } }
+}
+
+function withOneAnswer(request: ClientRequest): ClientRequest {
+  return request.type === 'get' ? { ...request, options: { ...request.options, r: 1, pr: 0 } } : request
 }
 
 function serveBlindSeeingAll(node: DrivenNode): DrivenNode['serve'] {

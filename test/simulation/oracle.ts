@@ -89,6 +89,37 @@ export function oracleOfContexts(records: readonly HistoryRecord[], monotonicRea
   return [...found].sort()
 }
 
+export function oracleOfFreshness(
+  records: readonly HistoryRecord[],
+  promises: { readonly freshReads: boolean; readonly monotonicReads: boolean },
+): readonly string[] {
+  const operations = operationsOf(records)
+  const reads = operations.filter((one) => one.type === 'get' && one.outcome === 'ok')
+  const found = new Set<string>()
+  for (const put of operations) {
+    if (put.type !== 'put' || put.outcome !== 'ok') continue
+    for (const read of reads) {
+      if (read.key !== put.key || sees(operations, read, put.vid)) continue
+      const isOlder = put.endedAt < read.invokedAt
+      if (promises.freshReads && isOlder) found.add(`stale-read ${put.key} ${put.vid}`)
+      const wasSeen = reads.some(
+        (earlier) => earlier.key === put.key && earlier.endedAt < read.invokedAt && sees(operations, earlier, put.vid),
+      )
+      if (promises.monotonicReads && wasSeen) found.add(`read-went-back ${put.key} ${put.vid}`)
+    }
+  }
+  return [...found].sort()
+}
+
+/** A read shows a write, or something that supersedes it, or a delete that does had been tried. */
+function sees(operations: readonly Operation[], read: Operation, vid: string): boolean {
+  const deletes = operations.filter(
+    (one) => one.type === 'delete' && one.key === read.key && one.outcome !== 'fail' && one.invokedAt < read.endedAt,
+  )
+  const ends = [...read.values, ...deletes.map((one) => one.vid)]
+  return ends.some((end) => end === vid || pastOf(operations, read.key, end, false).has(vid))
+}
+
 /** The past of a write, by the definition: its context, and the pasts of that. A context names earlier writes only. */
 function pastOf(operations: readonly Operation[], key: string, vid: string, isSure: boolean): ReadonlySet<string> {
   const past = new Set<string>()

@@ -5,6 +5,7 @@ import type { Key } from '../../lib/vocabulary/key.ts'
 import { countCopies } from './audit-copies.ts'
 import { checkAcknowledgedWrites } from './check-acknowledged-writes.ts'
 import { checkContexts } from './check-contexts.ts'
+import { checkFreshness } from './check-freshness.ts'
 import type { Violation } from './check-result.ts'
 import {
   ask,
@@ -150,12 +151,15 @@ class Run {
 
   judge(): SimulationResult {
     const { records } = this.#history
-    const { r, replicas } = this.#configuration
-    const monotonicReads = answers(r, replicas) > replicas / 2 && !this.#configuration.sloppy
+    const { r, w, replicas } = this.#configuration
+    const isStrict = !this.#configuration.sloppy
+    const monotonicReads = isStrict && answers(r, replicas) > replicas / 2
+    const freshReads = isStrict && answers(r, replicas) + answers(w, replicas) > replicas
     const writes = checkAcknowledgedWrites(records)
     const contexts = checkContexts(records, { monotonicReads })
+    const freshness = checkFreshness(records, { monotonicReads, freshReads })
     for (const reason of this.#cluster.gaveUp) this.report('node-gave-up', reason)
-    const violations = [...this.#violations, ...writes.violations, ...contexts.violations]
+    const violations = [...this.#violations, ...writes.violations, ...contexts.violations, ...freshness.violations]
     const unknown = violations.length === 0 && (writes.valid === 'unknown' || contexts.valid === 'unknown')
     this.#world.trace.addText(this.#history.toLines())
     return {
@@ -216,57 +220,78 @@ class Run {
 
   /** Everything is whole again: every operation succeeds, and every coordinator reads the same, from all owners. */
   #finish(): void {
-    const { keys, timeoutMs } = this.#configuration
-    const random = this.#world.random('finish')
-    const keyNames = Array.from({ length: keys }, (_, number) => keyName(number))
-    let open = 0
-    for (const key of keyNames) {
-      for (const node of this.#cluster.names) {
-        const p = this.#workload.nextProcess()
-        const vid = `last-${p}`
-        const base = { p, s: 'last', f: 'put', k: key, vid, w: this.#configuration.w, node }
-        this.#history.add({ t: 'invoke', ...base, ctx: [], ns: this.#ns() })
-        open += 1
-        const request = writeRequest(this.#configuration, 'put', key, undefined, valueBytes(vid, 0))
-        ask(this.#workload, node, request, random, (ending) => {
-          open -= 1
-          const isOk = ending.type === 'ok'
-          this.#history.add({ t: ending.type, ...base, error: isOk ? undefined : ending.error, ns: this.#ns() })
-          // A key may have as many siblings as it may have: that is an answer, too.
-          if (!isOk && ending.error !== 'too-many-siblings') {
-            this.report('unavailable', `after the healing a put of ${key} at ${node} ended with ${ending.error}`)
-          }
-        })
-      }
-    }
-    this.#world.runUntil(() => open === 0, timeoutMs * 2 + 5000)
-    // What W owners have acknowledged is on its way to the others.
-    this.#world.run(quiesceMs)
+    this.#readEverywhere()
+    this.#writeEverywhere()
+    this.#readEverywhere()
+  }
+
+  #writeEverywhere(): void {
+    const random = this.#world.random('last writes')
+    this.#everywhere((key, node, done) => {
+      const p = this.#workload.nextProcess()
+      const vid = `last-${p}`
+      const base = { p, s: 'last', f: 'put', k: key, vid, w: this.#configuration.w, node }
+      this.#history.add({ t: 'invoke', ...base, ctx: [], ns: this.#ns() })
+      const request = writeRequest(this.#configuration, 'put', key, undefined, valueBytes(vid, 0))
+      ask(this.#workload, node, request, random, (ending) => {
+        const error = ending.type === 'ok' ? undefined : ending.error
+        this.#history.add({ t: ending.type, ...base, error, ns: this.#ns() })
+        // A key may have as many siblings as it may have: that is an answer, too.
+        if (error !== undefined && error !== 'too-many-siblings') {
+          this.report('unavailable', `after the healing a put of ${key} at ${node} ended with ${error}`)
+        }
+        done()
+      })
+    })
+  }
+
+  #readEverywhere(): void {
+    const random = this.#world.random('last reads')
+    const { timeoutMs } = this.#configuration
     const shown = new Map<string, string>()
-    for (const key of keyNames) {
+    this.#everywhere((key, node, done) => {
+      const base = {
+        p: this.#workload.nextProcess(),
+        s: 'final',
+        f: 'get',
+        k: key,
+        r: 'all',
+        node,
+        final: true as const,
+      }
+      this.#history.add({ t: 'invoke', ...base, ns: this.#ns() })
+      ask(this.#workload, node, getRequest(key, 'all', false, timeoutMs), random, (ending) => {
+        done()
+        if (ending.type !== 'ok' || ending.answer.type !== 'got') {
+          const error = ending.type === 'ok' ? 'a wrong answer' : ending.error
+          this.#history.add({ t: 'info', ...base, error, ns: this.#ns() })
+          return this.report('unavailable', `after the healing a read of ${key} at ${node} ended with ${error}`)
+        }
+        const vals = vidsOf(ending.answer)
+        this.#history.add({ t: 'ok', ...base, vals, tok: ending.answer.context, ns: this.#ns() })
+        const state = ending.answer.stateHash ?? 'nothing'
+        const others = shown.get(key) ?? state
+        shown.set(key, others)
+        if (others !== state) this.report('diverged', `final reads of ${key} show different states`)
+      })
+    })
+  }
+
+  /** Does something with every key at every node at once, and waits until all of it and what it set off is over. */
+  #everywhere(act: (key: string, node: string, done: () => void) => void): void {
+    const { keys, timeoutMs } = this.#configuration
+    let open = 0
+    for (let number = 0; number < keys; number += 1) {
       for (const node of this.#cluster.names) {
-        const p = this.#workload.nextProcess()
-        const base = { p, s: 'final', f: 'get', k: key, r: 'all', node, final: true as const }
-        this.#history.add({ t: 'invoke', ...base, ns: this.#ns() })
         open += 1
-        ask(this.#workload, node, getRequest(key, 'all', false, timeoutMs), random, (ending) => {
+        act(keyName(number), node, () => {
           open -= 1
-          if (ending.type !== 'ok' || ending.answer.type !== 'got') {
-            const error = ending.type === 'ok' ? 'a wrong answer' : ending.error
-            this.#history.add({ t: 'info', ...base, error, ns: this.#ns() })
-            return this.report('unavailable', `after the healing a read of ${key} at ${node} ended with ${error}`)
-          }
-          const vals = vidsOf(ending.answer)
-          this.#history.add({ t: 'ok', ...base, vals, tok: ending.answer.context, ns: this.#ns() })
-          const state = ending.answer.stateHash ?? 'nothing'
-          const others = shown.get(key) ?? state
-          shown.set(key, others)
-          if (others !== state) this.report('diverged', `final reads of ${key} show different states`)
         })
       }
     }
     this.#world.runUntil(() => open === 0, timeoutMs * 2 + 5000)
     if (open > 0) this.report('clients-hang', `${open} final operations never ended`)
+    this.#world.run(quiesceMs)
   }
 
   #ns(): number {

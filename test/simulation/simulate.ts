@@ -43,8 +43,8 @@ const { values } = parseArgs({
 })
 const isBench = values.bench
 const firstSeed = Number(values.seed)
-const count = Number(values.count ?? (isBench ? 10 : 1))
-const operations = values.operations === undefined ? (isBench ? 2000 : undefined) : Number(values.operations)
+const count = Number(values.count ?? (isBench ? 20 : 1))
+const operations = values.operations === undefined ? (isBench ? 4000 : undefined) : Number(values.operations)
 const jobs = isBench ? 1 : Math.min(count, Number(values.jobs ?? (count >= 20 ? 2 : 1)))
 const mutant = values.mutant === undefined ? undefined : mutants[values.mutant]
 const numbers = [firstSeed, count, operations ?? 1, jobs]
