@@ -8,6 +8,7 @@ import type { RecordKey } from '../vocabulary/key.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { Done, Explanation, OwnerView } from './node-api.ts'
 import type { NodeLife } from './node-life.ts'
+import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 
 /** Asks every owner for its copy and says why the key reads as it does. Changes nothing, repairs nothing. */
@@ -43,7 +44,9 @@ export function explainKey(
   const viewOf = (owner: NodeId, held: Held): OwnerView => describe(context, life, key, owner, held)
   for (const owner of owners) {
     if (owner === context.self) {
-      context.store.whenStored(key, () => context.time.endOfTurn(() => collect(viewOf(owner, readHere(context, key)))))
+      context.store.readStored(key, (copy) =>
+        context.time.endOfTurn(() => collect(viewOf(owner, heldHere(context, key, copy)))),
+      )
       continue
     }
     context.peers.ask(owner, { type: 'explain-replica', key }, timeoutMs, (outcome) => {
@@ -62,8 +65,7 @@ interface Held {
   readonly record: KeyRecord | undefined
 }
 
-function readHere(context: RequestContext, key: RecordKey): Held {
-  const copy = context.store.read(key)
+function heldHere(context: RequestContext, key: RecordKey, copy: LocalCopy): Held {
   return {
     state: copy.state === 'failed' ? 'unreachable' : copy.state,
     isRecovering: context.recovery.isRecovering(context.store.partitionOf(key)),

@@ -1,4 +1,3 @@
-import type { StorageFailure } from '../ports/storage.ts'
 import { contextOfGet } from '../protocol/causality/context.ts'
 import { isTombstone, visibleSiblings } from '../protocol/causality/inspect-record.ts'
 import { formatStateHash, stateHash } from '../protocol/causality/state-hash.ts'
@@ -8,13 +7,12 @@ import { encodeContext } from '../wire/context-token.ts'
 import type { ClusterStatus, MemberView, NodeView, ReplicaView, RingView } from './node-api.ts'
 import type { NodeLife } from './node-life.ts'
 import type { NodeSettings } from './node-settings.ts'
+import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 
-/** This node's own copy of a key; a failure when its store does not say. */
-export function viewReplica(context: RequestContext, key: RecordKey): ReplicaView | StorageFailure {
+/** This node's own copy of a key. */
+export function viewReplica(context: RequestContext, key: RecordKey, copy: LocalCopy): ReplicaView {
   const { store, layout, hash, time } = context
-  const copy = store.read(key)
-  if (copy.state === 'failed') return copy.failure
   const clusterId = layout.clusterId
   if (copy.state !== 'found' || clusterId === '') return nothing
   const record = store.decode(copy.bytes)

@@ -140,10 +140,9 @@ export class StarlingNode implements NodeApi {
   replica(bucket: Bucket, key: Key, done: Done<ReplicaView>): void {
     this.#withServing(done, ({ context }) => {
       const recordKey = toRecordKey(bucket, key, this.#ports.hash)
-      context.store.whenStored(recordKey, () => {
-        const view = viewReplica(context, recordKey)
-        if ('kind' in view) done(new StorageFailed(view.message), undefined)
-        else done(undefined, view)
+      context.store.readStored(recordKey, (copy) => {
+        if (copy.state === 'failed') done(new StorageFailed(copy.failure.message), undefined)
+        else done(undefined, viewReplica(context, recordKey, copy))
       })
     })
   }

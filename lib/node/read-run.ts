@@ -10,6 +10,7 @@ import type { RecordKey } from '../vocabulary/key.ts'
 import { encodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { Deadline } from './deadlines.ts'
+import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 
 export interface ReadResult {
@@ -117,8 +118,8 @@ export class ReadRun {
   /** What has not reached the own store is shown to nobody: it could still be lost. */
   #readHere(): void {
     const { self, store, time } = this.#context
-    store.whenStored(this.#key, () => {
-      const answer = this.#localAnswer()
+    store.readStored(this.#key, (copy) => {
+      const answer = this.#localAnswer(copy)
       // Never inside the call that asked: effects of one event are carried out before the next event.
       time.endOfTurn(() =>
         this.#dispatch(
@@ -128,9 +129,8 @@ export class ReadRun {
     })
   }
 
-  #localAnswer(): ReplicaAnswer | undefined {
+  #localAnswer(copy: LocalCopy): ReplicaAnswer | undefined {
     const { store, recovery } = this.#context
-    const copy = store.read(this.#key)
     if (copy.state === 'failed') return undefined
     return {
       state: copy.state,

@@ -34,19 +34,31 @@ export class RecordCache {
     return this.#entries.get(id)
   }
 
-  put(id: string, bytes: Uint8Array, mintAs: number | undefined): CachedRecord {
-    const before = this.#entries.get(id)
-    if (before !== undefined) this.#remove(id, before)
-    const entry: CachedRecord = { bytes, mintAs, inFlight: before?.inFlight ?? 0 }
-    this.#entries.set(id, entry)
-    this.#bytes += bytes.length
-    this.#evict()
-    return entry
+  /** A record as the store has it. */
+  put(id: string, bytes: Uint8Array, mintAs: number | undefined): void {
+    this.#put(id, bytes, mintAs, 0)
   }
 
-  delete(id: string): void {
+  /** A record that is being written; it stays until `hasArrived` was called as often as this. */
+  putOnItsWay(id: string, bytes: Uint8Array, mintAs: number | undefined): void {
+    this.#put(id, bytes, mintAs, 1)
+  }
+
+  /** One of the writes of this record has ended. @returns how many are still on their way */
+  hasArrived(id: string): number {
     const entry = this.#entries.get(id)
-    if (entry !== undefined) this.#remove(id, entry)
+    if (entry === undefined) return 0
+    entry.inFlight -= 1
+    if (entry.inFlight === 0) this.#evict()
+    return entry.inFlight
+  }
+
+  #put(id: string, bytes: Uint8Array, mintAs: number | undefined, added: number): void {
+    const before = this.#entries.get(id)
+    if (before !== undefined) this.#remove(id, before)
+    this.#entries.set(id, { bytes, mintAs, inFlight: (before?.inFlight ?? 0) + added })
+    this.#bytes += bytes.length
+    this.#evict()
   }
 
   #evict(): void {

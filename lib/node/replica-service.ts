@@ -74,10 +74,8 @@ export class ReplicaService {
     const refused = this.#notMine(message.key.token)
     if (refused !== undefined) return respond(refused)
     const { store, minting, recovery } = this.#context
-    // What has not reached the store is shown to nobody: it could still be lost.
-    store.whenStored(message.key, () => {
-      const asOf = minting.read()
-      const copy = store.read(message.key)
+    const asOf = minting.read()
+    store.readStored(message.key, (copy) => {
       if (copy.state === 'failed') return respond(storageRefused(copy.failure))
       respond({
         type: 'record-read',
@@ -122,14 +120,15 @@ export class ReplicaService {
   #explainReplica(message: RequestOf<'explain-replica'>, respond: Respond): void {
     const { store, recovery, layout, self } = this.#context
     const partition = store.partitionOf(message.key)
-    const copy = store.read(message.key)
-    if (copy.state === 'failed') return respond(storageRefused(copy.failure))
-    respond({
-      type: 'replica-explained',
-      state: copy.state,
-      isOwner: layout.inForce?.ring.owns(self, partition) ?? false,
-      isRecovering: recovery.isRecovering(partition),
-      record: copy.state === 'found' ? copy.bytes : noBytes,
+    store.readStored(message.key, (copy) => {
+      if (copy.state === 'failed') return respond(storageRefused(copy.failure))
+      respond({
+        type: 'replica-explained',
+        state: copy.state,
+        isOwner: layout.inForce?.ring.owns(self, partition) ?? false,
+        isRecovering: recovery.isRecovering(partition),
+        record: copy.state === 'found' ? copy.bytes : noBytes,
+      })
     })
   }
 

@@ -37,6 +37,12 @@ export type LocalCopy =
 
 type Stored = (failure: StorageFailure | undefined) => void
 
+/** Somebody who may not see a copy before its last write has ended. */
+interface Waiting {
+  writesLeft: number
+  readonly ended: Stored
+}
+
 export const recordCacheBytesMax = 32 * 1024 * 1024
 
 const absent: LocalCopy = { state: 'absent' }
@@ -44,7 +50,7 @@ const damaged: LocalCopy = { state: 'damaged' }
 
 /**
  * The records of one node. Deciding is synchronous and sees what was decided before, stored or not; so requests on one
- * key take turns by themselves. What has not reached the store yet is shown to nobody: `whenStored` says when it has.
+ * key take turns by themselves. What has not reached the store yet is shown to nobody: `readStored` waits for it.
  */
 export class ReplicaStore {
   readonly #storage: Storage
@@ -56,7 +62,7 @@ export class ReplicaStore {
   readonly #generation: () => number
   readonly #partitionCount: number
   readonly #cache = new RecordCache(recordCacheBytesMax)
-  readonly #waiting = new Map<string, (() => void)[]>()
+  readonly #waiting = new Map<string, Waiting[]>()
   readonly #damaged = new Set<string>()
   readonly #onDamaged: (key: RecordKey) => void
   readonly #onFailure: (failure: StorageFailure) => void
@@ -124,13 +130,24 @@ export class ReplicaStore {
     }
   }
 
-  /** Calls back when everything decided for this key has reached the store; at once when it has. */
-  whenStored(key: RecordKey, callback: () => void): void {
-    const entry = this.#cache.peek(key.id)
-    if (entry === undefined || entry.inFlight === 0) return callback()
+  /**
+   * Calls back with the copy of this moment when it has reached the store; inside the call when it has. Writes decided
+   * afterwards are not waited for: a key that is written all the time can still be read.
+   */
+  readStored(key: RecordKey, callback: (copy: LocalCopy) => void): void {
+    const failed = this.#batches.failure
+    // Memory may hold what never reached the store.
+    if (failed !== undefined) return callback({ state: 'failed', failure: failed })
+    const copy = this.read(key)
+    const writesLeft = this.#cache.peek(key.id)?.inFlight ?? 0
+    if (writesLeft === 0) return callback(copy)
+    const entry: Waiting = {
+      writesLeft,
+      ended: (failure) => callback(failure === undefined ? copy : { state: 'failed', failure }),
+    }
     const waiting = this.#waiting.get(key.id)
-    if (waiting === undefined) this.#waiting.set(key.id, [callback])
-    else waiting.push(callback)
+    if (waiting === undefined) this.#waiting.set(key.id, [entry])
+    else waiting.push(entry)
   }
 
   decode(bytes: Uint8Array): KeyRecord {
@@ -268,9 +285,22 @@ export class ReplicaStore {
       return { key, bytes: recordBytes }
     } catch (error) {
       if (!(error instanceof UnreadableBytes)) throw error
-      this.#quarantine(key, value, error)
-      return undefined
+      return this.#rewrite(key) ?? this.#quarantine(key, value, error)
     }
+  }
+
+  /** What the store has is damaged, but memory has it whole, perhaps with more than any other owner: it goes there again. */
+  #rewrite(key: RecordKey): { key: RecordKey; bytes: Uint8Array } | undefined {
+    const cached = this.#cache.peek(key.id)
+    if (cached === undefined) return undefined
+    this.#metrics.damagedRecords.add(1)
+    this.#log.error(
+      { bucket: key.bucket, key: key.key },
+      'a stored record cannot be read: it is written again from memory',
+    )
+    const record = this.decode(cached.bytes)
+    const bytes = this.#store(key, record, record, cached.bytes, cached.mintAs, 'disk', () => {})
+    return { key, bytes }
   }
 
   /** Nothing new: but what we confirm must be in the store, and synced if that was asked for. */
@@ -286,7 +316,7 @@ export class ReplicaStore {
       this.#store(key, record, record, copy.bytes, copy.mintAs, durability, done)
       return
     }
-    this.whenStored(key, () => done(this.#batches.failure))
+    this.readStored(key, () => done(this.#batches.failure))
   }
 
   #store(
@@ -311,27 +341,27 @@ export class ReplicaStore {
       stored.length - storedChecksumBytes - bytes.length,
       stored.length - storedChecksumBytes,
     )
-    const entry = this.#cache.put(key.id, kept, mintAs)
-    entry.inFlight += 1
+    this.#cache.putOnItsWay(key.id, kept, mintAs)
     this.#batches.add(operations, durability, (failure) => {
-      const now = this.#cache.peek(key.id)
-      if (now !== undefined) {
-        now.inFlight -= 1
-        if (now.inFlight === 0) this.#release(key)
-      }
+      this.#cache.hasArrived(key.id)
+      this.#tellWaiting(key, failure)
       done(failure)
     })
     return kept
   }
 
-  #release(key: RecordKey): void {
+  /** One write of the key has ended: they end in the order in which they were decided. */
+  #tellWaiting(key: RecordKey, failure: StorageFailure | undefined): void {
     const waiting = this.#waiting.get(key.id)
     if (waiting === undefined) return
-    this.#waiting.delete(key.id)
-    for (const callback of waiting) callback()
+    for (const entry of waiting) entry.writesLeft -= 1
+    const later = waiting.filter(({ writesLeft }) => writesLeft > 0)
+    if (later.length === 0) this.#waiting.delete(key.id)
+    else this.#waiting.set(key.id, later)
+    for (const { writesLeft, ended } of waiting) if (writesLeft === 0) ended(failure)
   }
 
-  #quarantine(key: RecordKey, stored: Uint8Array, error: UnreadableBytes): void {
+  #quarantine(key: RecordKey, stored: Uint8Array, error: UnreadableBytes): undefined {
     if (this.#damaged.has(key.id)) return
     this.#damaged.add(key.id)
     this.#metrics.damagedRecords.add(1)

@@ -1,0 +1,53 @@
+import t from 'tap'
+import { RecordCache } from '../../lib/node/record-cache.ts'
+
+t.test('the least recently used records go when the bytes are too many', async (t) => {
+  const cache = new RecordCache(30)
+  for (const id of ['a', 'b', 'c']) cache.put(id, bytes(10), undefined)
+  cache.get('a')
+  cache.peek('b')
+  cache.put('d', bytes(10), undefined)
+  t.same(held(cache), ['a', 'c', 'd'], 'a was used, b only looked at')
+  cache.put('e', bytes(25), undefined)
+  t.same(held(cache), ['e'])
+})
+
+t.test('another state of a record takes the place of the one before', async (t) => {
+  const cache = new RecordCache(30)
+  for (let count = 0; count < 10; count += 1) cache.put('a', bytes(10), count)
+  cache.put('b', bytes(20), undefined)
+  t.same(held(cache), ['a', 'b'])
+  t.equal(cache.get('a')?.mintAs, 9)
+})
+
+t.test('a record on its way to the store stays, however many there are', async (t) => {
+  const cache = new RecordCache(30)
+  for (const id of ['a', 'b', 'c', 'd']) cache.putOnItsWay(id, bytes(20), undefined)
+  t.same(held(cache), ['a', 'b', 'c', 'd'], 'the next request on each of them builds on it')
+  cache.put('e', bytes(1), undefined)
+  t.same(held(cache), ['a', 'b', 'c', 'd'], 'what was only read has no room')
+  t.notOk(cache.hasArrived('b') > 0)
+  t.same(
+    held(cache),
+    ['a', 'b', 'c', 'd'].filter((id) => id !== 'b'),
+    'and goes when it has arrived',
+  )
+})
+
+t.test('a record on its way twice has arrived when both have', async (t) => {
+  const cache = new RecordCache(10)
+  cache.putOnItsWay('a', bytes(20), 1)
+  cache.putOnItsWay('a', bytes(20), 2)
+  t.equal(cache.hasArrived('a'), 1)
+  t.equal(cache.get('a')?.mintAs, 2)
+  t.equal(cache.hasArrived('a'), 0)
+  t.same(held(cache), [])
+})
+
+function bytes(length: number): Uint8Array {
+  return new Uint8Array(length)
+}
+
+function held(cache: RecordCache): readonly string[] {
+  return ['a', 'b', 'c', 'd', 'e'].filter((id) => cache.peek(id) !== undefined)
+}
