@@ -1,6 +1,6 @@
 import type { Random } from '../vocabulary/random.ts'
 
-const backoffMsMin = 25
+const backoffMsMin = 50
 const backoffMsMax = 1_000
 
 /**

@@ -4,7 +4,7 @@ import type { OpenCodec } from './codec.ts'
 // Plain MessagePack that any other program can read: no extension for record structures.
 const packr = new Packr({ useRecords: false })
 
-/** MessagePack: like JSON, with bytes, dates, big integers, maps and sets, and smaller. */
+/** MessagePack: like JSON, and smaller, with bytes, dates and integers of 64 bits. Bytes come back as a `Buffer`. */
 export const msgpack: OpenCodec = {
   contentType: 'application/vnd.msgpack',
   encode: (value) => packr.pack(value),

@@ -152,7 +152,7 @@ t.test('between retries lies a time by chance, from nothing to a bound that doub
   const at = (fraction: number, retry: number) => backoffMs(retry, { ...random, fraction: () => fraction })
   t.same(
     [0, 1, 2, 3].map((retry) => at(1, retry)),
-    [25, 50, 100, 200],
+    [50, 100, 200, 400],
   )
   t.same(
     [0, 1, 2, 3].map((retry) => at(0, retry)),
