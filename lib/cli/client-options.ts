@@ -1,8 +1,7 @@
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { HttpClient, type QuorumLevel } from '../http-client/http-client.ts'
 import type { Transport } from '../http-client/transport.ts'
 import { timeoutMsMax, timeoutMsMin } from '../vocabulary/limits.ts'
-import { UsageError } from './exit-code.ts'
 
 /** What every command that speaks to a node takes. */
 export interface ClientOptions {
@@ -43,10 +42,10 @@ export function parseQuorum(text: string): QuorumLevel {
   return parseWhole(text, 0, 1000, 'a quorum is a count, one, quorum or all')
 }
 
-/** @throws {UsageError} */
+/** @throws {InvalidArgumentError} to which a parser of options adds the option's name */
 export function parseWhole(text: string, min: number, max: number, expected = `expected ${min} to ${max}`): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
-  if (!(value >= min && value <= max)) throw new UsageError(`${JSON.stringify(text)} is not accepted: ${expected}`)
+  if (!(value >= min && value <= max)) throw new InvalidArgumentError(expected)
   return value
 }
 

@@ -11,6 +11,11 @@ export function commandOf(program: Command, words: readonly string[]): Command {
   return command
 }
 
+/** How a command is called: `starling kv put`. */
+export function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`
+}
+
 /** The long flags that a command takes, `--help` among them. */
 export function flagsOf(command: Command): readonly string[] {
   return command

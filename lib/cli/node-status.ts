@@ -29,7 +29,7 @@ export async function nodeStatus(options: ClientOptions & WatchOptions & { reado
           ['start', node.startNumber],
           ['store', node.storeGeneration],
           ['recovering', `${node.recoveringPartitions} partitions`],
-          ['clock', `${node.clockOffsetMs} ms from the members' median`],
+          ['clock', `${node.clockOffsetMs.toFixed(1)} ms from the members' median`],
           ['uptime', `${Math.round(node.uptimeSeconds)} s`],
         ]),
       )

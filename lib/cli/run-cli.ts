@@ -1,6 +1,6 @@
-import { CommanderError } from 'commander'
+import { type Command, CommanderError } from 'commander'
 import { nearest } from '../settings/nearest.ts'
-import { commandOf, flagsOf } from './command-tree.ts'
+import { commandOf, flagsOf, pathOf } from './command-tree.ts'
 import { exitCode, exitCodeOf, UsageError } from './exit-code.ts'
 import { reportError } from './output.ts'
 import { createProgram } from './program.ts'
@@ -16,20 +16,20 @@ export async function runCli(words: readonly string[]): Promise<void> {
     await program.parseAsync(words, { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return // --help, --version
-    const reported = error instanceof CommanderError ? usageErrorOf(error, flagsOf(commandOf(program, words))) : error
+    const reported = error instanceof CommanderError ? usageErrorOf(error, commandOf(program, words)) : error
     // Help that was shown because a command is missing says it all.
     if (!(error instanceof CommanderError && error.code === 'commander.help')) reportError(reported, asksForJson(words))
     process.exitCode = exitCodeOf(reported)
   }
 }
 
-function usageErrorOf(error: CommanderError, knownFlags: readonly string[]): UsageError {
+function usageErrorOf(error: CommanderError, command: Command): UsageError {
   const message = error.message.replace(/^error: /, '').replace(/\s*\(Did you mean .*\)$/s, '')
   const unknown = /^unknown option '(--?[^'=]+)/.exec(message)?.[1]
-  const suggestion = unknown === undefined ? undefined : nearest(unknown, knownFlags)
+  const suggestion = unknown === undefined ? undefined : nearest(unknown, flagsOf(command))
   if (suggestion !== undefined) return new UsageError(message, `the nearest known one is ${suggestion}`)
   const meant = /Did you mean (?:one of )?(.*)\?\)$/s.exec(error.message)?.[1]
-  return new UsageError(message, meant === undefined ? 'see starling help' : `did you mean ${meant}?`)
+  return new UsageError(message, meant === undefined ? `see ${pathOf(command)} --help` : `did you mean ${meant}?`)
 }
 
 function asksForJson(words: readonly string[]): boolean {

@@ -1,9 +1,11 @@
+import { InvalidHeader } from '../vocabulary/errors.ts'
 import type { Found, Written } from './answers.ts'
 import { errorFrom } from './problem.ts'
 import { contentTypeDefault, parseSibling, type SiblingJson } from './sibling.ts'
 import type { HttpResponse } from './transport.ts'
 
 const metadataPrefix = 'starling-meta-'
+const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 interface WriteFields {
   readonly context?: string | undefined
@@ -13,14 +15,20 @@ interface WriteFields {
   readonly onlyIfAbsent?: boolean | undefined
 }
 
+/** @throws {InvalidHeader} for metadata or a content type that no header can carry unchanged */
 export function writeHeaders(fields: WriteFields): Record<string, string> {
   const headers: Record<string, string> = {}
   if (fields.context !== undefined) headers['starling-context'] = fields.context
-  if (fields.contentType !== undefined) headers['content-type'] = toHeader(fields.contentType)
+  if (fields.contentType !== undefined) headers['content-type'] = toHeader('the content type', fields.contentType)
   if (fields.ttlSeconds !== undefined) headers['starling-ttl'] = String(fields.ttlSeconds)
   if (fields.onlyIfAbsent === true) headers['if-none-match'] = '*'
-  for (const [name, value] of Object.entries(fields.metadata ?? {}))
-    headers[`${metadataPrefix}${name}`] = toHeader(value)
+  for (const [name, value] of Object.entries(fields.metadata ?? {})) {
+    if (!headerName.test(name))
+      throw new InvalidHeader(`the metadata name ${JSON.stringify(name)} is not a header name`)
+    const header = `${metadataPrefix}${name.toLowerCase()}`
+    if (header in headers) throw new InvalidHeader(`the metadata names ${JSON.stringify(name)} twice`)
+    headers[header] = toHeader(`the metadata ${JSON.stringify(name)}`, value)
+  }
   return headers
 }
 
@@ -64,9 +72,22 @@ function readMetadata(response: HttpResponse): Record<string, string> {
   return metadata
 }
 
-/** A header carries bytes, one per character: text goes as its UTF-8. */
-function toHeader(text: string): string {
+/** A header carries bytes, one per character: text goes as its UTF-8. Control characters and outer spaces would not arrive. */
+function toHeader(what: string, text: string): string {
+  if (!isCarried(text)) {
+    throw new InvalidHeader(`${what} cannot stand in a header: ${JSON.stringify(text)}`, {
+      hint: 'line breaks, other control characters, and spaces at either end are not carried by HTTP',
+    })
+  }
   return String.fromCharCode(...new TextEncoder().encode(text))
+}
+
+function isCarried(text: string): boolean {
+  for (let index = 0; index < text.length; index += 1) {
+    const unit = text.charCodeAt(index)
+    if ((unit < 0x20 && unit !== 0x09) || unit === 0x7f) return false
+  }
+  return text.isWellFormed() && !/^[ \t]|[ \t]$/.test(text)
 }
 
 function fromHeader(value: string): string {

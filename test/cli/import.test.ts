@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { formatProgress } from '../../lib/cli/import/progress-bar.ts'
@@ -37,6 +37,7 @@ t.test('import replaces other values, takes the last of two lines, and reports t
   const node = await started(t)
   node.put('b', 'old', 'before')
   node.put('b', 'old', 'beside')
+  const notUtf8 = Buffer.concat([Buffer.from('{"key":"x","value":"'), Buffer.from([0xff]), Buffer.from('"}')])
   const good = ['{"key":"old","value":"after"}', '{"key":"new","value":"first"}', '{"key":"new","value":"second"}']
   const bad = [
     '{"key":"x"',
@@ -44,20 +45,49 @@ t.test('import replaces other values, takes the last of two lines, and reports t
     '{"key":"x","value":1}',
     '{"key":"x","valeu":"x"}',
     `{"key":"${'k'.repeat(1025)}","value":"x"}`,
+    '{"key":"x","value":"y","siblings":[{"value":"x"}]}',
+    '{"key":"x","value":"\\ud800"}',
+    '{"key":"x","value":"x","metadata":{"a":"two\\nlines"}}',
+    '{"key":"x","value":"x","metadata":{"a":"1","A":"2"}}',
+    '{"key":"x","value":"x","contentType":"a/b "}',
+    notUtf8.toString('latin1'),
   ]
-  const lines = ['', ...good, ...bad, '  ', '{"key":"last","valueBase64":"/wA="}']
-  const stdin = Buffer.from(lines.join('\r\n'))
+  const [first, ...others] = good
+  const lines = [`\u00ef\u00bb\u00bf${first}`, '', ...others, ...bad, '  ', '{"key":"last","valueBase64":"/wA="}']
+  const stdin = Buffer.from(lines.join('\r\n'), 'latin1')
   const failed = join(directory, 'failed.ndjson')
   const ran = await starling(['kv', 'import', 'b', '-', '--failed', failed, '--endpoint', node.url], { stdin })
   t.equal(ran.code, 7)
   t.match(ran.stderr, /-:5: the line is not JSON[\s\S]*-:8: unknown field "valeu"/)
-  t.match(ran.stderr, /imported 4 records[\s\S]*5 failed/)
+  t.match(ran.stderr, /imported 4 records[\s\S]*11 failed, 0 retries/)
   t.same(node.values('b', 'old'), ['after'])
   t.same(node.values('b', 'new'), ['second'])
   t.same(node.records.get('b/last')?.[0]?.value, Buffer.from([255, 0]))
-  t.equal(readFileSync(failed, 'utf8'), `${bad.join('\n')}\n`)
+  t.same(readFileSync(failed, 'latin1').split('\n').sort(), ['', ...bad].sort(), 'byte for byte')
+  t.notOk(node.records.has('b/x'))
   t.match(await starling(['kv', 'import', 'b', 'no-such-file', '--endpoint', node.url]), { code: 2 })
   t.match(await starling(['kv', 'import', 'b', failed, '--endpoint', '127.0.0.1:9']), { code: 3 })
+})
+
+t.test('what concerns every record is said once, before anything is written', async (t) => {
+  const node = await started(t)
+  const file = join(directory, 'one.ndjson')
+  writeFileSync(file, '{"key":"k","value":"v"}\n')
+  const at = ['--endpoint', node.url]
+  const [bucket, folder, rejects, same, unread] = await Promise.all([
+    starling(['kv', 'import', '$b', file, ...at]),
+    starling(['kv', 'import', 'b', directory, ...at]),
+    starling(['kv', 'import', 'b', file, '--failed', join(directory, 'none', 'f'), ...at]),
+    starling(['kv', 'import', 'b', file, '--failed', file, ...at]),
+    starling(['kv', 'put', 'b', 'k', '--file', directory, ...at]),
+  ])
+  t.match(bucket, { code: 2, stderr: /invalid-bucket/ })
+  t.match(folder, { code: 2, stderr: /is a directory/ })
+  t.match(rejects, { code: 2, stderr: /--failed cannot be written/ })
+  t.match(same, { code: 2, stderr: /--failed is the file/ })
+  t.match(unread, { code: 2, stderr: /cannot be read/ })
+  t.equal(node.records.size, 0)
+  t.equal(readFileSync(file, 'utf8'), '{"key":"k","value":"v"}\n')
 })
 
 t.test('import through nodes that fail in every way loses no record and doubles none', async (t) => {

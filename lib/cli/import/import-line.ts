@@ -14,14 +14,26 @@ type JsonObject = Readonly<Record<string, unknown>>
 /** What a line may hold; the last two are what an export adds for the reader. */
 const siblingFields = ['value', 'valueBase64', 'contentType', 'metadata', 'expiresAt', 'etag', 'writtenAt']
 
+/** Bytes that are no text must not be stored as something else. A byte order mark, which some editors write, is passed over. */
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
 /** @throws {InvalidBody} when the line is not a record */
-export function parseImportLine(text: string): ImportRecord {
-  const record = parseObject(text)
-  const { key, siblings, ...fields } = record
+export function parseImportLine(line: Uint8Array): ImportRecord {
+  const { key, siblings, ...fields } = parseObject(decode(line))
   if (typeof key !== 'string') throw new InvalidBody('the line has no "key" that is a string')
   if (siblings === undefined) return { key, siblings: [parseOne(fields)] }
+  const [beside] = Object.keys(fields)
+  if (beside !== undefined) throw new InvalidBody(`the line has both "siblings" and ${JSON.stringify(beside)}`)
   if (!Array.isArray(siblings) || siblings.length === 0) throw new InvalidBody('"siblings" is not a list of values')
   return { key, siblings: withoutDuplicates(siblings.map(parseOne)) }
+}
+
+function decode(line: Uint8Array): string {
+  try {
+    return decoder.decode(line)
+  } catch {
+    throw new InvalidBody('the line is not UTF-8')
+  }
 }
 
 function parseObject(text: string): JsonObject {
@@ -40,8 +52,11 @@ function parseOne(json: unknown): Sibling {
   for (const [field, value] of Object.entries(json)) {
     // A misspelt field would be lost without a word.
     if (!siblingFields.includes(field)) throw new InvalidBody(`unknown field ${JSON.stringify(field)}`)
-    if (field === 'metadata' ? !isTextMap(value) : typeof value !== 'string')
-      throw new InvalidBody(`"${field}" is not ${field === 'metadata' ? 'an object of strings' : 'a string'}`)
+    const isWhole = field === 'metadata' ? isTextMap(value) : isText(value)
+    if (!isWhole)
+      throw new InvalidBody(
+        `"${field}" is not ${field === 'metadata' ? 'an object of Unicode strings' : 'a Unicode string'}`,
+      )
   }
   const { expiresAt } = json
   if (typeof expiresAt === 'string' && Number.isNaN(Date.parse(expiresAt)))
@@ -58,5 +73,10 @@ function isObject(value: unknown): value is JsonObject {
 }
 
 function isTextMap(value: unknown): boolean {
-  return isObject(value) && Object.values(value).every((one) => typeof one === 'string')
+  return isObject(value) && Object.values(value).every(isText)
+}
+
+/** Half a surrogate pair is no character: as UTF-8 it would come back as another one. */
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value.isWellFormed()
 }

@@ -1,4 +1,4 @@
-import { StarlingError } from '../../vocabulary/errors.ts'
+import { type ErrorCode, StarlingError } from '../../vocabulary/errors.ts'
 import { type ImportRecord, parseImportLine } from './import-line.ts'
 import type { Line } from './line-source.ts'
 import type { RecordImporter } from './record-importer.ts'
@@ -9,7 +9,7 @@ export interface LineFailure {
   readonly key: string | undefined
   readonly error: unknown
   /** The line itself, to be imported again. */
-  readonly text: string
+  readonly bytes: Uint8Array
 }
 
 export interface ImportCounts {
@@ -27,6 +27,9 @@ export interface ImportCounts {
 const failuresKeptMax = 1_000
 /** Doubtful keys are looked at again before there are more of them than this. */
 const doubtfulKeysMax = 10_000
+
+/** Refusals that would meet the next records as well. */
+export const codesOfEveryRecord: readonly ErrorCode[] = ['invalid-parameter', 'unauthenticated', 'forbidden']
 
 /** One import: many lines, a bounded number of them under way, never two of the same key. */
 export class ImportRun {
@@ -75,9 +78,9 @@ export class ImportRun {
   #begin(line: Line): void {
     let record: ImportRecord
     try {
-      record = parseImportLine(line.text)
+      record = parseImportLine(line.bytes)
     } catch (error) {
-      this.#fail({ line: line.number, key: undefined, error, text: line.text })
+      this.#fail({ line: line.number, key: undefined, error, bytes: line.bytes })
       this.#slots.give()
       return
     }
@@ -102,10 +105,10 @@ export class ImportRun {
       this.counts.records += 1
       if (doubtful) this.#doubtful.add(key)
     } catch (error) {
-      this.#fail({ line: line.number, key, error, text: line.text })
-      // It was tried for as long as one record may be: the next ones would fare no better.
+      this.#fail({ line: line.number, key, error, bytes: line.bytes })
       if (!(error instanceof StarlingError)) this.stop('an unexpected error')
-      else if (error.retryable) this.stop(error.message)
+      // It was tried for as long as one record may be, or refused for what it has in common with all others.
+      else if (error.retryable || codesOfEveryRecord.includes(error.code)) this.stop(error.message)
     }
   }
 

@@ -1,16 +1,18 @@
 import { randomInt } from 'node:crypto'
-import { createReadStream, createWriteStream, type WriteStream } from 'node:fs'
+import { createReadStream, createWriteStream, openSync, type WriteStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { QuorumLevel } from '../../http-client/http-client.ts'
-import { StarlingError, Unreachable } from '../../vocabulary/errors.ts'
+import { InvalidBucket, StarlingError, Unreachable } from '../../vocabulary/errors.ts'
+import { bucketProblem } from '../../vocabulary/key.ts'
 import { type ClientOptions, connect } from '../client-options.ts'
-import { exitCode, UsageError } from '../exit-code.ts'
+import { exitCode, exitCodeOf, UsageError } from '../exit-code.ts'
 import { note, writeJson } from '../output.ts'
 import { formatCount } from '../table.ts'
 import { undiciTransport } from '../undici-transport.ts'
-import { ImportRun, type LineFailure } from './import-run.ts'
+import { codesOfEveryRecord, ImportRun, type LineFailure } from './import-run.ts'
 import { readLines } from './line-source.ts'
 import { showProgress } from './progress-bar.ts'
 import { RecordImporter } from './record-importer.ts'
@@ -27,6 +29,8 @@ const retrySecondsDefault = 60
 const failuresShownMax = 20
 
 export async function importFile(bucket: string, file: string, flags: ImportFlags): Promise<void> {
+  const problem = bucketProblem(bucket)
+  if (problem !== undefined) throw new InvalidBucket(`the bucket ${problem}`)
   const client = connect(flags, { transport: undiciTransport(), spread: true })
   const { source, bytesTotal } = await openSource(file)
   // A wrong endpoint shows now, and not after a minute of retries.
@@ -43,10 +47,12 @@ export async function importFile(bucket: string, file: string, flags: ImportFlag
     sleep,
     nowMs: Date.now,
   })
-  const rejects = flags.failed === undefined ? undefined : createWriteStream(flags.failed)
-  const run = new ImportRun(importer, flags.concurrency ?? concurrencyDefault, (failure) => {
-    rejects?.write(`${failure.text}\n`)
+  const rejects = flags.failed === undefined ? undefined : openRejects(flags.failed, file)
+  const run = new ImportRun(importer, flags.concurrency ?? concurrencyDefault, ({ bytes }) => {
+    rejects?.write(bytes)
+    rejects?.write('\n')
   })
+  rejects?.on('error', (error) => run.stop(`${flags.failed}: ${error.message}`))
   const startedMs = Date.now()
   const bar = showProgress(() => ({ ...run.counts, bytesTotal, elapsedMs: Date.now() - startedMs }))
   const interrupt = () => run.stop('interrupted')
@@ -64,13 +70,24 @@ export async function importFile(bucket: string, file: string, flags: ImportFlag
 async function openSource(file: string) {
   if (file === '-') return { source: process.stdin as AsyncIterable<Uint8Array>, bytesTotal: undefined }
   try {
-    const { size } = await stat(file)
+    const stats = await stat(file)
+    if (stats.isDirectory()) throw new Error(`${file} is a directory`)
     return {
       source: createReadStream(file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Uint8Array>,
-      bytesTotal: size,
+      bytesTotal: stats.size,
     }
   } catch (error) {
     throw new UsageError(`the file cannot be read: ${(error as Error).message}`)
+  }
+}
+
+/** Opened before anything else happens: a name that cannot be written shows now. */
+function openRejects(file: string, source: string): WriteStream {
+  if (resolve(file) === resolve(source)) throw new UsageError('--failed is the file that is to be imported')
+  try {
+    return createWriteStream(file, { fd: openSync(file, 'w') })
+  } catch (error) {
+    throw new UsageError(`--failed cannot be written: ${(error as Error).message}`)
   }
 }
 
@@ -121,12 +138,14 @@ async function report(
     )
 }
 
-/** Nothing done because nobody answered is another thing than a part that failed. */
+/** Nothing done, for a reason that has nothing to do with the records, is another thing than a part that failed. */
 function exitCodeOfRun(run: ImportRun): number {
   const { written, unchanged } = run.counts
-  const nobodyAnswered = run.failures.every(({ error }) => error instanceof Unreachable)
-  const isNothing = written + unchanged === 0 && run.failures.length > 0
-  return isNothing && nobodyAnswered ? exitCode.unreachable : exitCode.partial
+  const [first] = run.failures
+  const isOfAll = ({ error }: LineFailure) =>
+    error instanceof Unreachable || (error instanceof StarlingError && codesOfEveryRecord.includes(error.code))
+  const isNothing = written + unchanged === 0 && first !== undefined && run.failures.every(isOfAll)
+  return isNothing ? exitCodeOf(first.error) : exitCode.partial
 }
 
 function describeFailure(file: string, { line, key, error }: LineFailure): string {

@@ -2,11 +2,13 @@
 const lineBytesMax = 128 * 1024 * 1024
 const newline = 10
 const carriageReturn = 13
+const tab = 9
+const space = 32
 
 export interface Line {
   /** Counted from 1. */
   readonly number: number
-  readonly text: string
+  readonly bytes: Uint8Array
   /** Where the line ends in its source, in bytes. */
   readonly endByte: number
 }
@@ -22,25 +24,28 @@ export async function* readLines(source: AsyncIterable<Uint8Array>): AsyncGenera
     for (;;) {
       const end = chunk.indexOf(newline, start)
       if (end === -1) break
-      const text = decode([...kept, chunk.subarray(start, end)])
+      const bytes = join([...kept, chunk.subarray(start, end)])
       endByte += keptBytes + end + 1 - start
       kept = []
       keptBytes = 0
       start = end + 1
       number += 1
-      if (text.trim() !== '') yield { number, text, endByte }
+      if (!isBlank(bytes)) yield { number, bytes, endByte }
     }
     if (start === chunk.length) continue
     kept.push(chunk.subarray(start))
     keptBytes += chunk.length - start
     if (keptBytes > lineBytesMax) throw new RangeError(`line ${number + 1} is longer than ${lineBytesMax} bytes`)
   }
-  const text = decode(kept)
-  if (text.trim() !== '') yield { number: number + 1, text, endByte: endByte + keptBytes }
+  const bytes = join(kept)
+  if (!isBlank(bytes)) yield { number: number + 1, bytes, endByte: endByte + keptBytes }
 }
 
-function decode(parts: readonly Uint8Array[]): string {
+function join(parts: readonly Uint8Array[]): Uint8Array {
   const bytes = Buffer.concat(parts)
-  const isWindows = bytes.at(-1) === carriageReturn
-  return bytes.toString('utf8', 0, isWindows ? bytes.length - 1 : bytes.length)
+  return bytes.at(-1) === carriageReturn ? bytes.subarray(0, -1) : bytes
+}
+
+function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === space || (byte >= tab && byte <= carriageReturn))
 }

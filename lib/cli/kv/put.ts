@@ -24,7 +24,10 @@ export async function put(bucket: string, key: string, given: string | undefined
 async function readValue(given: string | undefined, file: string | undefined): Promise<Uint8Array> {
   if (given !== undefined && file !== undefined)
     throw new UsageError('a value is given twice, as an argument and as --file')
-  if (file !== undefined) return readFile(file)
+  if (file !== undefined)
+    return readFile(file).catch((error: Error) => {
+      throw new UsageError(`the file cannot be read: ${error.message}`)
+    })
   if (given !== undefined && given !== '-') return Buffer.from(given)
   if (given === undefined && process.stdin.isTTY)
     throw new UsageError('no value is given', 'kv put BUCKET KEY VALUE, or --file FILE, or - for standard input')
