@@ -7,6 +7,7 @@ import {
 import { type LinkOwner, type LinkSettings, linkSettingsDefault, type Outcome } from '../../lib/links/frame-link.ts'
 import { LinkPool } from '../../lib/links/link-pool.ts'
 import type { ByteStream } from '../../lib/ports/network.ts'
+import type { Time } from '../../lib/ports/time.ts'
 import { World } from '../../lib/simulator/world.ts'
 import { type Endpoint, toEndpoint, toNodeId } from '../../lib/vocabulary/ids.ts'
 import { invariant } from '../../lib/vocabulary/invariant.ts'
@@ -181,6 +182,7 @@ export function rawListening(world: World, name: string): RawPeer[] {
 
 /** The connecting side of links, and what it was told. */
 export interface Linking {
+  readonly time: Time
   readonly pool: LinkPool
   readonly told: string[]
   readonly digests: unknown[]
@@ -205,6 +207,7 @@ export function linking(world: World, name: string, settings: Partial<LinkSettin
     owner,
   )
   return {
+    time: ports.time,
     pool,
     told,
     digests,
