@@ -1,5 +1,5 @@
 import { type Command, CommanderError } from 'commander'
-import { nearest } from '../settings/nearest.ts'
+import { nearest } from '../vocabulary/nearest.ts'
 import { commandOf, flagsOf, pathOf } from './command-tree.ts'
 import { exitCode, exitCodeOf, UsageError } from './exit-code.ts'
 import { reportError } from './output.ts'

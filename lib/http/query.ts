@@ -1,6 +1,6 @@
 import { InvalidParameter } from '../vocabulary/errors.ts'
+import { nearest } from '../vocabulary/nearest.ts'
 import type { JsonSchema } from './json-schema.ts'
-import { nearestName } from './nearest-name.ts'
 
 /** One query parameter: how it is read and how it is documented. */
 export interface Parameter<Value> {
@@ -66,15 +66,13 @@ export class QueryReader<Declared extends Parameters> {
   #unknown(name: string): InvalidParameter {
     const later = Object.hasOwn(this.#later, name) ? this.#later[name] : undefined
     if (later !== undefined) return new InvalidParameter(`the parameter "${name}" ${later}`)
-    const nearest = nearestName(name, this.#known.keys())
     const known = [...this.#known.keys()]
+    const meant = nearest(name, known)
     return new InvalidParameter(`there is no parameter "${shorten(name)}" here`, {
       hint:
-        nearest !== undefined
-          ? `Did you mean "${nearest}"?`
-          : known.length === 0
-            ? 'This request takes no parameters.'
-            : `Known here: ${known.join(', ')}.`,
+        meant === undefined
+          ? 'This request takes no parameters.'
+          : `Did you mean "${meant}"? Known here: ${known.join(', ')}.`,
     })
   }
 }

@@ -2,6 +2,7 @@ import type { Ports } from '../ports/ports.ts'
 import type { VersionVector } from '../protocol/causality/dot.ts'
 import { type Mint, mintDot } from '../protocol/causality/mint.ts'
 import type { StoredRecord } from '../protocol/causality/record.ts'
+import { isClockSkewed } from '../protocol/clock/clock-skew.ts'
 import { type Hlc, hlcFromMs } from '../protocol/clock/hlc.ts'
 import { HybridClock } from '../protocol/clock/hybrid-clock.ts'
 import { Continuity } from '../protocol/continuity/continuity.ts'
@@ -10,7 +11,6 @@ import type { OwnRow, StartFacts } from '../protocol/continuity/start-kind.ts'
 import type { StoreRow } from '../protocol/continuity/store-row.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { invariant, unreachable } from '../vocabulary/invariant.ts'
-import { clockSkewMsMax } from '../vocabulary/limits.ts'
 import { decodeOwnRow, encodeOwnRow } from '../wire/own-row.ts'
 import type { MetaStore } from './meta-store.ts'
 import type { NodeMetrics } from './node-metrics.ts'
@@ -126,7 +126,7 @@ export class Minting {
 
   /** This node's clock is so far from the others' that it must not coordinate (docs/rules.md K3). */
   get isClockSkewed(): boolean {
-    return Math.abs(this.clockOffsetMs) > clockSkewMsMax
+    return isClockSkewed(this.#skewMs())
   }
 
   /** The own clock reading now; below every lease, above everything seen. */

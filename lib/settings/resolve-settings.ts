@@ -1,7 +1,7 @@
 import { parse as parseToml, TomlError } from 'smol-toml'
 import { InvalidParameter } from '../vocabulary/errors.ts'
+import { nearest } from '../vocabulary/nearest.ts'
 import { checkAddresses } from './check-addresses.ts'
-import { nearest } from './nearest.ts'
 import { type Setting, type SettingName, type Settings, settingNames, settingsSchema } from './schema.ts'
 import type { RawSetting } from './setting-kind.ts'
 

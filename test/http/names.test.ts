@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { compareKeys, predecessorOf } from '../../lib/http/key-order.ts'
-import { nearestName } from '../../lib/http/nearest-name.ts'
 import { keyParameters } from '../../lib/http/parameters.ts'
 import { QueryReader } from '../../lib/http/query.ts'
 import { bucketOf, keyOf, originForm, queryOf, routingPath } from '../../lib/http/target.ts'
@@ -122,21 +121,6 @@ t.test('keys stand in the order of their bytes, not of their UTF-16 units', asyn
   t.ok('\uffff' > '🐦', 'as strings they stand the other way')
   t.ok(compareKeys('a', 'ab') < 0)
   t.equal(compareKeys('ä', 'ä'), 0)
-})
-
-t.test('a misspelt name leads to the one that was meant', async (t) => {
-  const known = ['r', 'w', 'pr', 'pw', 'sloppy', 'durability', 'timeout', 'receipt']
-  const cases: readonly [string, string | undefined][] = [
-    ['timout', 'timeout'],
-    ['Timeout', 'timeout'],
-    ['timeoutMs', 'timeout'],
-    ['slopy', 'sloppy'],
-    ['durable', 'durability'],
-    ['rw', 'r'],
-    ['frobnicate', undefined],
-    ['x'.repeat(10_000), undefined],
-  ]
-  for (const [name, meant] of cases) t.equal(nearestName(name, known), meant, name.slice(0, 20))
 })
 
 function nameOr<Name>(refusal: typeof InvalidBucket | typeof InvalidKey, read: () => Name): Name | undefined {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { nearest } from '../../lib/settings/nearest.ts'
 import { resolveSettings, type SettingsInput } from '../../lib/settings/resolve-settings.ts'
 import { settingNames, settingsSchema } from '../../lib/settings/schema.ts'
 import { InvalidParameter } from '../../lib/vocabulary/errors.ts'
+import { nearest } from '../../lib/vocabulary/nearest.ts'
 import { settingsTable } from './fixtures/settings-table.ts'
 
 t.test('without anything said, a node listens on loopback and commits a layout of its own', async (t) => {

@@ -1,32 +1,21 @@
 import { clockSkewMsMax } from '../../vocabulary/limits.ts'
 
-/** How far a node's wall clock is from the others'. */
-export interface ClockSkew {
-  /** Own clock minus the median of all alive members' (the own one included): positive when ours is fast. */
-  readonly offsetMs: number
-  /** True: do not coordinate, confirm no tombstone (rule K3). Needs three members, or nobody can say who is wrong. */
-  readonly isSkewed: boolean
-}
-
-/** How far the other's clock is ahead of ours, by one probe; wrong by at most half of its round trip. */
-export function clockOffsetMs(sentWallMs: number, remoteWallMs: number, receivedWallMs: number): number {
-  return remoteWallMs - (sentWallMs + receivedWallMs) / 2
-}
-
 /**
- * @param offsetsByMember for each *other* alive member its latest `clockOffsetMs` samples; members without a sample
- * do not count
+ * How far the own clock is from the median of the members' clocks, in milliseconds; positive: ahead. Undefined with
+ * fewer than three clocks, the own included: between two nobody can say which is wrong (rule K3).
+ *
+ * @param offsetsMs how far each other alive member's clock is ahead of the own
  */
-export function clockSkew(offsetsByMember: Iterable<readonly number[]>): ClockSkew {
-  const offsets = [0]
-  for (const samples of offsetsByMember) if (samples.length > 0) offsets.push(median(samples))
-  const offsetMs = 0 - median(offsets)
-  return { offsetMs, isSkewed: offsets.length >= 3 && Math.abs(offsetMs) > clockSkewMsMax }
+export function clockSkewMs(offsetsMs: Iterable<number>): number | undefined {
+  const sorted = [0, ...offsetsMs].sort((a, b) => a - b)
+  if (sorted.length < 3) return undefined
+  const upper = sorted[sorted.length >> 1] as number
+  const lower = sorted[(sorted.length - 1) >> 1] as number
+  // Adding 0 turns -0 into 0.
+  return -(lower + upper) / 2 + 0
 }
 
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  const upper = sorted[middle] ?? 0
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2
+/** Whether a node with this skew must not coordinate, and confirms no tombstone (rule K3). */
+export function isClockSkewed(skewMs: number | undefined): boolean {
+  return skewMs !== undefined && Math.abs(skewMs) > clockSkewMsMax
 }

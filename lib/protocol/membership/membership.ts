@@ -1,8 +1,8 @@
 import type { Endpoint, NodeId } from '../../vocabulary/ids.ts'
 import { unreachable } from '../../vocabulary/invariant.ts'
 import type { Random } from '../../vocabulary/random.ts'
+import { clockSkewMs } from '../clock/clock-skew.ts'
 import { type DropReason, isForeign } from './admission.ts'
-import { distanceFromMedianMs } from './clock-skew.ts'
 import { transmissionsMax } from './dissemination.ts'
 import type { MembershipEffect, MembershipEvent, MembershipTimer } from './events.ts'
 import { LocalHealth } from './health.ts'
@@ -136,7 +136,7 @@ export class Membership {
 
   /** How far our clock is ahead of the members' median; undefined with fewer than three clocks (rules.md K3). */
   clockSkewMs(): number | undefined {
-    return distanceFromMedianMs(this.clockOffsets().values())
+    return clockSkewMs(this.clockOffsets().values())
   }
 
   #dispatch(event: MembershipEvent): void {

@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { distanceFromMedianMs } from '../../../lib/protocol/membership/clock-skew.ts'
 import { transmissionsMax } from '../../../lib/protocol/membership/dissemination.ts'
 import { LocalHealth } from '../../../lib/protocol/membership/health.ts'
 import { exchangeScale } from '../../../lib/protocol/membership/membership.ts'
@@ -75,13 +74,4 @@ t.test('local health goes from 0 to 7, and stretches the probe interval up to ei
   health.change(+30)
   t.equal(health.score, 7)
   t.equal(health.scale(1000), 8000)
-})
-
-t.test('the distance from the median clock', async (t) => {
-  t.equal(distanceFromMedianMs([]), undefined)
-  t.equal(distanceFromMedianMs([50_000]), undefined, 'of two clocks nobody knows which is wrong')
-  t.equal(distanceFromMedianMs([20, -30]), 0, 'ours is the median')
-  t.equal(distanceFromMedianMs([20_000, 20_010]), -20_000, 'ours is 20 s behind')
-  t.equal(distanceFromMedianMs([-11_000, -11_000, -11_000, 90_000]), 11_000, 'one wild clock changes little')
-  t.equal(distanceFromMedianMs([10, 20, 30]), -15)
 })

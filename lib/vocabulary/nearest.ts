@@ -1,8 +1,9 @@
 /** The known word that `word` was most likely meant to be: the one with the fewest edits between them. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
+export function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: { readonly word: string; readonly edits: number } | undefined
   for (const candidate of known) {
-    const edits = editsBetween(word.toLowerCase(), candidate.toLowerCase())
+    // What comes from outside may be long; a name of ours is not.
+    const edits = editsBetween(word.toLowerCase().slice(0, 64), candidate.toLowerCase())
     if (best === undefined || edits < best.edits) best = { word: candidate, edits }
   }
   return best?.word
