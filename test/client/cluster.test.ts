@@ -1,10 +1,11 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text as readAll } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import t from 'tap'
 import { type Bucket, connect, json, type StarlingError, text } from '../../lib/connect.ts'
 
@@ -99,6 +100,13 @@ t.test('a client of three real nodes', async (t) => {
     t.same(found, ['and again'])
   })
 
+  await t.test('the tutorial of the documentation does what it says', async (t) => {
+    const { program, prints } = tutorial(ada.peer)
+    const run = spawn(process.execPath, ['--input-type=module'], { stdio: ['pipe', 'pipe', 'inherit'] })
+    run.stdin.end(program)
+    t.equal(await readAll(run.stdout), prints)
+  })
+
   await t.test('a client that is closed leaves nothing behind that keeps its process alive', async (t) => {
     const client = spawn(process.execPath, [fixture('client-process.js'), ada.peer], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -178,6 +186,22 @@ async function startCluster(): Promise<readonly [NodeProcess, NodeProcess, NodeP
   const ada = await start('ada')
   const others = await Promise.all([start('bob', ada.peer), start('cyd', ada.peer)])
   return [ada, ...others]
+}
+
+/** The blocks of docs/client-library.md: one program, and what it prints. */
+function tutorial(peer: string): { readonly program: string; readonly prints: string } {
+  const page = readFileSync(fileURLToPath(new URL('docs/client-library.md', packageRoot())), 'utf8')
+  const blocks = (language: string) =>
+    [...page.matchAll(new RegExp(`^\\x60{3}${language}\\n(.*?)^\\x60{3}$`, 'gms'))].map(([, block]) => block).join('')
+  const library = new URL('../../lib/index.js', import.meta.url).href
+  const program = blocks('js').replace("'starling-kv'", `'${library}'`).replace('127.0.0.1:7071', peer)
+  return { program, prints: blocks('text') }
+}
+
+function packageRoot(): URL {
+  let directory = new URL('./', import.meta.url)
+  while (!existsSync(new URL('package.json', directory))) directory = new URL('../', directory)
+  return pathToFileURL(`${realpathSync(new URL('package.json', directory))}`)
 }
 
 function fixture(name: string): string {
