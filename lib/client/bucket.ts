@@ -230,7 +230,7 @@ export class Bucket<Value> {
         reject(signal?.reason)
       }
       const run = requests.run(request, token, requests.parts.time.nowMs() + deadlineMs, (error, answer) => {
-        signal?.removeEventListener('abort', onAbort)
+        if (signal !== undefined) requests.aborts.unwatch(signal, onAbort)
         if (answer === undefined) return reject(error)
         try {
           resolve(toResult(answer))
@@ -238,7 +238,7 @@ export class Bucket<Value> {
           reject(unreadable)
         }
       })
-      signal?.addEventListener('abort', onAbort, { once: true })
+      if (signal !== undefined) requests.aborts.watch(signal, onAbort)
     })
   }
 

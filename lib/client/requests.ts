@@ -5,6 +5,7 @@ import { Closed, Overloaded, type StarlingError } from '../vocabulary/errors.ts'
 import type { Token } from '../vocabulary/key.ts'
 import type { Random } from '../vocabulary/random.ts'
 import type { Request } from '../wire/messages.ts'
+import { AbortWatch } from './abort-watch.ts'
 import type { Alarms } from './alarms.ts'
 import type { ClusterView } from './cluster-view.ts'
 import type { Connections } from './connections.ts'
@@ -40,6 +41,7 @@ export interface CancelableRequest {
 /** Runs the requests of one client: so many at once, the others in line. */
 export class Requests {
   readonly parts: RequestParts
+  readonly aborts = new AbortWatch()
   #running = 0
   #waiting: RequestRun[] = []
   #waitingFrom = 0

@@ -385,6 +385,20 @@ t.test('an abort ends the waiting with its reason', async (t) => {
   controller.abort(reason)
   t.equal(await failure(cluster, put), reason)
 
+  await t.test('of many requests with one signal, without a warning of the platform', async (t) => {
+    const warnings: string[] = []
+    const warned = (warning: Error) => warnings.push(warning.message)
+    process.on('warning', warned)
+    const shared = new AbortController()
+    const gets = Array.from({ length: 50 }, () => db.bucket('b').get('k', { signal: shared.signal }))
+    const reasons = gets.map((get) => get.catch((error) => error))
+    await cluster.pass(5)
+    shared.abort(reason)
+    t.ok((await cluster.settle(Promise.all(reasons))).every((error) => error === reason))
+    process.off('warning', warned)
+    t.same(warnings, [])
+  })
+
   await t.test('also one that came before the request, which is then not sent', async (t) => {
     cluster.askedNodes()
     t.equal(await failure(cluster, db.bucket('b').get('k', { signal: controller.signal })), reason)
