@@ -37,6 +37,7 @@ type ContinuityHappening = ContinuityEvent extends infer Event
 
 const ownRowName = 'own-row'
 const rowTimeoutMs = 1_000
+const skewKeptMs = 100
 const waitersMax = 100_000
 
 /**
@@ -54,6 +55,8 @@ export class Minting {
   readonly #skewMs: () => number | undefined
   #clock: HybridClock | undefined
   #shortId = 0
+  #skewAskedAtMs = Number.NEGATIVE_INFINITY
+  #isSkewed = false
   #generation = 0
   #waiting: (() => void)[] = []
   #isStopped = false
@@ -126,7 +129,13 @@ export class Minting {
 
   /** This node's clock is so far from the others' that it must not coordinate (docs/rules.md K3). */
   get isClockSkewed(): boolean {
-    return isClockSkewed(this.#skewMs())
+    // Asked for every request, and it changes with probes only.
+    const nowMs = this.#ports.time.nowMs()
+    if (nowMs - this.#skewAskedAtMs > skewKeptMs) {
+      this.#skewAskedAtMs = nowMs
+      this.#isSkewed = isClockSkewed(this.#skewMs())
+    }
+    return this.#isSkewed
   }
 
   /** The own clock reading now; below every lease, above everything seen. */

@@ -39,34 +39,40 @@ export type WriteEffect =
  */
 export class Write {
   readonly #plan: WritePlan
-  readonly #awaited: Set<NodeId>
-  readonly #acked = new Set<NodeId>()
+  readonly #sets: readonly SetCount[]
+  readonly #awaited = new Set<NodeId>()
+  #acked = 0
   #isJudged = false
 
   constructor(plan: WritePlan) {
     this.#plan = plan
-    this.#awaited = new Set()
-    for (const set of plan.sets) {
-      for (const owner of set.owners) if (!plan.unreachable.has(owner)) this.#awaited.add(owner)
-    }
+    this.#sets = plan.sets.map(({ owners, needed }) => {
+      const set: SetCount = { owners, needed, acked: 0, awaited: 0 }
+      for (const owner of owners) {
+        if (plan.unreachable.has(owner)) continue
+        set.awaited += 1
+        this.#awaited.add(owner)
+      }
+      return set
+    })
   }
 
   handle(event: WriteEvent): readonly WriteEffect[] {
     switch (event.type) {
       case 'begun':
         // Refused before the first copy exists, a write has changed nothing: say so while it is still true.
-        return this.#canStillSucceed() ? [{ type: 'store-locally' }] : this.#report('refused')
+        return this.#canStillSucceed() ? storeLocally : this.#report('refused')
       case 'stored-locally':
-        this.#ack(this.#plan.coordinator)
+        this.#answered(this.#plan.coordinator, true)
         return [...this.#sendToOthers(), ...this.#judge()]
       case 'local-store-failed':
         return this.#report('storage-failed')
       case 'replica-acked':
-        this.#ack(event.node)
-        return this.#judge()
+        return this.#answered(event.node, true) ? this.#judge() : nothing
       case 'replica-failed':
-        this.#awaited.delete(event.node)
-        return this.#judge()
+        return this.#answered(event.node, false) && !this.#canStillSucceed()
+          ? this.#report('quorum-unavailable')
+          : nothing
       case 'deadline-passed':
         return this.#report('deadline-exceeded')
       default:
@@ -74,19 +80,16 @@ export class Write {
     }
   }
 
-  /** Owners that hold the write for sure. */
-  get acked(): ReadonlySet<NodeId> {
-    return this.#acked
-  }
-
-  /** No owner can still answer. */
-  get isComplete(): boolean {
-    return this.#awaited.size === 0
-  }
-
-  /** An owner's first answer removes it, so a duplicated one cannot count twice. */
-  #ack(node: NodeId): void {
-    if (this.#awaited.delete(node)) this.#acked.add(node)
+  /** An owner's first answer removes it, so a duplicated one cannot count twice. False: nobody waited for it. */
+  #answered(node: NodeId, isAck: boolean): boolean {
+    if (!this.#awaited.delete(node)) return false
+    if (isAck) this.#acked += 1
+    for (const set of this.#sets) {
+      if (!set.owners.includes(node)) continue
+      set.awaited -= 1
+      if (isAck) set.acked += 1
+    }
+    return true
   }
 
   #sendToOthers(): readonly WriteEffect[] {
@@ -96,25 +99,27 @@ export class Write {
   }
 
   #judge(): readonly WriteEffect[] {
-    if (this.#plan.sets.every((set) => count(set.owners, this.#acked) >= set.needed)) return this.#report('written')
-    return this.#canStillSucceed() ? [] : this.#report('quorum-unavailable')
+    if (this.#isJudged) return nothing
+    for (const set of this.#sets) if (set.acked < set.needed) return nothing
+    return this.#report('written')
   }
 
   #canStillSucceed(): boolean {
-    return this.#plan.sets.every(
-      (set) => count(set.owners, this.#acked) + count(set.owners, this.#awaited) >= set.needed,
-    )
+    for (const set of this.#sets) if (set.acked + set.awaited < set.needed) return false
+    return true
   }
 
   #report(verdict: WriteVerdict): readonly WriteEffect[] {
-    if (this.#isJudged) return []
+    if (this.#isJudged) return nothing
     this.#isJudged = true
-    return [{ type: 'report', verdict, acked: this.#acked.size }]
+    return [{ type: 'report', verdict, acked: this.#acked }]
   }
 }
 
-function count(owners: readonly NodeId[], among: ReadonlySet<NodeId>): number {
-  let found = 0
-  for (const owner of owners) if (among.has(owner)) found += 1
-  return found
+interface SetCount extends OwnerSet {
+  acked: number
+  awaited: number
 }
+
+const nothing: readonly WriteEffect[] = []
+const storeLocally: readonly WriteEffect[] = [{ type: 'store-locally' }]
