@@ -43,6 +43,7 @@ import { type DataRequest, ReplicaService } from './replica-service.ts'
 import { ReplicaStore } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 import { ResumeByName } from './resume-by-name.ts'
+import { ScopedTime } from './scoped-time.ts'
 import { SiblingWarnings } from './sibling-warnings.ts'
 import { SpeculationBudget } from './speculation-budget.ts'
 import { StartProblem } from './start-problem.ts'
@@ -72,6 +73,7 @@ const drainMsMax = 10_000
  */
 export class NodeLife {
   readonly #ports: Ports
+  readonly #time: ScopedTime
   readonly #settings: NodeSettings
   readonly #parts: NodeParts
   readonly #metrics: NodeMetrics
@@ -109,7 +111,8 @@ export class NodeLife {
     start: { readonly identity: Identity; readonly hasErrorByte: boolean; readonly http: Endpoint | undefined },
     listener: LifeListener,
   ) {
-    this.#ports = parts.ports
+    this.#time = new ScopedTime(parts.ports.time)
+    this.#ports = { ...parts.ports, time: this.#time }
     this.#settings = parts.settings
     this.#parts = parts.nodeParts
     this.#metrics = parts.metrics
@@ -196,6 +199,7 @@ export class NodeLife {
     this.#serving?.context.deadlines.stop()
     this.#serving = undefined
     this.#links?.close('the node is being stopped')
+    this.#time.end()
     const closers: ((next: () => void) => void)[] = [
       (next) => (this.#acceptor === undefined ? next() : this.#acceptor.close(next)),
       (next) => (this.#socket === undefined ? next() : this.#socket.close(next)),

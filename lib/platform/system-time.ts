@@ -96,16 +96,17 @@ class TurnQueue {
 
 /** The most that a timer of the system was late, in this window and the one before. */
 class EventLoopDelay {
-  readonly #histogram: IntervalHistogram
+  /** From the first question on: whoever never asks does not pay. */
+  #histogram: IntervalHistogram | undefined
   #windowStartMs = performance.now()
   #previousMaxMs = 0
 
-  constructor() {
-    this.#histogram = monitorEventLoopDelay({ resolution: delaySampleMs })
-    this.#histogram.enable()
-  }
-
   read(nowMs: number): number {
+    if (this.#histogram === undefined) {
+      this.#histogram = monitorEventLoopDelay({ resolution: delaySampleMs })
+      this.#histogram.enable()
+      this.#windowStartMs = nowMs
+    }
     // The histogram holds the time between two samples, so what is more than asked for was delay.
     const currentMaxMs = Math.max(0, this.#histogram.max / 1_000_000 - delaySampleMs)
     const maxMs = Math.max(currentMaxMs, this.#previousMaxMs)
