@@ -1,0 +1,171 @@
+import t from 'tap'
+import { TestCluster } from './fixtures/test-cluster.ts'
+
+t.test('a listing', async (t) => {
+  const cluster = TestCluster.formed(['ada', 'bob', 'cyd', 'dan', 'eve'])
+  const names = Array.from({ length: 40 }, (_, index) => `town ${String(index).padStart(2, '0')}`)
+  for (const name of names) cluster.put('ada', name, `of ${name}`)
+  cluster.put('ada', 'village', 'v')
+
+  await t.test('has every key once, in order, at every node', async (t) => {
+    for (const name of cluster.names) {
+      const page = cluster.list(name)
+      t.same(keysOf(page), [...names, 'village'])
+      t.match(page, { complete: true, missing: [], next: undefined })
+    }
+    t.same(keysOf(cluster.list('bob', { prefix: 'town 1' })), names.slice(10, 20))
+    t.same(keysOf(cluster.list('bob', { prefix: 'nothing' })), [])
+  })
+
+  await t.test('comes in pages, the last of which says so', async (t) => {
+    const found: string[] = []
+    let after: string | undefined = ''
+    let pages = 0
+    while (after !== undefined) {
+      const page = cluster.list(cluster.names[pages % 5] as string, { after, limit: 7, prefix: 'town' })
+      t.ok(page.entries.length <= 7)
+      found.push(...keysOf(page))
+      after = page.next
+      pages += 1
+    }
+    t.same(found, names)
+    t.equal(pages, 6)
+  })
+
+  await t.test('may bring values and contexts that writes can be based on', async (t) => {
+    const [entry] = cluster.list('cyd', { prefix: 'town 07', withValues: true }).entries
+    t.same(
+      entry?.siblings?.map(({ value }) => new TextDecoder().decode(value)),
+      ['of town 07'],
+    )
+    cluster.put('dan', 'town 07', 'anew', { context: entry?.context })
+    t.match(cluster.get('eve', 'town 07'), { values: ['anew'] })
+  })
+
+  await t.test('knows of a write or delete that a quorum has acknowledged, and some owner has missed', async (t) => {
+    const three = TestCluster.formed()
+    three.put('ada', 'deleted', 'v', { w: 'all' })
+    three.put('ada', 'kept', 'v', { w: 'all' })
+    three.isolate('ada')
+    three.put('bob', 'new', 'v')
+    three.delete('bob', 'deleted')
+    three.heal()
+    for (const name of three.names) t.same(keysOf(three.list(name)), ['kept', 'new'], `at ${name}`)
+    t.same(keysOf(three.list('ada', { limit: 1 })), ['kept'])
+  })
+
+  await t.test('says which partitions it could not see', async (t) => {
+    const three = TestCluster.formed()
+    three.put('ada', 'k', 'v', { w: 'all' })
+    for (const name of ['bob', 'cyd']) three.world.crash(name, 'kill')
+    three.world.run(20)
+    const page = three.list('ada')
+    t.match(page, { complete: false, missing: { length: 16 } })
+    t.same(keysOf(page), ['k'], 'and what it has seen')
+  })
+})
+
+t.test('an explanation', async (t) => {
+  const cluster = TestCluster.formed()
+
+  await t.test('of a key that never was', async (t) => {
+    const { summary, owners, agreed } = cluster.explain('ada', 'never')
+    t.equal(summary, 'All 3 owners agree: the key was never written, or its tombstone is gone.')
+    t.same([agreed, owners.map(({ holds }) => holds)], [true, ['nothing', 'nothing', 'nothing']])
+  })
+
+  await t.test('of one that all owners agree about', async (t) => {
+    const put = cluster.put('bob', 'k', 'v', { w: 'all' })
+    t.equal(cluster.explain('ada', 'k').summary, 'All 3 owners agree: one value, written through bob.')
+    const { owners } = cluster.explain('cyd', 'k')
+    t.same(owners.map(({ name }) => name).sort(), ['ada', 'bob', 'cyd'])
+    t.equal(new Set(owners.map(({ stateHash }) => stateHash)).size, 1)
+    t.match(owners[0], {
+      memberState: 'alive',
+      isRecovering: false,
+      dots: [{ writtenBy: 'bob' }],
+      deletedAtMs: undefined,
+    })
+    cluster.put('cyd', 'k', 'w', { w: 'all' })
+    t.match(
+      cluster.explain('ada', 'k').summary,
+      /^All 3 owners agree: 2 siblings that no write has superseded yet, written through (bob, cyd|cyd, bob)\.$/,
+    )
+    cluster.put('cyd', 'k', 'x', { w: 'all', context: put.context })
+    cluster.delete('ada', 'k', { w: 'all' })
+    const deleted = cluster.explain('ada', 'k')
+    t.equal(deleted.summary, 'All 3 owners agree: the key was deleted.')
+    t.ok(deleted.owners.every(({ deletedAtMs }) => (deletedAtMs ?? 0) > 1_767_225_600_000))
+  })
+
+  await t.test('of one that somebody has missed', async (t) => {
+    cluster.isolate('cyd')
+    cluster.put('ada', 'differs', 'v')
+    cluster.heal()
+    const { summary, agreed } = cluster.explain('bob', 'differs')
+    t.notOk(agreed)
+    t.match(summary, /^The owners differ: /)
+    t.match(summary, /cyd has the key was never written, or its tombstone is gone/)
+    t.match(summary, /ada has one value, written through ada/)
+    t.match(cluster.replica('cyd', 'differs'), { present: false }, 'it changes nothing and repairs nothing')
+  })
+
+  await t.test('when not everybody answers', async (t) => {
+    cluster.put('ada', 'left', 'v', { w: 'all' })
+    cluster.world.crash('cyd', 'kill')
+    cluster.world.run(20)
+    const { summary, owners } = cluster.explain('ada', 'left')
+    t.equal(
+      summary,
+      'The 2 owners that answered agree: one value, written through ada. 1 of 3 owners cannot say what they hold (unreachable or damaged).',
+    )
+    t.same(owners.map(({ holds }) => holds).sort(), ['siblings', 'siblings', 'unreachable'])
+  })
+})
+
+t.test('a replica shows its own copy, whatever the others have', async (t) => {
+  const cluster = TestCluster.formed()
+  cluster.isolate('cyd')
+  cluster.put('ada', 'k', 'v')
+  t.match(cluster.replica('cyd', 'k'), {
+    present: false,
+    tombstone: false,
+    hint: false,
+    siblings: [],
+    context: undefined,
+  })
+  const here = cluster.replica('ada', 'k')
+  t.match(here, { present: true, tombstone: false, hint: false, siblings: { length: 1 } })
+  cluster.heal()
+  t.equal(here.stateHash, cluster.get('bob', 'k').stateHash)
+  t.match(cluster.put('cyd', 'k', 'next', { context: here.context }), { code: 'ok' }, 'its context is as good as any')
+  cluster.delete('ada', 'k', { w: 'all' })
+  t.match(cluster.replica('cyd', 'k'), { present: true, tombstone: true, siblings: [] })
+})
+
+t.test('a node says who it is and whom it sees', async (t) => {
+  const cluster = TestCluster.formed()
+  const status = cluster.node('ada').status()
+  t.match(status, { cluster: 'test', converged: true, layout: { number: 1, live: [1] }, clusterId: /^[0-9a-f]{16}$/ })
+  t.same(
+    status.members.map(({ name, state, owns }) => [name, state, owns]).sort(),
+    cluster.names.map((name) => [name, 'alive', 1 / 3]),
+  )
+  const { id, clusterId, state, startNumber, storeGeneration } = cluster.node('bob').self()
+  t.match(id, /^[0-9a-f]{32}$/)
+  t.same([clusterId, state, startNumber], [status.clusterId, 'serving', 1])
+  t.ok(storeGeneration > 0)
+  const ring = cluster.node('cyd').ring()
+  t.match(ring, { layoutNumber: 1, partitionCount: 16, replicaCount: 3, nodes: { length: 3 } })
+  t.ok(ring?.partitions.every((owners) => new Set(owners).size === 3))
+  cluster.world.crash('bob', 'kill')
+  cluster.start('bob')
+  cluster.awaitReady()
+  const again = cluster.node('bob').self()
+  t.same([again.id, again.startNumber], [id, 2])
+  t.not(again.storeGeneration, storeGeneration, 'it did not stop cleanly: another generation')
+})
+
+function keysOf(page: { readonly entries: readonly { readonly key: string }[] }): readonly string[] {
+  return page.entries.map(({ key }) => key)
+}
