@@ -157,7 +157,8 @@ export class FrameAcceptor {
       connection.send({ kind: 'response', id, digest: this.#owner.digest(), message: answer })
     }
     accepted.inFlight += 1
-    if (accepted.inFlight > this.#settings.inFlightPerConnectionMax) return respond(busy)
+    const isFull = accepted.inFlight > this.#settings.inFlightPerConnectionMax || connection.isFull
+    if (isFull) return respond(busy)
     this.#owner.serve(message, caller, respond)
   }
 

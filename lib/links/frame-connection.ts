@@ -11,8 +11,10 @@ export interface FrameConnectionHandlers {
   onClosed(reason: string, malformed: string | undefined): void
 }
 
+/** Bytes waiting to leave, beyond which nothing new is begun on a connection. */
+export const unsentBytesFull = 32 * 1024 * 1024
 /** Bytes waiting for a receiver that does not read; beyond this the connection ends. */
-export const unsentBytesMax = 64 * 1024 * 1024
+export const unsentBytesMax = 128 * 1024 * 1024
 
 /**
  * Frames over one stream. All frames sent in one turn of the event loop leave in one write: this is worth more than any
@@ -53,6 +55,11 @@ export class FrameConnection {
   /** When the other side was last heard of, on this process's monotonic clock. */
   get heardAtMs(): number {
     return this.#heardAtMs
+  }
+
+  /** So much waits to leave that new requests had better go elsewhere, or wait. */
+  get isFull(): boolean {
+    return (this.#stream?.unsentBytes ?? 0) > unsentBytesFull
   }
 
   send(frame: Frame): void {

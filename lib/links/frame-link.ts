@@ -112,6 +112,7 @@ export class FrameLink {
     const pending: Pending = { deadlineMs: nowMs + timeoutMs, done }
     if (this.inFlight >= this.#parts.settings.inFlightMax) return this.#refuse(pending, 'too many requests in flight')
     if (this.#state === 'closed') return this.#refuse(pending, 'the link is closed')
+    if (this.#connection?.isFull === true) return this.#refuse(pending, 'too many bytes wait to be sent')
     if (this.#state === 'ready') return this.#send(message, pending)
     if (this.#state === 'idle') {
       if (nowMs < this.#retryAtMs) return this.#refuse(pending, 'the last attempt to connect failed a moment ago')

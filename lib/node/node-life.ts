@@ -97,6 +97,8 @@ export class NodeLife {
   #ready: Extract<ContinuityEffect, { type: 'ready' }> | undefined
   #peer: Endpoint
   #isEnded = false
+  /** Found out between `ready` and serving. */
+  #isRestored = false
   #wasWelcomed = false
   readonly #isFresh: boolean
   #isFreshNow = false
@@ -446,7 +448,10 @@ export class NodeLife {
           if (!this.#recordIdentity({ storeGeneration })) return
           membership.changeMetadata(this.#metadata())
         },
-        onRestored: () => this.#beginRecovery('restored'),
+        onRestored: () => {
+          if (this.#serving === undefined) this.#isRestored = true
+          else this.#beginRecovery('restored')
+        },
         onStopped: () => this.#onMarked?.(),
       },
     )
@@ -539,7 +544,8 @@ export class NodeLife {
     const isMember = inForce.ring.has(this.#identity.id)
     if (isMember && this.#ready === undefined) return
     this.#serving = this.#createServing(inForce)
-    if (this.#ready?.recovering !== undefined) this.#beginRecovery(this.#ready.recovering)
+    const recovering = this.#isRestored ? 'restored' : this.#ready?.recovering
+    if (recovering !== undefined) this.#beginRecovery(recovering)
     this.#listener.onServing()
   }
 

@@ -182,7 +182,7 @@ t.test('a connection that nobody uses is ended, one with a request under way is 
 t.test('who does not read is cut off before its answers fill the memory', async (t) => {
   const { world, bob, ada } = met()
   bob.isSlow = true
-  ada.say(greeting, ...[1, 2, 3, 4, 5].map((id) => request(id, 'large')))
+  ada.say(greeting, ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((id) => request(id, 'large')))
   world.run(10)
   world.pause('ada')
   const record = new Uint8Array(15 * 1024 * 1024)
