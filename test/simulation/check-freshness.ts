@@ -10,8 +10,8 @@ export interface FreshnessPromises {
 }
 
 /**
- * The two register conditions for siblings: every acknowledged put that a read must have seen is among its values, or in
- * the past of one of them, or of a delete that had been tried. Any client's reads count, not only those of one session.
+ * The two register conditions for siblings: every put that a read must have seen is among its values, or in the past of
+ * one of them, or of a delete that had been tried. A put of unknown outcome, once seen, stays seen. Any client's reads count, not only those of one session.
  */
 export function checkFreshness(records: readonly HistoryRecord[], promises: FreshnessPromises): CheckResult {
   const violations: Violation[] = []
@@ -19,10 +19,9 @@ export function checkFreshness(records: readonly HistoryRecord[], promises: Fres
   if (!promises.freshReads && !promises.monotonicReads) return checkResult(violations, compared)
   for (const history of byKey(operationsOf(records))) {
     const past = new CausalPast(history.writes)
-    const puts = history.writes.filter((write) => write.type === 'put' && write.outcome === 'ok')
+    const puts = history.writes.filter((write) => write.type === 'put' && write.outcome !== 'fail')
     const reads = history.reads.filter((read) => read.outcome === 'ok')
     const coverages = new Map(reads.map((read) => [read, coverageOf(history, past, read)]))
-    const acknowledged = puts.toSorted((a, b) => a.endedAt - b.endedAt)
     const finished = reads.toSorted((a, b) => a.endedAt - b.endedAt)
     const seen = past.coverage([])
     let nextRead = 0
@@ -32,7 +31,7 @@ export function checkFreshness(records: readonly HistoryRecord[], promises: Fres
         addSet(seen, coverages.get(one) as WriteSet)
         nextRead += 1
       }
-      for (const put of acknowledged) {
+      for (const put of puts) {
         const mustBeFresh = promises.freshReads && put.endedAt < read.invokedAt
         const wasSeen = promises.monotonicReads && past.isIn(seen, put.vid)
         if (!mustBeFresh && !wasSeen) continue

@@ -89,7 +89,7 @@ export function drawConfiguration(seed: number, operations?: number): Configurat
     replicas,
     r,
     w,
-    sloppy: random.below(2) === 0,
+    sloppy: random.below(3) === 0,
     durability,
     keys: 1 + random.below(pick(random, [3, 12])),
     clients,
@@ -99,7 +99,7 @@ export function drawConfiguration(seed: number, operations?: number): Configurat
     timeoutMs: pick(random, [500, 1500, 3000]),
     blindShare: random.fraction() * 0.15,
     deleteShare: random.fraction() * pick(random, [0.1, 0.5]),
-    readShare: random.fraction() * 0.4,
+    readShare: random.fraction() * pick(random, [0.4, 0.9]),
     chainShare: random.fraction() * 0.4,
     links: {
       delayMs: pick(random, [0.05, 0.5, 5]),

@@ -7,6 +7,7 @@ import type { Hash } from '../../lib/vocabulary/hash.ts'
 import { decodeRecord } from '../../lib/wire/record.ts'
 import { decodeStored } from '../../lib/wire/stored-record.ts'
 import type { DrivenNode, NodeMaker } from './cluster.ts'
+import type { Configuration } from './configuration.ts'
 
 /**
  * A known bug, put into a node from outside: the checkers must notice each of them, or they prove nothing. None of it
@@ -15,6 +16,8 @@ import type { DrivenNode, NodeMaker } from './cluster.ts'
 export interface Mutant {
   /** The check that must notice it. */
   readonly killedBy: string
+  /** Where the promise it breaks is made, if not everywhere. */
+  readonly within?: Partial<Configuration>
   readonly merge?: (a: KeyRecord, b: KeyRecord) => KeyRecord
   readonly alterPorts?: (ports: Ports) => Ports
   readonly alterServe?: (node: DrivenNode) => DrivenNode['serve']
@@ -39,7 +42,11 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   /** A read asks one owner, whatever R is. */
   'one-answer': { killedBy: 'diverged', alterServe: (node) => serveAltered(node, withOneAnswer) },
   /** What a read finds out of date stays so. */
-  'no-read-repair': { killedBy: 'read-went-back', readRepair: 'off' },
+  'no-read-repair': {
+    killedBy: 'read-went-back',
+    within: { r: 2, w: 2, sloppy: false, readShare: 0.9 },
+    readRepair: 'off',
+  },
   /** A write that failed for want of owners is reported as done. */
   'failure-is-success': { killedBy: 'too-few-copies', alterServe: serveReportingSuccess },
   /** Acknowledged before it is on the disk. */
@@ -47,6 +54,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   /** A deleted key is forgotten at once, instead of leaving a tombstone. */
   'delete-forgets': {
     killedBy: 'resurrection',
+    within: { deleteShare: 0.5, restartsAll: true },
     alterPorts: (ports) => withStorage(ports, (storage) => forgettingTombstones(storage, ports.hash)),
   },
   /** The store remembers no clean-stop marker, lease or generation. */

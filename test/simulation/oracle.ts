@@ -97,7 +97,7 @@ export function oracleOfFreshness(
   const reads = operations.filter((one) => one.type === 'get' && one.outcome === 'ok')
   const found = new Set<string>()
   for (const put of operations) {
-    if (put.type !== 'put' || put.outcome !== 'ok') continue
+    if (put.type !== 'put' || put.outcome === 'fail') continue
     for (const read of reads) {
       if (read.key !== put.key || sees(operations, read, put.vid)) continue
       const isOlder = put.endedAt < read.invokedAt

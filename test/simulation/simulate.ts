@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { testHash } from '../simulator/test-hash.ts'
+import type { Configuration } from './configuration.ts'
 import { makeStarlingNode } from './make-starling-node.ts'
 import { mutants, withMutant } from './mutants.ts'
 import { runSimulation, type SimulationResult } from './run-simulation.ts'
@@ -61,10 +62,11 @@ else runSeeds()
 
 function runSeeds(): void {
   const makeNode = mutant === undefined ? makeStarlingNode : withMutant(makeStarlingNode, mutant)
+  const change = (drawn: Configuration): Configuration => ({ ...drawn, ...mutant?.within })
   const totals = emptyTotals()
   const startedMs = performance.now()
   for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
-    const result = runSimulation({ seed, hash: testHash, makeNode, operations })
+    const result = runSimulation({ seed, hash: testHash, makeNode, operations, change })
     console.log(lineOf(result))
     if (!result.ok) console.log(storyOf(result))
     add(totals, {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { testHash } from '../simulator/test-hash.ts'
-import { drawConfiguration } from './configuration.ts'
+import { type Configuration, drawConfiguration } from './configuration.ts'
 import { makeStarlingNode } from './make-starling-node.ts'
 import { mutants, withMutant } from './mutants.ts'
 import { runSimulation, type SimulationResult } from './run-simulation.ts'
@@ -46,7 +46,9 @@ t.test('every known bug is noticed by the check that is there for it', { timeout
     let isKilled = false
     while (!isKilled && seed < 100) {
       seed += 1
-      const result = runSimulation({ seed, hash: testHash, makeNode: withMutant(makeStarlingNode, mutant) })
+      const makeNode = withMutant(makeStarlingNode, mutant)
+      const change = (drawn: Configuration): Configuration => ({ ...drawn, ...mutant.within })
+      const result = runSimulation({ seed, hash: testHash, makeNode, change })
       isKilled = result.violations.some((violation) => violation.check === mutant.killedBy)
     }
     t.ok(isKilled, `${name}: ${mutant.killedBy} in seed ${seed}`)
