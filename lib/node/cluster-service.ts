@@ -14,9 +14,16 @@ type RequestOf<Type extends Request['type']> = Extract<Request, { type: Type }>
 /** What the frame protocol asks about the cluster; a node answers it from its first moment on. */
 export type ClusterRequest = Exclude<Request, DataRequest>
 
+/** One start of a node: its number, and when that was by its own clock. */
+export interface OwnStart {
+  readonly startNumber: number
+  readonly wallMs: number
+}
+
 /** Answers other nodes and embedded clients about members, layout and store rows. */
 export class ClusterService {
   readonly #self: () => NodeId
+  readonly #start: OwnStart
   readonly #time: Time
   readonly #layout: LayoutDriver
   readonly #membership: MembershipDriver
@@ -24,12 +31,14 @@ export class ClusterService {
 
   constructor(parts: {
     readonly self: () => NodeId
+    readonly start: OwnStart
     readonly time: Time
     readonly layout: LayoutDriver
     readonly membership: MembershipDriver
     readonly rows: KeptRows
   }) {
     this.#self = parts.self
+    this.#start = parts.start
     this.#time = parts.time
     this.#layout = parts.layout
     this.#membership = parts.membership
@@ -43,7 +52,7 @@ export class ClusterService {
       case 'exchange-members':
         return this.#exchangeMembers(message, caller, respond)
       case 'probe':
-        return this.#probe(message, respond)
+        return this.#probe(message, caller, respond)
       case 'keep-row':
         return this.#rows.keep(message.node, message.row, (failure, kept) => {
           if (failure !== undefined) return respond(storageRefused(failure))
@@ -63,9 +72,11 @@ export class ClusterService {
     respond({ type: 'members', from: this.#self(), members: machine.members() })
   }
 
-  #probe(message: RequestOf<'probe'>, respond: Respond): void {
+  #probe(message: RequestOf<'probe'>, caller: Caller, respond: Respond): void {
     const self = this.#self()
     if (message.target !== self) return respond(refusal('unknown-node', 'another node lives here'))
+    // Whoever asks with our own id wants to know which of us came later.
+    if (caller.nodeId === self) return respond({ type: 'probe-acked', node: self, ...this.#start })
     const { startNumber } = this.#membership.machine.self()
     respond({ type: 'probe-acked', node: self, startNumber, wallMs: this.#time.wallMs() })
   }

@@ -26,7 +26,10 @@ export class MetaStore {
     this.#log = parts.log
   }
 
-  /** `damaged`: there was something, and it cannot be read. */
+  /**
+   * `damaged`: there was something, and it cannot be read.
+   * @throws StorageError when the store does not say
+   */
   read(name: string): Uint8Array | undefined | 'damaged' {
     const stored = this.#storage.get(metaKey(name))
     if (stored === undefined) return undefined

@@ -3,7 +3,7 @@ import { linkSettingsDefault } from '../links/frame-link.ts'
 import { LinkPool } from '../links/link-pool.ts'
 import type { DatagramSocket, NetworkFailure } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
-import type { OpenedStorage, StorageFailure } from '../ports/storage.ts'
+import { type OpenedStorage, StorageError, type StorageFailure } from '../ports/storage.ts'
 import type { ContinuityEffect } from '../protocol/continuity/continuity-events.ts'
 import type { OwnRow } from '../protocol/continuity/start-kind.ts'
 import { emptyDocument } from '../protocol/layout/layout-document.ts'
@@ -24,7 +24,7 @@ import {
 } from '../wire/messages.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { BatchWriter } from './batch-writer.ts'
-import { ClusterService } from './cluster-service.ts'
+import { ClusterService, type OwnStart } from './cluster-service.ts'
 import { Coordinator } from './coordinator.ts'
 import { Deadlines } from './deadlines.ts'
 import { healDamaged } from './heal-damaged.ts'
@@ -38,7 +38,7 @@ import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeParts, NodeSettings } from './node-settings.ts'
 import { Peers } from './peers.ts'
 import { RecoveryDriver } from './recovery-driver.ts'
-import { refusal } from './refusals.ts'
+import { refusal, storageRefused } from './refusals.ts'
 import { type DataRequest, ReplicaService } from './replica-service.ts'
 import { ReplicaStore } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
@@ -102,6 +102,8 @@ export class NodeLife {
   #wasWelcomed = false
   readonly #isFresh: boolean
   #isFreshNow = false
+  /** What this life began with; the start number in `#identity` may be raised later (docs/rules.md M1). */
+  #start: OwnStart = { startNumber: 0, wallMs: 0 }
 
   constructor(
     parts: {
@@ -164,6 +166,7 @@ export class NodeLife {
   start(done: (problem: StartProblem | undefined) => void): void {
     const unwritable = this.#changeIdentity({ startNumber: this.#identity.startNumber + 1 })
     if (unwritable !== undefined) return done(directoryProblem(unwritable, this.#ports.directory.path))
+    this.#start = { startNumber: this.#identity.startNumber, wallMs: this.#ports.time.wallMs() }
     this.#ports.storage.open((failure, opened) => {
       if (opened === undefined) return done(storeProblem(failure, this.#ports.directory.path))
       if (this.#isEnded) return opened.storage.close(() => {})
@@ -171,7 +174,12 @@ export class NodeLife {
       this.#listen((problem) => {
         if (problem !== undefined) return opened.storage.close(() => done(problem))
         if (this.#isEnded) return
-        this.#begin(opened)
+        try {
+          this.#begin(opened)
+        } catch (error) {
+          if (!(error instanceof StorageError)) throw error
+          return this.abandon(() => done(storeProblem(error.failure, this.#ports.directory.path)))
+        }
         done(undefined)
       })
     })
@@ -304,6 +312,10 @@ export class NodeLife {
     try {
       this.#serveWhole(message, caller, respond)
     } catch (error) {
+      if (error instanceof StorageError) {
+        this.#storageFailed(error.failure)
+        return respond(storageRefused(error.failure))
+      }
       // A bug of ours must not become somebody's way to stop the node.
       this.#bug(error, message.type)
       respond({
@@ -428,6 +440,7 @@ export class NodeLife {
     this.#peers = new Peers({ time, links, metrics: this.#metrics }, (id) => membership.machine.member(id))
     this.#cluster = new ClusterService({
       self: () => this.#identity.id,
+      start: this.#start,
       time,
       layout,
       membership,
@@ -645,13 +658,16 @@ export class NodeLife {
     }
   }
 
-  /** Another process may live under our id (docs/rules.md A4): who answers there with another start number? */
+  /** Another process may live under our id (docs/rules.md A4): is there one, and which of us came later? */
   #checkDuplicate(endpoint: Endpoint): void {
     this.#links?.request(endpoint, { type: 'probe', target: this.#identity.id }, 2000, (outcome) => {
       if (outcome.type !== 'answered' || outcome.message.type !== 'probe-acked') return
-      const { node, startNumber } = outcome.message
-      if (node !== this.#identity.id || startNumber === this.#identity.startNumber) return
-      if (this.#identity.isResumed || this.#identity.startNumber > startNumber) {
+      const { node, ...theirs } = outcome.message
+      if (node !== this.#identity.id) return
+      const order = compareStarts(this.#start, theirs)
+      // It was this very process that answered.
+      if (order === 0) return
+      if (this.#identity.isResumed || order > 0) {
         this.#fatal(
           new StartProblem(
             'duplicate-identity',
@@ -765,6 +781,11 @@ const dataRequests: ReadonlySet<Request['type']> = new Set<DataRequest['type']>(
 
 /** What an embedded client may ask; everything else could change a replica or the member list. */
 const clientRequests: ReadonlySet<Request['type']> = new Set(['coordinate', 'discover'])
+
+/** Not by the number alone: each of two processes with one id raises its own above the other's. */
+function compareStarts(a: OwnStart, b: OwnStart): number {
+  return a.wallMs - b.wallMs || a.startNumber - b.startNumber
+}
 
 function isDataRequest(message: Request): message is DataRequest {
   return dataRequests.has(message.type)

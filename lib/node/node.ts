@@ -1,6 +1,6 @@
 import type { Ports } from '../ports/ports.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
-import { NoLayout, type StarlingError, StorageFailed } from '../vocabulary/errors.ts'
+import { Draining, NoLayout, type StarlingError, StorageFailed } from '../vocabulary/errors.ts'
 import { type Endpoint, type NodeId, toNodeId } from '../vocabulary/ids.ts'
 import { type Bucket, type Key, toRecordKey } from '../vocabulary/key.ts'
 import type { Random } from '../vocabulary/random.ts'
@@ -322,6 +322,7 @@ export class StarlingNode implements NodeApi {
   }
 
   #notServing(): StarlingError {
+    if (this.#isStopping) return new Draining('the node is being stopped', { hint: 'ask another node' })
     if (this.#storeFailure !== undefined) {
       return new StorageFailed(`the store of this node failed: ${this.#storeFailure}`, {
         hint: 'free space or mend the disk; the node opens its store again by itself',
