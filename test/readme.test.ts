@@ -15,6 +15,7 @@ const readme = readFileSync(readmePath(), 'utf8')
 /** What the README says for n3's pid. */
 const pidInReadme = '12345'
 const stepMsMax = 30_000
+const complaintCharsMax = 3_000
 
 t.test('every command of the README does what the README says', { timeout: 150_000 }, async (t) => {
   const { status } = spawnSync('curl', ['--version'])
@@ -37,7 +38,7 @@ t.test('every command of the README does what the README says', { timeout: 150_0
       said = await shell.run(cluster.adapt(commands))
     }
     if (agrees(said, wanted)) t.pass(title)
-    else t.fail(title, { wanted, said })
+    else t.fail(title, { wanted, said, complaints: shell.complaints })
   }
 })
 
@@ -120,9 +121,14 @@ function changesNothing(commands: string): boolean {
 class Shell {
   readonly #bash: ChildProcess
   #said = ''
+  /** The end of what came on standard error: nothing is promised of it, but it tells why a step failed. */
+  complaints = ''
 
   constructor(t: Test, directory: string) {
-    this.#bash = spawn('bash', ['--noprofile', '--norc'], { cwd: directory, stdio: ['pipe', 'pipe', 'ignore'] })
+    this.#bash = spawn('bash', ['--noprofile', '--norc'], { cwd: directory, stdio: 'pipe' })
+    this.#bash.stderr?.on('data', (part: Buffer) => {
+      this.complaints = `${this.complaints}${part.toString()}`.slice(-complaintCharsMax)
+    })
     this.#bash.stdout?.on('data', (part: Buffer) => {
       this.#said += part.toString()
     })
