@@ -12,6 +12,8 @@ import { drawHealthyHistory, drawHistory } from './random-histories.ts'
 /** `STARLING_CHECKER_HISTORIES=200000` is the long form. */
 const historyCount = Number(process.env.STARLING_CHECKER_HISTORIES ?? 20_000)
 
+t.setTimeout(600_000)
+
 t.test('on any small history the checkers say exactly what the definitions say', async (t) => {
   const random = seededRandom(seedFor(1, 'small histories'))
   const seen = new Map<string, number>()

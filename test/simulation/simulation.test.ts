@@ -11,6 +11,8 @@ import { trapLeaks } from './trap-leaks.ts'
 const seedCount = Number(process.env.STARLING_SIMULATION_SEEDS ?? 300)
 const simulate = fileURLToPath(new URL('simulate.js', import.meta.url))
 
+t.setTimeout(600_000)
+
 t.test(`${seedCount} clusters live through their faults and keep every promise`, { timeout: 600_000 }, async (t) => {
   const kinds = new Map<string, number>()
   let operations = 0
