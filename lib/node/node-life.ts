@@ -172,7 +172,7 @@ export class NodeLife {
       if (this.#isEnded) return opened.storage.close(() => {})
       this.#storage = opened.storage
       this.#listen((problem) => {
-        if (problem !== undefined) return opened.storage.close(() => done(problem))
+        if (problem !== undefined) return this.abandon(() => done(problem))
         if (this.#isEnded) return
         try {
           this.#begin(opened)
