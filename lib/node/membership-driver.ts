@@ -96,6 +96,14 @@ export class MembershipDriver {
     if (this.#machine.member(sender) !== undefined) this.#digests.set(sender, decoded.header.digest)
   }
 
+  /** Whom this node knew before it was started: told as by one of them, to be found alive or dead anew. */
+  remember(members: readonly Member[]): void {
+    const own = this.#machine.self()
+    const others = members.filter(({ id }) => id !== own.id)
+    const teller = others.find(({ state }) => state === 'alive') ?? others[0]
+    if (teller !== undefined) this.hearMembers(others, teller.id, true, true)
+  }
+
   /** The other side of a push/pull told us what it knows. */
   hearMembers(members: readonly Member[], from: NodeId, isJoin: boolean, isReply: boolean): void {
     this.#dispatch({ type: 'members-received', members, from, isJoin, isReply, nowMs: this.#ports.time.nowMs() })

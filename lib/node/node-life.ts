@@ -30,6 +30,7 @@ import { Deadlines } from './deadlines.ts'
 import { healDamaged } from './heal-damaged.ts'
 import { type Identity, writeIdentity } from './identity-file.ts'
 import { KeptRows } from './kept-rows.ts'
+import { KnownMembers } from './known-members.ts'
 import { LayoutDriver, type LayoutInForce, loadDocument } from './layout-driver.ts'
 import { MembershipDriver } from './membership-driver.ts'
 import { MetaStore } from './meta-store.ts'
@@ -92,6 +93,7 @@ export class NodeLife {
   #recovery: RecoveryDriver | undefined
   #peers: Peers | undefined
   #cluster: ClusterService | undefined
+  #known: KnownMembers | undefined
   #resume: ResumeByName | undefined
   #serving: Serving | undefined
   #ready: Extract<ContinuityEffect, { type: 'ready' }> | undefined
@@ -485,7 +487,9 @@ export class NodeLife {
       },
       undefined,
     )
+    this.#known = new KnownMembers({ time, meta })
     membership.start(this.#socket as DatagramSocket)
+    membership.remember(this.#known.load())
     layout.start()
   }
 
@@ -511,18 +515,19 @@ export class NodeLife {
     const { membership, layout } = this
     if (membership === undefined || layout === undefined) return
     layout.membersChanged(membership.machine.members())
+    this.#known?.keep(() => membership.machine.members())
     this.#tellMinting()
   }
 
   #decided(decided: DecidedLayout, role: 'member' | 'outsider'): void {
     const { clusterId } = decided
-    const wasFresh = this.#isFreshNow
     this.#isFreshNow = false
     if (this.#identity.clusterId !== clusterId && role === 'member') this.#recordIdentity({ clusterId })
     this.#membership?.changeMetadata(this.#metadata())
     if (role === 'member') return this.#tellMinting()
     this.#ports.log.info({ clusterId }, 'this node is no part of the layout: it holds no data and forwards requests')
-    if (wasFresh) this.#resumeByName(decided)
+    // Also after a crash on the way there: until it is somebody it asks who it was.
+    if (this.#isFresh) this.#resumeByName(decided)
   }
 
   #tellMinting(): void {

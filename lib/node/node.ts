@@ -294,7 +294,13 @@ export class StarlingNode implements NodeApi {
         isResumed: true,
         fingerprint: undefined,
       }
-      writeIdentity(this.#ports.directory, identity)
+      try {
+        writeIdentity(this.#ports.directory, identity)
+      } catch (error) {
+        // Nothing has changed yet: the next life asks anew who it was.
+        this.#storeFailure = String(error)
+        return this.#reopenLater(life.identity)
+      }
       this.#live(identity, false, (problem) => {
         if (problem !== undefined) this.#giveUp(problem)
       })

@@ -27,7 +27,7 @@ export class Nemesis {
   #backup: DiskSnapshot | undefined
   #backupAtMs = 0
   #isStopped = false
-  /** While one disk is replaced, nothing else happens. */
+  /** A disk is taken away only when all copies are where they belong. */
   #isCalm = false
   /** What was to be undone before the last healing is forgotten. */
   #healings = 0
@@ -174,11 +174,8 @@ export class Nemesis {
       this.#backup = undefined
       this.#record('wipe', this.#victim)
       this.#startLater(this.#victim)
-      this.#world.after(1000, () =>
-        this.#whenWhole(() => {
-          this.#isCalm = false
-        }),
-      )
+      // From here on anything may happen to it and to the others, before it has its name and its data back.
+      this.#isCalm = false
     })
   }
 

@@ -28,6 +28,9 @@ export interface MembershipOptions extends ClusterView {
 type DatagramReceived = Extract<MembershipEvent, { type: 'datagram-received' }>
 type MembersReceived = Extract<MembershipEvent, { type: 'members-received' }>
 
+/** The first lists a process hears introduce those whom the cluster holds dead; later ones would bring back the forgotten. */
+const introductionsMax = 3
+
 /** How often the goodbye is told, each time to another handful of members. */
 const goodbyes = 3
 
@@ -51,6 +54,7 @@ export class Membership {
   #seedRetryMs: number
   #phase: 'new' | 'running' | 'leaving' | 'left' = 'new'
   #goodbyesLeft = goodbyes
+  #introductions = 0
   #lastEventMs = 0
   #gossipDueMs = Number.POSITIVE_INFINITY
   #metMs = Number.NEGATIVE_INFINITY
@@ -250,7 +254,10 @@ export class Membership {
 
   #hearMembers({ members, from, isJoin, isReply, nowMs }: MembersReceived): void {
     if (from === this.self().id) return this.#outbox.drop('own-identity')
-    const route = isJoin && isReply ? 'join' : 'exchange'
+    // Whoever is new hears of the dead, too, also if the others came to it before it came to them.
+    const isIntroduction = (isJoin && isReply) || this.#introductions < introductionsMax
+    this.#introductions += 1
+    const route = isIntroduction ? 'join' : 'exchange'
     // The sender first: then it is known where to answer it.
     const own = members.find((member) => member.id === from)
     if (own !== undefined) this.#roster.hear({ member: own, from }, route, undefined, nowMs)
