@@ -17,7 +17,7 @@ export async function nodeStatus(options: ClientOptions & WatchOptions & { reado
       await writeLine(
         formatFields([
           ['name', node.name],
-          ['id', node.id],
+          ['id', node.id ?? '-'], // Null until its store is open.
           ['cluster', node.clusterId ? `${node.cluster} (${node.clusterId})` : node.cluster],
           ['state', node.state],
           ['ready', ready ? 'yes' : `no: ${reasons.join('; ')}`],

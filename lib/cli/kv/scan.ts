@@ -34,5 +34,5 @@ async function printDocument(bucket: string, listing: Listing): Promise<void> {
 export function reportMissing(listing: Listing): void {
   if (listing.complete) return
   process.exitCode = exitCode.partial
-  note(`starling: the listing is partial: ${listing.missing.length} partitions had no owner in reach`)
+  note(`starling: the listing is partial: ${listing.missing.length} partitions had too few owners in reach`)
 }
