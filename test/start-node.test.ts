@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { StartProblem } from '../lib/node/start-problem.ts'
@@ -35,6 +35,7 @@ t.test('a node alone serves at once, over HTTP only where that was asked for', a
 t.test('a node that cannot start says why, and changes nothing', async (t) => {
   const directory = scratchDirectory(t)
   const living = await nodeIn(t, join(directory, 'living'))
+  await ready([living])
 
   await t.test('an option out of its range', async (t) => {
     const data = join(directory, 'never')

@@ -9,6 +9,12 @@ export interface Deadline {
 const sweepEveryMs = 5
 
 /**
+ * Another node is given up this much after the deadline of the request that asked it, so that the client hears of the
+ * deadline and not of a node that failed just then.
+ */
+export const deadlineFirstMs = 50
+
+/**
  * The deadlines of all requests under one timer, which runs only while there are any: a timer of its own would cost
  * each request as much as its routing (docs/benchmarks.md).
  */

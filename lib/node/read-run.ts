@@ -9,7 +9,7 @@ import { unreachable } from '../vocabulary/invariant.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { encodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
-import type { Deadline } from './deadlines.ts'
+import { type Deadline, deadlineFirstMs } from './deadlines.ts'
 import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -35,6 +35,7 @@ export class ReadRun {
   readonly #done: (error: StarlingError | undefined, result: ReadResult | undefined) => void
   readonly #deadline: Deadline
   #speculation: Deadline | undefined
+  #seen: { readonly bytes: Uint8Array; readonly record: KeyRecord } | undefined
   readonly #needed: number
   /** The least of the clocks at which the merged states were read (docs/rules.md D5). */
   #asOf: Hlc
@@ -135,8 +136,17 @@ export class ReadRun {
     return {
       state: copy.state,
       isRecovering: recovery.isRecovering(store.partitionOf(this.#key)),
-      record: copy.state === 'found' ? store.decode(copy.bytes) : undefined,
+      record: copy.state === 'found' ? this.#decode(copy.bytes) : undefined,
     }
+  }
+
+  /** Owners mostly hold the very same bytes: then one decoded record stands for all, and comparing it costs nothing. */
+  #decode(bytes: Uint8Array): KeyRecord {
+    const seen = this.#seen
+    if (seen !== undefined && Buffer.compare(seen.bytes, bytes) === 0) return seen.record
+    const record = this.#context.store.decode(bytes)
+    this.#seen = { bytes, record }
+    return record
   }
 
   #readThere(to: NodeId): void {
@@ -146,7 +156,7 @@ export class ReadRun {
       layoutNumber: this.#layoutNumber,
       timeoutMs: this.#remainingMs(),
     } as const
-    this.#context.peers.ask(to, message, message.timeoutMs, (outcome) => {
+    this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, (outcome) => {
       if (outcome.type !== 'answered' || outcome.message.type !== 'record-read') {
         return this.#dispatch({ type: 'failed', node: to })
       }
@@ -154,7 +164,7 @@ export class ReadRun {
       this.#context.minting.adopt(asOf)
       if (asOf < this.#asOf) this.#asOf = asOf
       try {
-        const decoded = state === 'found' ? this.#context.store.decode(record) : undefined
+        const decoded = state === 'found' ? this.#decode(record) : undefined
         this.#dispatch({ type: 'answered', node: to, answer: { state, isRecovering, record: decoded } })
       } catch (error) {
         if (!(error instanceof UnreadableBytes)) throw error

@@ -5,11 +5,14 @@ export interface CachedRecord {
   readonly mintAs: number | undefined
   /** Batches that hold this key and have not been acknowledged. While above 0 the entry stays. */
   inFlight: number
+  /** Since the eviction last came by. */
+  isUsed: boolean
 }
 
 /**
- * Recently used records by RecordKey.id, least recently used first out, bounded in bytes; and every record that is on
- * its way to the store, so that the next request on its key builds on it.
+ * Recently used records by RecordKey.id, bounded in bytes; and every record that is on its way to the store, so that the
+ * next request on its key builds on it. What was used since the eviction last came by gets a second chance: a use only
+ * sets a flag, because moving an entry in a large Map costs more than the read it saves.
  */
 export class RecordCache {
   readonly #entries = new Map<string, CachedRecord>()
@@ -22,10 +25,7 @@ export class RecordCache {
 
   get(id: string): CachedRecord | undefined {
     const entry = this.#entries.get(id)
-    if (entry === undefined) return undefined
-    // A Map keeps insertion order: moving to the end makes it the most recently used.
-    this.#entries.delete(id)
-    this.#entries.set(id, entry)
+    if (entry !== undefined) entry.isUsed = true
     return entry
   }
 
@@ -55,21 +55,23 @@ export class RecordCache {
 
   #put(id: string, bytes: Uint8Array, mintAs: number | undefined, added: number): void {
     const before = this.#entries.get(id)
-    if (before !== undefined) this.#remove(id, before)
-    this.#entries.set(id, { bytes, mintAs, inFlight: (before?.inFlight ?? 0) + added })
-    this.#bytes += bytes.length
+    this.#bytes += bytes.length - (before?.bytes.length ?? 0)
+    this.#entries.set(id, { bytes, mintAs, inFlight: (before?.inFlight ?? 0) + added, isUsed: before !== undefined })
     this.#evict()
   }
 
   #evict(): void {
     for (const [id, entry] of this.#entries) {
       if (this.#bytes <= this.#bytesMax) return
-      if (entry.inFlight === 0) this.#remove(id, entry)
+      if (entry.inFlight > 0) continue
+      this.#entries.delete(id)
+      if (entry.isUsed) {
+        // To the end: this very loop comes by again if there is still too much.
+        entry.isUsed = false
+        this.#entries.set(id, entry)
+      } else {
+        this.#bytes -= entry.bytes.length
+      }
     }
-  }
-
-  #remove(id: string, entry: CachedRecord): void {
-    this.#entries.delete(id)
-    this.#bytes -= entry.bytes.length
   }
 }

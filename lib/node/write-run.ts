@@ -20,7 +20,7 @@ import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { recordBytesMax, siblingsMax, siblingsWarn } from '../vocabulary/limits.ts'
-import type { Deadline } from './deadlines.ts'
+import { type Deadline, deadlineFirstMs } from './deadlines.ts'
 import type { RequestContext } from './request-context.ts'
 
 export interface WriteResult {
@@ -178,7 +178,7 @@ export class WriteRun {
       asOf: this.#context.minting.read(),
       timeoutMs,
     } as const
-    this.#context.peers.ask(to, message, timeoutMs, (outcome) => {
+    this.#context.peers.ask(to, message, timeoutMs + deadlineFirstMs, (outcome) => {
       const isStored = outcome.type === 'answered' && outcome.message.type === 'record-written'
       this.#dispatch({ type: isStored ? 'replica-acked' : 'replica-failed', node: to })
     })
