@@ -1,6 +1,6 @@
 import t from 'tap'
 import { hlcFromMs } from '../../lib/protocol/clock/hlc.ts'
-import { clockAheadMsMax, siblingsMax } from '../../lib/vocabulary/limits.ts'
+import { clockAheadMsMax, siblingsMax, valueBytesMax } from '../../lib/vocabulary/limits.ts'
 import { decodeContext, encodeContext } from '../../lib/wire/context-token.ts'
 import { hash } from '../wire/fixtures/hash.ts'
 import { named } from '../wire/fixtures/names.ts'
@@ -173,6 +173,18 @@ t.test('a key with as many siblings as it may have', async (t) => {
     t.match(cluster.delete('bob', 'crowd'), { code: 'ok' })
     t.match(cluster.get('ada', 'crowd'), { values: [], tombstone: true })
   })
+})
+
+t.test('a key with as many bytes as it may have', async (t) => {
+  const cluster = TestCluster.formed()
+  const large = 'x'.repeat(valueBytesMax)
+  const first = cluster.put('ada', 'heavy', large)
+  t.equal(first.code, 'ok')
+  t.match(cluster.put('bob', 'heavy', large), { code: 'too-many-siblings', ...nothing, message: /bytes/ })
+  t.equal(cluster.put('bob', 'heavy', 'a small one').code, 'ok', 'there is room for that')
+  t.equal(cluster.get('cyd', 'heavy').values?.length, 2)
+  const { context } = cluster.get('cyd', 'heavy')
+  t.equal(cluster.put('cyd', 'heavy', large, { context }).code, 'ok', 'a write that replaces them needs no more')
 })
 
 /**

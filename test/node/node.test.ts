@@ -277,6 +277,8 @@ t.test('whatever is thrown at its ports, a node serves on', async (t) => {
   t.equal(replies.length, 0, 'nobody is answered who is not understood')
   t.equal(cluster.metric('ada', 'starling_internal_errors_total'), 0)
   t.ok(cluster.metric('ada', 'starling_malformed_frames_total') > 50)
+  const said = cluster.world.log.lines().filter(({ message }) => /ended because of what it sent/.test(message))
+  t.ok(said.length > 50 && said.every(({ fields }) => typeof fields.reason === 'string'), 'and each with its reason')
   t.ok(cluster.metric('ada', 'starling_datagrams_dropped_total', 'foreign') > 30)
   const connections = cluster.metric('ada', 'starling_peer_connections')
   t.equal(connections, 2, 'of the other two nodes')
