@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { LoopResult } from './load/closed-loop.ts'
+import type { LoopEnd, LoopResult } from './load/closed-loop.ts'
 import type { Order, Target } from './load/orders.ts'
 import type { BenchOptions } from './options.ts'
 import { cpuMicrosecondsOf } from './systems/cpu-time.ts'
 import type { LoadGenerator } from './systems/load-generator.ts'
+import type { Profiles } from './systems/profiles.ts'
 import type { System } from './systems/system.ts'
 import { type Contestant, isJudged, titleOf, type Workload } from './workloads.ts'
 
+const firstWarmUpMsMax = 20_000
 const restCheckMs = 200
 /** Together, of one core. A cluster at rest still gossips. */
 const restShareMax = 0.1
@@ -34,11 +36,18 @@ export interface Plan {
   readonly contestants: readonly Contestant[]
 }
 
+interface Turn {
+  readonly workload: Workload
+  readonly contestant: Contestant
+  readonly round: number
+}
+
 /** All rounds of all workloads, the contestants in turn. */
 export async function measureAll(
   prepared: readonly Prepared[],
   plan: Plan,
   options: BenchOptions,
+  profiles: Profiles | undefined,
   onRun: (run: Run) => void,
 ): Promise<readonly Run[]> {
   const runs: Run[] = []
@@ -49,8 +58,8 @@ export async function measureAll(
         const found = prepared.find(({ system }) => system.name === contestant.system)
         const target = found?.system.targets[contestant.client]
         if (found === undefined || target === undefined) continue
-        const result = await measure(found, target, workload, round === 0, options)
-        const run = { workload: titleOf(workload), contestant, round, ...result }
+        const turn = { workload, contestant, round }
+        const run = { ...turn, workload: titleOf(workload), ...(await measure(found, target, turn, options, profiles)) }
         runs.push(run)
         onRun(run)
       }
@@ -66,22 +75,33 @@ export async function measureAll(
 async function measure(
   { system, generator }: Prepared,
   target: Target,
-  workload: Workload,
-  isFirst: boolean,
+  { workload, contestant, round }: Turn,
   options: BenchOptions,
+  profiles: Profiles | undefined,
 ): Promise<Omit<Run, 'workload' | 'contestant' | 'round'>> {
   const { distribution, writeShare } = workload
-  const order = (durationMs: number): Extract<Order, { type: 'run' }> => {
-    return { type: 'run', target, inFlight: options.inFlight, durationMs, distribution, writeShare }
+  const order = (end: LoopEnd): Extract<Order, { type: 'run' }> => {
+    return { type: 'run', target, inFlight: options.inFlight, end, distribution, writeShare }
   }
-  await generator.make(order(isFirst ? options.firstWarmUpMs : options.warmUpMs))
+  await generator.make(order(warmUpEnd(workload, round, options)))
   const pids = system.children.map(({ pid }) => pid)
   await untilAtRest(pids)
   const before = cpuMicrosecondsOf(pids)
-  const result = await generator.make(order(options.runMs))
+  profiles?.start(pids)
+  const result = await generator.make(order({ durationMs: options.runMs, operations: Number.MAX_SAFE_INTEGER }))
+  await profiles?.stop(pids, `${system.name}-${contestant.client}-${titleOf(workload)}-${round + 1}`)
   await untilAtRest(pids)
   const cpuMicros = (cpuMicrosecondsOf(pids) - before) / result.operations
   return { ...result, cpuMicros, operationsPerSecond: (result.operations * 1000) / result.elapsedMs }
+}
+
+/**
+ * The first runs make every process compile what it is going to use, which takes tens of thousands of operations; the
+ * later ones only open connections and fill caches.
+ */
+function warmUpEnd(workload: Workload, round: number, options: BenchOptions): LoopEnd {
+  if (round > 0 || !isJudged(workload)) return { durationMs: options.warmUpMs, operations: Number.MAX_SAFE_INTEGER }
+  return { durationMs: firstWarmUpMsMax, operations: options.warmUpOperations }
 }
 
 /** Compaction goes on behind the last answer, for some seconds at most. */

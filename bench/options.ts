@@ -8,8 +8,8 @@ export interface BenchOptions {
   readonly valueBytes: number
   readonly inFlight: number
   readonly warmUpMs: number
-  /** Before the first round of a workload: code that it is the first to use is compiled then. */
-  readonly firstWarmUpMs: number
+  /** Before the first rounds. */
+  readonly warmUpOperations: number
   readonly runMs: number
   /** Of the workloads that are judged. */
   readonly judgedRounds: number
@@ -68,7 +68,7 @@ export function readOptions(words: readonly string[]): BenchOptions | 'help' {
     valueBytes: 1024,
     inFlight: numberOf('in-flight', values['in-flight']) ?? 64,
     warmUpMs: quick ? 200 : 500,
-    firstWarmUpMs: quick ? 1000 : 3000,
+    warmUpOperations: quick ? 30_000 : 100_000,
     runMs: seconds * 1000,
     judgedRounds: rounds ?? (quick ? 3 : 5),
     otherRounds: rounds ?? (quick ? 1 : 3),

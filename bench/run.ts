@@ -16,6 +16,7 @@ import { verdictsOf } from './report/verdicts.ts'
 import { measureStartup } from './startup.ts'
 import type { Child } from './systems/child.ts'
 import { LoadGenerator } from './systems/load-generator.ts'
+import { Profiles } from './systems/profiles.ts'
 import { startFloor, startSingle } from './systems/start-floor.ts'
 import { startStarling } from './systems/start-starling.ts'
 import type { Starter, SystemName } from './systems/system.ts'
@@ -33,6 +34,7 @@ const generators: LoadGenerator[] = []
 let directory: string | undefined
 
 const options = optionsOrExit()
+const profiles = options.profile === undefined ? undefined : new Profiles(options.profile)
 process.once('exit', cleanUp)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(exitCode.missed))
 await bench(options)
@@ -47,7 +49,7 @@ async function bench(options: BenchOptions): Promise<void> {
     workloads: workloads.filter((workload) => options.only?.includes(titleOf(workload)) ?? true),
     contestants: contestantsOf(options.systems),
   }
-  const runs = await measureAll(prepared, plan, options, noteRun)
+  const runs = await measureAll(prepared, plan, options, profiles, noteRun)
   await Promise.all(children.map((child) => child.stop()))
 
   const rows = rowsOf(runs)
@@ -70,7 +72,7 @@ async function bench(options: BenchOptions): Promise<void> {
 
 /** Starts a system and writes every key once, with each of its clients' connections. */
 async function prepare(name: SystemName, options: BenchOptions, parent: string): Promise<Prepared> {
-  const place = { directory: join(parent, name), nodeFlags: profilerFlags(name, options) }
+  const place = { directory: join(parent, name), nodeFlags: profiles?.nodeFlags ?? [] }
   const system = await starters[name](place, (child) => children.push(child))
   const generator = new LoadGenerator()
   generators.push(generator)
@@ -82,10 +84,6 @@ async function prepare(name: SystemName, options: BenchOptions, parent: string):
   if (failed > 0) throw new Error(`${name} did not store ${failed} of ${keyCount} keys`)
   note(`${name}: ${keyCount} keys of ${valueBytes} bytes in ${(elapsedMs / 1000).toFixed(1)} s`)
   return { system, generator }
-}
-
-function profilerFlags(name: SystemName, { profile }: BenchOptions): readonly string[] {
-  return profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profile, name)}`]
 }
 
 function noteRun(run: Run): void {

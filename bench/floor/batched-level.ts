@@ -1,7 +1,7 @@
 import { Level } from 'level'
 
 /** What Starling's own store is opened with: the comparison is about what stands around LevelDB. */
-const settings = {
+export const levelSettings = {
   keyEncoding: 'utf8',
   valueEncoding: 'view',
   writeBufferSize: 16 * 1024 * 1024,
@@ -28,7 +28,7 @@ export class BatchedLevel {
   }
 
   static async open(path: string): Promise<BatchedLevel> {
-    const level = new Level<string, Uint8Array>(path, settings)
+    const level = new Level<string, Uint8Array>(path, levelSettings)
     await level.open()
     return new BatchedLevel(level)
   }

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 export const frameType = {
   /** Replica: keep this version. Answered by `kept`. */
   keep: 1,
-  /** Replica: what have you? Answered by `found` or `absent`. */
+  /** Replica: what have you? Answered by `found` or `absent`, with the whole record, as Starling's reads are. */
   fetch: 2,
   /** Coordinator: write this value. Answered by `kept`. */
   put: 3,

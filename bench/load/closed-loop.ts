@@ -21,11 +21,19 @@ export interface Mix {
 
 const drawsMax = 1000
 
-/** All lanes ask again as soon as they are answered, until the time is over; resolves when all have been answered. */
-export function runClosedLoop(keys: KeySpace, driver: Driver, mix: Mix, durationMs: number): Promise<LoopResult> {
-  const endMs = performance.now() + durationMs
+/** When a run is over: after so much time, or after so many operations. */
+export interface LoopEnd {
+  readonly durationMs: number
+  readonly operations: number
+}
+
+/** All lanes ask again as soon as they are answered, until the end; resolves when all have been answered. */
+export function runClosedLoop(keys: KeySpace, driver: Driver, mix: Mix, end: LoopEnd): Promise<LoopResult> {
+  const endMs = performance.now() + end.durationMs
+  let left = end.operations
   return drive(keys, driver, () => {
-    if (performance.now() >= endMs) return undefined
+    left -= 1
+    if (left < 0 || performance.now() >= endMs) return undefined
     if (mix.fraction() >= mix.writeShare) return { key: mix.chooseKey(), isWrite: false }
     for (let draw = 0; draw < drawsMax; draw += 1) {
       const key = mix.chooseKey()

@@ -37,7 +37,7 @@ async function obey(order: Order): Promise<Answer> {
     case 'run': {
       const driver = await driverFor(order.target, order.inFlight)
       const mix: Mix = { writeShare: order.writeShare, chooseKey: chooserFor(order.distribution), fraction }
-      return { type: 'finished', result: await runClosedLoop(keys, driver, mix, order.durationMs) }
+      return { type: 'finished', result: await runClosedLoop(keys, driver, mix, order.end) }
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { LoopResult } from './closed-loop.ts'
+import type { LoopEnd, LoopResult } from './closed-loop.ts'
 import type { KeyDistribution } from './key-choice.ts'
 
 /** How a driver reaches a system. */
@@ -15,7 +15,7 @@ export type Order =
       readonly type: 'run'
       readonly target: Target
       readonly inFlight: number
-      readonly durationMs: number
+      readonly end: LoopEnd
       readonly distribution: KeyDistribution
       /** 0 to 1. */
       readonly writeShare: number
