@@ -25,9 +25,9 @@ t.test('a decision sees the one before, however much memory the others on their 
   const node = made()
   const large = 'x'.repeat(recordCacheBytesMax / 3)
   for (const name of ['a', 'b', 'c', 'd', 'e']) node.write(named('carts', name), large)
-  node.write(key, 'first')
-  node.write(key, 'second')
-  t.same(node.valuesOf(key), ['first', 'second'])
+  node.write(key, large)
+  node.write(key, 'small')
+  t.same(node.valuesOf(key), ['small', large].sort())
 })
 
 t.test('nobody is shown what could still be lost', async (t) => {
