@@ -147,7 +147,7 @@ export class Database {
       this.#alarms.close()
       this.#connections.close('closed')
       this.#onRound?.(undefined)
-      this.#ports.time.endOfTurn(resolve)
+      this.#ports.time.soon(resolve)
     })
     return this.#closing
   }

@@ -172,7 +172,7 @@ export class RequestRun implements Sleeper, CancelableRequest {
     if (this.#unanswered > 0) return
     const error = this.#error ?? new Unreachable('no node of the cluster could be reached', { hint: 'is it running?' })
     // Not inside the call that began it.
-    this.#requests.parts.time.endOfTurn(() => this.settle(error, undefined))
+    this.#requests.parts.time.soon(() => this.settle(error, undefined))
   }
 
   /** The get is late: asks another owner too, once, if the budget allows it or if its node answers nobody at all. */

@@ -60,7 +60,7 @@ export class Requests {
     const run = new RequestRun(this, request, token, deadlineMs, done)
     const { time, alarms, inFlightMax } = this.parts
     if (this.#isClosed) {
-      time.endOfTurn(() => run.settle(new Closed('the client was closed'), undefined))
+      time.soon(() => run.settle(new Closed('the client was closed'), undefined))
     } else if (this.#running < inFlightMax) {
       this.#running += 1
       run.begin()
@@ -71,7 +71,7 @@ export class Requests {
       const error = new Overloaded(`${waitingMax} requests wait in line already`, {
         hint: 'await some before asking more',
       })
-      time.endOfTurn(() => run.settle(error, undefined))
+      time.soon(() => run.settle(error, undefined))
     }
     return run
   }

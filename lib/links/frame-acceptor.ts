@@ -92,7 +92,7 @@ export class FrameAcceptor {
     this.#listener = undefined
     for (const accepted of this.#accepted) accepted.connection.destroy('closed')
     this.#accepted.clear()
-    if (listener === undefined) this.#parts.time.endOfTurn(done)
+    if (listener === undefined) this.#parts.time.soon(done)
     else listener.close(done)
   }
 

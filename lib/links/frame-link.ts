@@ -251,6 +251,6 @@ export class FrameLink {
   }
 
   #later(callback: () => void): void {
-    this.#parts.time.endOfTurn(callback)
+    this.#parts.time.soon(callback)
   }
 }

@@ -52,7 +52,7 @@ export class BatchWriter {
   /** Adds to this turn's batch; the operations of one call are never split. `done` never runs inside the call. */
   add(operations: readonly StorageOperation[], durability: Durability, done: Done): void {
     const failure = this.#failure
-    if (failure !== undefined) return this.#time.endOfTurn(() => done(failure))
+    if (failure !== undefined) return this.#time.soon(() => done(failure))
     for (const operation of operations) {
       this.#operations.push(operation)
       this.#waitingBytes += operation.key.length + (operation.type === 'put' ? operation.value.length : 0)
@@ -65,7 +65,7 @@ export class BatchWriter {
   /** Calls back when nothing is waiting or in flight. */
   whenIdle(callback: () => void): void {
     if (this.#isInFlight || this.#waiting.length > 0) this.#onIdle.push(callback)
-    else this.#time.endOfTurn(callback)
+    else this.#time.soon(callback)
   }
 
   #askFlush(): void {

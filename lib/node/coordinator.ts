@@ -85,7 +85,7 @@ export class Coordinator {
   /** @param hops forwarders so far; beyond one the request is refused rather than sent round in circles */
   serve(request: ClientRequest, hops: number, done: Done<ClientAnswer>): void {
     const { time, hash, layout, minting, self, store } = this.#context
-    const fail = (error: StarlingError): void => time.endOfTurn(() => done(error, undefined))
+    const fail = (error: StarlingError): void => time.soon(() => done(error, undefined))
     const inForce = layout.inForce
     if (this.#isDraining) return fail(new Draining('the node is being stopped', { hint: 'ask another node' }))
     if (inForce === undefined) {
@@ -388,7 +388,7 @@ export class Coordinator {
   }
 
   #end(job: Job<ClientRequest>, error: StarlingError | undefined, answer?: ClientAnswer): void {
-    this.#context.time.endOfTurn(() => job.done(error, answer))
+    this.#context.time.soon(() => job.done(error, answer))
   }
 }
 

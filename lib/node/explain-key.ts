@@ -45,7 +45,7 @@ export function explainKey(
   for (const owner of owners) {
     if (owner === context.self) {
       context.store.readStored(key, (copy) =>
-        context.time.endOfTurn(() => collect(viewOf(owner, heldHere(context, key, copy)))),
+        context.time.soon(() => collect(viewOf(owner, heldHere(context, key, copy)))),
       )
       continue
     }

@@ -27,7 +27,7 @@ export function gather(
   const answered: NodeId[] = []
   let record: KeyRecord | undefined
   let left = asked.length
-  if (left === 0) return time.endOfTurn(() => done({ record, answered }))
+  if (left === 0) return time.soon(() => done({ record, answered }))
   for (const owner of asked) {
     const message = {
       type: 'read-record',

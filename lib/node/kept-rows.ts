@@ -46,7 +46,7 @@ export class KeptRows {
    */
   keep(node: NodeId, pushed: StoreRow, done: (failure: StorageFailure | undefined, kept: StoreRow) => void): void {
     const kept = keepRow(this.get(node), pushed)
-    if (kept !== pushed) return this.#time.endOfTurn(() => done(undefined, kept))
+    if (kept !== pushed) return this.#time.soon(() => done(undefined, kept))
     this.#remember(node, pushed)
     const bytes = encodeOwnRow({ row: pushed, recovering: undefined })
     this.#meta.write(`${rowPrefix}${node}`, bytes, 'os', (failure) => done(failure, pushed))

@@ -64,7 +64,7 @@ function askIndexes(
     left -= 1
     if (left === 0) done(pages)
   }
-  if (left === 0) return time.endOfTurn(() => done(pages))
+  if (left === 0) return time.soon(() => done(pages))
   for (const node of asked) {
     if (node === self) {
       store.list({ bucket, prefix, after, limit }, (failure, keys) =>
@@ -150,7 +150,7 @@ function settle(
   let running = 0
   const finish = (): void => {
     const entries = settled.filter((entry) => entry !== undefined)
-    context.time.endOfTurn(() => done(entries, unread))
+    context.time.soon(() => done(entries, unread))
   }
   const more = (): void => {
     while (running < readsAtATime && begun < candidates.length) {

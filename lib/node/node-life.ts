@@ -454,7 +454,7 @@ export class NodeLife {
       () => membership.machine.clockSkewMs(),
       {
         removeMarker: (removed) => {
-          if (this.#recordIdentity({ isCleanlyStopped: false })) time.endOfTurn(removed)
+          if (this.#recordIdentity({ isCleanlyStopped: false })) time.soon(removed)
         },
         writeMarker: (written) => this.#writeMarker(meta, written),
         writeErrorByte: (isSet) => this.#writeErrorByte(isSet),

@@ -129,7 +129,7 @@ export class StarlingNode implements NodeApi {
 
   serve(request: ClientRequest, done: Done<ClientAnswer>): void {
     const serving = this.#life?.serving
-    if (serving === undefined) return this.#ports.time.endOfTurn(() => done(this.#notServing(), undefined))
+    if (serving === undefined) return this.#ports.time.soon(() => done(this.#notServing(), undefined))
     serving.coordinator.serve(request, 0, done)
   }
 
@@ -323,7 +323,7 @@ export class StarlingNode implements NodeApi {
 
   #withServing<Answer>(done: Done<Answer>, run: (serving: Serving) => void): void {
     const serving = this.#life?.serving
-    if (serving === undefined) this.#ports.time.endOfTurn(() => done(this.#notServing(), undefined))
+    if (serving === undefined) this.#ports.time.soon(() => done(this.#notServing(), undefined))
     else run(serving)
   }
 

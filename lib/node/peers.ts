@@ -56,7 +56,7 @@ export class Peers {
   ask(id: NodeId, message: Request, timeoutMs: number, done: (outcome: Outcome) => void): void {
     const endpoint = this.endpointOf(id)
     if (endpoint === undefined) {
-      return this.#time.endOfTurn(() => done({ type: 'not-sent', reason: 'nobody knows where this node is' }))
+      return this.#time.soon(() => done({ type: 'not-sent', reason: 'nobody knows where this node is' }))
     }
     const askedAtMs = this.#time.nowMs()
     this.#links.request(endpoint, message, timeoutMs, (outcome) => {

@@ -122,7 +122,7 @@ export class ReadRun {
     store.readStored(this.#key, (copy) => {
       const answer = this.#localAnswer(copy)
       // Never inside the call that asked: effects of one event are carried out before the next event.
-      time.endOfTurn(() =>
+      time.soon(() =>
         this.#dispatch(
           answer === undefined ? { type: 'failed', node: self } : { type: 'answered', node: self, answer },
         ),
@@ -209,7 +209,7 @@ export class ReadRun {
         answered: verdict.answered,
         owners: verdict.answered,
       }
-      return time.endOfTurn(() => this.#done(undefined, result))
+      return time.soon(() => this.#done(undefined, result))
     }
     metrics.quorumFailures.add(1)
     const error =
@@ -220,7 +220,7 @@ export class ReadRun {
         : new DeadlineExceeded(`fewer than ${this.#needed} owners answered before the deadline`, {
             hint: 'retry, or allow a longer timeout',
           })
-    time.endOfTurn(() => this.#done(error, undefined))
+    time.soon(() => this.#done(error, undefined))
   }
 
   #remainingMs(): number {

@@ -37,6 +37,10 @@ export class ScopedTime implements Time {
     return scoped
   }
 
+  soon(callback: () => void): void {
+    this.#time.soon(callback)
+  }
+
   endOfTurn(callback: () => void): void {
     this.#time.endOfTurn(callback)
   }

@@ -233,7 +233,7 @@ export class WriteRun {
     if (this.#isJudged) return
     this.#isJudged = true
     this.#context.deadlines.cancel(this.#deadline)
-    this.#context.time.endOfTurn(() => this.#done(error, result))
+    this.#context.time.soon(() => this.#done(error, result))
   }
 }
 

@@ -29,6 +29,10 @@ class SystemTime implements Time {
     return new SystemTimer(delayMs, callback)
   }
 
+  soon(callback: () => void): void {
+    process.nextTick(callback)
+  }
+
   endOfTurn(callback: () => void): void {
     this.#turn.add(callback)
   }

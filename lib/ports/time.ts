@@ -11,6 +11,8 @@ export interface Time {
   wallMs(): number
   /** Calls back once, `delayMs` or more from now; never inside this call. */
   after(delayMs: number, callback: () => void): Timer
+  /** Calls back as soon as what runs now has returned, before anything else happens. In order of asking. */
+  soon(callback: () => void): void
   /** Calls back when everything that is ready now has been handled, before the process waits again. In order of asking. */
   endOfTurn(callback: () => void): void
   /** The longest the process lately kept an event waiting (about the last second), in milliseconds. */

@@ -20,6 +20,7 @@ export class SimulatedProcess {
   #isInTurn = false
   #parked: ProcessEvent[] = []
   #parkedAtMs = 0
+  #soon: (() => void)[] = []
   #endOfTurn: (() => void)[] = []
   #longestDelayMs = 0
   #delayedAtMs = Number.NEGATIVE_INFINITY
@@ -49,14 +50,20 @@ export class SimulatedProcess {
     }
     this.#isInTurn = true
     event.deliver()
+    this.#runSoon()
     this.#finishTurn()
+  }
+
+  soon(callback: () => void): void {
+    if (!this.#isAlive) return
+    this.#soon.push(callback)
+    this.#needTurn()
   }
 
   endOfTurn(callback: () => void): void {
     if (!this.#isAlive) return
     this.#endOfTurn.push(callback)
-    // Asked for from outside an event: a turn of its own.
-    if (!this.#isInTurn && this.#endOfTurn.length === 1) this.world.at(this.world.nowMs, new EmptyTurn(this))
+    this.#needTurn()
   }
 
   /** SIGSTOP: every event waits. */
@@ -91,6 +98,7 @@ export class SimulatedProcess {
     if (!this.#isAlive) return
     this.#isAlive = false
     this.#isPaused = false
+    this.#soon = []
     this.#endOfTurn = []
     // What waited finds a dead process: a stream's bytes are answered with a reset, the rest is forgotten.
     for (const event of this.#parked) this.world.at(this.world.nowMs, event)
@@ -99,11 +107,26 @@ export class SimulatedProcess {
     this.#deathWatches = []
   }
 
+  /** Asked for from outside an event: a turn of its own. */
+  #needTurn(): void {
+    if (!this.#isInTurn && this.#soon.length + this.#endOfTurn.length === 1) {
+      this.world.at(this.world.nowMs, new EmptyTurn(this))
+    }
+  }
+
+  #runSoon(): void {
+    if (this.#soon.length === 0) return
+    // A callback may ask for more: they follow at once.
+    for (let index = 0; index < this.#soon.length; index += 1) (this.#soon[index] as () => void)()
+    this.#soon = []
+  }
+
   #finishTurn(): void {
     // A callback may ask for more: they belong to the same turn.
     for (let index = 0; index < this.#endOfTurn.length; index += 1) {
       const callback = this.#endOfTurn[index] as () => void
       callback()
+      this.#runSoon()
     }
     if (this.#endOfTurn.length > 0) this.#endOfTurn = []
     this.#isInTurn = false

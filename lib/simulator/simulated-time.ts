@@ -48,6 +48,10 @@ export class SimulatedTime implements Time {
     return timer
   }
 
+  soon(callback: () => void): void {
+    this.#process.soon(callback)
+  }
+
   endOfTurn(callback: () => void): void {
     this.#process.endOfTurn(callback)
   }

@@ -84,6 +84,21 @@ export function timeContract(t: Test, makeWorld: (t: Test) => Promise<TimeWorld>
     t.same(order, ['turn begins', 'turn goes on', 'first', 'second', 'asked for at the end'])
   })
 
+  t.test('what is to come soon comes before the end of the turn, never inside the call', async (t) => {
+    const { time, until } = await makeWorld(t)
+    const order: string[] = []
+    time.after(0, () => {
+      time.endOfTurn(() => order.push('end of turn'))
+      time.soon(() => {
+        order.push('soon')
+        time.soon(() => order.push('soon after'))
+      })
+      order.push('turn goes on')
+    })
+    await until(() => order.includes('end of turn'))
+    t.same(order, ['turn goes on', 'soon', 'soon after', 'end of turn'])
+  })
+
   t.test('a process that was kept busy knows it, and forgets', async (t) => {
     const { time, until, hold } = await makeWorld(t)
     let delayMs = -1
