@@ -6,7 +6,7 @@ import { cpuMicrosecondsOf } from './systems/cpu-time.ts'
 import type { LoadGenerator } from './systems/load-generator.ts'
 import type { Profiles } from './systems/profiles.ts'
 import type { System } from './systems/system.ts'
-import { type Contestant, isJudged, titleOf, type Workload } from './workloads.ts'
+import { type Contestant, contestantsOf, isJudged, titleOf, type Workload } from './workloads.ts'
 
 const firstWarmUpMsMax = 20_000
 const restCheckMs = 200
@@ -31,11 +31,6 @@ export interface Prepared {
   readonly generator: LoadGenerator
 }
 
-export interface Plan {
-  readonly workloads: readonly Workload[]
-  readonly contestants: readonly Contestant[]
-}
-
 interface Turn {
   readonly workload: Workload
   readonly contestant: Contestant
@@ -45,16 +40,16 @@ interface Turn {
 /** All rounds of all workloads, the contestants in turn. */
 export async function measureAll(
   prepared: readonly Prepared[],
-  plan: Plan,
+  workloads: readonly Workload[],
   options: BenchOptions,
   profiles: Profiles | undefined,
   onRun: (run: Run) => void,
 ): Promise<readonly Run[]> {
   const runs: Run[] = []
-  for (const workload of plan.workloads) {
+  for (const workload of workloads) {
     const rounds = isJudged(workload) ? options.judgedRounds : options.otherRounds
     for (let round = 0; round < rounds; round += 1) {
-      for (const contestant of plan.contestants) {
+      for (const contestant of contestantsOf(options.systems, workload)) {
         const found = prepared.find(({ system }) => system.name === contestant.system)
         const target = found?.system.targets[contestant.client]
         if (found === undefined || target === undefined) continue

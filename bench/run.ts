@@ -20,7 +20,7 @@ import { Profiles } from './systems/profiles.ts'
 import { startFloor, startSingle } from './systems/start-floor.ts'
 import { startStarling } from './systems/start-starling.ts'
 import type { Starter, SystemName } from './systems/system.ts'
-import { contestantsOf, titleOf, workloads } from './workloads.ts'
+import { isInQuickRun, titleOf, type Workload, workloads } from './workloads.ts'
 
 const starters: Readonly<Record<SystemName, Starter>> = {
   starling: startStarling,
@@ -45,11 +45,7 @@ async function bench(options: BenchOptions): Promise<void> {
   const startup = measureStartup()
   const prepared: Prepared[] = []
   for (const name of options.systems) prepared.push(await prepare(name, options, directory))
-  const plan = {
-    workloads: workloads.filter((workload) => options.only?.includes(titleOf(workload)) ?? true),
-    contestants: contestantsOf(options.systems),
-  }
-  const runs = await measureAll(prepared, plan, options, profiles, noteRun)
+  const runs = await measureAll(prepared, workloads.filter(isWanted), options, profiles, noteRun)
   await Promise.all(children.map((child) => child.stop()))
 
   const rows = rowsOf(runs)
@@ -70,7 +66,11 @@ async function bench(options: BenchOptions): Promise<void> {
   process.exit(verdicts.every(({ outcome }) => outcome === 'kept') ? exitCode.kept : exitCode.missed)
 }
 
-/** Starts a system and writes every key once, with each of its clients' connections. */
+function isWanted(workload: Workload): boolean {
+  return options.only?.includes(titleOf(workload)) ?? (!options.quick || isInQuickRun(workload))
+}
+
+/** Starts a system and writes every key once. */
 async function prepare(name: SystemName, options: BenchOptions, parent: string): Promise<Prepared> {
   const place = { directory: join(parent, name), nodeFlags: profiles?.nodeFlags ?? [] }
   const system = await starters[name](place, (child) => children.push(child))

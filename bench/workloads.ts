@@ -26,8 +26,8 @@ export const workloads: readonly Workload[] = (['uniform', 'zipfian'] as const).
   mixes.map(([name, writeShare]) => ({ name, distribution, writeShare })),
 )
 
-/** Who runs in each round, in turn. The single process is the measure of the floor over HTTP, nothing else. */
-export function contestantsOf(systems: readonly SystemName[]): readonly Contestant[] {
+/** Who runs in each round of a workload, in turn. The single process measures the floor, where that is judged. */
+export function contestantsOf(systems: readonly SystemName[], workload: Workload): readonly Contestant[] {
   const all: readonly Contestant[] = [
     { system: 'starling', client: 'http' },
     { system: 'floor', client: 'http' },
@@ -35,7 +35,7 @@ export function contestantsOf(systems: readonly SystemName[]): readonly Contesta
     { system: 'starling', client: 'binary' },
     { system: 'floor', client: 'binary' },
   ]
-  return all.filter(({ system }) => systems.includes(system))
+  return all.filter(({ system }) => systems.includes(system) && (system !== 'single' || isJudged(workload)))
 }
 
 /** `put uniform`: how a workload is called in tables, JSON and --only. */
@@ -43,7 +43,12 @@ export function titleOf(workload: Workload): string {
   return `${workload.name} ${workload.distribution}`
 }
 
-/** Whether this pair is what the verdicts are about; the others have fewer rounds in a quick run. */
+/** A quick run leaves out the others: less than that says little, and more takes longer. */
+export function isInQuickRun({ distribution, name }: Workload): boolean {
+  return distribution === 'uniform' && name !== '5/95'
+}
+
+/** Plain writes and plain reads, by which the floor itself is judged. They have more rounds than the others. */
 export function isJudged(workload: Workload): boolean {
   return workload.distribution === 'uniform' && (workload.writeShare === 0 || workload.writeShare === 1)
 }

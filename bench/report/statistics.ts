@@ -3,6 +3,8 @@ export interface Spread {
   readonly median: number
   readonly least: number
   readonly most: number
+  /** How many rounds there were. */
+  readonly count: number
 }
 
 /** Undefined of nothing. */
@@ -12,5 +14,10 @@ export function spreadOf(values: readonly number[]): Spread | undefined {
   const upper = sorted[middle]
   if (upper === undefined) return undefined
   const lower = sorted.length % 2 === 1 ? upper : (sorted[middle - 1] as number)
-  return { median: (lower + upper) / 2, least: sorted[0] as number, most: sorted.at(-1) as number }
+  return {
+    median: (lower + upper) / 2,
+    least: sorted[0] as number,
+    most: sorted.at(-1) as number,
+    count: sorted.length,
+  }
 }

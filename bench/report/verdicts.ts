@@ -1,6 +1,7 @@
 import type { Run } from '../measure.ts'
 import type { Startup } from '../startup.ts'
 import { cpuRatio } from './rows.ts'
+import type { Spread } from './statistics.ts'
 
 /** What the run says about one promise. `invalid`: nothing else of this run counts. */
 export interface Verdict {
@@ -31,7 +32,7 @@ export function verdictsOf(runs: readonly Run[], startup: Startup): readonly Ver
       measured: ratio.median,
       limit,
       unit: 'x',
-      detail: `${ratio.least.toFixed(2)} to ${ratio.most.toFixed(2)}`,
+      detail: detailOf(ratio),
     })
   }
   for (const client of ['http', 'binary'] as const) {
@@ -44,7 +45,7 @@ export function verdictsOf(runs: readonly Run[], startup: Startup): readonly Ver
         measured: ratio.median,
         limit: overFloorMax,
         unit: 'x',
-        detail: `${ratio.least.toFixed(2)} to ${ratio.most.toFixed(2)}`,
+        detail: detailOf(ratio),
       })
     }
   }
@@ -52,6 +53,10 @@ export function verdictsOf(runs: readonly Run[], startup: Startup): readonly Ver
   verdicts.push(timeVerdict('a plan for 30 nodes and 1024 partitions', planMs, planMsMax))
   verdicts.push(timeVerdict('starling --version', versionMs, versionMsMax))
   return verdicts
+}
+
+function detailOf({ least, most, count }: Spread): string {
+  return count === 1 ? 'one round' : `${count} rounds, ${least.toFixed(2)} to ${most.toFixed(2)}`
 }
 
 function timeVerdict(name: string, { median, least, most }: Startup['planMs'], limit: number): Verdict {

@@ -7,7 +7,7 @@ import { verdictsOf } from '../../bench/report/verdicts.ts'
 import { cpuMicroseconds, readPs, readStat } from '../../bench/systems/cpu-time.ts'
 import type { ClientKind, SystemName } from '../../bench/systems/system.ts'
 
-const quick = { median: 60, least: 50, most: 70 }
+const quick = { median: 60, least: 50, most: 70, count: 5 }
 
 t.test('a quantile is a latency that was measured', async (t) => {
   t.equal(quantile([1, 2, 3, 4], 0.5), 2)
@@ -16,7 +16,7 @@ t.test('a quantile is a latency that was measured', async (t) => {
 })
 
 t.test('the median of an even number of rounds lies between the two in the middle', async (t) => {
-  t.same(spreadOf([4, 1, 3, 2]), { median: 2.5, least: 1, most: 4 })
+  t.same(spreadOf([4, 1, 3, 2]), { median: 2.5, least: 1, most: 4, count: 4 })
   t.equal(spreadOf([]), undefined)
 })
 
@@ -39,8 +39,8 @@ t.test('a ratio is made of neighbours in time', async (t) => {
     run('floor', 'http', 1, 200),
   ]
   const row = rowsOf(runs).find(({ system }) => system === 'starling')
-  t.same(row?.overFloor, { median: 2, least: 2, most: 2 })
-  t.same(row?.cpuMicros, { median: 300, least: 200, most: 400 })
+  t.same(row?.overFloor, { median: 2, least: 2, most: 2, count: 2 })
+  t.same(row?.cpuMicros, { median: 300, least: 200, most: 400, count: 2 })
 })
 
 t.test('a client is compared with the same kind of client', async (t) => {
@@ -58,7 +58,7 @@ t.test('verdicts', async (t) => {
     t.equal(outcomeFor(251), 'missed')
   })
   t.test('a command that is slow to start is said', async (t) => {
-    const slow = { median: 151, least: 100, most: 200 }
+    const slow = { median: 151, least: 100, most: 200, count: 5 }
     const verdicts = verdictsOf([], { planMs: quick, versionMs: slow })
     t.same(
       verdicts.map(({ outcome }) => outcome),
