@@ -92,6 +92,10 @@ export class FrameLink {
     return this.#state === 'ready'
   }
 
+  get isClosed(): boolean {
+    return this.#state === 'closed'
+  }
+
   /** The last attempt to connect failed, and the next is not due yet: a request would not be sent. */
   get isBackingOff(): boolean {
     return this.#state === 'idle' && this.#parts.time.nowMs() < this.#retryAtMs

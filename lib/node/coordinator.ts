@@ -41,7 +41,6 @@ import { gather } from './gather.ts'
 import type { LayoutInForce } from './layout-driver.ts'
 import type { Done } from './node-api.ts'
 import { ReadRun } from './read-run.ts'
-import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 import { WriteRun } from './write-run.ts'
 
@@ -56,6 +55,8 @@ interface Job<Request extends ClientRequest> {
   readonly layout: LayoutInForce
   readonly ring: Ring
   readonly owners: readonly NodeId[]
+  /** Forwarders so far. */
+  readonly hops: number
   readonly deadlineMs: number
   readonly done: Done<ClientAnswer>
 }
@@ -84,7 +85,7 @@ export class Coordinator {
 
   /** @param hops forwarders so far; beyond one the request is refused rather than sent round in circles */
   serve(request: ClientRequest, hops: number, done: Done<ClientAnswer>): void {
-    const { time, hash, layout, minting, self, store } = this.#context
+    const { time, hash, layout, minting, self } = this.#context
     const fail = (error: StarlingError): void => time.soon(() => done(error, undefined))
     const inForce = layout.inForce
     if (this.#isDraining) return fail(new Draining('the node is being stopped', { hint: 'ask another node' }))
@@ -107,48 +108,29 @@ export class Coordinator {
       layout: inForce,
       ring,
       owners,
+      hops,
       deadlineMs: time.nowMs() + request.timeoutMs,
       done: counted,
     }
-    if (!owners.includes(self)) return this.#forward(job, hops)
-    if (minting.isClockSkewed) {
-      // Another owner's clock may be right; only when this request has been forwarded already is the answer final.
-      if (hops < hopsMax && owners.length > 1) return this.#forward(job, hops)
-      return this.#end(job, clockSkewed(minting.clockOffsetMs))
-    }
+    if (!owners.includes(self)) return this.#forward(job)
+    if (minting.isClockSkewed) return this.#end(job, clockSkewed(minting.clockOffsetMs))
     if (!minting.isReady) {
       return this.#end(
         job,
         new NoLayout('the node is still checking its store against the other members', { hint: 'retry in a moment' }),
       )
     }
-    // A copy that is damaged or cannot be read must not be built on: another owner has a whole one.
-    const isReadable = request.type === 'get' || isWhole(store.read(key).state)
-    if (!isReadable && hops < hopsMax && owners.length > 1) return this.#forward(job, hops)
     this.#coordinate(job)
   }
 
   #problemOf(request: ClientRequest, layout: LayoutInForce): StarlingError | undefined {
-    const levels: readonly (readonly [string, QuorumLevel])[] =
-      request.type === 'get'
-        ? [
-            ['r', request.options.r],
-            ['pr', request.options.pr],
-          ]
-        : [
-            ['w', request.options.w],
-            ['pw', request.options.pw],
-          ]
     const { replicaCount } = layout.decided.version
-    for (const [name, level] of levels) {
-      if (typeof level !== 'number') continue
-      const least = name.startsWith('p') ? 0 : 1
-      if (level < least || level > replicaCount) {
-        return new InvalidParameter(`${name}=${level} is outside ${least} to ${replicaCount}`, {
-          hint: `the cluster keeps ${replicaCount} replicas of every key`,
-        })
-      }
-    }
+    const { options } = request
+    const problem =
+      'r' in options
+        ? (levelProblem('r', options.r, 1, replicaCount) ?? levelProblem('pr', options.pr, 0, replicaCount))
+        : (levelProblem('w', options.w, 1, replicaCount) ?? levelProblem('pw', options.pw, 0, replicaCount))
+    if (problem !== undefined) return problem
     if (request.type === 'put' && request.value.length > valueBytesMax) {
       return new ValueTooLarge(`the value has ${request.value.length} bytes; ${valueBytesMax} are allowed`)
     }
@@ -288,6 +270,9 @@ export class Coordinator {
         deadlineMs: job.deadlineMs,
       },
       (error, result) => {
+        // A copy that is damaged or cannot be read must not be built on: another owner has a whole one.
+        const isUnreadable = error?.code === 'storage-failed' && error.aftermath === 'nothing-changed'
+        if (isUnreadable && job.hops < hopsMax && owners.length > 1) return this.#forward(job)
         if (error !== undefined || result === undefined) return this.#end(job, error)
         const wantsState = request.type === 'put' && request.returnValue
         const shown = wantsState ? this.#shown(job, result.record) : undefined
@@ -323,9 +308,9 @@ export class Coordinator {
   }
 
   /** Hands the request to the best living owner, and to the next one as long as nothing can have happened. */
-  #forward(job: Job<ClientRequest>, hops: number): void {
+  #forward(job: Job<ClientRequest>): void {
     const { self, peers, metrics } = this.#context
-    if (hops >= hopsMax) {
+    if (job.hops >= hopsMax) {
       return this.#end(
         job,
         new QuorumUnavailable('the node that forwarded this holds another layout', { hint: 'retry' }),
@@ -342,12 +327,11 @@ export class Coordinator {
       },
     )
     metrics.forwarded.add(1)
-    this.#forwardTo(job, hops, candidates, 0, undefined)
+    this.#forwardTo(job, candidates, 0, undefined)
   }
 
   #forwardTo(
     job: Job<ClientRequest>,
-    hops: number,
     candidates: readonly NodeId[],
     at: number,
     lastError: StarlingError | undefined,
@@ -363,13 +347,13 @@ export class Coordinator {
     }
     const timeoutMs = Math.max(1, remainingMs - hopMarginMs)
     const request = { ...job.request, timeoutMs }
-    peers.ask(to, { type: 'coordinate', request, hops: hops + 1 }, remainingMs, (outcome) => {
+    peers.ask(to, { type: 'coordinate', request, hops: job.hops + 1 }, remainingMs, (outcome) => {
       if (outcome.type === 'answered' && outcome.message.type === 'coordinated') {
         return this.#end(job, undefined, outcome.message.answer)
       }
       const error = errorOfOutcome(outcome, job.request.type === 'get')
       const isSafe = job.request.type === 'get' || error.aftermath === 'nothing-changed'
-      if (isSafe && error.retryable) return this.#forwardTo(job, hops, candidates, at + 1, error)
+      if (isSafe && error.retryable) return this.#forwardTo(job, candidates, at + 1, error)
       this.#end(job, error)
     })
   }
@@ -392,8 +376,11 @@ export class Coordinator {
   }
 }
 
-function isWhole(state: LocalCopy['state']): boolean {
-  return state === 'found' || state === 'absent'
+function levelProblem(name: string, level: QuorumLevel, least: number, most: number): StarlingError | undefined {
+  if (typeof level !== 'number' || (level >= least && level <= most)) return undefined
+  return new InvalidParameter(`${name}=${level} is outside ${least} to ${most}`, {
+    hint: `the cluster keeps ${most} replicas of every key`,
+  })
 }
 
 /** What a forwarder tells its client of an owner that did not answer as hoped. */

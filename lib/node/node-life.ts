@@ -511,7 +511,8 @@ export class NodeLife {
   // What happens
 
   #memberChanged(before: Member | undefined, after: Member | undefined): void {
-    if (after === undefined && before !== undefined) this.#peers?.forget(before.id)
+    const changed = after ?? before
+    if (changed !== undefined) this.#peers?.changed(changed.id, after)
     const { membership, layout } = this
     if (membership === undefined || layout === undefined) return
     layout.membersChanged(membership.machine.members())

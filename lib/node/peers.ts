@@ -1,4 +1,4 @@
-import type { Outcome } from '../links/frame-link.ts'
+import type { FrameLink, Outcome } from '../links/frame-link.ts'
 import type { LinkPool } from '../links/link-pool.ts'
 import type { HistogramCell } from '../ports/metrics.ts'
 import type { Time } from '../ports/time.ts'
@@ -19,6 +19,11 @@ interface PeerTimes {
   readonly seconds: HistogramCell
 }
 
+interface KnownPeer {
+  readonly isUp: boolean
+  readonly link: FrameLink
+}
+
 /** The other nodes by id: where they are, whether to expect an answer, and how fast they have been lately. */
 export class Peers {
   readonly #time: Time
@@ -26,6 +31,8 @@ export class Peers {
   readonly #metrics: NodeMetrics
   readonly #memberOf: (id: NodeId) => Member | undefined
   readonly #times = new Map<NodeId, PeerTimes>()
+  /** What every request looks up, until the member changes. */
+  readonly #known = new Map<NodeId, KnownPeer>()
 
   constructor(
     parts: { readonly time: Time; readonly links: LinkPool; readonly metrics: NodeMetrics },
@@ -39,9 +46,8 @@ export class Peers {
 
   /** A suspect may still answer; the dead, the left and the unknown are not asked. */
   isReachable(id: NodeId): boolean {
-    const member = this.#memberOf(id)
-    if (member === undefined || member.state === 'dead' || member.state === 'left') return false
-    return !this.#links.isBackingOff(member.metadata.peer)
+    const peer = this.#peer(id)
+    return peer !== undefined && peer.isUp && !peer.link.isBackingOff
   }
 
   endpointOf(id: NodeId): Endpoint | undefined {
@@ -54,12 +60,12 @@ export class Peers {
 
   /** Asks `id`, and hears once what became of it; never inside the call. */
   ask(id: NodeId, message: Request, timeoutMs: number, done: (outcome: Outcome) => void): void {
-    const endpoint = this.endpointOf(id)
-    if (endpoint === undefined) {
+    const peer = this.#peer(id)
+    if (peer === undefined) {
       return this.#time.soon(() => done({ type: 'not-sent', reason: 'nobody knows where this node is' }))
     }
     const askedAtMs = this.#time.nowMs()
-    this.#links.request(endpoint, message, timeoutMs, (outcome) => {
+    peer.link.request(message, timeoutMs, (outcome) => {
       if (outcome.type === 'answered') this.#note(id, this.#time.nowMs() - askedAtMs)
       done(outcome)
     })
@@ -80,8 +86,21 @@ export class Peers {
     return Math.min(speculateAfterMsMax, slowest)
   }
 
-  forget(id: NodeId): void {
-    this.#times.delete(id)
+  /** The member is another than it was: found dead or alive, moved, or forgotten. */
+  changed(id: NodeId, after: Member | undefined): void {
+    this.#known.delete(id)
+    if (after === undefined) this.#times.delete(id)
+  }
+
+  #peer(id: NodeId): KnownPeer | undefined {
+    const known = this.#known.get(id)
+    if (known !== undefined && !known.link.isClosed) return known
+    const member = this.#memberOf(id)
+    if (member === undefined) return undefined
+    const isUp = member.state === 'alive' || member.state === 'suspect'
+    const peer: KnownPeer = { isUp, link: this.#links.link(member.metadata.peer) }
+    this.#known.set(id, peer)
+    return peer
   }
 
   #note(id: NodeId, tookMs: number): void {

@@ -35,6 +35,7 @@ export class ReadRun {
   readonly #done: (error: StarlingError | undefined, result: ReadResult | undefined) => void
   readonly #deadline: Deadline
   #speculation: Deadline | undefined
+  #hasBegun = false
   #seen: { readonly bytes: Uint8Array; readonly record: KeyRecord } | undefined
   readonly #needed: number
   /** The least of the clocks at which the merged states were read (docs/rules.md D5). */
@@ -85,6 +86,7 @@ export class ReadRun {
     )
     context.speculation.noteRead()
     this.#dispatch({ type: 'begun' })
+    this.#hasBegun = true
   }
 
   #dispatch(event: ReadEvent): void {
@@ -200,7 +202,7 @@ export class ReadRun {
   }
 
   #report(verdict: Extract<ReadEffect, { type: 'report' }>['verdict']): void {
-    const { deadlines, time, metrics } = this.#context
+    const { deadlines, metrics } = this.#context
     deadlines.cancel(this.#deadline)
     if (this.#speculation !== undefined) deadlines.cancel(this.#speculation)
     if (verdict.type === 'read') {
@@ -209,7 +211,7 @@ export class ReadRun {
         answered: verdict.answered,
         owners: verdict.answered,
       }
-      return time.soon(() => this.#done(undefined, result))
+      return this.#tell(undefined, result)
     }
     metrics.quorumFailures.add(1)
     const error =
@@ -220,7 +222,13 @@ export class ReadRun {
         : new DeadlineExceeded(`fewer than ${this.#needed} owners answered before the deadline`, {
             hint: 'retry, or allow a longer timeout',
           })
-    time.soon(() => this.#done(error, undefined))
+    this.#tell(error, undefined)
+  }
+
+  /** Not inside the call that began it; every later event comes from elsewhere. */
+  #tell(error: StarlingError | undefined, result: ReadResult | undefined): void {
+    if (this.#hasBegun) this.#done(error, result)
+    else this.#context.time.soon(() => this.#done(error, result))
   }
 
   #remainingMs(): number {

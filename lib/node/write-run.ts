@@ -49,6 +49,7 @@ export class WriteRun {
   readonly #machine: Write
   readonly #done: Done
   readonly #deadline: Deadline
+  #hasBegun = false
   #isJudged = false
   #isStored = false
   #record: KeyRecord | undefined
@@ -93,6 +94,7 @@ export class WriteRun {
       this.#dispatch({ type: 'deadline-passed' }),
     )
     this.#dispatch({ type: 'begun' })
+    this.#hasBegun = true
   }
 
   #dispatch(event: WriteEvent): void {
@@ -233,7 +235,8 @@ export class WriteRun {
     if (this.#isJudged) return
     this.#isJudged = true
     this.#context.deadlines.cancel(this.#deadline)
-    this.#context.time.soon(() => this.#done(error, result))
+    if (this.#hasBegun) this.#done(error, result)
+    else this.#context.time.soon(() => this.#done(error, result))
   }
 }
 

@@ -56,7 +56,7 @@ t.test('how fast a node is', async (t) => {
   for (let count = 0; count < 30; count += 1) ask(200)
   t.equal(peers.speculateAfterMs([bobId]), 50, 'a read is never held up for longer')
   t.equal(cells.value('starling_replica_request_seconds', 'bob'), 60)
-  peers.forget(bobId)
+  peers.changed(bobId, undefined)
   t.equal(peers.latencyMsOf(bobId), 0)
 
   function ask(tookMs: number): void {

@@ -16,17 +16,26 @@ export interface PreferenceView {
  */
 export function preferenceOrder(owners: readonly NodeId[], view: PreferenceView): readonly NodeId[] {
   const zone = view.zoneOf(view.self)
-  const ranked = owners.map((node) => ({
-    node,
-    distance: node === view.self ? 0 : zone !== undefined && view.zoneOf(node) === zone ? 1 : 2,
-    latencyMs: view.latencyMsOf(node),
-  }))
-  ranked.sort(
-    (a, b) =>
-      a.distance - b.distance ||
-      a.latencyMs - b.latencyMs ||
-      rendezvousScore(view.partition, b.node) - rendezvousScore(view.partition, a.node) ||
-      (a.node < b.node ? -1 : 1),
-  )
-  return ranked.map(({ node }) => node)
+  const ordered: NodeId[] = []
+  // By insertion: there are a handful of owners, and this runs for every request.
+  for (const node of owners) {
+    let at = ordered.length
+    while (at > 0 && isBetter(node, ordered[at - 1] as NodeId, zone, view)) at -= 1
+    ordered.splice(at, 0, node)
+  }
+  return ordered
+}
+
+function isBetter(a: NodeId, b: NodeId, zone: string | undefined, view: PreferenceView): boolean {
+  const nearer = distanceOf(a, zone, view) - distanceOf(b, zone, view)
+  if (nearer !== 0) return nearer < 0
+  const faster = view.latencyMsOf(a) - view.latencyMsOf(b)
+  if (faster !== 0) return faster < 0
+  const heavier = rendezvousScore(view.partition, b) - rendezvousScore(view.partition, a)
+  return heavier === 0 ? a < b : heavier < 0
+}
+
+function distanceOf(node: NodeId, zone: string | undefined, view: PreferenceView): number {
+  if (node === view.self) return 0
+  return zone !== undefined && view.zoneOf(node) === zone ? 1 : 2
 }
