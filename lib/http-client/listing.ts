@@ -33,7 +33,7 @@ interface ListEnd {
   readonly count: number
   /** Where the next page begins; null at the end. Good at any node. */
   readonly cursor: string | null
-  /** False when some partition had no owner in reach. */
+  /** False when some partition had too few owners in reach. */
   readonly complete: boolean
   readonly missing: readonly number[]
 }

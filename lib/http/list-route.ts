@@ -41,7 +41,7 @@ const lineSchema: JsonSchema = {
       end: boolean('True.'),
       count: integer('Lines before this one.'),
       cursor: nullable(text('For the next page; null at the end.')),
-      complete: boolean('False when some partition had no owner in reach: keys may be missing.'),
+      complete: boolean('False when some partition had too few owners in reach: keys may be missing.'),
       missing: array('Those partitions.', integer('A partition.')),
     }),
   ],

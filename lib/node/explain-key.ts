@@ -125,6 +125,7 @@ function summarise(views: readonly OwnerView[], agreed: boolean): string {
   const first = answering[0]
   if (first === undefined) return `No owner can say what it holds.${missing}`
   if (agreed || new Set(answering.map(({ holds, stateHash: hash }) => hash ?? holds)).size === 1) {
+    if (answering.length === 1) return `One owner says: ${whatIsHeld(first)}.${missing}`
     const who = silent === 0 ? `All ${views.length} owners` : `The ${answering.length} owners that answered`
     return `${who} agree: ${whatIsHeld(first)}.${missing}`
   }

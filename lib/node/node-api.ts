@@ -64,7 +64,7 @@ export interface ListPage {
   }[]
   /** The key to go on after; undefined at the end. */
   readonly next: string | undefined
-  /** False when some partition had no owner in reach. */
+  /** False when some partition had too few owners in reach to be sure of all its keys. */
   readonly complete: boolean
   /** Partitions without an answer. */
   readonly missing: readonly number[]

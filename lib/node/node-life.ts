@@ -37,6 +37,7 @@ import { MetaStore } from './meta-store.ts'
 import { Minting } from './minting.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeParts, NodeSettings } from './node-settings.ts'
+import { OccasionalLog } from './occasional-log.ts'
 import { Peers } from './peers.ts'
 import { RecoveryDriver } from './recovery-driver.ts'
 import { refusal, storageRefused } from './refusals.ts'
@@ -75,6 +76,7 @@ const drainMsMax = 10_000
 export class NodeLife {
   readonly #ports: Ports
   readonly #time: ScopedTime
+  readonly #strangers: OccasionalLog
   readonly #settings: NodeSettings
   readonly #parts: NodeParts
   readonly #metrics: NodeMetrics
@@ -119,6 +121,7 @@ export class NodeLife {
   ) {
     this.#time = new ScopedTime(parts.ports.time)
     this.#ports = { ...parts.ports, time: this.#time }
+    this.#strangers = new OccasionalLog(this.#time, parts.ports.log)
     this.#settings = parts.settings
     this.#parts = parts.nodeParts
     this.#metrics = parts.metrics
@@ -263,7 +266,8 @@ export class NodeLife {
   #greet(hello: Hello, from: Endpoint): Welcome | Goodbye {
     const dismiss = (reason: Goodbye['reason'], message: string): Goodbye => {
       this.#metrics.refusedHandshakes(reason).add(1)
-      this.#ports.log.warn({ from, reason, theirs: hello.cluster, ours: this.#settings.cluster }, message)
+      const fields = { from, reason, theirs: hello.cluster, ours: this.#settings.cluster }
+      this.#strangers.warn(reason, fields, message)
       return { type: 'goodbye', reason, message }
     }
     if (hello.cluster !== this.#settings.cluster) {
@@ -360,7 +364,7 @@ export class NodeLife {
 
   #malformed(reason: string, from: Endpoint): void {
     this.#metrics.malformedFrames.add(1)
-    this.#ports.log.warn({ from, reason }, 'a connection was ended because of what it sent')
+    this.#strangers.warn('malformed', { from, reason }, 'a connection was ended because of what it sent')
   }
 
   // Beginning
@@ -414,7 +418,11 @@ export class NodeLife {
         onInForce: () => this.#serveIfReady(),
         onDigestChanged: (clusterId, digest) => membership.changeLayout(clusterId, digest),
         onForeignCluster: (theirs) =>
-          log.warn({ theirs, ours: layout.clusterId }, 'a layout of another cluster was dropped: clusters never merge'),
+          this.#strangers.warn(
+            'foreign-layout',
+            { theirs, ours: layout.clusterId },
+            'a layout of another cluster was dropped: clusters never merge',
+          ),
       },
     )
     this.#layout = layout
@@ -435,7 +443,11 @@ export class NodeLife {
         },
         onDuplicateIdentitySuspected: (endpoint) => this.#checkDuplicate(endpoint),
         onForeignCluster: (from) =>
-          log.warn({ from }, 'a datagram of another cluster was dropped: clusters never merge'),
+          this.#strangers.warn(
+            'foreign-datagram',
+            { from },
+            'a datagram of another cluster was dropped: clusters never merge',
+          ),
       },
     )
     this.#membership = membership
@@ -648,8 +660,7 @@ export class NodeLife {
   }
 
   #dismissed(goodbye: Goodbye, from: Endpoint): void {
-    const { log } = this.#ports
-    log.warn({ from, reason: goodbye.reason }, goodbye.message)
+    this.#strangers.warn(`goodbye ${goodbye.reason}`, { from, reason: goodbye.reason }, goodbye.message)
     // A running cluster is not stopped by a stranger: only the address we were told to join decides, and only as long
     // as nobody there has welcomed us.
     const isSeed = this.#settings.join.includes(from)

@@ -1,3 +1,4 @@
+import type { Dot } from '../protocol/causality/dot.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import type { ReadRepairMode } from '../protocol/quorum/read.ts'
 import type { Endpoint } from '../vocabulary/ids.ts'
@@ -24,5 +25,6 @@ export interface NodeSettings {
 
 /** Parts that test builds replace to see whether a checker notices; production uses `standardParts`. */
 export interface NodeParts {
-  readonly merge: (a: KeyRecord, b: KeyRecord) => KeyRecord
+  /** `onClash`: two contents claim one dot; the larger was kept. */
+  readonly merge: (a: KeyRecord, b: KeyRecord, onClash?: (dot: Dot) => void) => KeyRecord
 }

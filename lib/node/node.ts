@@ -1,4 +1,5 @@
 import type { Ports } from '../ports/ports.ts'
+import type { Dot } from '../protocol/causality/dot.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
 import { Draining, NoLayout, type StarlingError, StorageFailed } from '../vocabulary/errors.ts'
 import { type Endpoint, type NodeId, toNodeId } from '../vocabulary/ids.ts'
@@ -50,7 +51,12 @@ export class StarlingNode implements NodeApi {
   constructor(ports: Ports, settings: NodeSettings, parts: NodeParts) {
     this.#ports = ports
     this.#settings = settings
-    this.#parts = parts
+    // Must never happen; if it does, even that converges, and is said (docs/rules.md A9).
+    const onClash = (dot: Dot): void => {
+      this.#metrics.dotConflicts.add(1)
+      ports.log.error({ ...dot }, 'two values claim to be the same write: the larger was kept')
+    }
+    this.#parts = { ...parts, merge: (a, b) => parts.merge(a, b, onClash) }
     this.#startedAtMs = ports.time.nowMs()
     this.#metrics = declareNodeMetrics(ports.metrics, settings.version, {
       eventLoopDelaySeconds: () => ports.time.eventLoopDelayMs() / 1000,

@@ -47,7 +47,7 @@ export class Peers {
   /** A suspect may still answer; the dead, the left and the unknown are not asked. */
   isReachable(id: NodeId): boolean {
     const peer = this.#peer(id)
-    return peer !== undefined && peer.isUp && !peer.link.isBackingOff
+    return peer?.isUp === true && !peer.link.isBackingOff
   }
 
   endpointOf(id: NodeId): Endpoint | undefined {

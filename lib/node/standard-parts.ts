@@ -2,4 +2,4 @@ import { mergeRecords } from '../protocol/causality/merge.ts'
 import type { NodeParts } from './node-settings.ts'
 
 /** What every published node is made of. */
-export const standardParts: NodeParts = { merge: (a, b) => mergeRecords(a, b) }
+export const standardParts: NodeParts = { merge: mergeRecords }

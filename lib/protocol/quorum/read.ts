@@ -152,12 +152,18 @@ export class Read {
     const merged = this.#merged
     if (merged === undefined) return this.#reportRead()
     const stale: NodeId[] = []
+    let isDisputed = false
     for (const [node, answer] of this.#answers) {
-      if (answer.record !== undefined && equalStates(answer.record, merged)) this.#holders.add(node)
-      else stale.push(node)
+      if (answer.record !== undefined && equalStates(answer.record, merged)) {
+        this.#holders.add(node)
+        continue
+      }
+      stale.push(node)
+      if (counts(answer)) isDisputed = true
     }
     if (stale.length === 0 || this.#plan.repair === 'off') return this.#reportRead()
-    const isBlocking = this.#plan.repair === 'blocking'
+    // A damaged or recovering copy that lacks something keeps nobody waiting: it was not asked for its word.
+    const isBlocking = this.#plan.repair === 'blocking' && isDisputed
     const repairs = stale.map((node) => this.#repair(node, merged, isBlocking))
     if (!isBlocking) return [...repairs, ...this.#reportRead()]
     this.#phase = 'repairing'

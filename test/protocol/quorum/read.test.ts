@@ -112,6 +112,18 @@ t.test('answers that differ', async (t) => {
     t.same(verdicts(read.handle({ type: 'repair-failed', node: cyd })), [{ type: 'quorum-unavailable' }])
   })
 
+  t.test('a damaged copy is no dispute: one whole answer is enough for R=1', async (t) => {
+    const read = of({ needed: 1 })
+    const damaged: ReadEvent = {
+      type: 'answered',
+      node: ada,
+      answer: { state: 'damaged', isRecovering: false, record: undefined },
+    }
+    const effects = run(read, damaged, found(bob, one))
+    t.same(verdicts(effects).length, 1)
+    t.same(repairs(effects), [{ to: ada, record: one, isBlocking: false }], 'it is mended all the same')
+  })
+
   t.test('with R=3 all hold it before the answer; with R=1 of 3 one answer never differs', async (t) => {
     const all = of({ needed: 3 })
     run(all, found(ada, one), found(bob, one), absent(cyd))
