@@ -52,6 +52,9 @@ async function bench(options: BenchOptions): Promise<void> {
   const derived = derivedRows(rows)
   const verdicts = verdictsOf(runs, startup)
   console.log(`\n${printRows(rows)}`)
+  for (const { workload, system, client, failed } of rows) {
+    if (failed > 0) console.log(`\n${failed} operations FAILED: ${workload}, ${system}, ${client}`)
+  }
   if (derived.length > 0) console.log(`\n${printDerived(derived)}`)
   console.log(`\n${printVerdicts(verdicts)}`)
   const isValid = verdicts.every(({ outcome }) => outcome !== 'invalid')
