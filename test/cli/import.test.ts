@@ -2,6 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { formatProgress } from '../../lib/cli/import/progress-bar.ts'
+import { RecordImporter } from '../../lib/cli/import/record-importer.ts'
+import type { Sibling } from '../../lib/http-client/sibling.ts'
+import { QuorumUnavailable } from '../../lib/vocabulary/errors.ts'
 import type { FakeNode, Trouble } from '../http-client/fixtures/fake-node.ts'
 import { directory, json, starling, started, text } from './fixtures/run-starling.ts'
 
@@ -132,6 +135,66 @@ t.test('the progress of an import tells how much, how fast and how long still', 
   t.equal(formatProgress(progress), '[======                  ] 25 %  12,345 records  412/s  ETA 1:30')
   t.equal(formatProgress({ ...progress, bytesTotal: undefined }), '12,345 records  412/s', 'a pipe has no end to see')
 })
+
+t.test('an attempt that a killed node kept for itself', async (t) => {
+  const twice = { siblings: [siblingOf('v'), siblingOf('v')], context: 'seen-both' }
+
+  t.test('is waited for, and collapsed with the value that was written after it', async (t) => {
+    const asked: unknown[] = []
+    const put: unknown[] = []
+    let answersLeft = 2
+    const importer = importerWith({
+      get: async (_bucket, _key, options) => {
+        asked.push(options?.r)
+        answersLeft -= 1
+        if (answersLeft >= 0) throw new QuorumUnavailable('the third owner is still away')
+        return twice
+      },
+      put: async (_bucket, _key, value, options) => {
+        put.push([new TextDecoder().decode(value), options?.context])
+      },
+    })
+    t.equal(await importer.settle('k', Date.now() + 60_000), true)
+    t.same(asked, ['all', 'all', 'all'])
+    t.same(put, [['v', 'seen-both']])
+  })
+
+  t.test('is told of when its node stays away', async (t) => {
+    const importer = importerWith({
+      get: async (_bucket, _key, options) => {
+        if (options?.r === 'all') throw new QuorumUnavailable('the third owner is still away')
+        return { siblings: [siblingOf('v')], context: 'seen' }
+      },
+      put: async () => t.fail('there is nothing to mend'),
+    })
+    t.equal(await importer.settle('k', Date.now()), false)
+  })
+})
+
+function siblingOf(text: string): Sibling {
+  return {
+    value: new TextEncoder().encode(text),
+    contentType: 'text/plain',
+    metadata: {},
+    etag: undefined,
+    writtenAt: undefined,
+    expiresAt: undefined,
+  }
+}
+
+function importerWith(client: {
+  get: (bucket: string, key: string, options?: { r?: unknown }) => Promise<unknown>
+  put: (bucket: string, key: string, value: Uint8Array, options?: { context?: unknown }) => Promise<unknown>
+}): RecordImporter {
+  return new RecordImporter({
+    client: client as unknown as ConstructorParameters<typeof RecordImporter>[0]['client'],
+    bucket: 'b',
+    retryMs: 1000,
+    fraction: () => 0,
+    sleep: async () => {},
+    nowMs: Date.now,
+  })
+}
 
 function contentOf(node: FakeNode): unknown {
   const entries = [...node.records].map(([name, siblings]) => [

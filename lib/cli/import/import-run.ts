@@ -21,6 +21,8 @@ export interface ImportCounts {
   unchanged: number
   retries: number
   failed: number
+  /** Keys with an attempt of unknown outcome that could not be looked at at all their owners. */
+  unsettled: number
 }
 
 /** Failures kept for the report; all of them are counted. */
@@ -28,12 +30,23 @@ const failuresKeptMax = 1_000
 /** Doubtful keys are looked at again before there are more of them than this. */
 const doubtfulKeysMax = 10_000
 
+/** How long the end of an import waits for nodes that were lost on the way to come back. */
+const settleMs = 20_000
+
 /** Refusals that would meet the next records as well. */
 export const codesOfEveryRecord: readonly ErrorCode[] = ['invalid-parameter', 'unauthenticated', 'forbidden']
 
 /** One import: many lines, a bounded number of them under way, never two of the same key. */
 export class ImportRun {
-  readonly counts: ImportCounts = { records: 0, bytes: 0, written: 0, unchanged: 0, retries: 0, failed: 0 }
+  readonly counts: ImportCounts = {
+    records: 0,
+    bytes: 0,
+    written: 0,
+    unchanged: 0,
+    retries: 0,
+    failed: 0,
+    unsettled: 0,
+  }
   readonly failures: LineFailure[] = []
   readonly #importer: RecordImporter
   readonly #slots: Slots
@@ -123,13 +136,17 @@ export class ImportRun {
     await this.#slots.drain()
     const keys = [...this.#doubtful]
     this.#doubtful.clear()
+    const untilMs = Date.now() + settleMs
     for (const key of keys) {
       await this.#slots.take()
       // Every one of these was acknowledged: a look that fails takes nothing back.
       void this.#importer
-        .settle(key)
-        .catch(() => {})
-        .finally(() => this.#slots.give())
+        .settle(key, untilMs)
+        .catch(() => false)
+        .then((isSettled) => {
+          if (!isSettled) this.counts.unsettled += 1
+          this.#slots.give()
+        })
     }
     await this.#slots.drain()
   }

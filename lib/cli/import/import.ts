@@ -104,7 +104,7 @@ async function report(
   elapsedMs: number,
   flags: ImportFlags,
 ): Promise<void> {
-  const { records, written, unchanged, retries, failed } = run.counts
+  const { records, written, unchanged, retries, failed, unsettled } = run.counts
   const isWhole = failed === 0 && run.stopped === undefined
   if (!isWhole) process.exitCode = exitCodeOfRun(run)
   if (flags.json) {
@@ -117,6 +117,7 @@ async function report(
       unchanged,
       failed,
       retries,
+      unsettled,
       stopped,
       elapsedMs,
       failures,
@@ -132,6 +133,12 @@ async function report(
     `imported ${formatCount(written)} records into ${bucket} in ${seconds.toFixed(1)} s (${perSecond}/s); ` +
       `${formatCount(unchanged)} were there already, ${formatCount(failed)} failed, ${formatCount(retries)} retries`,
   )
+  if (unsettled > 0) {
+    note(
+      `  ${formatCount(unsettled)} records were written more than once, and not all nodes could be asked whether a copy is ` +
+        'left: import the same file again when they are back, and it will be mended',
+    )
+  }
   if (!isWhole)
     note(
       '  hint: importing the same file again is safe: what is there already is left alone; --failed FILE keeps the rest',

@@ -72,10 +72,30 @@ export class RecordImporter {
   /**
    * Looks again at a key whose import was doubtful, when stragglers have had their time: copies of one value that were
    * written by two attempts become one again. Siblings that differ are somebody else's business and stay.
+   *
+   * A node that was killed in the middle of an attempt may have kept it for itself, and show it when it returns: so all
+   * owners are asked, and waited for until `untilMs`.
+   *
+   * @returns false when some owner stayed out of reach: what it may hold is not known
    */
-  async settle(key: string): Promise<void> {
+  async settle(key: string, untilMs: number): Promise<boolean> {
+    const { client, bucket, timeoutMs, nowMs } = this.#options
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        await this.#collapse(key, await client.get(bucket, key, { r: 'all', timeoutMs }))
+        return true
+      } catch (error) {
+        if (!(error instanceof StarlingError) || !error.retryable) throw error
+        if (nowMs() >= untilMs) break
+        await this.#backOff(attempt)
+      }
+    }
+    await this.#collapse(key, await client.get(bucket, key, { timeoutMs }))
+    return false
+  }
+
+  async #collapse(key: string, found: Found): Promise<void> {
     const { client, bucket } = this.#options
-    const found = await this.#readWidely(key)
     const [only, ...others] = withoutDuplicates(found.siblings)
     if (only === undefined || others.length > 0 || found.siblings.length === 1) return
     await client.put(bucket, key, only.value, { ...this.#putOptions(only), context: found.context })
