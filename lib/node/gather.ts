@@ -7,7 +7,7 @@ import type { RequestContext } from './request-context.ts'
 export interface Gathered {
   /** Everything that the owners in reach hold, merged; undefined: nothing. */
   readonly record: KeyRecord | undefined
-  /** Other owners that answered with what they hold, or that they hold nothing. */
+  /** Other owners that answered with what they hold, or that they hold nothing readable. */
   readonly answered: readonly NodeId[]
 }
 
@@ -43,7 +43,8 @@ export function gather(
             const theirs = store.decode(bytes)
             record = record === undefined ? theirs : parts.merge(record, theirs)
           }
-          if (state !== 'damaged') answered.push(owner)
+          // Also one whose copy is damaged: it has nothing readable to add.
+          answered.push(owner)
         } catch (error) {
           // An answer that cannot be read is no answer.
           if (!(error instanceof UnreadableBytes)) throw error

@@ -6,8 +6,10 @@ const askTimeoutMs = 3_000
 const retryAfterMs = 1_000
 
 /**
- * Replaces a damaged record by what the other owners hold (docs/rules.md A6). Until at least one of them has answered
- * the copy stays damaged: neither absent, nor counted, nor written over. The only owner has nobody to ask.
+ * Replaces a damaged record by what the other owners hold (docs/rules.md A6). Until every one of them has answered the
+ * copy stays damaged: neither absent, nor counted, nor written over. One would not do: a write that this copy and one
+ * other acknowledged may be missing at the one that answers (docs/decisions/0015-heal-from-all-owners.md). The only
+ * owner has nobody to ask.
  */
 export function healDamaged(context: RequestContext, key: RecordKey): void {
   const { layout, store, self } = context
@@ -18,8 +20,7 @@ export function healDamaged(context: RequestContext, key: RecordKey): void {
   const others = owners.filter((owner) => owner !== self)
   const request = { key, owners, layoutNumber: decided.version.number, timeoutMs: askTimeoutMs }
   gather(context, request, ({ record, answered }) => {
-    const isAnswered = answered.length > 0 || others.length === 0
-    if (!isAnswered) {
+    if (answered.length < others.length) {
       context.deadlines.after(retryAfterMs, () => healDamaged(context, key))
       return
     }

@@ -155,6 +155,30 @@ t.test('a record that is damaged on one disk', async (t) => {
   })
 })
 
+t.test('a damaged copy is not healed from an owner that missed the write (rule A6)', async (t) => {
+  const cluster = TestCluster.formed()
+  cluster.put('ada', 'k', 'old', { w: 'all' })
+  const { context } = cluster.get('ada', 'k')
+  cluster.isolate('cyd')
+  t.match(cluster.put('ada', 'k', 'new', { context }), { code: 'ok' }, 'ada and bob have it')
+  cluster.world.run(1000)
+  for (const name of ['ada', 'bob']) cluster.world.crash(name, 'kill')
+  const isOfK = ({ key }: { key: Uint8Array }) =>
+    key[0] === 'd'.charCodeAt(0) && Buffer.from(key).toString('latin1').endsWith('k')
+  t.ok(cluster.world.machine('ada').disk.flipBit(isOfK))
+  cluster.heal()
+  cluster.start('ada')
+  cluster.await('ada serves', () => cluster.node('ada').notReadyBecause().length === 0)
+  for (let second = 0; second < 10; second += 1) {
+    for (const at of ['ada', 'cyd']) t.match(cluster.get(at, 'k'), { code: 'quorum-unavailable' }, `${at}, ${second} s`)
+    cluster.world.run(1000)
+  }
+  t.equal(cluster.metric('ada', 'starling_damaged_records'), 1, 'bob may know something that cyd has never heard of')
+  cluster.start('bob')
+  cluster.await('it is healed', () => cluster.metric('ada', 'starling_damaged_records') === 0)
+  for (const at of ['ada', 'bob', 'cyd']) t.match(cluster.get(at, 'k'), { values: ['new'] })
+})
+
 t.test('a node that lost its disk', async (t) => {
   const cluster = TestCluster.formed()
   const keys = Array.from({ length: 60 }, (_, index) => `key ${index}`)

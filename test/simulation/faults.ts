@@ -1,17 +1,16 @@
-import type { DiskSnapshot } from '../../lib/simulator/simulated-disk.ts'
+import type { DiskSnapshot, SimulatedDisk } from '../../lib/simulator/simulated-disk.ts'
 import type { World } from '../../lib/simulator/world.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
+import { decodeOwnRow } from '../../lib/wire/own-row.ts'
+import { metaKey } from '../../lib/wire/store-keys.ts'
+import { openValue } from '../../lib/wire/stored-record.ts'
+import { hash } from '../wire/fixtures/hash.ts'
 import type { SimulatedCluster } from './cluster.ts'
 import { type Configuration, type FaultKind, pick } from './configuration.ts'
 import type { History } from './history.ts'
 
 /** Wall clocks jump, but stay near enough for their nodes to go on coordinating. */
 const clockJumpMsMax = 3000
-/**
- * A backup younger than this is not put back: its row may still be the newest that the other members keep, and then
- * nobody can tell that the store went back (rule A4; a row is renewed within the 10 s that the clock is leased ahead).
- */
-const backupAgeMsMin = 15_000
 /** The first byte of a stored record's key. */
 const dataPrefix = 0x64
 
@@ -24,8 +23,7 @@ export class Nemesis {
   readonly #random: Random
   /** The one node whose disk may lose what it has acknowledged. */
   readonly #victim: string
-  #backup: DiskSnapshot | undefined
-  #backupAtMs = 0
+  #backup: { readonly id: string; readonly disk: DiskSnapshot; readonly seq: number } | undefined
   #isStopped = false
   /** A disk is taken away only when all copies are where they belong. */
   #isCalm = false
@@ -190,28 +188,35 @@ export class Nemesis {
     const name = this.#victim
     const { disk } = this.#world.machine(name)
     const backup = this.#backup
-    if (backup !== undefined && this.#world.nowMs - this.#backupAtMs < backupAgeMsMin) return
+    // As long as a member keeps no later row, it cannot tell that the store went back: the limit of rule A4.
+    if (backup !== undefined && this.#rowsKept(backup.id).some((seq) => seq <= backup.seq)) return
     if (backup !== undefined) {
       this.#cluster.crash(name, 'kill')
-      disk.restore(backup)
+      disk.restore(backup.disk)
       this.dataLostAtMs = this.#world.nowMs
       this.#backup = undefined
       this.#record('roll-back', name)
       return this.#startLater(name)
     }
+    const id = this.#cluster.node(name)?.self().id
+    if (id === undefined) return
     if (this.#random.below(2) === 0) {
-      this.#backup = disk.snapshot()
-      this.#backupAtMs = this.#world.nowMs
+      this.#backup = { id, disk: disk.snapshot(), seq: rowSeq(disk, 'own-row') }
       return this.#record('back-up', name)
     }
     this.#cluster.stop(name)
     this.#world.after(2000, () => {
       if (this.#cluster.isRunning(name) || this.#isStopped) return
-      this.#backup = disk.snapshot()
-      this.#backupAtMs = this.#world.nowMs
+      this.#backup = { id, disk: disk.snapshot(), seq: rowSeq(disk, 'own-row') }
       this.#record('back-up', { name, isStopped: true })
     })
     this.#startLater(name, 2500)
+  }
+
+  /** The seq of the row that each other machine keeps for this node. */
+  #rowsKept(id: string): readonly number[] {
+    const others = this.#cluster.names.filter((name) => name !== this.#victim)
+    return others.map((name) => rowSeq(this.#world.machine(name).disk, `row/${id}`))
   }
 
   #cut(kind: string, side: readonly string[]): void {
@@ -262,5 +267,15 @@ export class Nemesis {
 
   #record(f: string, v: unknown): void {
     this.#history.add({ t: 'info', p: 'nemesis', f, v, ns: Math.floor(this.#world.nowMs * 1_000_000) })
+  }
+}
+
+/** 0: the store has no such row, or one that cannot be read. */
+function rowSeq(disk: SimulatedDisk, name: string): number {
+  const value = disk.live.get(metaKey(name))
+  try {
+    return value === undefined ? 0 : decodeOwnRow(openValue(value, hash)).row.seq
+  } catch {
+    return 0
   }
 }
