@@ -1,27 +1,16 @@
-import { type Caller, FrameAcceptor } from '../links/frame-acceptor.ts'
 import { linkSettingsDefault } from '../links/frame-link.ts'
 import { LinkPool } from '../links/link-pool.ts'
-import type { DatagramSocket, NetworkFailure } from '../ports/network.ts'
+import type { DatagramSocket } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
 import { type OpenedStorage, StorageError, type StorageFailure } from '../ports/storage.ts'
 import type { ContinuityEffect } from '../protocol/continuity/continuity-events.ts'
 import type { OwnRow } from '../protocol/continuity/start-kind.ts'
 import { emptyDocument } from '../protocol/layout/layout-document.ts'
-import type { DecidedLayout, LayoutDigest } from '../protocol/layout/layout-version.ts'
+import type { DecidedLayout } from '../protocol/layout/layout-version.ts'
 import type { Member, MemberMetadata } from '../protocol/membership/member.ts'
 import type { ClusterId, Endpoint, NodeId } from '../vocabulary/ids.ts'
-import { formatEndpoint, parseEndpoint } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
-import {
-  type Goodbye,
-  type Hello,
-  type Refusal,
-  type Request,
-  type Response,
-  type Welcome,
-  wireVersion,
-  wireVersionMin,
-} from '../wire/messages.ts'
+import type { Goodbye } from '../wire/messages.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { ClusterService, type OwnStart } from './cluster-service.ts'
@@ -38,17 +27,17 @@ import { Minting } from './minting.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeParts, NodeSettings } from './node-settings.ts'
 import { OccasionalLog } from './occasional-log.ts'
+import { type BehindPeerPort, PeerPort } from './peer-port.ts'
 import { Peers } from './peers.ts'
 import { RecoveryDriver } from './recovery-driver.ts'
-import { refusal, storageRefused } from './refusals.ts'
-import { type DataRequest, ReplicaService } from './replica-service.ts'
+import { ReplicaService } from './replica-service.ts'
 import { ReplicaStore } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 import { ResumeByName } from './resume-by-name.ts'
 import { ScopedTime } from './scoped-time.ts'
 import { SiblingWarnings } from './sibling-warnings.ts'
 import { SpeculationBudget } from './speculation-budget.ts'
-import { StartProblem } from './start-problem.ts'
+import { StartProblem, storeProblem, unwritableProblem } from './start-problem.ts'
 
 export interface LifeListener {
   /** The node must end, and say why. */
@@ -73,10 +62,11 @@ const drainMsMax = 10_000
  * One life of a node: from opening the store to closing it. A store that failed, and an identity taken over, end a life;
  * the node then begins the next one.
  */
-export class NodeLife {
+export class NodeLife implements BehindPeerPort {
   readonly #ports: Ports
   readonly #time: ScopedTime
   readonly #strangers: OccasionalLog
+  readonly #port: PeerPort
   readonly #settings: NodeSettings
   readonly #parts: NodeParts
   readonly #metrics: NodeMetrics
@@ -87,8 +77,6 @@ export class NodeLife {
   #storage: OpenedStorage['storage'] | undefined
   #batches: BatchWriter | undefined
   #links: LinkPool | undefined
-  #acceptor: FrameAcceptor | undefined
-  #socket: DatagramSocket | undefined
   #membership: MembershipDriver | undefined
   #layout: LayoutDriver | undefined
   #minting: Minting | undefined
@@ -130,6 +118,10 @@ export class NodeLife {
     this.#http = start.http
     this.#listener = listener
     this.#peer = parts.settings.peer
+    this.#port = new PeerPort(
+      { ports: this.#ports, settings: parts.settings, metrics: parts.metrics, strangers: this.#strangers },
+      this,
+    )
     this.#isFresh = start.identity.clusterId === '' && start.identity.storeGeneration === 0
   }
 
@@ -157,11 +149,14 @@ export class NodeLife {
   get serving(): Serving | undefined {
     return this.#serving
   }
+  get cluster(): ClusterService | undefined {
+    return this.#cluster
+  }
   get requestsInFlight(): number {
     return this.#links?.inFlight ?? 0
   }
   get connections(): number {
-    return this.#acceptor?.connections ?? 0
+    return this.#port.connections
   }
   get storeWaitingBytes(): number {
     return this.#batches?.waitingBytes ?? 0
@@ -170,13 +165,14 @@ export class NodeLife {
   /** `done` once the node listens and gossips; it serves when a layout is in force and its store is checked. */
   start(done: (problem: StartProblem | undefined) => void): void {
     const unwritable = this.#changeIdentity({ startNumber: this.#identity.startNumber + 1 })
-    if (unwritable !== undefined) return done(directoryProblem(unwritable, this.#ports.directory.path))
+    if (unwritable !== undefined) return done(unwritableProblem(unwritable, this.#ports.directory.path))
     this.#start = { startNumber: this.#identity.startNumber, wallMs: this.#ports.time.wallMs() }
     this.#ports.storage.open((failure, opened) => {
       if (opened === undefined) return done(storeProblem(failure, this.#ports.directory.path))
       if (this.#isEnded) return opened.storage.close(() => {})
       this.#storage = opened.storage
-      this.#listen((problem) => {
+      this.#port.listen((problem, peer) => {
+        this.#peer = peer ?? this.#peer
         if (problem !== undefined) return this.abandon(() => done(problem))
         if (this.#isEnded) return
         try {
@@ -216,8 +212,7 @@ export class NodeLife {
     this.#links?.close('the node is being stopped')
     this.#time.end()
     const closers: ((next: () => void) => void)[] = [
-      (next) => (this.#acceptor === undefined ? next() : this.#acceptor.close(next)),
-      (next) => (this.#socket === undefined ? next() : this.#socket.close(next)),
+      (next) => this.#port.close(next),
       (next) => (this.#storage === undefined ? next() : this.#storage.close(next)),
     ]
     const close = (at: number): void => {
@@ -228,145 +223,6 @@ export class NodeLife {
     close(0)
   }
 
-  // Listening
-
-  #listen(done: (problem: StartProblem | undefined) => void): void {
-    const { time, streams, hash, datagrams } = this.#ports
-    this.#acceptor = new FrameAcceptor(
-      { time, streams, hash },
-      {
-        greet: (hello, from) => this.#greet(hello, from),
-        serve: (message, caller, respond) => this.#serve(message, caller, respond),
-        digest: () => this.#digest(),
-        onDigest: (digest, caller) => this.#differs(digest, caller),
-        onMalformed: (reason, from) => this.#malformed(reason, from),
-      },
-    )
-    this.#acceptor.listen(this.#settings.peer, (failure, local) => {
-      if (local === undefined) return done(addressProblem(this.#settings.peer, failure))
-      this.#peer = withPortOf(this.#settings.peer, local)
-      datagrams.bind(
-        this.#peer,
-        (bytes, from) => {
-          try {
-            this.#membership?.hear(bytes, from)
-          } catch (error) {
-            this.#bug(error, 'datagram')
-          }
-        },
-        (bindFailure, socket) => {
-          if (socket === undefined) return done(addressProblem(this.#peer, bindFailure))
-          this.#socket = socket
-          done(undefined)
-        },
-      )
-    })
-  }
-
-  #greet(hello: Hello, from: Endpoint): Welcome | Goodbye {
-    const dismiss = (reason: Goodbye['reason'], message: string): Goodbye => {
-      this.#metrics.refusedHandshakes(reason).add(1)
-      const fields = { from, reason, theirs: hello.cluster, ours: this.#settings.cluster }
-      this.#strangers.warn(reason, fields, message)
-      return { type: 'goodbye', reason, message }
-    }
-    if (hello.cluster !== this.#settings.cluster) {
-      return dismiss(
-        'wrong-cluster',
-        `this node belongs to cluster "${this.#settings.cluster}", not "${hello.cluster}"`,
-      )
-    }
-    const ours = this.#layout?.clusterId ?? ''
-    if (hello.clusterId !== '' && ours !== '' && hello.clusterId !== ours) {
-      return dismiss(
-        'foreign-cluster',
-        `this node belongs to cluster ${ours}, not ${hello.clusterId}: they never merge`,
-      )
-    }
-    if (hello.wireVersionMin > wireVersion || hello.wireVersion < wireVersionMin) {
-      return dismiss('unknown-version', `this node speaks frame protocol ${wireVersionMin} to ${wireVersion}`)
-    }
-    return {
-      type: 'welcome',
-      wireVersion: Math.min(wireVersion, hello.wireVersion),
-      cluster: this.#settings.cluster,
-      clusterId: ours,
-      nodeId: this.#identity.id,
-      startNumber: this.#identity.startNumber,
-      capabilities: [],
-    }
-  }
-
-  #hello(): Hello {
-    return {
-      type: 'hello',
-      wireVersion,
-      wireVersionMin,
-      cluster: this.#settings.cluster,
-      clusterId: this.#layout?.clusterId ?? '',
-      role: 'peer',
-      nodeId: this.#identity.id,
-      startNumber: this.#identity.startNumber,
-      capabilities: [],
-    }
-  }
-
-  #serve(message: Request, caller: Caller, respond: (answer: Response | Refusal) => void): void {
-    if (caller.role === 'client' && !clientRequests.has(message.type)) {
-      return respond(refusal('forbidden', `${message.type} is for members of the cluster, not for clients`))
-    }
-    try {
-      this.#serveWhole(message, caller, respond)
-    } catch (error) {
-      if (error instanceof StorageError) {
-        this.#storageFailed(error.failure)
-        return respond(storageRefused(error.failure))
-      }
-      // A bug of ours must not become somebody's way to stop the node.
-      this.#bug(error, message.type)
-      respond({
-        ...refusal('internal', 'the node met a bug of its own; its log says more'),
-        aftermath: 'may-have-changed',
-      })
-    }
-  }
-
-  #bug(error: unknown, what: string): void {
-    this.#metrics.internalErrors.add(1)
-    const stack = error instanceof Error ? error.stack : String(error)
-    this.#ports.log.error({ what, stack }, 'a bug of Starling: please report it with this line')
-  }
-
-  #serveWhole(message: Request, caller: Caller, respond: (answer: Response | Refusal) => void): void {
-    if (isDataRequest(message)) {
-      const serving = this.#serving
-      if (serving === undefined) return respond(refusal('no-layout', this.#notServingBecause()))
-      return serving.replicas.serve(message, respond)
-    }
-    const cluster = this.#cluster
-    if (cluster === undefined) return respond(refusal('busy', 'the node is starting'))
-    cluster.serve(message, caller, respond)
-  }
-
-  #notServingBecause(): string {
-    if (this.#layout?.inForce === undefined) return this.#layout?.waitingBecause ?? 'the node is starting'
-    return 'the node is still checking its store against the other members'
-  }
-
-  #digest(): LayoutDigest {
-    return this.#layout?.digest ?? noLayout
-  }
-
-  #differs(digest: LayoutDigest, caller: Caller): void {
-    const member = this.#membership?.machine.member(caller.nodeId as NodeId)
-    if (member !== undefined) this.#layout?.onDigest(digest, member.metadata.peer)
-  }
-
-  #malformed(reason: string, from: Endpoint): void {
-    this.#metrics.malformedFrames.add(1)
-    this.#strangers.warn('malformed', { from, reason }, 'a connection was ended because of what it sent')
-  }
-
   // Beginning
 
   #begin(opened: OpenedStorage): void {
@@ -374,7 +230,7 @@ export class NodeLife {
     const { time, log, hash, streams } = ports
     for (const line of opened.damage) log.error({ line }, 'the store lost data when it was opened')
     const batches = new BatchWriter({ time, storage: opened.storage, metrics: this.#metrics }, (failure) =>
-      this.#storageFailed(failure),
+      this.storageFailed(failure),
     )
     const meta = new MetaStore({ storage: opened.storage, batches, hash, log })
     const loaded = loadDocument(meta, emptyDocument, hash)
@@ -391,14 +247,14 @@ export class NodeLife {
         settings: linkSettingsDefault,
       },
       {
-        hello: () => this.#hello(),
-        digest: () => this.#digest(),
+        hello: () => this.#port.hello(),
+        digest: () => this.#port.digest(),
         onDigest: (digest, from) => this.#layout?.onDigest(digest, from),
         onWelcome: (_welcome, from) => {
           if (settings.join.includes(from)) this.#wasWelcomed = true
         },
         onGoodbye: (goodbye, from) => this.#dismissed(goodbye, from),
-        onMalformed: (reason, from) => this.#malformed(reason, from),
+        onMalformed: (reason, from) => this.#port.malformed(reason, from),
       },
     )
     this.#links = links
@@ -500,7 +356,7 @@ export class NodeLife {
       undefined,
     )
     this.#known = new KnownMembers({ time, meta })
-    membership.start(this.#socket as DatagramSocket)
+    membership.start(this.#port.socket as DatagramSocket)
     membership.remember(this.#known.load())
     layout.start()
   }
@@ -598,7 +454,7 @@ export class NodeLife {
         generation: () => minting.generation,
         partitionCount: inForce.decided.version.partitionCount,
         onDamaged: (key: RecordKey) => healDamaged(context, key),
-        onFailure: (failure) => this.#storageFailed(failure),
+        onFailure: (failure) => this.storageFailed(failure),
       },
     )
     const context: RequestContext = {
@@ -630,7 +486,8 @@ export class NodeLife {
   }
 
   #resumeByName(decided: DecidedLayout): void {
-    const { membership, links } = this
+    const membership = this.#membership
+    const links = this.#links
     if (membership === undefined || links === undefined) return
     this.#resume = new ResumeByName(
       { time: this.#ports.time, log: this.#ports.log, links, membership },
@@ -653,10 +510,6 @@ export class NodeLife {
         )
       },
     )
-  }
-
-  get links(): LinkPool | undefined {
-    return this.#links
   }
 
   #dismissed(goodbye: Goodbye, from: Endpoint): void {
@@ -702,7 +555,16 @@ export class NodeLife {
 
   // The store
 
-  #storageFailed(failure: StorageFailure): void {
+  hearDatagram(bytes: Uint8Array, from: Endpoint): void {
+    this.#membership?.hear(bytes, from)
+  }
+
+  endpointOf(nodeId: string): Endpoint | undefined {
+    return this.#membership?.machine.member(nodeId as NodeId)?.metadata.peer
+  }
+
+  /** The store must not be trusted any more: this life ends. */
+  storageFailed(failure: StorageFailure): void {
     if (this.#isEnded) return
     this.#metrics.storeFailures.add(1)
     this.#ports.log.error(
@@ -743,16 +605,13 @@ export class NodeLife {
   #onMarked: (() => void) | undefined
 
   #markStop(done: () => void): void {
-    const { minting, batches } = this
+    const minting = this.#minting
+    const batches = this.#batches
     if (minting === undefined || batches === undefined || this.#isEnded) return done()
     this.#onMarked = done
     batches.whenIdle(() => minting.stop())
     // A store that does not answer any more gets no marker: the next start is an unclean one.
     this.#ports.time.after(markMsMax, done)
-  }
-
-  get batches(): BatchWriter | undefined {
-    return this.#batches
   }
 
   /** Everything written so far must be durable before the marker is: a synced write goes first (docs/rules.md A3). */
@@ -778,34 +637,16 @@ export class NodeLife {
   /** The same while the node runs: a directory that takes no writes is a store that failed. */
   #recordIdentity(changes: Partial<Identity>): boolean {
     const reason = this.#changeIdentity(changes)
-    if (reason !== undefined) this.#storageFailed({ kind: 'failed', message: `node.json cannot be written: ${reason}` })
+    if (reason !== undefined) this.storageFailed({ kind: 'failed', message: `node.json cannot be written: ${reason}` })
     return reason === undefined
   }
 }
 
 const leaveMsMax = 2_000
 const markMsMax = 5_000
-const noLayout: LayoutDigest = { number: 0, documentHash: 0 }
-
-const dataRequests: ReadonlySet<Request['type']> = new Set<DataRequest['type']>([
-  'write-record',
-  'read-record',
-  'coordinate',
-  'list-keys',
-  'pull-partition',
-  'explain-replica',
-])
-
-/** What an embedded client may ask; everything else could change a replica or the member list. */
-const clientRequests: ReadonlySet<Request['type']> = new Set(['coordinate', 'discover'])
-
 /** Not by the number alone: each of two processes with one id raises its own above the other's. */
 function compareStarts(a: OwnStart, b: OwnStart): number {
   return a.wallMs - b.wallMs || a.startNumber - b.startNumber
-}
-
-function isDataRequest(message: Request): message is DataRequest {
-  return dataRequests.has(message.type)
 }
 
 function loadOwnRow(meta: MetaStore): OwnRow | undefined | 'damaged' {
@@ -815,39 +656,4 @@ function loadOwnRow(meta: MetaStore): OwnRow | undefined | 'damaged' {
     if (error instanceof UnreadableBytes) return 'damaged'
     throw error
   }
-}
-
-/** With `--peer HOST:0` the system chose the port. */
-function withPortOf(asked: Endpoint, local: Endpoint): Endpoint {
-  const parsed = parseEndpoint(asked)
-  const bound = parseEndpoint(local)
-  if (parsed === undefined || bound === undefined || parsed.port !== 0) return asked
-  return formatEndpoint(parsed.host, bound.port)
-}
-
-function addressProblem(at: Endpoint, failure: NetworkFailure | undefined): StartProblem {
-  return failure?.kind === 'in-use'
-    ? new StartProblem(
-        'address-in-use',
-        `${at} is in use by another process`,
-        'stop that process, or choose another --peer',
-      )
-    : new StartProblem(
-        'address-unusable',
-        `cannot listen at ${at}: ${failure?.message ?? 'unknown reason'}`,
-        'choose another --peer',
-      )
-}
-
-function directoryProblem(reason: string, path: string): StartProblem {
-  return new StartProblem(
-    'directory-unreadable',
-    `${path} cannot be written: ${reason}`,
-    'free space, or mend its permissions',
-  )
-}
-
-function storeProblem(failure: StorageFailure | undefined, path: string): StartProblem {
-  const message = `the store in ${path} cannot be opened: ${failure?.message ?? 'unknown reason'}`
-  return new StartProblem('store-unreadable', message, 'nothing was changed; see docs/operations.md')
 }

@@ -1,3 +1,7 @@
+import type { NetworkFailure } from '../ports/network.ts'
+import type { StorageFailure } from '../ports/storage.ts'
+import type { Endpoint } from '../vocabulary/ids.ts'
+
 /** Why a node does not start, or cannot go on: for people, with what to do about it. The process exits with 1. */
 export class StartProblem extends Error {
   readonly code:
@@ -19,4 +23,31 @@ export class StartProblem extends Error {
     this.code = code
     this.hint = hint
   }
+}
+
+export function addressProblem(at: Endpoint, failure: NetworkFailure | undefined): StartProblem {
+  return failure?.kind === 'in-use'
+    ? new StartProblem(
+        'address-in-use',
+        `${at} is in use by another process`,
+        'stop that process, or choose another --peer',
+      )
+    : new StartProblem(
+        'address-unusable',
+        `cannot listen at ${at}: ${failure?.message ?? 'unknown reason'}`,
+        'choose another --peer',
+      )
+}
+
+export function unwritableProblem(reason: string, path: string): StartProblem {
+  return new StartProblem(
+    'directory-unreadable',
+    `${path} cannot be written: ${reason}`,
+    'free space, or mend its permissions',
+  )
+}
+
+export function storeProblem(failure: StorageFailure | undefined, path: string): StartProblem {
+  const message = `the store in ${path} cannot be opened: ${failure?.message ?? 'unknown reason'}`
+  return new StartProblem('store-unreadable', message, 'nothing was changed; see docs/operations.md')
 }

@@ -1,0 +1,245 @@
+import { type Caller, FrameAcceptor } from '../links/frame-acceptor.ts'
+import type { DatagramSocket } from '../ports/network.ts'
+import type { Ports } from '../ports/ports.ts'
+import { StorageError, type StorageFailure } from '../ports/storage.ts'
+import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../vocabulary/ids.ts'
+import {
+  type Goodbye,
+  type Hello,
+  type Refusal,
+  type Request,
+  type Response,
+  type Welcome,
+  wireVersion,
+  wireVersionMin,
+} from '../wire/messages.ts'
+import type { ClusterService } from './cluster-service.ts'
+import type { Identity } from './identity-file.ts'
+import type { LayoutDriver } from './layout-driver.ts'
+import type { NodeMetrics } from './node-metrics.ts'
+import type { NodeSettings } from './node-settings.ts'
+import type { OccasionalLog } from './occasional-log.ts'
+import { refusal, storageRefused } from './refusals.ts'
+import type { DataRequest, ReplicaService } from './replica-service.ts'
+import { addressProblem, type StartProblem } from './start-problem.ts'
+
+/** What stands behind the port, as far as it has come to life. */
+export interface BehindPeerPort {
+  readonly identity: Identity
+  readonly layout: LayoutDriver | undefined
+  readonly cluster: ClusterService | undefined
+  readonly serving: { readonly replicas: ReplicaService } | undefined
+  hearDatagram(bytes: Uint8Array, from: Endpoint): void
+  endpointOf(nodeId: string): Endpoint | undefined
+  storageFailed(failure: StorageFailure): void
+}
+
+/**
+ * Where other nodes and embedded clients come in: datagrams and frames at one address. Decides whom to speak with and
+ * what they may ask; nothing that comes from outside gets past it as an exception.
+ */
+export class PeerPort {
+  readonly #ports: Ports
+  readonly #settings: NodeSettings
+  readonly #metrics: NodeMetrics
+  readonly #strangers: OccasionalLog
+  readonly #life: BehindPeerPort
+  #acceptor: FrameAcceptor | undefined
+  #socket: DatagramSocket | undefined
+
+  constructor(
+    parts: {
+      readonly ports: Ports
+      readonly settings: NodeSettings
+      readonly metrics: NodeMetrics
+      readonly strangers: OccasionalLog
+    },
+    life: BehindPeerPort,
+  ) {
+    this.#ports = parts.ports
+    this.#settings = parts.settings
+    this.#metrics = parts.metrics
+    this.#strangers = parts.strangers
+    this.#life = life
+  }
+
+  get socket(): DatagramSocket | undefined {
+    return this.#socket
+  }
+
+  get connections(): number {
+    return this.#acceptor?.connections ?? 0
+  }
+
+  /** `done` with the address, whose port the system may have chosen, or with why there is none; then nothing listens. */
+  listen(done: (problem: StartProblem | undefined, peer: Endpoint | undefined) => void): void {
+    const { time, streams, hash, datagrams } = this.#ports
+    this.#acceptor = new FrameAcceptor(
+      { time, streams, hash },
+      {
+        greet: (hello, from) => this.#greet(hello, from),
+        serve: (message, caller, respond) => this.#serve(message, caller, respond),
+        digest: () => this.digest(),
+        onDigest: (digest, caller) => this.#differs(digest, caller),
+        onMalformed: (reason, from) => this.malformed(reason, from),
+      },
+    )
+    this.#acceptor.listen(this.#settings.peer, (failure, local) => {
+      if (local === undefined) return done(addressProblem(this.#settings.peer, failure), undefined)
+      const peer = withPortOf(this.#settings.peer, local)
+      datagrams.bind(
+        peer,
+        (bytes, from) => {
+          try {
+            this.#life.hearDatagram(bytes, from)
+          } catch (error) {
+            this.#bug(error, 'datagram')
+          }
+        },
+        (bindFailure, socket) => {
+          if (socket === undefined) return done(addressProblem(peer, bindFailure), undefined)
+          this.#socket = socket
+          done(undefined, peer)
+        },
+      )
+    })
+  }
+
+  #greet(hello: Hello, from: Endpoint): Welcome | Goodbye {
+    const dismiss = (reason: Goodbye['reason'], message: string): Goodbye => {
+      this.#metrics.refusedHandshakes(reason).add(1)
+      const fields = { from, reason, theirs: hello.cluster, ours: this.#settings.cluster }
+      this.#strangers.warn(reason, fields, message)
+      return { type: 'goodbye', reason, message }
+    }
+    if (hello.cluster !== this.#settings.cluster) {
+      return dismiss(
+        'wrong-cluster',
+        `this node belongs to cluster "${this.#settings.cluster}", not "${hello.cluster}"`,
+      )
+    }
+    const ours = this.#life.layout?.clusterId ?? ''
+    if (hello.clusterId !== '' && ours !== '' && hello.clusterId !== ours) {
+      return dismiss(
+        'foreign-cluster',
+        `this node belongs to cluster ${ours}, not ${hello.clusterId}: they never merge`,
+      )
+    }
+    if (hello.wireVersionMin > wireVersion || hello.wireVersion < wireVersionMin) {
+      return dismiss('unknown-version', `this node speaks frame protocol ${wireVersionMin} to ${wireVersion}`)
+    }
+    return {
+      type: 'welcome',
+      wireVersion: Math.min(wireVersion, hello.wireVersion),
+      cluster: this.#settings.cluster,
+      clusterId: ours,
+      nodeId: this.#life.identity.id,
+      startNumber: this.#life.identity.startNumber,
+      capabilities: [],
+    }
+  }
+
+  /** What this node says of itself on a connection it makes. */
+  hello(): Hello {
+    return {
+      type: 'hello',
+      wireVersion,
+      wireVersionMin,
+      cluster: this.#settings.cluster,
+      clusterId: this.#life.layout?.clusterId ?? '',
+      role: 'peer',
+      nodeId: this.#life.identity.id,
+      startNumber: this.#life.identity.startNumber,
+      capabilities: [],
+    }
+  }
+
+  #serve(message: Request, caller: Caller, respond: (answer: Response | Refusal) => void): void {
+    if (caller.role === 'client' && !clientRequests.has(message.type)) {
+      return respond(refusal('forbidden', `${message.type} is for members of the cluster, not for clients`))
+    }
+    try {
+      this.#serveWhole(message, caller, respond)
+    } catch (error) {
+      if (error instanceof StorageError) {
+        this.#life.storageFailed(error.failure)
+        return respond(storageRefused(error.failure))
+      }
+      // A bug of ours must not become somebody's way to stop the node.
+      this.#bug(error, message.type)
+      respond({
+        ...refusal('internal', 'the node met a bug of its own; its log says more'),
+        aftermath: 'may-have-changed',
+      })
+    }
+  }
+
+  #bug(error: unknown, what: string): void {
+    this.#metrics.internalErrors.add(1)
+    const stack = error instanceof Error ? error.stack : String(error)
+    this.#ports.log.error({ what, stack }, 'a bug of Starling: please report it with this line')
+  }
+
+  #serveWhole(message: Request, caller: Caller, respond: (answer: Response | Refusal) => void): void {
+    if (isDataRequest(message)) {
+      const { serving } = this.#life
+      if (serving === undefined) return respond(refusal('no-layout', this.#notServingBecause()))
+      return serving.replicas.serve(message, respond)
+    }
+    const { cluster } = this.#life
+    if (cluster === undefined) return respond(refusal('busy', 'the node is starting'))
+    cluster.serve(message, caller, respond)
+  }
+
+  #notServingBecause(): string {
+    if (this.#life.layout?.inForce === undefined) return this.#life.layout?.waitingBecause ?? 'the node is starting'
+    return 'the node is still checking its store against the other members'
+  }
+
+  digest(): LayoutDigest {
+    return this.#life.layout?.digest ?? noLayout
+  }
+
+  #differs(digest: LayoutDigest, caller: Caller): void {
+    const endpoint = this.#life.endpointOf(caller.nodeId)
+    if (endpoint !== undefined) this.#life.layout?.onDigest(digest, endpoint)
+  }
+
+  malformed(reason: string, from: Endpoint): void {
+    this.#metrics.malformedFrames.add(1)
+    this.#strangers.warn('malformed', { from, reason }, 'a connection was ended because of what it sent')
+  }
+
+  close(done: () => void): void {
+    const closeSocket = (): void => (this.#socket === undefined ? done() : this.#socket.close(done))
+    if (this.#acceptor === undefined) closeSocket()
+    else this.#acceptor.close(closeSocket)
+  }
+}
+
+const noLayout: LayoutDigest = { number: 0, documentHash: 0 }
+
+const dataRequests: ReadonlySet<Request['type']> = new Set<DataRequest['type']>([
+  'write-record',
+  'read-record',
+  'coordinate',
+  'list-keys',
+  'pull-partition',
+  'explain-replica',
+])
+
+/** What an embedded client may ask; everything else could change a replica or the member list. */
+const clientRequests: ReadonlySet<Request['type']> = new Set(['coordinate', 'discover'])
+
+function isDataRequest(message: Request): message is DataRequest {
+  return dataRequests.has(message.type)
+}
+
+/** With `--peer HOST:0` the system chose the port. */
+function withPortOf(asked: Endpoint, local: Endpoint): Endpoint {
+  const parsed = parseEndpoint(asked)
+  const bound = parseEndpoint(local)
+  if (parsed === undefined || bound === undefined || parsed.port !== 0) return asked
+  return formatEndpoint(parsed.host, bound.port)
+}
