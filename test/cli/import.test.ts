@@ -137,6 +137,7 @@ t.test('the progress of an import tells how much, how fast and how long still', 
 })
 
 t.test('an attempt that a killed node kept for itself', async (t) => {
+  const record = { key: 'k', siblings: [siblingOf('v')] }
   const twice = { siblings: [siblingOf('v'), siblingOf('v')], context: 'seen-both' }
 
   t.test('is waited for, and collapsed with the value that was written after it', async (t) => {
@@ -154,7 +155,7 @@ t.test('an attempt that a killed node kept for itself', async (t) => {
         put.push([new TextDecoder().decode(value), options?.context])
       },
     })
-    t.equal(await importer.settle('k', Date.now() + 60_000), true)
+    t.equal(await importer.settle(record, Date.now() + 60_000), true)
     t.same(asked, ['all', 'all', 'all'])
     t.same(put, [['v', 'seen-both']])
   })
@@ -167,7 +168,7 @@ t.test('an attempt that a killed node kept for itself', async (t) => {
       },
       put: async () => t.fail('there is nothing to mend'),
     })
-    t.equal(await importer.settle('k', Date.now()), false)
+    t.equal(await importer.settle(record, Date.now()), false)
   })
 })
 

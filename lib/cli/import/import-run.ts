@@ -53,7 +53,7 @@ export class ImportRun {
   readonly #onFailure: (failure: LineFailure) => void
   /** The lines of one key come true in their order. */
   readonly #lastOfKey = new Map<string, Promise<void>>()
-  readonly #doubtful = new Set<string>()
+  readonly #doubtful = new Map<string, ImportRecord>()
   #stopReason: string | undefined
   #lastLine = 0
 
@@ -116,7 +116,7 @@ export class ImportRun {
       this.counts.retries += retries
       this.counts[type] += 1
       this.counts.records += 1
-      if (doubtful) this.#doubtful.add(key)
+      if (doubtful) this.#doubtful.set(key, record)
     } catch (error) {
       this.#fail({ line: line.number, key, error, bytes: line.bytes })
       if (!(error instanceof StarlingError)) this.stop('an unexpected error')
@@ -134,14 +134,16 @@ export class ImportRun {
 
   async #settle(): Promise<void> {
     await this.#slots.drain()
-    const keys = [...this.#doubtful]
+    if (this.#doubtful.size === 0) return
+    await this.#importer.outlastStragglers()
+    const records = [...this.#doubtful.values()]
     this.#doubtful.clear()
     const untilMs = Date.now() + settleMs
-    for (const key of keys) {
+    for (const record of records) {
       await this.#slots.take()
       // Every one of these was acknowledged: a look that fails takes nothing back.
       void this.#importer
-        .settle(key, untilMs)
+        .settle(record, untilMs)
         .catch(() => false)
         .then((isSettled) => {
           if (!isSettled) this.counts.unsettled += 1

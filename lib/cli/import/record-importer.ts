@@ -2,6 +2,7 @@ import type { Found } from '../../http-client/answers.ts'
 import type { HttpClient, QuorumLevel } from '../../http-client/http-client.ts'
 import type { Sibling } from '../../http-client/sibling.ts'
 import { StarlingError } from '../../vocabulary/errors.ts'
+import { timeoutMsDefault } from '../../vocabulary/limits.ts'
 import type { ImportRecord } from './import-line.ts'
 import { isSameContent, withoutDuplicates } from './same-content.ts'
 
@@ -70,35 +71,42 @@ export class RecordImporter {
   }
 
   /**
-   * Looks again at a key whose import was doubtful, when stragglers have had their time: copies of one value that were
-   * written by two attempts become one again. Siblings that differ are somebody else's business and stay.
+   * Looks again at a key whose import was doubtful, when stragglers have had their time: a value that two attempts wrote
+   * stands there once again. Siblings that the record does not have are somebody else's business and stay.
    *
    * A node that was killed in the middle of an attempt may have kept it for itself, and show it when it returns: so all
    * owners are asked, and waited for until `untilMs`.
    *
    * @returns false when some owner stayed out of reach: what it may hold is not known
    */
-  async settle(key: string, untilMs: number): Promise<boolean> {
+  async settle(record: ImportRecord, untilMs: number): Promise<boolean> {
     const { client, bucket, timeoutMs, nowMs } = this.#options
     for (let attempt = 0; ; attempt += 1) {
       try {
-        await this.#collapse(key, await client.get(bucket, key, { r: 'all', timeoutMs }))
+        await this.#mend(record, await client.get(bucket, record.key, { r: 'all', timeoutMs }))
         return true
       } catch (error) {
-        if (!(error instanceof StarlingError) || !error.retryable) throw error
+        if (!(error instanceof StarlingError) || !(error.retryable || error.aftermath === 'may-have-changed'))
+          throw error
         if (nowMs() >= untilMs) break
-        await this.#backOff(attempt)
+        if (error.aftermath === 'may-have-changed') await this.outlastStragglers()
+        else await this.#backOff(attempt)
       }
     }
-    await this.#collapse(key, await client.get(bucket, key, { timeoutMs }))
+    await this.#mend(record, await client.get(bucket, record.key, { timeoutMs }))
     return false
   }
 
-  async #collapse(key: string, found: Found): Promise<void> {
-    const { client, bucket } = this.#options
-    const [only, ...others] = withoutDuplicates(found.siblings)
-    if (only === undefined || others.length > 0 || found.siblings.length === 1) return
-    await client.put(bucket, key, only.value, { ...this.#putOptions(only), context: found.context })
+  /** An attempt whose connection broke may go on at its node until its own deadline, and not longer. */
+  async outlastStragglers(): Promise<void> {
+    await this.#options.sleep(this.#options.timeoutMs ?? timeoutMsDefault)
+  }
+
+  async #mend(record: ImportRecord, found: Found): Promise<void> {
+    const wanted = record.siblings.filter((sibling) => !isExpired(sibling, this.#options.nowMs()))
+    if (wanted.length === 0 || isThere(found.siblings, wanted, true)) return
+    const isOurs = found.siblings.every((sibling) => wanted.some((one) => isSameContent(one, sibling)))
+    if (isOurs) await this.#writeAll(record.key, wanted, found)
   }
 
   async #writeNew({ key, siblings }: ImportRecord): Promise<'written' | 'unchanged'> {
@@ -116,6 +124,13 @@ export class RecordImporter {
     const wanted = record.siblings.filter((sibling) => !isExpired(sibling, nowMs()))
     if (wanted.length === 0) return 'unchanged'
     if (isThere(found.siblings, wanted, doubtful)) return doubtful ? 'written' : 'unchanged'
+    await this.#writeAll(key, wanted, found)
+    return 'written'
+  }
+
+  /** Replaces what was found by exactly these siblings. */
+  async #writeAll(key: string, wanted: readonly Sibling[], found: Found): Promise<void> {
+    const { client, bucket } = this.#options
     const isEmpty = found.siblings.length === 0
     let context = found.context
     for (const sibling of wanted) {
@@ -124,7 +139,6 @@ export class RecordImporter {
       await client.put(bucket, key, sibling.value, { ...this.#putOptions(sibling), context, onlyIfAbsent })
       context = undefined // The others stand beside the first.
     }
-    return 'written'
   }
 
   /** At all owners, if they can be reached: an attempt that failed may have arrived at one of them only. */
