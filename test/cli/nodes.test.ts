@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { cliReference } from './fixtures/cli-reference.ts'
 import { directory, json, type Ran, spawnStarling, starling, text } from './fixtures/run-starling.ts'
 
@@ -34,25 +34,16 @@ t.test('start runs a node that serves until SIGTERM, and exits with 0', async (t
 })
 
 t.test('demo runs real processes, outlives one of them, and stops them all', async (t) => {
-  const port = 20_000 + (process.pid % 4_000) * 10
-  const child = spawnStarling(['demo', '--nodes', '2', '--port', String(port), '--json'])
-  t.teardown(() => child.kill('SIGTERM'))
-  let said = ''
-  child.stderr?.on('data', (part: Buffer) => {
-    said += part.toString()
-  })
+  const { child, port, nodes, output } = await startedDemo(t)
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
-  const { nodes } = JSON.parse(await firstLine(child.stdout)) as {
-    nodes: { pid: number; http: string; restart: string }[]
-  }
   const [first, second] = nodes as [(typeof nodes)[0], (typeof nodes)[0]]
   t.equal(nodes.length, 2)
   t.equal(first.http, `http://127.0.0.1:${port}`)
   t.match(await starling(['kv', 'put', 'b', 'k', 'v', '--endpoint', first.http]), { code: 0 })
   t.equal(text(await starling(['kv', 'get', 'b', 'k', '--endpoint', second.http])), 'v')
   process.kill(second.pid, 'SIGKILL')
-  while (!said.includes(second.restart)) await new Promise((resolve) => child.stderr?.once('data', resolve))
-  t.match(said, /n2 ended by SIGKILL; the others go on\n {2}start it again with: /)
+  while (!output().includes(second.restart)) await new Promise((resolve) => child.stderr?.once('data', resolve))
+  t.match(output(), /n2 ended by SIGKILL; the others go on\n {2}start it again with: /)
   t.equal(text(await starling(['kv', 'get', 'b', 'k', '--r', '1', '--endpoint', first.http])), 'v')
   child.kill('SIGTERM')
   t.equal(await ended, 0)
@@ -65,6 +56,31 @@ t.test('docs/cli.md holds the reference that --help gives', async (t) => {
   const reference = page.slice(page.indexOf('### starling start'))
   t.equal(reference.trimEnd(), cliReference())
 })
+
+interface DemoNode {
+  readonly pid: number
+  readonly http: string
+  readonly restart: string
+}
+
+/** A demo of two nodes on ports that nobody else has: below those that the system gives to outgoing connections. */
+async function startedDemo(t: Test) {
+  for (let attempt = 0; ; attempt += 1) {
+    const port = 20_000 + ((process.pid + attempt * 37) % 1_200) * 10
+    const child = spawnStarling(['demo', '--nodes', '2', '--port', String(port), '--json'])
+    t.teardown(() => child.kill('SIGTERM'))
+    let said = ''
+    child.stderr?.on('data', (part: Buffer) => {
+      said += part.toString()
+    })
+    try {
+      const { nodes } = JSON.parse(await firstLine(child.stdout)) as { nodes: DemoNode[] }
+      return { child, port, nodes, output: () => said }
+    } catch (error) {
+      if (attempt === 4) throw new Error(`no demo starts: ${said}`, { cause: error })
+    }
+  }
+}
 
 async function ready(at: readonly string[]): Promise<void> {
   let ran: Ran
