@@ -5,6 +5,7 @@ import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-requ
 import type { StarlingError } from '../vocabulary/errors.ts'
 import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { Bucket, Key } from '../vocabulary/key.ts'
+import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from './repair-views.ts'
 
 export type Done<Answer> = (error: StarlingError | undefined, answer: Answer | undefined) => void
 
@@ -144,6 +145,20 @@ export interface NodeApi {
   /** Undefined before a layout is decided. */
   ring(): RingView | undefined
   self(): NodeView
+  /** What this node keeps for absent owners. */
+  hints(): HintsView
+  /** What moves between this node and others now. */
+  transfers(): TransfersView
+  antiEntropy(): AntiEntropyView
+  /** Begins an exchange with every co-owner in reach, whatever the schedule says; `done` once they have begun. */
+  runExchange(done: Done<AntiEntropyView>): void
+  /** Tombstones of this node that cannot go yet. */
+  tombstones(): readonly WaitingTombstones[]
+  /**
+   * Ends this node's recovery by hand: what no other owner has is lost (docs/rules.md A5). `done` tells how many
+   * partitions had not recovered.
+   */
+  acceptLoss(done: Done<{ readonly partitions: number }>): void
   /** Why the node should be sent no requests; empty: it is ready. */
   notReadyBecause(): readonly string[]
 }

@@ -23,6 +23,16 @@ import { NodeLife, type Serving } from './node-life.ts'
 import { declareNodeMetrics, type NodeMetrics } from './node-metrics.ts'
 import type { NodeParts, NodeSettings } from './node-settings.ts'
 import { clusterStatus, nodeView, ringView, viewReplica } from './node-views.ts'
+import {
+  type AntiEntropyView,
+  antiEntropyView,
+  type HintsView,
+  hintsView,
+  type TransfersView,
+  transfersView,
+  type WaitingTombstones,
+  waitingTombstones,
+} from './repair-views.ts'
 import { StartProblem } from './start-problem.ts'
 
 /** How long a node whose store failed waits before it opens it anew, at first and at most. */
@@ -185,6 +195,33 @@ export class StarlingNode implements NodeApi {
       http: this.#http,
       uptimeSeconds: this.#uptimeSeconds(),
       state: this.#state(),
+    })
+  }
+
+  hints(): HintsView {
+    return hintsView(this.#life)
+  }
+
+  transfers(): TransfersView {
+    return transfersView(this.#life)
+  }
+
+  antiEntropy(): AntiEntropyView {
+    return antiEntropyView(this.#life)
+  }
+
+  runExchange(done: Done<AntiEntropyView>): void {
+    this.#withServing(done, () => this.#ports.time.soon(() => done(undefined, this.antiEntropy())))
+  }
+
+  tombstones(): readonly WaitingTombstones[] {
+    return waitingTombstones(this.#life)
+  }
+
+  acceptLoss(done: Done<{ readonly partitions: number }>): void {
+    this.#withServing(done, ({ context }) => {
+      const partitions = context.recovery.acceptLoss()
+      this.#ports.time.soon(() => done(undefined, { partitions }))
     })
   }
 

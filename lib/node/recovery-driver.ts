@@ -55,6 +55,19 @@ export class RecoveryDriver {
     return this.#recovery?.partitionsLeft ?? 0
   }
 
+  /**
+   * Ends the recovery by hand: what no other owner holds is given up.
+   * @returns how many partitions had not recovered
+   */
+  acceptLoss(): number {
+    const partitions = this.partitionsLeft
+    if (partitions === 0) return 0
+    this.#log.warn({ partitions }, 'the recovery was ended by hand: what only this node held in them is lost')
+    this.#recovery = undefined
+    this.#onRecovered()
+    return partitions
+  }
+
   stop(): void {
     this.#isStopped = true
     this.#retry?.cancel()

@@ -10,6 +10,7 @@ import type {
   ReplicaView,
   RingView,
 } from '../../lib/node/node-api.ts'
+import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from '../../lib/node/repair-views.ts'
 import type { Dot } from '../../lib/protocol/causality/dot.ts'
 import type { Sibling } from '../../lib/protocol/causality/record.ts'
 import { type Hlc, hlcTicksPerMs } from '../../lib/protocol/clock/hlc.ts'
@@ -48,6 +49,8 @@ export class FakeNode implements NodeApi {
   state: NodeView['state'] = 'serving'
   hasLayout = true
   missing: number[] = []
+  recoveringPartitions = 0
+  exchangesRun = 0
   readonly #held = new Map<string, Held>()
   readonly #waiting: (() => void)[] = []
   #counter = 0
@@ -226,10 +229,80 @@ export class FakeNode implements NodeApi {
       zone: 'z1',
       weight: 1,
       state: this.state,
-      recoveringPartitions: 0,
+      recoveringPartitions: this.recoveringPartitions,
       clockOffsetMs: 0.5,
       uptimeSeconds: 12,
     }
+  }
+
+  hints(): HintsView {
+    return {
+      hints: [
+        {
+          target: bob,
+          name: 'böb',
+          count: 12,
+          bytes: 3456,
+          oldestSeconds: 61.5,
+          state: 'waiting',
+          lastError: undefined,
+          dirtyPartitions: 2,
+        },
+      ],
+      held: { count: 12, bytes: 3456 },
+    }
+  }
+
+  transfers(): TransfersView {
+    return {
+      transfers: [
+        {
+          kind: 'hints',
+          peer: bob,
+          name: 'böb',
+          partitionsLeft: undefined,
+          keysLeft: 12,
+          bytesLeft: 3456,
+          bytesPerSecond: 1000,
+          etaSeconds: 3.456,
+        },
+      ],
+    }
+  }
+
+  antiEntropy(): AntiEntropyView {
+    return {
+      exchanges: [
+        {
+          peer: bob,
+          name: 'böb',
+          ageSeconds: this.exchangesRun === 0 ? undefined : 0,
+          partitions: 682,
+          differences: 3,
+          keysRepaired: 5,
+          bytes: 1024,
+          state: 'idle',
+          reason: undefined,
+        },
+      ],
+      rebuilding: 0,
+      suspendedBecause: undefined,
+    }
+  }
+
+  runExchange(done: Done<AntiEntropyView>): void {
+    this.exchangesRun += 1
+    this.#later(() => done(undefined, this.antiEntropy()))
+  }
+
+  tombstones(): readonly WaitingTombstones[] {
+    return [{ waitingFor: 'grace', count: 4 }]
+  }
+
+  acceptLoss(done: Done<{ readonly partitions: number }>): void {
+    const partitions = this.recoveringPartitions
+    this.recoveringPartitions = 0
+    this.#later(() => done(undefined, { partitions }))
   }
 
   notReadyBecause(): readonly string[] {
