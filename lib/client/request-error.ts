@@ -51,13 +51,14 @@ function errorOfRefusal({ code, message, aftermath, hint }: Refusal, isRead: boo
   })
 }
 
-/** Nodes have four words among themselves that are no codes for users. */
+/** Nodes have some words among themselves that are no codes for users. */
 function codeOf(code: Refusal['code']): ErrorCode {
   switch (code) {
     case 'busy':
       return 'overloaded'
     case 'layout-stale':
     case 'not-owner':
+    case 're-read':
       return 'quorum-unavailable'
     case 'malformed':
       return 'internal'

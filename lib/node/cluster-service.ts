@@ -1,18 +1,11 @@
 import type { Caller } from '../links/frame-acceptor.ts'
 import type { Time } from '../ports/time.ts'
 import { isNodeId, type NodeId } from '../vocabulary/ids.ts'
-import type { Refusal, Request, Response } from '../wire/messages.ts'
+import type { ClusterRequest, RequestOf, Respond } from './data-handlers.ts'
 import type { KeptRows } from './kept-rows.ts'
 import type { LayoutDriver } from './layout-driver.ts'
 import type { MembershipDriver } from './membership-driver.ts'
 import { refusal, storageRefused } from './refusals.ts'
-import type { DataRequest } from './replica-service.ts'
-
-type Respond = (answer: Response | Refusal) => void
-type RequestOf<Type extends Request['type']> = Extract<Request, { type: Type }>
-
-/** What the frame protocol asks about the cluster; a node answers it from its first moment on. */
-export type ClusterRequest = Exclude<Request, DataRequest>
 
 /** One start of a node: its number, and when that was by its own clock. */
 export interface OwnStart {

@@ -240,9 +240,9 @@ export class Coordinator {
     gather(
       this.#context,
       { key: job.key, owners: job.owners, layoutNumber: job.layout.decided.version.number, timeoutMs },
-      ({ record }) => {
+      ({ record, asOf }) => {
         if (record === undefined) return this.#writeNow(job, seen)
-        store.mergeDecoded(job.key, record, 'os', () => this.#writeNow(job, seen))
+        store.mergeDecoded(job.key, record, 'os', asOf, () => this.#writeNow(job, seen))
       },
     )
   }

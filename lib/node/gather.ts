@@ -1,4 +1,5 @@
 import type { KeyRecord } from '../protocol/causality/record.ts'
+import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
@@ -9,6 +10,8 @@ export interface Gathered {
   readonly record: KeyRecord | undefined
   /** Other owners that answered with what they hold, or that they hold nothing readable. */
   readonly answered: readonly NodeId[]
+  /** The least of the clocks at which they were read (docs/rules.md D5). */
+  readonly asOf: Hlc
 }
 
 /** Reads a key from every other owner in reach, and calls back when each has answered or failed. */
@@ -26,8 +29,9 @@ export function gather(
   const asked = request.owners.filter((owner) => owner !== self && peers.isReachable(owner))
   const answered: NodeId[] = []
   let record: KeyRecord | undefined
+  let asOf = context.minting.read()
   let left = asked.length
-  if (left === 0) return time.soon(() => done({ record, answered }))
+  if (left === 0) return time.soon(() => done({ record, answered, asOf }))
   for (const owner of asked) {
     const message = {
       type: 'read-record',
@@ -38,6 +42,7 @@ export function gather(
     peers.ask(owner, message, request.timeoutMs, (outcome) => {
       if (outcome.type === 'answered' && outcome.message.type === 'record-read') {
         const { state, record: bytes } = outcome.message
+        if (outcome.message.asOf < asOf) asOf = outcome.message.asOf
         try {
           if (state === 'found') {
             const theirs = store.decode(bytes)
@@ -51,7 +56,7 @@ export function gather(
         }
       }
       left -= 1
-      if (left === 0) done({ record, answered })
+      if (left === 0) done({ record, answered, asOf })
     })
   }
 }

@@ -9,18 +9,14 @@ import { emptyDocument } from '../protocol/layout/layout-document.ts'
 import type { DecidedLayout } from '../protocol/layout/layout-version.ts'
 import type { Member, MemberMetadata } from '../protocol/membership/member.ts'
 import type { ClusterId, Endpoint, NodeId } from '../vocabulary/ids.ts'
-import type { RecordKey } from '../vocabulary/key.ts'
 import type { Goodbye } from '../wire/messages.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { ClusterService, type OwnStart } from './cluster-service.ts'
-import { Coordinator } from './coordinator.ts'
-import { Deadlines } from './deadlines.ts'
-import { healDamaged } from './heal-damaged.ts'
 import { type Identity, writeIdentity } from './identity-file.ts'
 import { KeptRows } from './kept-rows.ts'
 import { KnownMembers } from './known-members.ts'
-import { LayoutDriver, type LayoutInForce, loadDocument } from './layout-driver.ts'
+import { LayoutDriver, loadDocument } from './layout-driver.ts'
 import { MembershipDriver } from './membership-driver.ts'
 import { MetaStore } from './meta-store.ts'
 import { Minting } from './minting.ts'
@@ -29,14 +25,10 @@ import type { NodeParts, NodeSettings } from './node-settings.ts'
 import { OccasionalLog } from './occasional-log.ts'
 import { type BehindPeerPort, PeerPort } from './peer-port.ts'
 import { Peers } from './peers.ts'
-import { RecoveryDriver } from './recovery-driver.ts'
-import { ReplicaService } from './replica-service.ts'
-import { ReplicaStore } from './replica-store.ts'
-import type { RequestContext } from './request-context.ts'
+import type { RecoveryDriver } from './recovery-driver.ts'
 import { ResumeByName } from './resume-by-name.ts'
 import { ScopedTime } from './scoped-time.ts'
-import { SiblingWarnings } from './sibling-warnings.ts'
-import { SpeculationBudget } from './speculation-budget.ts'
+import { Serving } from './serving.ts'
 import { StartProblem, storeProblem, unwritableProblem } from './start-problem.ts'
 
 export interface LifeListener {
@@ -47,13 +39,6 @@ export interface LifeListener {
   /** The node goes on as `id`, which had reached `startNumber`. */
   onResume(id: NodeId, startNumber: number, clusterId: ClusterId): void
   onServing(): void
-}
-
-/** What exists once the node may answer for data. */
-export interface Serving {
-  readonly context: RequestContext
-  readonly coordinator: Coordinator
-  readonly replicas: ReplicaService
 }
 
 const drainMsMax = 10_000
@@ -80,7 +65,7 @@ export class NodeLife implements BehindPeerPort {
   #membership: MembershipDriver | undefined
   #layout: LayoutDriver | undefined
   #minting: Minting | undefined
-  #recovery: RecoveryDriver | undefined
+  #meta: MetaStore | undefined
   #peers: Peers | undefined
   #cluster: ClusterService | undefined
   #known: KnownMembers | undefined
@@ -144,7 +129,7 @@ export class NodeLife implements BehindPeerPort {
     return this.#peers
   }
   get recovery(): RecoveryDriver | undefined {
-    return this.#recovery
+    return this.#serving?.recovery
   }
   get serving(): Serving | undefined {
     return this.#serving
@@ -203,11 +188,10 @@ export class NodeLife implements BehindPeerPort {
   abandon(done: () => void): void {
     this.#isEnded = true
     this.#resume?.stop()
-    this.#recovery?.stop()
     this.#membership?.stop()
     this.#layout?.stop()
     this.#minting?.abandon()
-    this.#serving?.context.deadlines.stop()
+    this.#serving?.stop()
     this.#serving = undefined
     this.#links?.close('the node is being stopped')
     this.#time.end()
@@ -233,6 +217,7 @@ export class NodeLife implements BehindPeerPort {
       this.storageFailed(failure),
     )
     const meta = new MetaStore({ storage: opened.storage, batches, hash, log })
+    this.#meta = meta
     const loaded = loadDocument(meta, emptyDocument, hash)
     const { document } = loaded
     const own = loadOwnRow(meta)
@@ -339,7 +324,6 @@ export class NodeLife implements BehindPeerPort {
       },
     )
     this.#minting = minting
-    this.#recovery = new RecoveryDriver({ time, log }, () => minting.recovered())
     const fingerprint = ports.directory.fingerprint()
     const hasRecord = this.#identity.storeGeneration !== 0
     minting.begin(
@@ -430,59 +414,32 @@ export class NodeLife implements BehindPeerPort {
     // An outsider holds nothing and forwards everything: it needs no checked store.
     const isMember = inForce.ring.has(this.#identity.id)
     if (isMember && this.#ready === undefined) return
-    this.#serving = this.#createServing(inForce)
+    this.#serving = new Serving(
+      {
+        self: this.#identity.id,
+        ports: this.#ports,
+        settings: this.#settings,
+        nodeParts: this.#parts,
+        metrics: this.#metrics,
+        storage: this.#storage as OpenedStorage['storage'],
+        batches: this.#batches as BatchWriter,
+        meta: this.#meta as MetaStore,
+        peers: this.#peers as Peers,
+        minting: this.#minting as Minting,
+        layout: this.#layout as LayoutDriver,
+        membership: this.#membership as MembershipDriver,
+      },
+      inForce,
+      (failure) => this.storageFailed(failure),
+    )
     const recovering = this.#isRestored ? 'restored' : this.#ready?.recovering
     if (recovering !== undefined) this.#beginRecovery(recovering)
     this.#listener.onServing()
   }
 
-  #createServing(inForce: LayoutInForce): Serving {
-    const { time, hash, log } = this.#ports
-    const deadlines = new Deadlines(time)
-    const warnings = new SiblingWarnings(time, log)
-    const minting = this.#minting as Minting
-    const store = new ReplicaStore(
-      {
-        storage: this.#storage as OpenedStorage['storage'],
-        batches: this.#batches as BatchWriter,
-        hash,
-        log,
-        metrics: this.#metrics,
-        nodeParts: this.#parts,
-      },
-      {
-        generation: () => minting.generation,
-        partitionCount: inForce.decided.version.partitionCount,
-        onDamaged: (key: RecordKey) => healDamaged(context, key),
-        onFailure: (failure) => this.storageFailed(failure),
-      },
-    )
-    const context: RequestContext = {
-      self: this.#identity.id,
-      time,
-      hash,
-      deadlines,
-      peers: this.#peers as Peers,
-      store,
-      minting,
-      layout: this.#layout as LayoutDriver,
-      recovery: this.#recovery as RecoveryDriver,
-      metrics: this.#metrics,
-      speculation: new SpeculationBudget(),
-      readRepair: this.#settings.readRepair,
-      parts: this.#parts,
-      warnOfSiblings: (key, count) => warnings.warn(key, count),
-    }
-    const coordinator = new Coordinator(context)
-    return { context, coordinator, replicas: new ReplicaService(context, coordinator) }
-  }
-
   #beginRecovery(reason: NonNullable<OwnRow['recovering']>): void {
     const inForce = this.#layout?.inForce
-    const context = this.#serving?.context
-    if (inForce !== undefined && context !== undefined) {
-      this.#recovery?.begin(reason, inForce, this.#identity.id, context)
-    }
+    if (inForce !== undefined) this.#serving?.recover(reason, inForce)
   }
 
   #resumeByName(decided: DecidedLayout): void {

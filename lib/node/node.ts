@@ -19,7 +19,7 @@ import type {
   ReplicaView,
   RingView,
 } from './node-api.ts'
-import { NodeLife, type Serving } from './node-life.ts'
+import { NodeLife } from './node-life.ts'
 import { declareNodeMetrics, type NodeMetrics } from './node-metrics.ts'
 import type { NodeParts, NodeSettings } from './node-settings.ts'
 import { clusterStatus, nodeView, ringView, viewReplica } from './node-views.ts'
@@ -33,6 +33,7 @@ import {
   type WaitingTombstones,
   waitingTombstones,
 } from './repair-views.ts'
+import type { Serving } from './serving.ts'
 import { StartProblem } from './start-problem.ts'
 
 /** How long a node whose store failed waits before it opens it anew, at first and at most. */

@@ -35,7 +35,7 @@ function pull(
   const message = { type: 'pull-partition', partition, after, bytesMax: pageBytesMax, layoutNumber } as const
   peers.ask(owner, message, pageTimeoutMs, (outcome) => {
     if (outcome.type !== 'answered' || outcome.message.type !== 'partition-records') return done(false)
-    const { entries, next } = outcome.message
+    const { entries, next, asOf } = outcome.message
     const following = (isStored: boolean): void => {
       if (!isStored) return done(false)
       if (next.length === 0) return done(true)
@@ -46,7 +46,7 @@ function pull(
     if (left === 0) return following(true)
     for (const { key, record } of entries) {
       try {
-        store.merge(key, decodeRecord(record, hash), record, 'disk', (failure) => {
+        store.merge(key, decodeRecord(record, hash), record, 'disk', asOf, (failure) => {
           if (failure !== undefined) isStored = false
           left -= 1
           if (left === 0) following(isStored)

@@ -15,13 +15,13 @@ import {
   wireVersionMin,
 } from '../wire/messages.ts'
 import type { ClusterService } from './cluster-service.ts'
+import { type DataRequest, isDataRequest, type Respond } from './data-handlers.ts'
 import type { Identity } from './identity-file.ts'
 import type { LayoutDriver } from './layout-driver.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeSettings } from './node-settings.ts'
 import type { OccasionalLog } from './occasional-log.ts'
 import { refusal, storageRefused } from './refusals.ts'
-import type { DataRequest, ReplicaService } from './replica-service.ts'
 import { addressProblem, type StartProblem } from './start-problem.ts'
 
 /** What stands behind the port, as far as it has come to life. */
@@ -29,7 +29,7 @@ export interface BehindPeerPort {
   readonly identity: Identity
   readonly layout: LayoutDriver | undefined
   readonly cluster: ClusterService | undefined
-  readonly serving: { readonly replicas: ReplicaService } | undefined
+  readonly serving: { serve(message: DataRequest, respond: Respond): void } | undefined
   hearDatagram(bytes: Uint8Array, from: Endpoint): void
   endpointOf(nodeId: string): Endpoint | undefined
   storageFailed(failure: StorageFailure): void
@@ -185,7 +185,7 @@ export class PeerPort {
     if (isDataRequest(message)) {
       const { serving } = this.#life
       if (serving === undefined) return respond(refusal('no-layout', this.#notServingBecause()))
-      return serving.replicas.serve(message, respond)
+      return serving.serve(message, respond)
     }
     const { cluster } = this.#life
     if (cluster === undefined) return respond(refusal('busy', 'the node is starting'))
@@ -220,21 +220,8 @@ export class PeerPort {
 
 const noLayout: LayoutDigest = { number: 0, documentHash: 0 }
 
-const dataRequests: ReadonlySet<Request['type']> = new Set<DataRequest['type']>([
-  'write-record',
-  'read-record',
-  'coordinate',
-  'list-keys',
-  'pull-partition',
-  'explain-replica',
-])
-
 /** What an embedded client may ask; everything else could change a replica or the member list. */
 const clientRequests: ReadonlySet<Request['type']> = new Set(['coordinate', 'discover'])
-
-function isDataRequest(message: Request): message is DataRequest {
-  return dataRequests.has(message.type)
-}
 
 /** With `--peer HOST:0` the system chose the port. */
 function withPortOf(asked: Endpoint, local: Endpoint): Endpoint {

@@ -177,7 +177,7 @@ export class ReadRun {
 
   #repairHere(record: KeyRecord): void {
     const { self, store } = this.#context
-    store.merge(this.#key, record, encodeRecord(record), 'os', (failure) =>
+    store.merge(this.#key, record, encodeRecord(record), 'os', this.#asOf, (failure) =>
       this.#dispatch({ type: failure === undefined ? 'repaired' : 'repair-failed', node: self }),
     )
   }

@@ -1,6 +1,7 @@
 import type { StorageFailure } from '../ports/storage.ts'
 import type { StarlingError } from '../vocabulary/errors.ts'
 import type { Refusal } from '../wire/messages.ts'
+import type { MergeFailure } from './replica-store.ts'
 
 export function refusal(code: Refusal['code'], message: string): Refusal {
   return { type: 'refused', code, message, aftermath: 'nothing-changed', hint: '' }
@@ -14,6 +15,10 @@ export function storageRefused(failure: StorageFailure): Refusal {
     aftermath: 'may-have-changed',
     hint: 'see the log of the node',
   }
+}
+
+export function mergeRefused(failure: MergeFailure): Refusal {
+  return failure.kind === 're-read' ? refusal('re-read', failure.message) : storageRefused(failure)
 }
 
 export function refusalOf(error: StarlingError | undefined): Refusal {

@@ -1,19 +1,13 @@
+import type { KeyRecord } from '../protocol/causality/record.ts'
 import { siblingChecksum } from '../protocol/causality/state-hash.ts'
 import type { Token } from '../vocabulary/key.ts'
-import type { Refusal, Request, Response } from '../wire/messages.ts'
+import type { MergeOutcome, Refusal, Response } from '../wire/messages.ts'
 import { decodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { Coordinator } from './coordinator.ts'
-import { refusal, refusalOf, storageRefused } from './refusals.ts'
+import type { DataHandlers, RequestOf, Respond } from './data-handlers.ts'
+import { mergeRefused, refusal, refusalOf, storageRefused } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
-
-type Respond = (answer: Response | Refusal) => void
-type RequestOf<Type extends Request['type']> = Extract<Request, { type: Type }>
-
-/** What the frame protocol asks of a node's data. */
-export type DataRequest = RequestOf<
-  'write-record' | 'read-record' | 'coordinate' | 'list-keys' | 'pull-partition' | 'explain-replica'
->
 
 const pullBytesMax = 1024 * 1024
 const listKeysMax = 10_001
@@ -32,31 +26,15 @@ export class ReplicaService {
     this.#coordinator = coordinator
   }
 
-  serve(message: DataRequest, respond: Respond): void {
-    try {
-      this.#serve(message, respond)
-    } catch (error) {
-      if (error instanceof UnreadableBytes) respond(refusal('malformed', error.message))
-      else throw error
-    }
-  }
-
-  #serve(message: DataRequest, respond: Respond): void {
-    switch (message.type) {
-      case 'write-record':
-        return this.#writeRecord(message, respond)
-      case 'read-record':
-        return this.#readRecord(message, respond)
-      case 'coordinate':
-        return this.#coordinate(message, respond)
-      case 'list-keys':
-        return this.#listKeys(message, respond)
-      case 'pull-partition':
-        return this.#pullPartition(message, respond)
-      case 'explain-replica':
-        return this.#explainReplica(message, respond)
-    }
-  }
+  readonly handlers = {
+    'write-record': (message, respond) => this.#writeRecord(message, respond),
+    'read-record': (message, respond) => this.#readRecord(message, respond),
+    coordinate: (message, respond) => this.#coordinate(message, respond),
+    'list-keys': (message, respond) => this.#listKeys(message, respond),
+    'pull-partition': (message, respond) => this.#pullPartition(message, respond),
+    'merge-records': (message, respond) => this.#mergeRecords(message, respond),
+    'explain-replica': (message, respond) => this.#explainReplica(message, respond),
+  } satisfies Partial<DataHandlers>
 
   #writeRecord(message: RequestOf<'write-record'>, respond: Respond): void {
     const { store, hash, minting } = this.#context
@@ -65,8 +43,8 @@ export class ReplicaService {
     if (store.isFull) return respond(refusal('overloaded', 'too many writes wait for the disk'))
     const incoming = decodeRecord(message.record, hash, checked)
     minting.adopt(message.asOf)
-    store.merge(message.key, incoming, message.record, message.durability, (failure) => {
-      respond(failure === undefined ? written : storageRefused(failure))
+    store.merge(message.key, incoming, message.record, message.durability, message.asOf, (failure) => {
+      respond(failure === undefined ? written : mergeRefused(failure))
     })
   }
 
@@ -117,6 +95,43 @@ export class ReplicaService {
     })
   }
 
+  /** Each is judged by itself: one that cannot be read or is not ours holds nobody up. */
+  #mergeRecords(message: RequestOf<'merge-records'>, respond: Respond): void {
+    const { store, minting } = this.#context
+    const { entries, durability, asOf } = message
+    const stale = this.#planned(message.layoutNumber)
+    if (stale !== undefined) return respond(stale)
+    if (store.isFull) return respond(refusal('overloaded', 'too many writes wait for the disk'))
+    minting.adopt(asOf)
+    const outcomes: MergeOutcome[] = entries.map(() => 'failed')
+    let left = entries.length
+    const ended = (index: number, outcome: MergeOutcome): void => {
+      outcomes[index] = outcome
+      left -= 1
+      if (left === 0) respond({ type: 'records-merged', outcomes, isBusy: store.isBusy })
+    }
+    if (left === 0) return respond({ type: 'records-merged', outcomes, isBusy: store.isBusy })
+    for (const [index, { key, record }] of entries.entries()) {
+      const incoming = this.#notMine(key.token) === undefined ? this.#decodeChecked(record) : undefined
+      if (incoming === undefined) {
+        ended(index, 'failed')
+        continue
+      }
+      store.merge(key, incoming, record, durability, asOf, (failure) =>
+        ended(index, failure === undefined ? 'merged' : failure.kind === 're-read' ? 're-read' : 'failed'),
+      )
+    }
+  }
+
+  #decodeChecked(record: Uint8Array): KeyRecord | undefined {
+    try {
+      return decodeRecord(record, this.#context.hash, checked)
+    } catch (error) {
+      if (error instanceof UnreadableBytes) return undefined
+      throw error
+    }
+  }
+
   #explainReplica(message: RequestOf<'explain-replica'>, respond: Respond): void {
     const { store, recovery, layout, self } = this.#context
     const partition = store.partitionOf(message.key)
@@ -130,6 +145,16 @@ export class ReplicaService {
         record: copy.state === 'found' ? copy.bytes : noBytes,
       })
     })
+  }
+
+  /** What was planned with another layout may be meant for other owners (docs/rules.md T2). */
+  #planned(layoutNumber: number): Refusal | undefined {
+    const inForce = this.#context.layout.inForce
+    if (inForce === undefined) return refusal('no-layout', 'the node knows no decided layout yet')
+    const { number } = inForce.decided.version
+    return number === layoutNumber
+      ? undefined
+      : refusal('layout-stale', `planned with layout ${layoutNumber}; this node is at ${number}`)
   }
 
   #notMine(token: Token): Refusal | undefined {

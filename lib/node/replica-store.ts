@@ -2,6 +2,7 @@ import type { Log } from '../ports/log.ts'
 import { type Storage, StorageError, type StorageFailure, type StorageOperation } from '../ports/storage.ts'
 import { mintAsAfterMerge } from '../protocol/causality/mint.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
+import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { Durability } from '../protocol/quorum/client-request.ts'
 import { equalStates } from '../protocol/quorum/equal-states.ts'
 import { partitionOf } from '../protocol/ring/partition.ts'
@@ -37,6 +38,39 @@ export type LocalCopy =
 
 type Stored = (failure: StorageFailure | undefined) => void
 
+/**
+ * The state was read before a deletion that has ended here, and would bring back what it deleted: its sender must read
+ * it again from a live owner (docs/rules.md D5). Nothing was stored.
+ */
+export interface ReRead {
+  readonly kind: 're-read'
+  readonly message: string
+}
+
+export type MergeFailure = StorageFailure | ReRead
+type Merged = (failure: MergeFailure | undefined) => void
+
+/** One record is another from now on. */
+export interface RecordChange {
+  readonly key: RecordKey
+  readonly partition: number
+  /** Undefined: there was none, or none that could be read. */
+  readonly before: KeyRecord | undefined
+  /** Undefined: it is removed. */
+  readonly after: KeyRecord | undefined
+}
+
+/** Whoever keeps account of the records: hears of every change when it is decided. */
+export interface StoreObserver {
+  /** May add operations of its own: they are stored with the change, or neither is. */
+  recordChanged(change: RecordChange, operations: StorageOperation[]): void
+}
+
+/** Says which states come too late to be merged. */
+export interface MergeGuard {
+  refuses(partition: number, asOf: Hlc, local: KeyRecord | undefined, incoming: KeyRecord): boolean
+}
+
 /** Somebody who may not see a copy before its last write has ended. */
 interface Waiting {
   writesLeft: number
@@ -47,6 +81,7 @@ export const recordCacheBytesMax = 32 * 1024 * 1024
 
 const absent: LocalCopy = { state: 'absent' }
 const damaged: LocalCopy = { state: 'damaged' }
+const reRead: ReRead = { kind: 're-read', message: 'the state was read before a deletion that has ended here' }
 
 /**
  * The records of one node. Deciding is synchronous and sees what was decided before, stored or not; so requests on one
@@ -66,6 +101,8 @@ export class ReplicaStore {
   readonly #damaged = new Set<string>()
   readonly #onDamaged: (key: RecordKey) => void
   readonly #onFailure: (failure: StorageFailure) => void
+  readonly #observers: readonly StoreObserver[]
+  readonly #guard: MergeGuard | undefined
 
   constructor(
     parts: {
@@ -83,6 +120,8 @@ export class ReplicaStore {
       readonly onDamaged: (key: RecordKey) => void
       /** A read failed: the store must not be trusted any more. */
       readonly onFailure: (failure: StorageFailure) => void
+      readonly observers?: readonly StoreObserver[]
+      readonly guard?: MergeGuard | undefined
     },
   ) {
     this.#storage = parts.storage
@@ -95,6 +134,8 @@ export class ReplicaStore {
     this.#partitionCount = options.partitionCount
     this.#onDamaged = options.onDamaged
     this.#onFailure = options.onFailure
+    this.#observers = options.observers ?? []
+    this.#guard = options.guard
   }
 
   partitionOf(key: RecordKey): number {
@@ -172,10 +213,11 @@ export class ReplicaStore {
 
   /**
    * Merges a state that another node sent (docs/rules.md A7). `done` comes when this node holds everything in it as
-   * durably as asked, also when nothing had to be written.
+   * durably as asked, also when nothing had to be written; or with why it does not.
    * @param incoming decoded from `bytes`
+   * @param asOf the clock at which `bytes` were read from an owner's live store (docs/rules.md D5)
    */
-  merge(key: RecordKey, incoming: KeyRecord, bytes: Uint8Array, durability: Durability, done: Stored): void {
+  merge(key: RecordKey, incoming: KeyRecord, bytes: Uint8Array, durability: Durability, asOf: Hlc, done: Merged): void {
     const copy = this.read(key)
     if (copy.state === 'failed') return done(copy.failure)
     if (copy.state === 'damaged') {
@@ -183,12 +225,14 @@ export class ReplicaStore {
       return done({ kind: 'corrupt', message: 'the local copy is damaged and waits to be healed' })
     }
     if (copy.state === 'absent') {
+      if (this.#guard?.refuses(this.partitionOf(key), asOf, undefined, incoming) === true) return done(reRead)
       this.#store(key, undefined, incoming, bytes, undefined, durability, done)
       return
     }
     const local = this.decode(copy.bytes)
     const merged = this.#parts.merge(local, incoming)
     if (merged === local || equalStates(merged, local)) return this.#confirm(key, copy, local, durability, done)
+    if (this.#guard?.refuses(this.partitionOf(key), asOf, local, incoming) === true) return done(reRead)
     const mintAs = mintAsAfterMerge({ record: local, mintAs: copy.mintAs }, merged, this.#generation())
     // Most writes bring a state that covers ours: its bytes serve as they are.
     const encoded = equalStates(merged, incoming) ? bytes : encodeRecord(merged)
@@ -196,8 +240,13 @@ export class ReplicaStore {
   }
 
   /** The same for a state that is at hand decoded. */
-  mergeDecoded(key: RecordKey, incoming: KeyRecord, durability: Durability, done: Stored): void {
-    this.merge(key, incoming, encodeRecord(incoming), durability, done)
+  mergeDecoded(key: RecordKey, incoming: KeyRecord, durability: Durability, asOf: Hlc, done: Merged): void {
+    this.merge(key, incoming, encodeRecord(incoming), durability, asOf, done)
+  }
+
+  /** Something waits for the disk behind the batch in flight: who sends in bulk should send less. */
+  get isBusy(): boolean {
+    return this.#batches.waitingBytes > busyBytes
   }
 
   /** Too much waits for the disk already. */
@@ -336,6 +385,7 @@ export class ReplicaStore {
       const index = indexKeyOf(key)
       operations.push(isLive ? { type: 'put', key: index, value: empty } : { type: 'delete', key: index })
     }
+    if (before !== after) this.#tellObservers({ key, partition: this.partitionOf(key), before, after }, operations)
     // A view of what the store was given: it skips mintAs in front and the checksum behind.
     const kept = stored.subarray(
       stored.length - storedChecksumBytes - bytes.length,
@@ -348,6 +398,10 @@ export class ReplicaStore {
       done(failure)
     })
     return kept
+  }
+
+  #tellObservers(change: RecordChange, operations: StorageOperation[]): void {
+    for (const observer of this.#observers) observer.recordChanged(change, operations)
   }
 
   /** One write of the key has ended: they end in the order in which they were decided. */
@@ -377,4 +431,5 @@ export class ReplicaStore {
 }
 
 const scanEntriesMax = 256
+const busyBytes = 4 * 1024 * 1024
 const empty = new Uint8Array(0)

@@ -52,6 +52,21 @@ export interface Goodbye {
   readonly message: string
 }
 
+/** A state on its way; `record` holds encodeRecord's bytes. */
+export interface RecordEntry {
+  readonly key: RecordKey
+  readonly record: Uint8Array
+}
+
+export type MergePurpose = 'hint' | 'anti-entropy' | 'recovery'
+
+/** `re-read`: see Refusal. `failed`: not stored, or not known to be. */
+export type MergeOutcome = 'merged' | 're-read' | 'failed'
+
+/** Of one `merge-records`; a single record larger than the bytes goes alone. */
+export const mergeEntriesMax = 500
+export const mergeBytesMax = 256 * 1024
+
 /** What one node or client asks of a node. Every request is answered once, by its response type or by Refusal. */
 export type Request =
   /** Merge this state into your replica, and say when it is stored. */
@@ -105,6 +120,16 @@ export type Request =
       readonly bytesMax: number
       readonly layoutNumber: number
     }
+  /** Merge these states into your replicas: hints, anti-entropy and recovery send them in bulk. */
+  | {
+      readonly type: 'merge-records'
+      readonly purpose: MergePurpose
+      readonly durability: Durability
+      readonly entries: readonly RecordEntry[]
+      readonly layoutNumber: number
+      /** The least of the clocks at which the states were read (rules.md D5). */
+      readonly asOf: Hlc
+    }
   /** The version vectors and states known of one key, for `explain`. */
   | { readonly type: 'explain-replica'; readonly key: RecordKey }
   /** The facts of the cluster that an embedded client routes by. */
@@ -137,10 +162,17 @@ export type Response =
     }
   | {
       readonly type: 'partition-records'
-      readonly entries: readonly { readonly key: RecordKey; readonly record: Uint8Array }[]
+      readonly entries: readonly RecordEntry[]
       /** Where to go on; empty: this was the end. */
       readonly next: Uint8Array
       readonly asOf: Hlc
+    }
+  | {
+      readonly type: 'records-merged'
+      /** One for each entry, in order. */
+      readonly outcomes: readonly MergeOutcome[]
+      /** The answerer has other work: send less for a while. */
+      readonly isBusy: boolean
     }
   | {
       readonly type: 'replica-explained'
@@ -159,8 +191,8 @@ export type Response =
 /** The answer to a request that was not carried out, or whose outcome is unknown. */
 export interface Refusal {
   readonly type: 'refused'
-  /** `layout-stale`: planned with an older layout than the answerer's; pull and plan again (rules.md T2). `not-owner`: the answerer owns no such partition. */
-  readonly code: ErrorCode | 'layout-stale' | 'not-owner' | 'busy' | 'malformed'
+  /** `layout-stale`: planned with an older layout than the answerer's; pull and plan again (rules.md T2). `not-owner`: the answerer owns no such partition. `re-read`: the state may bring back what was deleted; read it again (rules.md D5). */
+  readonly code: ErrorCode | 'layout-stale' | 'not-owner' | 'busy' | 'malformed' | 're-read'
   readonly message: string
   readonly aftermath: Aftermath
   readonly hint: string

@@ -1,6 +1,9 @@
+import type { Hash } from '../vocabulary/hash.ts'
 import { invariant } from '../vocabulary/invariant.ts'
-import type { BytesReader } from './bytes-reader.ts'
-import type { BytesWriter } from './bytes-writer.ts'
+import { parseRecordKey, type RecordKey } from '../vocabulary/key.ts'
+import { bucketBytesMax, keyBytesMax } from '../vocabulary/limits.ts'
+import { BytesReader } from './bytes-reader.ts'
+import { BytesWriter } from './bytes-writer.ts'
 import { MalformedBytes } from './unreadable-bytes.ts'
 
 /** One word of a list, as its place there: new words go to the end. */
@@ -45,6 +48,30 @@ export function readList<Part>(reader: BytesReader, bytesEach: number, read: (re
   const count = reader.count(bytesEach)
   const parts: Part[] = []
   for (let index = 0; index < count; index += 1) parts.push(read(reader))
+  return parts
+}
+
+/** Bucket and key with their length. */
+export const recordKeyBytesMax = 1 + bucketBytesMax + keyBytesMax
+
+/** @throws {MalformedBytes} */
+export function readRecordKey(reader: BytesReader, hash: Hash): RecordKey {
+  const key = parseRecordKey(reader.bytes(recordKeyBytesMax), hash)
+  if (key === undefined) throw new MalformedBytes('a record key is not one')
+  return key
+}
+
+/** A list that is a body of its own. */
+export function listBytes<Part>(parts: readonly Part[], write: (writer: BytesWriter, part: Part) => void): Uint8Array {
+  const writer = new BytesWriter(1024)
+  writeList(writer, parts, write)
+  return writer.finish()
+}
+
+export function readListBytes<Part>(body: Uint8Array, bytesEach: number, read: (reader: BytesReader) => Part): Part[] {
+  const reader = new BytesReader(body)
+  const parts = readList(reader, bytesEach, read)
+  reader.end()
   return parts
 }
 

@@ -1,6 +1,5 @@
 import type { Hash } from '../vocabulary/hash.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
-import { parseRecordKey, type RecordKey } from '../vocabulary/key.ts'
 import { bucketBytesMax, keyBytesMax, listLimitMax } from '../vocabulary/limits.ts'
 import type { BytesReader } from './bytes-reader.ts'
 import type { BytesWriter } from './bytes-writer.ts'
@@ -15,15 +14,14 @@ import {
 import { readHlc } from './dot-codec.ts'
 import { readNodeId, writeNodeId } from './id-codec.ts'
 import { memberBytesMin, readMember, readStoreRow, writeMember, writeStoreRow } from './member-codec.ts'
+import { readMergeRecords, writeEntries, writeMergeRecords } from './merge-codec.ts'
 import type { Request } from './messages.ts'
-import { readChoice, readList, writeChoice, writeList } from './part-codec.ts'
+import { readChoice, readList, readRecordKey, recordKeyBytesMax, writeChoice, writeList } from './part-codec.ts'
 import { MalformedBytes } from './unreadable-bytes.ts'
 
 type Purpose = (Request & { readonly type: 'write-record' })['purpose']
 
 const purposes: readonly Purpose[] = ['write', 'repair', 'recovery']
-/** Bucket and key with their length, and what a data key puts in front. */
-const recordKeyBytesMax = 1 + bucketBytesMax + keyBytesMax
 const dataKeyBytesMax = 16 + recordKeyBytesMax
 
 /** The first byte of a request's header; a number is never given to another type. */
@@ -40,6 +38,7 @@ export const requestTypes: Readonly<Record<Request['type'], number>> = {
   'pull-partition': 25,
   'explain-replica': 26,
   discover: 27,
+  'merge-records': 48,
 }
 
 const typesByNumber = new Map(Object.entries(requestTypes).map(([type, number]) => [number, type as Request['type']]))
@@ -88,6 +87,8 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
       return writer.varint(request.layoutNumber)
     case 'explain-replica':
       return writer.bytes(request.key.bytes)
+    case 'merge-records':
+      return writeMergeRecords(writer, request)
     case 'pull-layout':
     case 'discover':
       return
@@ -99,6 +100,7 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
 /** What travels behind the header as it is. */
 export function requestBody(request: Request): Uint8Array | undefined {
   if (request.type === 'write-record') return request.record
+  if (request.type === 'merge-records') return writeEntries(request.entries)
   if (request.type === 'coordinate' && request.request.type === 'put') return request.request.value
   return undefined
 }
@@ -119,6 +121,8 @@ export function readRequest(type: Request['type'], reader: BytesReader, body: Ui
       }
     case 'coordinate':
       return { type, hops: reader.u8(), request: readClientRequest(reader, body) }
+    case 'merge-records':
+      return readMergeRecords(reader, body, hash)
     default:
       if (body.length > 0) throw new MalformedBytes('a frame has a body it should not have')
       return readBodiless(type, reader, hash)
@@ -126,7 +130,7 @@ export function readRequest(type: Request['type'], reader: BytesReader, body: Ui
 }
 
 function readBodiless(
-  type: Exclude<Request['type'], 'write-record' | 'coordinate'>,
+  type: Exclude<Request['type'], 'write-record' | 'coordinate' | 'merge-records'>,
   reader: BytesReader,
   hash: Hash,
 ): Request {
@@ -171,10 +175,4 @@ function readBodiless(
     default:
       return unreachable(type)
   }
-}
-
-export function readRecordKey(reader: BytesReader, hash: Hash): RecordKey {
-  const key = parseRecordKey(reader.bytes(recordKeyBytesMax), hash)
-  if (key === undefined) throw new MalformedBytes('a record key is not one')
-  return key
 }

@@ -2,16 +2,19 @@ import type { Aftermath } from '../vocabulary/errors.ts'
 import { isErrorCode } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
-import { BytesReader } from './bytes-reader.ts'
-import { BytesWriter } from './bytes-writer.ts'
+import type { BytesReader } from './bytes-reader.ts'
+import type { BytesWriter } from './bytes-writer.ts'
 import { answeredSiblings, readClientAnswer, writeClientAnswer } from './client-codec.ts'
 import { readHlc } from './dot-codec.ts'
 import { readNodeId, writeNodeId } from './id-codec.ts'
 import { memberBytesMin, readMember, readStoreRow, writeMember, writeStoreRow } from './member-codec.ts'
+import { readEntries, readMerged, writeEntries, writeMerged } from './merge-codec.ts'
 import type { Refusal, Response } from './messages.ts'
 import {
+  listBytes,
   readChoice,
   readList,
+  readListBytes,
   readOptional,
   readText,
   writeChoice,
@@ -19,12 +22,10 @@ import {
   writeOptional,
   writeText,
 } from './part-codec.ts'
-import { readRecordKey } from './request-codec.ts'
 import { MalformedBytes } from './unreadable-bytes.ts'
 
 type Answer = Response | Refusal
 type ReplicaState = (Response & { readonly type: 'record-read' })['state']
-type Entry = (Response & { readonly type: 'partition-records' })['entries'][number]
 type Bodied =
   | 'record-read'
   | 'coordinated'
@@ -36,9 +37,7 @@ type Bodied =
 
 const states: readonly ReplicaState[] = ['found', 'absent', 'damaged']
 const aftermaths: readonly Aftermath[] = ['nothing-changed', 'may-have-changed']
-const refusalsOnly: ReadonlySet<string> = new Set(['layout-stale', 'not-owner', 'busy', 'malformed'])
-/** A key of two bytes with its length, a record of one with its. */
-const entryBytesMin = 5
+const refusalsOnly: ReadonlySet<string> = new Set(['layout-stale', 'not-owner', 'busy', 'malformed', 're-read'])
 const dataKeyBytesMax = 2048
 
 /** The first byte of a response's header; a number is never given to another type. */
@@ -55,6 +54,7 @@ export const responseTypes: Readonly<Record<Answer['type'], number>> = {
   'partition-records': 73,
   'replica-explained': 74,
   discovered: 75,
+  'records-merged': 88,
   refused: 96,
 }
 
@@ -100,6 +100,8 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
       writeChoice(writer, states, response.state)
       writer.flag(response.isOwner)
       return writer.flag(response.isRecovering)
+    case 'records-merged':
+      return writeMerged(writer, response)
     case 'discovered':
       writer.u32(response.documentHash)
       return writeList(writer, response.members, writeMember)
@@ -122,7 +124,7 @@ export function responseBody(response: Answer): Uint8Array | undefined {
     case 'keys':
       return listBytes(response.keys, writeText)
     case 'partition-records':
-      return listBytes(response.entries, writeEntry)
+      return writeEntries(response.entries)
     default:
       return undefined
   }
@@ -164,7 +166,7 @@ function readBodied(type: Bodied, reader: BytesReader, body: Uint8Array, hash: H
     case 'partition-records':
       return {
         type,
-        entries: readListBytes(body, entryBytesMin, (entries) => readEntry(entries, hash)),
+        entries: readEntries(body, hash),
         next: reader.bytes(dataKeyBytesMax),
         asOf: readHlc(reader),
       }
@@ -194,6 +196,8 @@ function readBodiless(type: Exclude<Answer['type'], Bodied>, reader: BytesReader
       return { type, node: readNodeId(reader), startNumber: reader.varint(), wallMs: reader.f64() }
     case 'row':
       return { type, row: readOptional(reader, readStoreRow) }
+    case 'records-merged':
+      return readMerged(reader)
     case 'refused':
       return {
         type,
@@ -220,29 +224,7 @@ function readRefusalCode(reader: BytesReader): Refusal['code'] {
   return code as Refusal['code']
 }
 
-function writeEntry(writer: BytesWriter, entry: Entry): void {
-  writer.bytes(entry.key.bytes)
-  writer.bytes(entry.record)
-}
-
-function readEntry(reader: BytesReader, hash: Hash): Entry {
-  return { key: readRecordKey(reader, hash), record: reader.bytes() }
-}
-
 /** One value stays the array it is; only several are copied together. */
 function joinedValues(values: readonly Uint8Array[]): Uint8Array | undefined {
   return values.length < 2 ? values[0] : Buffer.concat(values)
-}
-
-function listBytes<Part>(parts: readonly Part[], write: (writer: BytesWriter, part: Part) => void): Uint8Array {
-  const writer = new BytesWriter(1024)
-  writeList(writer, parts, write)
-  return writer.finish()
-}
-
-function readListBytes<Part>(body: Uint8Array, bytesEach: number, read: (reader: BytesReader) => Part): Part[] {
-  const reader = new BytesReader(body)
-  const parts = readList(reader, bytesEach, read)
-  reader.end()
-  return parts
 }

@@ -1,0 +1,112 @@
+import type { Ports } from '../ports/ports.ts'
+import type { Storage, StorageFailure } from '../ports/storage.ts'
+import type { RecoveryReason } from '../protocol/continuity/start-kind.ts'
+import type { NodeId } from '../vocabulary/ids.ts'
+import type { RecordKey } from '../vocabulary/key.ts'
+import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
+import type { BatchWriter } from './batch-writer.ts'
+import { Coordinator } from './coordinator.ts'
+import type { DataHandlers, DataRequest, Respond } from './data-handlers.ts'
+import { Deadlines } from './deadlines.ts'
+import { healDamaged } from './heal-damaged.ts'
+import type { LayoutDriver, LayoutInForce } from './layout-driver.ts'
+import type { MembershipDriver } from './membership-driver.ts'
+import type { MetaStore } from './meta-store.ts'
+import type { Minting } from './minting.ts'
+import type { NodeMetrics } from './node-metrics.ts'
+import type { NodeParts, NodeSettings } from './node-settings.ts'
+import type { Peers } from './peers.ts'
+import { RecoveryDriver } from './recovery-driver.ts'
+import { refusal } from './refusals.ts'
+import { ReplicaService } from './replica-service.ts'
+import { ReplicaStore } from './replica-store.ts'
+import type { RequestContext } from './request-context.ts'
+import { SiblingWarnings } from './sibling-warnings.ts'
+import { SpeculationBudget } from './speculation-budget.ts'
+
+/** What a life of a node has made before it may answer for data. */
+export interface ServingParts {
+  readonly self: NodeId
+  readonly ports: Ports
+  readonly settings: NodeSettings
+  readonly nodeParts: NodeParts
+  readonly metrics: NodeMetrics
+  readonly storage: Storage
+  readonly batches: BatchWriter
+  readonly meta: MetaStore
+  readonly peers: Peers
+  readonly minting: Minting
+  readonly layout: LayoutDriver
+  readonly membership: MembershipDriver
+}
+
+/**
+ * The part of a node that answers for data: made when a layout is in force and the store is checked, ended with the life
+ * that made it. Everything that runs in the background over the records is made, started and stopped here.
+ */
+export class Serving {
+  readonly context: RequestContext
+  readonly coordinator: Coordinator
+  readonly recovery: RecoveryDriver
+  readonly #handlers: DataHandlers
+  readonly #self: NodeId
+
+  constructor(parts: ServingParts, inForce: LayoutInForce, onStorageFailed: (failure: StorageFailure) => void) {
+    const { self, ports, settings, nodeParts, metrics, storage, batches, peers, minting, layout } = parts
+    const { time, hash, log } = ports
+    const warnings = new SiblingWarnings(time, log)
+    this.#self = self
+    const store = new ReplicaStore(
+      { storage, batches, hash, log, metrics, nodeParts },
+      {
+        generation: () => minting.generation,
+        partitionCount: inForce.decided.version.partitionCount,
+        onDamaged: (key: RecordKey) => healDamaged(context, key),
+        onFailure: onStorageFailed,
+        observers: [],
+        guard: undefined,
+      },
+    )
+    this.recovery = new RecoveryDriver({ time, log }, () => minting.recovered())
+    const context: RequestContext = {
+      self,
+      time,
+      hash,
+      deadlines: new Deadlines(time),
+      peers,
+      store,
+      minting,
+      layout,
+      recovery: this.recovery,
+      metrics,
+      speculation: new SpeculationBudget(),
+      readRepair: settings.readRepair,
+      parts: nodeParts,
+      warnOfSiblings: (key, count) => warnings.warn(key, count),
+    }
+    this.context = context
+    this.coordinator = new Coordinator(context)
+    this.#handlers = new ReplicaService(context, this.coordinator).handlers
+  }
+
+  /** Brings back what the store lost; until then the answers of this node do not count (docs/rules.md A5). */
+  recover(reason: RecoveryReason, inForce: LayoutInForce): void {
+    this.recovery.begin(reason, inForce, this.#self, this.context)
+  }
+
+  serve(message: DataRequest, respond: Respond): void {
+    // The table has a handler of the right type for every type: that is what its type says.
+    const handler = this.#handlers[message.type] as (message: DataRequest, respond: Respond) => void
+    try {
+      handler(message, respond)
+    } catch (error) {
+      if (error instanceof UnreadableBytes) respond(refusal('malformed', error.message))
+      else throw error
+    }
+  }
+
+  stop(): void {
+    this.recovery.stop()
+    this.context.deadlines.stop()
+  }
+}
