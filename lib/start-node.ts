@@ -124,6 +124,7 @@ function flagsOf(options: StartNodeOptions): Record<string, string> {
 
 function nodeSettings(settings: Settings): NodeSettings {
   const { cluster, peer, advertisePeer, join, expect, zone, weight, replicas, partitions, readRepair } = settings
+  const { hints, antiEntropy, tombstoneGraceSeconds } = settings
   return {
     cluster,
     name: settings.name ?? advertisePeer ?? peer,
@@ -136,6 +137,9 @@ function nodeSettings(settings: Settings): NodeSettings {
     replicas,
     partitions,
     readRepair,
+    hints: hints === 'on',
+    antiEntropy: antiEntropy === 'on',
+    tombstoneGraceSeconds,
     version: packageVersion(),
   }
 }

@@ -20,6 +20,11 @@ export interface NodeSettings {
   readonly replicas: number
   readonly partitions: number
   readonly readRepair: ReadRepairMode
+  /** Whether what an absent owner misses is kept for it, and whether fallbacks stand in. */
+  readonly hints: boolean
+  readonly antiEntropy: boolean
+  /** How long a confirmed tombstone is kept at least; a load knob, 0 is safe (docs/rules.md D1). */
+  readonly tombstoneGraceSeconds: number
   readonly version: string
 }
 

@@ -79,6 +79,15 @@ export const settingsSchema = {
   readRepair: setting('read-repair', choice(['blocking', 'async', 'off']), 'blocking', {
     help: 'whether a read waits for the repair of stale replicas',
   }),
+  hints: setting('hints', choice(['on', 'off']), 'on', {
+    help: 'keep what an absent owner misses, and bring it there; fallbacks stand in for absent owners',
+  }),
+  antiEntropy: setting('anti-entropy', choice(['on', 'off']), 'on', {
+    help: 'compare replicas in the background by Merkle trees, and repair what differs',
+  }),
+  tombstoneGraceSeconds: setting('tombstone-grace', integer(0, 31_536_000), 86_400, {
+    help: 'seconds a confirmed tombstone is kept before it may go; 0 is safe',
+  }),
   config: {
     ...optional('config', text('the path of a file', /^[^\0]+$/, 'FILE'), {
       defaultText: 'starling.toml, if there is one',

@@ -25,6 +25,9 @@ const alone = {
   replicas: 3,
   partitions: 16,
   readRepair: 'blocking',
+  hints: true,
+  antiEntropy: true,
+  tombstoneGraceSeconds: 86_400,
   version: '0.0.0',
 } as const
 

@@ -127,6 +127,9 @@ export class SimulatedCluster {
       replicas,
       partitions,
       readRepair: 'blocking',
+      hints: true,
+      antiEntropy: true,
+      tombstoneGraceSeconds: 86_400,
       version: '0.0.0',
     }
   }
