@@ -79,6 +79,14 @@ function operationOf(route: Route): OpenApiOperation {
           },
         }
       : {}),
+    ...(route.takesJson === undefined
+      ? {}
+      : {
+          requestBody: {
+            description: route.takesJson.description ?? '',
+            content: { 'application/json': { schema: route.takesJson } },
+          },
+        }),
     responses: responsesOf(route),
   }
 }

@@ -6,7 +6,7 @@ import type { JsonSchema } from './json-schema.ts'
 import type { Parameters } from './query.ts'
 import { routingPathOfTemplate } from './target.ts'
 
-type Method = 'GET' | 'HEAD' | 'PUT' | 'DELETE'
+type Method = 'GET' | 'HEAD' | 'PUT' | 'DELETE' | 'POST'
 
 export interface HeaderDeclaration {
   readonly description: string
@@ -35,6 +35,8 @@ export interface Route {
   readonly headers?: Readonly<Record<string, HeaderDeclaration>>
   /** The body is any bytes. */
   readonly takesValue?: boolean
+  /** The body is JSON of this kind. */
+  readonly takesJson?: JsonSchema
   readonly responses: Readonly<Record<number, ResponseDeclaration>>
   /** Beside those that any request can meet. */
   readonly errors: readonly ErrorCode[]

@@ -4,15 +4,20 @@ import type { Exchange } from './exchange.ts'
 
 const nothing = new Uint8Array(0)
 
+/** Reads the value of a PUT. See `readBody`. */
+export function readValueBody(exchange: Exchange, done: (value: Uint8Array) => void): void {
+  readBody(exchange, valueBytesMax, done)
+}
+
 /**
- * Reads the body of a PUT as bytes, whatever its type says. By hand, because fastify refuses bodies whose Content-Type
+ * Reads a body as bytes, whatever its type says. By hand, because fastify refuses bodies whose Content-Type
  * it cannot parse, and because a client that expects 100-continue is to be refused before it sends the body.
  *
  * Calls `done` once, at once if there is no body; or answers the exchange itself.
- * @throws {ValueTooLarge} when the declared length is more than 8 MiB: nothing is read
+ * @throws {ValueTooLarge} when the declared length is more than `bytesMax`: nothing is read
  * @throws {Overloaded} when too many bytes of bodies are held already
  */
-export function readValueBody(exchange: Exchange, done: (value: Uint8Array) => void): void {
+export function readBody(exchange: Exchange, bytesMax: number, done: (body: Uint8Array) => void): void {
   const { incoming } = exchange
   const isChunked = incoming.headers['transfer-encoding'] !== undefined
   const declared = Number(incoming.headers['content-length'] ?? 0)
@@ -20,7 +25,7 @@ export function readValueBody(exchange: Exchange, done: (value: Uint8Array) => v
     done(nothing)
     return
   }
-  if (declared > valueBytesMax) throw tooLarge()
+  if (declared > bytesMax) throw tooLarge(bytesMax)
   if (!exchange.reserveBody(declared)) throw overloaded()
   exchange.inviteBody()
 
@@ -31,7 +36,7 @@ export function readValueBody(exchange: Exchange, done: (value: Uint8Array) => v
     if (exchange.isAnswered) return
     bytes += chunk.length
     if (isChunked) {
-      if (bytes > valueBytesMax) return exchange.fail(tooLarge())
+      if (bytes > bytesMax) return exchange.fail(tooLarge(bytesMax))
       if (!exchange.reserveBody(chunk.length)) return exchange.fail(overloaded())
     }
     if (first === undefined) first = chunk
@@ -48,8 +53,8 @@ export function readValueBody(exchange: Exchange, done: (value: Uint8Array) => v
   })
 }
 
-function tooLarge(): ValueTooLarge {
-  return new ValueTooLarge(`the value is larger than ${valueBytesMax} bytes`)
+function tooLarge(bytesMax: number): ValueTooLarge {
+  return new ValueTooLarge(`the ${bytesMax === valueBytesMax ? 'value' : 'body'} is larger than ${bytesMax} bytes`)
 }
 
 function overloaded(): Overloaded {
