@@ -1,4 +1,7 @@
+import { InvalidBody } from '../vocabulary/errors.ts'
+import { checkFields, readJsonBody } from './json-body.ts'
 import { integer, nullable, number, object, oneOfWords, text } from './json-schema.ts'
+import { answerJsonOf } from './node-answer.ts'
 import { noQuery } from './query.ts'
 import { headOf, type Route } from './route.ts'
 import { queryOf } from './target.ts'
@@ -63,4 +66,47 @@ const self: Route = {
   },
 }
 
-export const nodeRoutes: readonly Route[] = [self, headOf(self)]
+const recovered: Route = {
+  method: 'POST',
+  path: '/v1/node/recovered',
+  operation: 'recovered',
+  summary: "End this node's recovery by hand.",
+  description:
+    'A node that lost something counts for no quorum until it has read it back from every other owner. Where one of them will never come back, this ends the waiting. What only that one held is lost.',
+  query: noQuery.parameters,
+  takesJson: object('What is agreed to.', { acceptLoss: { type: 'boolean', enum: [true], description: 'True.' } }),
+  responses: {
+    200: {
+      description: 'The node counts again.',
+      content: {
+        'application/json': object('What was given up.', {
+          partitions: integer('Partitions that had not recovered; 0: the node was not recovering.'),
+        }),
+      },
+    },
+  },
+  errors: [
+    'invalid-body',
+    'unsupported-encoding',
+    'value-too-large',
+    'overloaded',
+    'no-layout',
+    'draining',
+    'storage-failed',
+  ],
+  answer(exchange) {
+    noQuery.read(queryOf(exchange.target))
+    readJsonBody(exchange, (body = {}) => {
+      checkFields(body, ['acceptLoss'])
+      if (body.acceptLoss !== true) {
+        throw new InvalidBody('the body must say {"acceptLoss": true}', {
+          hint: 'What no other owner holds any more is lost by this.',
+        })
+      }
+      exchange.aftermathOfBugs = 'may-have-changed'
+      exchange.edge.node.acceptLoss(answerJsonOf(exchange, ({ partitions }) => ({ partitions })))
+    })
+  },
+}
+
+export const nodeRoutes: readonly Route[] = [self, headOf(self), recovered]

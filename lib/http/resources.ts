@@ -6,6 +6,7 @@ import { keyRoutes } from './key-routes.ts'
 import { listRoutes } from './list-route.ts'
 import { metricsRoutes } from './metrics-route.ts'
 import { nodeRoutes } from './node-route.ts'
+import { repairRoutes } from './repair-routes.ts'
 import { replicaRoutes } from './replica-route.ts'
 import type { Route } from './route.ts'
 
@@ -16,6 +17,7 @@ export const resources: readonly (readonly Route[])[] = [
   replicaRoutes,
   explainRoutes,
   clusterRoutes,
+  repairRoutes,
   nodeRoutes,
   healthRoutes,
   metricsRoutes,

@@ -181,6 +181,73 @@ t.test('the cluster and the node', async (t) => {
   t.match(await ask('/v1/cluster/ring'), { status: 503, json: { code: 'no-layout' }, headers: { 'retry-after': '1' } })
 })
 
+t.test('what is being repaired', async (t) => {
+  const { ask, node } = await serve(t)
+  t.same((await ask('/v1/cluster/hints')).json, {
+    hints: [
+      {
+        target: 'b'.repeat(32),
+        name: 'böb',
+        count: 12,
+        bytes: 3456,
+        oldestSeconds: 61.5,
+        state: 'waiting',
+        lastError: null,
+        dirtyPartitions: 2,
+      },
+    ],
+    held: { count: 12, bytes: 3456 },
+  })
+  t.match((await ask('/v1/cluster/transfers')).json, {
+    transfers: [{ kind: 'hints', name: 'böb', partitionsLeft: null, keysLeft: 12, etaSeconds: 3.456 }],
+  })
+  t.match((await ask('/v1/cluster/anti-entropy')).json, {
+    exchanges: [{ name: 'böb', ageSeconds: null, partitions: 682, differences: 3, state: 'idle' }],
+    rebuilding: 0,
+    suspendedBecause: null,
+  })
+  t.equal(node.exchangesRun, 0, 'looking changes nothing')
+
+  await t.test('an exchange runs when it is asked for, with or without a body', async (t) => {
+    const json = { 'content-type': 'application/json' }
+    t.match(await ask('/v1/cluster/anti-entropy', { method: 'POST' }), {
+      status: 200,
+      json: { exchanges: [{ ageSeconds: 0 }] },
+    })
+    t.match(await ask('/v1/cluster/anti-entropy', { method: 'POST', body: '{}', headers: json }), { status: 200 })
+    t.equal(node.exchangesRun, 2)
+    const form = { 'content-type': 'application/x-www-form-urlencoded' }
+    t.match(await ask('/v1/cluster/anti-entropy', { method: 'POST', body: 'a=b', headers: form }), {
+      status: 415,
+      json: { code: 'unsupported-encoding' },
+    })
+    t.equal((await ask('/v1/cluster/anti-entropy', { method: 'POST', body: '{"x":1}', headers: json })).status, 400)
+    t.equal(node.exchangesRun, 2, 'what was refused has not run')
+  })
+
+  await t.test('a recovery is ended only by who agrees to the loss', async (t) => {
+    const headers = { 'content-type': 'application/json' }
+    const end = (body: string) => ask('/v1/node/recovered', { method: 'POST', headers, body })
+    node.recoveringPartitions = 7
+    for (const body of [
+      '',
+      '{}',
+      '{"acceptLoss":false}',
+      '{"acceptLoss":"true"}',
+      '[true]',
+      '{',
+      '{"acceptLoss":true,"x":1}',
+    ])
+      t.match(await end(body), { status: 400, json: { code: 'invalid-body', aftermath: 'nothing-changed' } }, body)
+    t.equal((await ask('/v1/node/recovered', { method: 'POST', body: '{"acceptLoss":true}' })).status, 415)
+    t.equal(node.recoveringPartitions, 7)
+    t.match(await end('{"acceptLoss":true}'), { status: 200, json: { partitions: 7 } })
+    t.match(await end('{"acceptLoss":true}'), { status: 200, json: { partitions: 0 } })
+    t.equal((await end(`{"acceptLoss":true${' '.repeat(70_000)}}`)).status, 413)
+    t.equal((await ask('/v1/node/recovered')).headers.allow, 'POST')
+  })
+})
+
 t.test('health', async (t) => {
   const { ask, node } = await serve(t)
   t.match(await ask('/livez'), { status: 200, text: 'ok\n' })
@@ -230,6 +297,7 @@ t.test('the documentation page', async (t) => {
 t.test('HEAD works wherever GET does', async (t) => {
   const { ask } = await serve(t)
   const paths = ['/v1/kv/b', '/v1/replica/b/k', '/v1/explain/b/k', '/v1/cluster/status', '/v1/cluster/ring', '/v1/node']
+  paths.push('/v1/cluster/hints', '/v1/cluster/transfers', '/v1/cluster/anti-entropy')
   for (const path of [...paths, '/livez', '/readyz', '/metrics', '/openapi.json', '/docs']) {
     const head = await ask(path, { method: 'HEAD' })
     t.equal(head.status, 200, path)
