@@ -1,7 +1,10 @@
 /** The encoded form of one record, as it stands in the store or is about to. */
 export interface CachedRecord {
-  /** encodeRecord's bytes: a view into what the store was given, so that no received chunk is kept alive. */
-  readonly bytes: Uint8Array
+  /**
+   * encodeRecord's bytes: a view into what the store was given, so that no received chunk is kept alive. Undefined: the
+   * record is on its way out.
+   */
+  readonly bytes: Uint8Array | undefined
   readonly mintAs: number | undefined
   /** Batches that hold this key and have not been acknowledged. While above 0 the entry stays. */
   inFlight: number
@@ -40,7 +43,7 @@ export class RecordCache {
   }
 
   /** A record that is being written; it stays until `hasArrived` was called as often as this. */
-  putOnItsWay(id: string, bytes: Uint8Array, mintAs: number | undefined): void {
+  putOnItsWay(id: string, bytes: Uint8Array | undefined, mintAs: number | undefined): void {
     this.#put(id, bytes, mintAs, 1)
   }
 
@@ -49,13 +52,14 @@ export class RecordCache {
     const entry = this.#entries.get(id)
     if (entry === undefined) return 0
     entry.inFlight -= 1
-    if (entry.inFlight === 0) this.#evict()
+    if (entry.inFlight === 0 && entry.bytes === undefined) this.#entries.delete(id)
+    else if (entry.inFlight === 0) this.#evict()
     return entry.inFlight
   }
 
-  #put(id: string, bytes: Uint8Array, mintAs: number | undefined, added: number): void {
+  #put(id: string, bytes: Uint8Array | undefined, mintAs: number | undefined, added: number): void {
     const before = this.#entries.get(id)
-    this.#bytes += bytes.length - (before?.bytes.length ?? 0)
+    this.#bytes += (bytes?.length ?? 0) - (before?.bytes?.length ?? 0)
     this.#entries.set(id, { bytes, mintAs, inFlight: (before?.inFlight ?? 0) + added, isUsed: before !== undefined })
     this.#evict()
   }
@@ -70,7 +74,7 @@ export class RecordCache {
         entry.isUsed = false
         this.#entries.set(id, entry)
       } else {
-        this.#bytes -= entry.bytes.length
+        this.#bytes -= entry.bytes?.length ?? 0
       }
     }
   }

@@ -145,7 +145,10 @@ export class ReplicaStore {
   /** The newest copy decided here, which may not have reached the store. */
   read(key: RecordKey): LocalCopy {
     const cached = this.#cache.get(key.id)
-    if (cached !== undefined) return { state: 'found', bytes: cached.bytes, mintAs: cached.mintAs }
+    if (cached !== undefined) {
+      const { bytes, mintAs } = cached
+      return bytes === undefined ? absent : { state: 'found', bytes, mintAs }
+    }
     if (this.#damaged.has(key.id)) return damaged
     try {
       const stored = this.#storage.get(dataKey(this.partitionOf(key), key))
@@ -242,6 +245,36 @@ export class ReplicaStore {
   /** The same for a state that is at hand decoded. */
   mergeDecoded(key: RecordKey, incoming: KeyRecord, durability: Durability, asOf: Hlc, done: Merged): void {
     this.merge(key, incoming, encodeRecord(incoming), durability, asOf, done)
+  }
+
+  /**
+   * Takes a record away, and with it what it minted as (docs/rules.md A2).
+   * @param before what the caller has just read, in this turn
+   * @param operations stored in the same batch
+   */
+  remove(
+    key: RecordKey,
+    before: KeyRecord,
+    operations: readonly StorageOperation[],
+    durability: Durability,
+    done: Stored,
+  ): void {
+    const partition = this.partitionOf(key)
+    const all: StorageOperation[] = [{ type: 'delete', key: dataKey(partition, key) }, ...operations]
+    if (before.siblings.length > 0) all.push({ type: 'delete', key: indexKeyOf(key) })
+    this.#tellObservers({ key, partition, before, after: undefined }, all)
+    this.#cache.putOnItsWay(key.id, undefined, undefined)
+    this.#batches.add(all, durability, (failure) => this.#ended(key, failure, done))
+  }
+
+  /** Puts another state, or none, in the place of the own one: it was proved that nobody needs what the own one has. */
+  replace(key: RecordKey, record: KeyRecord | undefined, done: Stored): void {
+    const copy = this.read(key)
+    if (copy.state === 'failed') return done(copy.failure)
+    const before = copy.state === 'found' ? this.decode(copy.bytes) : undefined
+    if (record !== undefined) this.#store(key, before, record, encodeRecord(record), undefined, 'disk', done)
+    else if (before !== undefined) this.remove(key, before, [], 'disk', done)
+    else done(undefined)
   }
 
   /** Something waits for the disk behind the batch in flight: who sends in bulk should send less. */
@@ -341,7 +374,7 @@ export class ReplicaStore {
   /** What the store has is damaged, but memory has it whole, perhaps with more than any other owner: it goes there again. */
   #rewrite(key: RecordKey): { key: RecordKey; bytes: Uint8Array } | undefined {
     const cached = this.#cache.peek(key.id)
-    if (cached === undefined) return undefined
+    if (cached?.bytes === undefined) return undefined
     this.#metrics.damagedRecords.add(1)
     this.#log.error(
       { bucket: key.bucket, key: key.key },
@@ -392,12 +425,14 @@ export class ReplicaStore {
       stored.length - storedChecksumBytes,
     )
     this.#cache.putOnItsWay(key.id, kept, mintAs)
-    this.#batches.add(operations, durability, (failure) => {
-      this.#cache.hasArrived(key.id)
-      this.#tellWaiting(key, failure)
-      done(failure)
-    })
+    this.#batches.add(operations, durability, (failure) => this.#ended(key, failure, done))
     return kept
+  }
+
+  #ended(key: RecordKey, failure: StorageFailure | undefined, done: Stored): void {
+    this.#cache.hasArrived(key.id)
+    this.#tellWaiting(key, failure)
+    done(failure)
   }
 
   #tellObservers(change: RecordChange, operations: StorageOperation[]): void {
