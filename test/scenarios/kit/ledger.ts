@@ -1,0 +1,101 @@
+/** `acknowledged`: 204. `refused`: surely not applied. `unknown`: nobody knows; it may show up, or not. */
+export type WriteOutcome = 'pending' | 'acknowledged' | 'refused' | 'unknown'
+
+export interface Write {
+  /** The value it wrote, unlike every other; undefined: a delete. */
+  readonly value: string | undefined
+  outcome: WriteOutcome
+}
+
+/** One key and everything that was written there: one write after another, each with the context of the last known one. */
+export interface KeyStory {
+  readonly key: string
+  readonly writes: Write[]
+  context: string | undefined
+  isBusy: boolean
+}
+
+/**
+ * What a copy must hold of a key, as seen at one moment: the last write acknowledged by then, or what superseded it since.
+ */
+export interface Demand {
+  readonly story: KeyStory
+  /** Position in `story.writes` of the last acknowledged write. */
+  readonly from: number
+}
+
+/** `held`: as demanded. `behind`: what was acknowledged is not there. `invented`: what nobody wrote, or was refused. */
+export type Finding = 'held' | 'behind' | 'invented'
+
+/** What a node or a copy shows of a key. */
+export interface Shown {
+  readonly values: readonly string[]
+  /** It holds a tombstone; from a read by quorum, that it found none of the values. */
+  readonly isTombstone: boolean
+}
+
+/** Every write of a run, with what became of it. */
+export class Ledger {
+  readonly counts = { acknowledged: 0, refused: 0, unknown: 0 }
+  readonly #stories = new Map<string, KeyStory>()
+  #valueCount = 0
+
+  get stories(): readonly KeyStory[] {
+    return [...this.#stories.values()]
+  }
+
+  story(key: string): KeyStory {
+    let story = this.#stories.get(key)
+    if (story === undefined) {
+      story = { key, writes: [], context: undefined, isBusy: false }
+      this.#stories.set(key, story)
+    }
+    return story
+  }
+
+  /** @param bytes of the value; its beginning is unique */
+  begin(story: KeyStory, bytes: number): Write {
+    this.#valueCount += 1
+    const id = `${story.key}#${this.#valueCount}:`
+    return this.#begin(story, id.padEnd(bytes, id))
+  }
+
+  beginDelete(story: KeyStory): Write {
+    return this.#begin(story, undefined)
+  }
+
+  end(story: KeyStory, write: Write, outcome: Exclude<WriteOutcome, 'pending'>, context: string | undefined): void {
+    write.outcome = outcome
+    story.isBusy = false
+    if (context !== undefined) story.context = context
+    this.counts[outcome] += 1
+  }
+
+  /** What every copy must hold of what has been acknowledged until now. */
+  demands(): readonly Demand[] {
+    return this.stories
+      .map((story) => ({ story, from: story.writes.findLastIndex(({ outcome }) => outcome === 'acknowledged') }))
+      .filter(({ from }) => from >= 0)
+  }
+
+  #begin(story: KeyStory, value: string | undefined): Write {
+    const write: Write = { value, outcome: 'pending' }
+    story.writes.push(write)
+    story.isBusy = true
+    return write
+  }
+}
+
+/**
+ * Whether what is shown contains what is demanded. A later write of the same key knew the demanded one: it may stand for
+ * it, whether it was acknowledged or not.
+ */
+export function judge({ story, from }: Demand, shown: Shown): Finding {
+  const known = new Set(story.writes.filter(({ outcome }) => outcome !== 'refused').map(({ value }) => value))
+  if (shown.values.some((value) => !known.has(value))) return 'invented'
+  const acceptable = story.writes.slice(from).filter(({ outcome }) => outcome !== 'refused')
+  const isHeld = acceptable.some(({ value }) =>
+    value === undefined ? shown.isTombstone || shown.values.length === 0 : shown.values.includes(value),
+  )
+  return isHeld ? 'held' : 'behind'
+}

@@ -1,0 +1,115 @@
+import { Cluster, type Member } from './kit/cluster.ts'
+import { awaitCopies, wrongReads } from './kit/copies.ts'
+import { Http } from './kit/http.ts'
+import type { Lab } from './kit/lab.ts'
+import { type Demand, Ledger } from './kit/ledger.ts'
+import { Load } from './kit/load.ts'
+
+const keysMax = 10_000
+/** So that most keys are written again while the owner is away: a repair then meets newer copies, too. */
+const writesPerKey = 3
+const settleSeconds = 3
+
+export interface Absence {
+  readonly flags: readonly string[]
+  /** The promise: after its `/readyz` the node's own copies hold everything within so many seconds. */
+  readonly heldWithinSeconds: number
+  readonly deletesData?: boolean
+  /** Done to the others once the owner is seen dead, while the load goes on. */
+  readonly whileAway?: (lab: Lab, cluster: Cluster, away: Member) => Promise<void>
+  /** Of all writes that were due while it was away, so many must have been acknowledged. */
+  readonly acknowledgedShareMin?: number
+}
+
+/** Three nodes under load; one is killed, misses what is written meanwhile, and comes back. */
+export async function oneOwnerAway(lab: Lab, absence: Absence): Promise<void> {
+  const { seconds, rate } = lab.options
+  const http = new Http(lab)
+  const ledger = new Ledger()
+  const cluster = await Cluster.start(lab, { flags: absence.flags })
+  const away = lab.pick(cluster.members)
+  const stayers = cluster.others(away)
+  let through = cluster.members
+  const load = new Load(lab, http, ledger, {
+    through: () => through.filter(({ isRunning }) => isRunning),
+    rate,
+    keys: Math.min(keysMax, Math.ceil((rate * seconds) / writesPerKey)),
+  })
+  await load.runFor(settleSeconds)
+
+  lab.say(`${away.name} is killed for ${seconds} s under ${rate} writes/s`)
+  through = stayers
+  const { id } = away
+  const before = ledger.counts.acknowledged
+  const gone = away.kill()
+  const awayUntilMs = performance.now() + seconds * 1000
+  await gone
+  if (absence.deletesData === true) away.emptyData()
+  await cluster.seesAs(away, ['dead'])
+  await absence.whileAway?.(lab, cluster, away)
+  await load.runFor(Math.max(0, awayUntilMs - performance.now()) / 1000)
+  const missed = ledger.counts.acknowledged - before
+  lab.measure('acknowledged while it was away', missed, 'writes')
+  lab.mustHaveSeen(
+    'writes acknowledged while it was away',
+    missed,
+    rate * seconds * (absence.acknowledgedShareMin ?? 0.8),
+  )
+  await reportHints(lab, stayers)
+
+  await away.start()
+  const readyMs = await away.ready()
+  lab.claim('it comes back as the node it was', away.id === id, away.id)
+  const demands = ledger.demands()
+  await claimHeld(lab, http, away, demands, absence.heldWithinSeconds, readyMs)
+  await load.stop()
+  lab.measure('writes not sent because the nodes were too slow', load.heldBack, 'writes')
+  lab.measure('slowest acknowledgement', load.slowestMs, 'ms')
+
+  for (const node of cluster.members) {
+    const wrong = await wrongReads(http, node, ledger.demands())
+    lab.claim(`every acknowledged write reads through ${node.name}`, wrong.length === 0, firstOf(wrong))
+  }
+  const last = await awaitCopies(http, away, ledger.demands(), absence.heldWithinSeconds * 1000)
+  lab.claim(
+    'at the end its copies hold every acknowledged write',
+    last.heldAfterMs !== undefined && last.invented === 0,
+    `${last.demanded} keys, ${ledger.counts.acknowledged} writes; ${firstOf(last.wrong)}`,
+  )
+}
+
+async function claimHeld(
+  lab: Lab,
+  http: Http,
+  node: Member,
+  demands: readonly Demand[],
+  withinSeconds: number,
+  readyMs: number,
+): Promise<void> {
+  const held = await awaitCopies(http, node, demands, withinSeconds * 1000, readyMs)
+  const { heldAfterMs, lastBehindMs } = held
+  lab.measure('keys its copies were behind in at the first look', held.behindAtFirst, 'keys')
+  lab.measure('after its /readyz a copy was last seen behind', lastBehindMs / 1000, 's')
+  if (heldAfterMs !== undefined) lab.measure('after its /readyz all copies had been seen', heldAfterMs / 1000, 's')
+  lab.claim(
+    `within ${withinSeconds} s of its /readyz its own copies hold every write acknowledged before`,
+    heldAfterMs !== undefined && lastBehindMs <= withinSeconds * 1000 && held.invented === 0,
+    `${held.demanded} keys; ${firstOf(held.wrong)}`,
+  )
+  // Of what was looked at too late nothing is known.
+  const isLate = heldAfterMs !== undefined && heldAfterMs > withinSeconds * 1000
+  lab.mustHaveSeen('copies looked at in time', isLate ? 0 : held.demanded, 1)
+}
+
+async function reportHints(lab: Lab, holders: readonly Member[]): Promise<void> {
+  const counts = await Promise.all(holders.map((node) => node.metric('starling_hints')))
+  lab.measure(
+    'hints waiting for it',
+    counts.reduce((sum, count) => sum + count, 0),
+    'hints',
+  )
+}
+
+export function firstOf(wrong: readonly string[]): string {
+  return wrong.length === 0 ? 'none wrong' : `${wrong.length} wrong, such as ${wrong.slice(0, 3).join(', ')}`
+}
