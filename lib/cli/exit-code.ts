@@ -25,8 +25,20 @@ export class UsageError extends Error {
   }
 }
 
+/** The command would do something that cannot be undone, and was not told to. Exit code 4. */
+export class NotConfirmed extends Error {
+  readonly hint: string
+
+  constructor(message: string, hint: string) {
+    super(message)
+    this.name = 'NotConfirmed'
+    this.hint = hint
+  }
+}
+
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return exitCode.usage
+  if (error instanceof NotConfirmed) return exitCode.refused
   if (!(error instanceof StarlingError)) return exitCode.failed
   switch (error.code) {
     case 'invalid-key':

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type Aftermath, StarlingError } from '../vocabulary/errors.ts'
-import { exitCodeOf, UsageError } from './exit-code.ts'
+import { exitCodeOf, NotConfirmed, UsageError } from './exit-code.ts'
 
 /** Data: what a pipe wants. Waits while the reader is slower than we are. */
 export async function writeData(data: string | Uint8Array): Promise<void> {
@@ -49,6 +49,7 @@ function describe(error: unknown): Description {
   if (error instanceof StarlingError)
     return { message: error.message, code: error.code, aftermath: error.aftermath, hint: error.hint }
   if (error instanceof UsageError) return { message: error.message, code: 'usage', hint: error.hint }
+  if (error instanceof NotConfirmed) return { message: error.message, code: 'not-confirmed', hint: error.hint }
   if (error instanceof Error) {
     const { code, hint } = error as { readonly code?: unknown; readonly hint?: unknown }
     // A system's error, or a node's reason not to start, says all; of anything else only the stack is of use.

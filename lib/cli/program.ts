@@ -60,6 +60,8 @@ function addInspectionCommands(program: Command): void {
     .option('--check', 'exit with 8 unless every owner is alive and all agree on the layout')
     .action(async (options) => (await import('./cluster-status.ts')).clusterStatus(options))
 
+  addRepairCommands(program)
+
   const ring = program.command('ring').description('who owns what')
   addClientOptions(ring.command('show').description('list the owners of every partition')).action(async (options) =>
     (await import('./ring.ts')).ringShow(options),
@@ -76,6 +78,32 @@ function addInspectionCommands(program: Command): void {
   addWatchOption(addClientOptions(node.command('status').description('what the node says of itself')))
     .option('--check', 'exit with 8 unless the node is ready for requests')
     .action(async (options) => (await import('./node-status.ts')).nodeStatus(options))
+  addClientOptions(node.command('recovered').description('end the recovery of the node by hand'))
+    .option('--accept-loss', 'agree to lose what no other owner holds')
+    .option('--dry-run', 'only show what would be given up')
+    .option('--yes', 'do it: without this the command is refused')
+    .action(async (options) => (await import('./node-recovered.ts')).nodeRecovered(options))
+}
+
+/** They ask every node of the cluster. */
+function addRepairCommands(program: Command): void {
+  const aboutNodes = (command: Command): Command =>
+    addClientOptions(command).option('--local', 'only the node at the first endpoint that answers')
+  addWatchOption(
+    aboutNodes(program.command('hints').description('list the writes that nodes keep for absent ones')),
+  ).action(async (options) => (await import('./hints.ts')).hints(options))
+  addWatchOption(
+    aboutNodes(program.command('transfers').description('list the data that moves between nodes now')),
+  ).action(async (options) => (await import('./transfers.ts')).transfers(options))
+  const repair = program.command('repair').description('compare and repair copies in the background')
+  aboutNodes(
+    repair.command('run', { isDefault: true }).description('begin an exchange between all owners now (the default)'),
+  )
+    .option('--wait', 'return when they are done')
+    .action(async (options) => (await import('./repair.ts')).repairRun(options))
+  addWatchOption(
+    aboutNodes(repair.command('status').description('list when nodes last compared their copies, and what came of it')),
+  ).action(async (options) => (await import('./repair.ts')).repairStatus(options))
 }
 
 const helpAfter = `

@@ -16,6 +16,7 @@ import { fetchTransport } from './fetch-transport.ts'
 import { Listing, type ListOptions } from './listing.ts'
 import { errorFrom } from './problem.ts'
 import { readFound, readWritten, writeHeaders } from './record-messages.ts'
+import type { AntiEntropy, Hints, Transfers } from './repair-answers.ts'
 import { type HttpResponse, type Transport, TransportFailure } from './transport.ts'
 
 /** How many answers to wait for: a count, `one`, `quorum` or `all` of the owners that exist. */
@@ -69,7 +70,7 @@ const codesOfOneNode: readonly ErrorCode[] = ['draining', 'no-layout', 'storage-
 const graceMs = 1_000
 
 interface Call {
-  readonly method: 'GET' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'PUT' | 'DELETE' | 'POST'
   readonly path: string
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
   readonly headers?: Readonly<Record<string, string>>
@@ -175,6 +176,34 @@ export class HttpClient {
     return this.#json('/v1/node', options)
   }
 
+  /** What the node that answers keeps for absent nodes: meant, as the next ones, for a client with one endpoint. */
+  async hints(options: RequestOptions = {}): Promise<Hints> {
+    return this.#json('/v1/cluster/hints', options)
+  }
+
+  /** What moves between the node that answers and others. */
+  async transfers(options: RequestOptions = {}): Promise<Transfers> {
+    return this.#json('/v1/cluster/transfers', options)
+  }
+
+  /** When the node that answers last compared its copies with each other owner. */
+  async antiEntropy(options: RequestOptions = {}): Promise<AntiEntropy> {
+    return this.#json('/v1/cluster/anti-entropy', options)
+  }
+
+  /** Begins an exchange of the node that answers with every other owner in reach; resolves once they have begun. */
+  async runExchange(options: RequestOptions = {}): Promise<AntiEntropy> {
+    return this.#post('/v1/cluster/anti-entropy', {}, options)
+  }
+
+  /**
+   * Ends the recovery of the node that answers: what no other owner holds is lost.
+   * @returns how many partitions had not recovered
+   */
+  async acceptLoss(options: RequestOptions = {}): Promise<{ readonly partitions: number }> {
+    return this.#post('/v1/node/recovered', { acceptLoss: true }, options)
+  }
+
   /** Whether the node that answers wants requests. */
   async ready(options: RequestOptions = {}): Promise<Readiness> {
     const call: Call = { method: 'GET', path: '/readyz', options, takesTimeout: false, alsoAccepts: 503 }
@@ -190,6 +219,18 @@ export class HttpClient {
     return this.#ask({ method: 'GET', path, options, takesTimeout: false }, async (response) =>
       parseJson<Answer>(await response.bytes()),
     )
+  }
+
+  #post<Answer>(path: string, body: object, options: RequestOptions): Promise<Answer> {
+    const call: Call = {
+      method: 'POST',
+      path,
+      headers: { 'Content-Type': 'application/json' },
+      body: new TextEncoder().encode(JSON.stringify(body)),
+      options,
+      takesTimeout: false,
+    }
+    return this.#ask(call, async (response) => parseJson<Answer>(await response.bytes()))
   }
 
   #write(call: Pick<Call, 'method' | 'path' | 'headers' | 'body'>, options: WriteOptions): Promise<Written> {

@@ -12,5 +12,6 @@ export {
   type WriteOptions,
 } from './http-client.ts'
 export type { ListEntry, Listing, ListOptions } from './listing.ts'
+export type * from './repair-answers.ts'
 export type { Sibling } from './sibling.ts'
 export { type HttpRequest, type HttpResponse, type Transport, TransportFailure } from './transport.ts'
