@@ -15,7 +15,7 @@ import type {
   QuorumLevel,
   QuorumReceipt,
 } from '../protocol/quorum/client-request.ts'
-import { answersNeeded } from '../protocol/quorum/quorum-level.ts'
+import { type QuorumNeeds, quorumNeeds } from '../protocol/quorum/quorum-level.ts'
 import { preferenceOrder } from '../protocol/ring/preference-order.ts'
 import type { Ring } from '../protocol/ring/ring.ts'
 import {
@@ -40,7 +40,7 @@ import { decodeContext, encodeContext } from '../wire/context-token.ts'
 import { gather } from './gather.ts'
 import type { LayoutInForce } from './layout-driver.ts'
 import type { Done } from './node-api.ts'
-import { ReadRun } from './read-run.ts'
+import { type ReadResult, ReadRun } from './read-run.ts'
 import type { RequestContext } from './request-context.ts'
 import { WriteRun } from './write-run.ts'
 
@@ -120,7 +120,26 @@ export class Coordinator {
         new NoLayout('the node is still checking its store against the other members', { hint: 'retry in a moment' }),
       )
     }
+    if (request.type !== 'get' && this.#isBehind(job)) return this.#handOn(job)
     this.#coordinate(job)
+  }
+
+  /** The own copy went back in time, or may hold what was deleted for good: others name writes better (docs/rules.md A5). */
+  #isBehind({ ring, key, owners, hops }: Job<ClientRequest>): boolean {
+    const { recovery, peers, self } = this.#context
+    const partition = ring.partitionOf(key.token)
+    if (recovery.isClosed(partition)) return true
+    return (
+      recovery.isRestored(partition) &&
+      hops < hopsMax &&
+      owners.some((owner) => owner !== self && peers.isReachable(owner))
+    )
+  }
+
+  #handOn(job: Job<ClientRequest>): void {
+    if (job.hops < hopsMax) return this.#forward(job)
+    const hint = 'another owner of the key has to answer first; see `starling cluster status`'
+    this.#end(job, new QuorumUnavailable('the node reads again what its store lost', { hint }))
   }
 
   #problemOf(request: ClientRequest, layout: LayoutInForce): StarlingError | undefined {
@@ -150,13 +169,13 @@ export class Coordinator {
   }
 
   #get(job: Job<GetRequest>): void {
-    const { r, pr } = job.request.options
-    const needed = Math.max(answersNeeded(r, job.owners.length), answersNeeded(pr, job.owners.length))
-    this.#read(job, needed, (error, record, answered) => {
-      if (error !== undefined) return this.#end(job, error)
-      this.#context.metrics.siblings.observe(record?.siblings.length ?? 0)
-      const quorum = this.#receipt('r', answered, needed)
-      this.#end(job, undefined, { ...this.#shown(job, record), quorum })
+    const { r, pr, sloppy } = job.request.options
+    const needs = quorumNeeds(r, pr, sloppy, job.owners.length)
+    this.#read(job, needs, (error, result) => {
+      if (error !== undefined || result === undefined) return this.#end(job, error)
+      this.#context.metrics.siblings.observe(result.record?.siblings.length ?? 0)
+      const quorum = this.#receipt('r', result, needs)
+      this.#end(job, undefined, { ...this.#shown(job, result.record), quorum })
     })
   }
 
@@ -187,8 +206,10 @@ export class Coordinator {
     const isConditional = request.ifMatch !== undefined || (request.type === 'put' && request.ifNoneMatch)
     const isBlindDelete = request.type === 'delete' && request.context === undefined
     if (!isConditional && !isBlindDelete) return this.#writeKnowing(job, seen)
-    this.#read(job, answersNeeded('quorum', job.owners.length), (error, record) => {
+    const needs = quorumNeeds('quorum', 0, request.options.sloppy, job.owners.length)
+    this.#read(job, needs, (error, result) => {
       if (error !== undefined) return this.#end(job, error)
+      const record = result?.record
       const failed = this.#failedCondition(job, record)
       if (failed !== undefined) return this.#end(job, failed)
       if (!isBlindDelete) return this.#writeKnowing(job, seen)
@@ -252,10 +273,8 @@ export class Coordinator {
     const { layout } = this.#context
     // Before the local write the plan is compared with the newest decided version (docs/rules.md T8).
     const inForce = layout.inForce ?? job.layout
-    const needed = Math.max(
-      answersNeeded(request.options.w, owners.length),
-      answersNeeded(request.options.pw, owners.length),
-    )
+    const { w, pw, sloppy } = request.options
+    const needs = quorumNeeds(w, pw, sloppy, owners.length)
     const content = request.type === 'put' ? this.#contentOf(request) : undefined
     new WriteRun(
       this.#context,
@@ -266,7 +285,7 @@ export class Coordinator {
         seen,
         content,
         durability: request.options.durability ?? 'os',
-        needed,
+        needs,
         deadlineMs: job.deadlineMs,
       },
       (error, result) => {
@@ -283,7 +302,7 @@ export class Coordinator {
             shown === undefined
               ? undefined
               : { siblings: shown.siblings, stateHash: shown.stateHash as string, context: shown.context as string },
-          quorum: this.#receipt('w', result.acked, needed),
+          quorum: this.#receipt('w', result, needs),
         })
       },
     )
@@ -299,12 +318,11 @@ export class Coordinator {
 
   #read(
     job: Job<ClientRequest>,
-    needed: number,
-    done: (error: StarlingError | undefined, record: KeyRecord | undefined, answered: number) => void,
+    needs: QuorumNeeds,
+    done: (error: StarlingError | undefined, result: ReadResult | undefined) => void,
   ): void {
     const { key, ring, layout, deadlineMs } = job
-    const request = { key, ring, layoutNumber: layout.decided.version.number, needed, deadlineMs }
-    new ReadRun(this.#context, request, (error, result) => done(error, result?.record, result?.answered ?? 0))
+    new ReadRun(this.#context, { key, ring, layoutNumber: layout.decided.version.number, needs, deadlineMs }, done)
   }
 
   /** Hands the request to the best living owner, and to the next one as long as nothing can have happened. */
@@ -362,12 +380,17 @@ export class Coordinator {
     return encodeContext(context, job.layout.decided.clusterId, job.key, this.#context.hash)
   }
 
-  #receipt(kind: 'r' | 'w', answered: number, needed: number): QuorumReceipt {
-    return { kind, answered, needed, owners: answered, fallbacks: 0, coordinator: this.#context.self }
+  #receipt(
+    kind: 'r' | 'w',
+    { answered, fallbacks }: { readonly answered: number; readonly fallbacks: number },
+    { needed }: { readonly needed: number },
+  ): QuorumReceipt {
+    const owners = answered - fallbacks
+    return { kind, answered, needed, owners, fallbacks, coordinator: this.#context.self }
   }
 
   #endUnwritten(job: Job<ClientRequest>): void {
-    const quorum = this.#receipt('w', 0, 0)
+    const quorum = this.#receipt('w', { answered: 0, fallbacks: 0 }, { needed: 0 })
     this.#end(job, undefined, { type: 'written', context: undefined, state: undefined, quorum })
   }
 

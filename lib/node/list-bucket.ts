@@ -1,6 +1,6 @@
 import { contextOfGet } from '../protocol/causality/context.ts'
 import { visibleSiblings } from '../protocol/causality/inspect-record.ts'
-import { answersNeeded } from '../protocol/quorum/quorum-level.ts'
+import { quorumNeeds } from '../protocol/quorum/quorum-level.ts'
 import type { Ring } from '../protocol/ring/ring.ts'
 import { NoLayout } from '../vocabulary/errors.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
@@ -125,7 +125,7 @@ function mergePages(
 /** Partitions of which too few owners answered to be sure that every acknowledged key was seen. */
 function uncovered(ring: Ring, answering: ReadonlySet<NodeId>): readonly number[] {
   const missing: number[] = []
-  const needed = answersNeeded('quorum', ring.ownerCount)
+  const { needed } = quorumNeeds('quorum', 0, false, ring.ownerCount)
   for (let partition = 0; partition < ring.partitionCount; partition += 1) {
     let answered = 0
     for (const owner of ring.ownersOf(partition)) if (answering.has(owner)) answered += 1
@@ -162,8 +162,8 @@ function settle(
         continue
       }
       running += 1
-      const needed = answersNeeded('quorum', ring.ownerCount)
-      new ReadRun(context, { key, ring, layoutNumber: decided.version.number, needed, deadlineMs }, (error, result) => {
+      const needs = quorumNeeds('quorum', 0, false, ring.ownerCount)
+      new ReadRun(context, { key, ring, layoutNumber: decided.version.number, needs, deadlineMs }, (error, result) => {
         running -= 1
         if (error !== undefined) unread.push(ring.partitionOf(key.token))
         const record = result?.record

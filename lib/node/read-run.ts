@@ -1,5 +1,6 @@
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
+import type { QuorumNeeds } from '../protocol/quorum/quorum-level.ts'
 import { Read, type ReadEffect, type ReadEvent, type ReplicaAnswer } from '../protocol/quorum/read.ts'
 import { preferenceOrder } from '../protocol/ring/preference-order.ts'
 import type { Ring } from '../protocol/ring/ring.ts'
@@ -16,8 +17,10 @@ import type { RequestContext } from './request-context.ts'
 export interface ReadResult {
   /** What the quorum holds, merged; undefined: nothing. */
   readonly record: KeyRecord | undefined
+  /** Owners for which somebody answered, and for how many of them a fallback did. */
   readonly answered: number
-  readonly owners: number
+  readonly fallbacks: number
+  readonly repaired: number
 }
 
 const none: ReadonlySet<NodeId> = new Set()
@@ -37,7 +40,7 @@ export class ReadRun {
   #speculation: Deadline | undefined
   #hasBegun = false
   #seen: { readonly bytes: Uint8Array; readonly record: KeyRecord } | undefined
-  readonly #needed: number
+  readonly #needs: QuorumNeeds
   /** The least of the clocks at which the merged states were read (docs/rules.md D5). */
   #asOf: Hlc
 
@@ -47,7 +50,7 @@ export class ReadRun {
       readonly key: RecordKey
       readonly ring: Ring
       readonly layoutNumber: number
-      readonly needed: number
+      readonly needs: QuorumNeeds
       readonly deadlineMs: number
     },
     done: (error: StarlingError | undefined, result: ReadResult | undefined) => void,
@@ -56,10 +59,10 @@ export class ReadRun {
     this.#context = context
     this.#key = request.key
     this.#deadlineMs = request.deadlineMs
-    this.#needed = request.needed
+    this.#needs = request.needs
     this.#layoutNumber = request.layoutNumber
     this.#done = done
-    this.#asOf = context.minting.read()
+    this.#asOf = context.recovery.asOf(context.store.partitionOf(request.key), context.minting.read())
     const partition = request.ring.partitionOf(request.key.token)
     this.#owners = preferenceOrder(request.ring.ownersOf(partition), {
       partition,
@@ -75,10 +78,11 @@ export class ReadRun {
     }
     this.#machine = new Read({
       owners: this.#owners,
-      needed: request.needed,
+      ...request.needs,
       unreachable: unreachableOwners ?? none,
+      fallbacks: undefined,
       repair: context.readRepair,
-      speculateAfterMs: peers.speculateAfterMs(this.#owners.slice(0, request.needed)),
+      speculateAfterMs: peers.speculateAfterMs(this.#owners.slice(0, request.needs.needed)),
       merge: context.parts.merge,
     })
     this.#deadline = context.deadlines.after(request.deadlineMs - time.nowMs(), () =>
@@ -97,6 +101,8 @@ export class ReadRun {
     switch (effect.type) {
       case 'send-read':
         return effect.to === this.#context.self ? this.#readHere() : this.#readThere(effect.to)
+      case 'send-hint-read':
+        return this.#context.time.soon(() => this.#dispatch({ type: 'hint-failed', node: effect.to }))
       case 'set-speculation-timer':
         this.#speculation = this.#context.deadlines.after(effect.afterMs, () => this.#speculate())
         return
@@ -206,20 +212,16 @@ export class ReadRun {
     deadlines.cancel(this.#deadline)
     if (this.#speculation !== undefined) deadlines.cancel(this.#speculation)
     if (verdict.type === 'read') {
-      const result: ReadResult = {
-        record: verdict.record,
-        answered: verdict.answered,
-        owners: verdict.answered,
-      }
-      return this.#tell(undefined, result)
+      const { record, answered, fallbacks, repaired } = verdict
+      return this.#tell(undefined, { record, answered, fallbacks, repaired })
     }
     metrics.quorumFailures.add(1)
     const error =
       verdict.type === 'quorum-unavailable'
-        ? new QuorumUnavailable(`fewer than ${this.#needed} of ${this.#owners.length} owners answered the read`, {
+        ? new QuorumUnavailable(`fewer than ${this.#needs.needed} of ${this.#owners.length} owners answered the read`, {
             hint: 'retry, or read with a smaller r',
           })
-        : new DeadlineExceeded(`fewer than ${this.#needed} owners answered before the deadline`, {
+        : new DeadlineExceeded(`fewer than ${this.#needs.needed} owners answered before the deadline`, {
             hint: 'retry, or allow a longer timeout',
           })
     this.#tell(error, undefined)

@@ -6,7 +6,8 @@ import { type Content, putRecord } from '../protocol/causality/put.ts'
 import type { CausalContext, KeyRecord, StoredRecord } from '../protocol/causality/record.ts'
 import { hlcMax } from '../protocol/clock/hlc.ts'
 import type { Durability } from '../protocol/quorum/client-request.ts'
-import { Write, type WriteEffect, type WriteEvent, type WriteVerdict } from '../protocol/quorum/write.ts'
+import type { QuorumNeeds } from '../protocol/quorum/quorum-level.ts'
+import { Write, type WriteEffect, type WriteEvent } from '../protocol/quorum/write.ts'
 import type { Ring } from '../protocol/ring/ring.ts'
 import {
   DeadlineExceeded,
@@ -26,7 +27,9 @@ import type { RequestContext } from './request-context.ts'
 export interface WriteResult {
   readonly record: KeyRecord
   readonly context: CausalContext
-  readonly acked: number
+  /** Owners for which somebody acknowledged, and for how many of them a fallback did. */
+  readonly answered: number
+  readonly fallbacks: number
 }
 
 type Done = (error: StarlingError | undefined, result: WriteResult | undefined) => void
@@ -42,7 +45,7 @@ export class WriteRun {
   /** Undefined: a delete. */
   readonly #content: Content | undefined
   readonly #durability: Durability
-  readonly #needed: number
+  readonly #needs: QuorumNeeds
   readonly #owners: readonly NodeId[]
   readonly #layoutNumber: number
   readonly #deadlineMs: number
@@ -65,7 +68,7 @@ export class WriteRun {
       readonly seen: CausalContext
       readonly content: Content | undefined
       readonly durability: Durability
-      readonly needed: number
+      readonly needs: QuorumNeeds
       readonly deadlineMs: number
     },
     done: Done,
@@ -76,7 +79,7 @@ export class WriteRun {
     this.#seen = request.seen
     this.#content = request.content
     this.#durability = request.durability
-    this.#needed = request.needed
+    this.#needs = request.needs
     this.#layoutNumber = request.layoutNumber
     this.#deadlineMs = request.deadlineMs
     this.#done = done
@@ -87,8 +90,10 @@ export class WriteRun {
     }
     this.#machine = new Write({
       coordinator: self,
-      sets: [{ owners: this.#owners, needed: request.needed }],
+      sets: [{ owners: this.#owners, ...request.needs }],
       unreachable: unreachableOwners,
+      fallbacks: undefined,
+      silentAfterMs: 200,
     })
     this.#deadline = context.deadlines.after(request.deadlineMs - time.nowMs(), () =>
       this.#dispatch({ type: 'deadline-passed' }),
@@ -107,8 +112,13 @@ export class WriteRun {
         return this.#decide()
       case 'send-write':
         return this.#send(effect.to)
+      case 'send-hint':
+        return this.#context.time.soon(() => this.#dispatch({ type: 'hint-failed', target: effect.target }))
+      case 'keep-hint-here':
+      case 'set-silence-timer':
+        return
       case 'report':
-        return this.#report(effect.verdict, effect.acked)
+        return this.#report(effect)
       default:
         return unreachable(effect)
     }
@@ -169,7 +179,8 @@ export class WriteRun {
   }
 
   #send(to: NodeId): void {
-    const timeoutMs = Math.max(1, this.#deadlineMs - this.#context.time.nowMs())
+    const { minting, recovery, store, time } = this.#context
+    const timeoutMs = Math.max(1, this.#deadlineMs - time.nowMs())
     const message = {
       type: 'write-record',
       key: this.#key,
@@ -177,7 +188,7 @@ export class WriteRun {
       purpose: 'write',
       durability: this.#durability,
       layoutNumber: this.#layoutNumber,
-      asOf: this.#context.minting.read(),
+      asOf: recovery.asOf(store.partitionOf(this.#key), minting.read()),
       timeoutMs,
     } as const
     this.#context.peers.ask(to, message, timeoutMs + deadlineFirstMs, (outcome) => {
@@ -190,7 +201,7 @@ export class WriteRun {
     this.#finish(error, undefined)
   }
 
-  #report(verdict: WriteVerdict, acked: number): void {
+  #report({ verdict, acked, fallbacks }: Extract<WriteEffect, { type: 'report' }>): void {
     const { metrics } = this.#context
     const owners = this.#owners.length
     switch (verdict) {
@@ -198,18 +209,21 @@ export class WriteRun {
         return this.#finish(undefined, {
           record: this.#record as KeyRecord,
           context: this.#answerContext as CausalContext,
-          acked,
+          answered: acked,
+          fallbacks,
         })
       case 'refused':
         metrics.quorumFailures.add(1)
         return this.#finish(
-          new QuorumUnavailable(`fewer than ${this.#needed} of ${owners} owners are in reach`, { hint: quorumHint }),
+          new QuorumUnavailable(`fewer than ${this.#needs.needed} of ${owners} owners are in reach`, {
+            hint: quorumHint,
+          }),
           undefined,
         )
       case 'quorum-unavailable':
         metrics.quorumFailures.add(1)
         return this.#finish(
-          new QuorumUnavailable(`${acked} of ${owners} owners stored the write, ${this.#needed} were needed`, {
+          new QuorumUnavailable(`${acked} of ${owners} owners stored the write, ${this.#needs.needed} were needed`, {
             aftermath: 'may-have-changed',
             hint: quorumHint,
           }),
@@ -220,7 +234,7 @@ export class WriteRun {
       case 'deadline-exceeded':
         metrics.quorumFailures.add(1)
         return this.#finish(
-          new DeadlineExceeded(`${acked} of ${this.#needed} owners had stored the write at the deadline`, {
+          new DeadlineExceeded(`${acked} of ${this.#needs.needed} owners had stored the write at the deadline`, {
             aftermath: this.#isStored ? 'may-have-changed' : 'nothing-changed',
             hint: 'read before writing again, or allow a longer timeout',
           }),

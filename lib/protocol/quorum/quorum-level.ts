@@ -15,3 +15,19 @@ export function answersNeeded(level: QuorumLevel, owners: number): number {
       return unreachable(level)
   }
 }
+
+/** What a request waits for. */
+export interface QuorumNeeds {
+  /** Answers, each for another owner. */
+  readonly needed: number
+  /** How many of them must be the owners' own. */
+  readonly ownersNeeded: number
+  readonly isSloppy: boolean
+}
+
+/** @param ownLevel pr or pw: how many of the answers must be the owners' own; in a strict quorum all of them */
+export function quorumNeeds(level: QuorumLevel, ownLevel: QuorumLevel, isSloppy: boolean, owners: number): QuorumNeeds {
+  const ownNeeded = answersNeeded(ownLevel, owners)
+  const needed = Math.max(answersNeeded(level, owners), ownNeeded)
+  return { needed, ownersNeeded: isSloppy ? ownNeeded : needed, isSloppy }
+}

@@ -9,14 +9,27 @@ export type ReadRepairMode = 'blocking' | 'async' | 'off'
 export interface ReadPlan {
   /** The owners that reads use, best one to ask first. */
   readonly owners: readonly NodeId[]
-  /** Answers that must count before the merged state is returned. */
+  /** Answers that must count before the merged state is returned, each for another owner. */
   readonly needed: number
+  /** How many of them must come from owners: pr, or all of them in a strict quorum. */
+  readonly ownersNeeded: number
+  /** Whether what a fallback found may count, and whether an answer that too few owners hold may be given. */
+  readonly isSloppy: boolean
   /** Owners that nobody expects to answer: asked only when nobody else is left. */
   readonly unreachable: ReadonlySet<NodeId>
+  /** Who may stand in, best one first (`fallbackOrder`); asked once, when it is needed. Undefined: nobody may. */
+  readonly fallbacks: (() => readonly NodeId[]) | undefined
   readonly repair: ReadRepairMode
   /** How long the slowest needed answer may take before one more owner is asked. */
   readonly speculateAfterMs: number
   readonly merge: (a: KeyRecord, b: KeyRecord) => KeyRecord
+  /**
+   * What a session asks of the answer beyond the quorum (docs/rules.md S1): given what all answers so far hold
+   * together, and what each owner answered. While it says no, everybody else in reach is asked.
+   */
+  readonly isSatisfied?:
+    | ((merged: KeyRecord | undefined, answers: ReadonlyMap<NodeId, ReplicaAnswer>) => boolean)
+    | undefined
 }
 
 /** What an owner said. `record` is undefined when it has none. */
@@ -31,6 +44,9 @@ export type ReadEvent =
   | { readonly type: 'begun' }
   | { readonly type: 'answered'; readonly node: NodeId; readonly answer: ReplicaAnswer }
   | { readonly type: 'failed'; readonly node: NodeId }
+  /** A fallback's hints for the key, merged; undefined: it has none, which says nothing about the key. */
+  | { readonly type: 'hint-answered'; readonly node: NodeId; readonly record: KeyRecord | undefined }
+  | { readonly type: 'hint-failed'; readonly node: NodeId }
   | { readonly type: 'speculation-due' }
   | { readonly type: 'repaired'; readonly node: NodeId }
   | { readonly type: 'repair-failed'; readonly node: NodeId }
@@ -40,14 +56,19 @@ export type ReadVerdict =
   | {
       readonly type: 'read'
       readonly record: KeyRecord | undefined
+      /** Owners for which somebody answered, and for how many of them a fallback did. */
       readonly answered: number
+      readonly fallbacks: number
       readonly repaired: number
     }
   | { readonly type: 'quorum-unavailable' }
+  /** The quorum answered, and nobody in reach has what the session has seen. */
+  | { readonly type: 'session-unavailable' }
   | { readonly type: 'deadline-exceeded' }
 
 export type ReadEffect =
   | { readonly type: 'send-read'; readonly to: NodeId }
+  | { readonly type: 'send-hint-read'; readonly to: NodeId }
   /** Asked once per read, when there is somebody left to ask. */
   | { readonly type: 'set-speculation-timer'; readonly afterMs: number }
   | { readonly type: 'send-repair'; readonly to: NodeId; readonly record: KeyRecord; readonly isBlocking: boolean }
@@ -57,6 +78,9 @@ export type ReadEffect =
  * One coordinated read: asks R owners, one more when late or when one fails; merges what counts; where the answers
  * differ, pushes the merged state back until max(R, n-R+1) owners hold it, and only then answers, so that no later
  * quorum read sees less (docs/rules.md Q4; Attiya, Bar-Noy, Dolev, JACM 1995, phase 2). Late answers repair behind it.
+ *
+ * Where owners are absent, the fallbacks that stand in for them are asked what they keep. What one found is merged
+ * always, and in a sloppy read counts for the owner it stands in for; that it found nothing never counts (Q3).
  */
 export class Read {
   readonly #plan: ReadPlan
@@ -65,16 +89,19 @@ export class Read {
   readonly #answers = new Map<NodeId, ReplicaAnswer>()
   readonly #holders = new Set<NodeId>()
   readonly #repairing = new Set<NodeId>()
+  /** Undefined until fallbacks are asked: most reads never need one. */
+  #standIns: StandIns | undefined
   #counted = 0
   #repaired = 0
   #merged: KeyRecord | undefined
   #phase: 'asking' | 'repairing' | 'done' = 'asking'
   #hasSpeculated = false
+  #hasAskedAll = false
 
   constructor(plan: ReadPlan) {
     this.#plan = plan
-    const reachable = plan.owners.filter((owner) => !plan.unreachable.has(owner))
-    this.#notAsked = [...reachable, ...plan.owners.filter((owner) => plan.unreachable.has(owner))]
+    this.#notAsked = plan.owners.filter((owner) => !plan.unreachable.has(owner))
+    for (const owner of plan.owners) if (plan.unreachable.has(owner)) this.#notAsked.push(owner)
   }
 
   handle(event: ReadEvent): readonly ReadEffect[] {
@@ -84,13 +111,17 @@ export class Read {
       case 'answered':
         return this.#hear(event.node, event.answer)
       case 'failed':
-        return this.#awaited.delete(event.node) && this.#phase === 'asking' ? this.#askUntilEnough() : []
+        return this.#awaited.delete(event.node) && this.#phase === 'asking' ? this.#goOn() : nothing
+      case 'hint-answered':
+        return this.#hearHint(event.node, event.record)
+      case 'hint-failed':
+        return this.#standIns?.awaited.delete(event.node) === true && this.#phase === 'asking' ? this.#goOn() : nothing
       case 'speculation-due':
         return this.#speculate()
       case 'repaired':
         return this.#hearRepaired(event.node)
       case 'repair-failed':
-        return this.#repairing.delete(event.node) && this.#phase === 'repairing' ? this.#repairUntilHeld() : []
+        return this.#repairing.delete(event.node) && this.#phase === 'repairing' ? this.#repairUntilHeld() : nothing
       case 'deadline-passed':
         return this.#report({ type: 'deadline-exceeded' })
       default:
@@ -99,12 +130,26 @@ export class Read {
   }
 
   get isComplete(): boolean {
-    return this.#phase === 'done' && this.#awaited.size === 0 && this.#repairing.size === 0
+    const isAwaiting = this.#awaited.size + this.#repairing.size + (this.#standIns?.awaited.size ?? 0) > 0
+    return this.#phase === 'done' && !isAwaiting
+  }
+
+  /** Who answered so that it counts. */
+  answers(): readonly { readonly node: NodeId; readonly role: 'owner' | 'fallback'; readonly forNode: NodeId }[] {
+    const owners = [...this.#answers].filter(([, answer]) => counts(answer)).map(([node]) => node)
+    const found = [...(this.#standIns?.found ?? [])].filter(([, owner]) => !owners.includes(owner))
+    return [
+      ...owners.map((node) => ({ node, role: 'owner', forNode: node }) as const),
+      ...found.map(([node, forNode]) => ({ node, role: 'fallback', forNode }) as const),
+    ]
   }
 
   #begin(): readonly ReadEffect[] {
-    const living = this.#plan.owners.length - this.#plan.unreachable.size
-    if (living < this.#plan.needed) return this.#report({ type: 'quorum-unavailable' })
+    const { owners, unreachable: absent, needed, ownersNeeded } = this.#plan
+    const living = owners.length - absent.size
+    // Only who is short of owners looks for fallbacks, and who is short of both is told at once.
+    const helpers = living < needed ? Math.min(absent.size, this.#mayCountHints ? this.#fallbacks().length : 0) : 0
+    if (living < ownersNeeded || living + helpers < needed) return this.#report({ type: 'quorum-unavailable' })
     const effects = [...this.#askUntilEnough()]
     if (this.#notAsked.length > 0) {
       effects.push({ type: 'set-speculation-timer', afterMs: this.#plan.speculateAfterMs })
@@ -112,15 +157,29 @@ export class Read {
     return effects
   }
 
-  /** Keeps as many owners asked as could still make up the quorum; gives up as soon as none can. */
+  /** Keeps as many asked as could still make up the quorum; gives up as soon as none can. */
   #askUntilEnough(): readonly ReadEffect[] {
     const effects: ReadEffect[] = []
-    while (this.#counted + this.#awaited.size < this.#plan.needed) {
-      const next = this.#notAsked.shift()
-      if (next === undefined) return this.#report({ type: 'quorum-unavailable' })
-      effects.push(this.#ask(next))
+    while (!this.#mayStillBeEnough()) {
+      const next = this.#nextInReach()
+      if (next !== undefined) {
+        effects.push(this.#ask(next))
+        continue
+      }
+      const asked = this.#mayCountHints ? this.#askFallbacks(false) : nothing
+      effects.push(...asked)
+      if (asked.length > 0) continue
+      const last = this.#isShortOfOwners ? undefined : this.#notAsked.shift()
+      if (last === undefined) return [...effects, ...this.#report({ type: 'quorum-unavailable' })]
+      effects.push(this.#ask(last))
     }
     return effects
+  }
+
+  /** One answer less to wait for. */
+  #goOn(): readonly ReadEffect[] {
+    if (!this.#isEnough()) return this.#askUntilEnough()
+    return this.#settleIfSatisfied()
   }
 
   #ask(node: NodeId): ReadEffect {
@@ -128,23 +187,89 @@ export class Read {
     return { type: 'send-read', to: node }
   }
 
+  #nextInReach(): NodeId | undefined {
+    const next = this.#notAsked[0]
+    if (next === undefined || this.#plan.unreachable.has(next)) return undefined
+    return this.#notAsked.shift()
+  }
+
+  /**
+   * The i-th fallback for the i-th owner that is absent or has failed (docs/rules.md Q1); with `isImpatient` also for
+   * one that has not answered yet.
+   */
+  #askFallbacks(isImpatient: boolean): readonly ReadEffect[] {
+    if (this.#standIns?.isAsked === true) return nothing
+    const standIns = this.#standInsFor()
+    standIns.isAsked = true
+    const absent = this.#plan.owners
+      .filter((owner) => !this.#answers.has(owner) && (isImpatient || !this.#awaited.has(owner)))
+      .sort()
+    const effects: ReadEffect[] = []
+    for (const [index, node] of standIns.order.entries()) {
+      const owner = absent[index]
+      if (owner === undefined) break
+      standIns.ownerOf.set(node, owner)
+      standIns.awaited.add(node)
+      effects.push({ type: 'send-hint-read', to: node })
+    }
+    return effects
+  }
+
+  #fallbacks(): readonly NodeId[] {
+    return this.#standInsFor().order
+  }
+
+  #standInsFor(): StandIns {
+    if (this.#standIns === undefined) {
+      const order = (this.#plan.fallbacks?.() ?? []).filter((node) => !this.#plan.owners.includes(node))
+      this.#standIns = { order, ownerOf: new Map(), awaited: new Set(), found: new Map(), isAsked: false }
+    }
+    return this.#standIns
+  }
+
   #speculate(): readonly ReadEffect[] {
-    if (this.#phase !== 'asking' || this.#hasSpeculated) return []
+    if (this.#phase !== 'asking' || this.#hasSpeculated) return nothing
     this.#hasSpeculated = true
-    const next = this.#notAsked.find((node) => !this.#plan.unreachable.has(node))
-    if (next === undefined) return []
-    this.#notAsked.splice(this.#notAsked.indexOf(next), 1)
-    return [this.#ask(next)]
+    const next = this.#nextInReach()
+    if (next !== undefined) return [this.#ask(next)]
+    return this.#mayCountHints ? this.#askFallbacks(true) : nothing
   }
 
   #hear(node: NodeId, answer: ReplicaAnswer): readonly ReadEffect[] {
-    if (!this.#awaited.delete(node)) return []
+    if (!this.#awaited.delete(node)) return nothing
     if (this.#phase !== 'asking') return this.#hearLate(node, answer)
     this.#answers.set(node, answer)
     this.#merged = this.#join(this.#merged, answer.record)
     if (counts(answer)) this.#counted += 1
-    if (this.#counted < this.#plan.needed) return this.#askUntilEnough()
-    return this.#settle()
+    return this.#goOn()
+  }
+
+  #hearHint(node: NodeId, record: KeyRecord | undefined): readonly ReadEffect[] {
+    const standIns = this.#standIns
+    if (standIns?.awaited.delete(node) !== true) return nothing
+    if (this.#phase !== 'asking') return this.#repairEarlier(this.#join(this.#merged, record))
+    if (record !== undefined) {
+      this.#merged = this.#join(this.#merged, record)
+      standIns.found.set(node, standIns.ownerOf.get(node) as NodeId)
+    }
+    return this.#goOn()
+  }
+
+  #settleIfSatisfied(): readonly ReadEffect[] {
+    const { isSatisfied } = this.#plan
+    if (isSatisfied === undefined || isSatisfied(this.#merged, this.#answers)) return this.#settle()
+    const effects = this.#askAll()
+    const isAnybodyLeft = this.#awaited.size + (this.#standIns?.awaited.size ?? 0) > 0
+    return isAnybodyLeft ? effects : this.#report({ type: 'session-unavailable' })
+  }
+
+  /** The quorum knows too little for this session: whoever else is in reach may know more. */
+  #askAll(): readonly ReadEffect[] {
+    if (this.#hasAskedAll) return nothing
+    this.#hasAskedAll = true
+    const effects: ReadEffect[] = []
+    for (let next = this.#nextInReach(); next !== undefined; next = this.#nextInReach()) effects.push(this.#ask(next))
+    return [...effects, ...this.#askFallbacks(true)]
   }
 
   /** Enough answers count. Whoever answered less than the merged state is brought up to it, before or after answering. */
@@ -180,30 +305,38 @@ export class Read {
     if (merged === undefined || this.#holders.size >= this.#holdersNeeded()) return this.#reportRead()
     const effects: ReadEffect[] = []
     while (this.#holders.size + this.#repairing.size < this.#holdersNeeded()) {
-      const next = this.#notAsked.shift()
-      if (next === undefined) return this.#report({ type: 'quorum-unavailable' })
-      effects.push(this.#repair(next, merged, true))
+      const next = this.#plan.isSloppy ? this.#nextInReach() : this.#notAsked.shift()
+      if (next !== undefined) {
+        effects.push(this.#repair(next, merged, true))
+        continue
+      }
+      if (!this.#plan.isSloppy) return this.#report({ type: 'quorum-unavailable' })
+      // Too few owners are there to hold it: a sloppy read answers all the same, and may be followed by one that sees less.
+      return this.#repairing.size > 0 ? effects : this.#reportRead()
     }
     return effects
   }
 
   #hearRepaired(node: NodeId): readonly ReadEffect[] {
-    if (!this.#repairing.delete(node)) return []
+    if (!this.#repairing.delete(node)) return nothing
     this.#holders.add(node)
     this.#repaired += 1
-    return this.#phase === 'repairing' ? this.#repairUntilHeld() : []
+    return this.#phase === 'repairing' ? this.#repairUntilHeld() : nothing
   }
 
   /** After the quorum the answer changes no more, but whatever a late owner adds or lacks still goes where it is missing. */
   #hearLate(node: NodeId, answer: ReplicaAnswer): readonly ReadEffect[] {
     const all = this.#join(this.#merged, answer.record)
-    if (all === undefined || this.#plan.repair === 'off') return []
+    if (all === undefined || this.#plan.repair === 'off') return nothing
     const effects: ReadEffect[] = []
     if (answer.record === undefined || !equalStates(answer.record, all)) effects.push(this.#repair(node, all, false))
-    if (this.#merged === undefined || !equalStates(this.#merged, all)) {
-      for (const earlier of this.#answers.keys()) effects.push(this.#repair(earlier, all, false))
-    }
-    return effects
+    return [...effects, ...this.#repairEarlier(all)]
+  }
+
+  #repairEarlier(all: KeyRecord | undefined): readonly ReadEffect[] {
+    if (all === undefined || this.#plan.repair === 'off') return nothing
+    if (this.#merged !== undefined && equalStates(this.#merged, all)) return nothing
+    return [...this.#answers.keys()].map((earlier) => this.#repair(earlier, all, false))
   }
 
   #join(a: KeyRecord | undefined, b: KeyRecord | undefined): KeyRecord | undefined {
@@ -216,21 +349,77 @@ export class Read {
     return Math.min(owners, Math.max(this.#plan.needed, owners - this.#plan.needed + 1))
   }
 
+  get #mayCountHints(): boolean {
+    return this.#plan.isSloppy && this.#plan.fallbacks !== undefined
+  }
+
+  /** Too few owners were in reach at the beginning: then nobody waits for those that are not. */
+  get #isShortOfOwners(): boolean {
+    return this.#plan.owners.length - this.#plan.unreachable.size < this.#plan.needed
+  }
+
+  #isEnough(): boolean {
+    return this.#counted >= this.#plan.ownersNeeded && this.#counted + this.#foundForOthers() >= this.#plan.needed
+  }
+
+  #mayStillBeEnough(): boolean {
+    const owners = this.#counted + this.#awaited.size
+    const hints = this.#mayCountHints ? this.#foundForOthers() + this.#awaitedForOthers() : 0
+    return owners >= this.#plan.ownersNeeded && owners + hints >= this.#plan.needed
+  }
+
+  /** Owners whose own answer does not count, and for which a fallback found something: each counts once. */
+  #foundForOthers(): number {
+    const standIns = this.#standIns
+    if (standIns === undefined || !this.#mayCountHints) return 0
+    let found = 0
+    for (const owner of standIns.found.values()) if (!this.#hasCounted(owner)) found += 1
+    return found
+  }
+
+  #awaitedForOthers(): number {
+    let awaited = 0
+    for (const node of this.#standIns?.awaited ?? []) {
+      const owner = this.#standIns?.ownerOf.get(node) as NodeId
+      if (!this.#hasCounted(owner) && !this.#awaited.has(owner)) awaited += 1
+    }
+    return awaited
+  }
+
+  #hasCounted(owner: NodeId): boolean {
+    const answer = this.#answers.get(owner)
+    return answer !== undefined && counts(answer)
+  }
+
   #reportRead(): readonly ReadEffect[] {
+    const fallbacks = this.#foundForOthers()
     return this.#report({
       type: 'read',
       record: this.#merged,
-      answered: this.#counted,
+      answered: this.#counted + fallbacks,
+      fallbacks,
       repaired: this.#repaired,
     })
   }
 
   #report(verdict: ReadVerdict): readonly ReadEffect[] {
-    if (this.#phase === 'done') return []
+    if (this.#phase === 'done') return nothing
     this.#phase = 'done'
     return [{ type: 'report', verdict }]
   }
 }
+
+/** The fallbacks of one read. */
+interface StandIns {
+  readonly order: readonly NodeId[]
+  readonly ownerOf: Map<NodeId, NodeId>
+  readonly awaited: Set<NodeId>
+  /** Those that found something, and the owner each stands in for. */
+  readonly found: Map<NodeId, NodeId>
+  isAsked: boolean
+}
+
+const nothing: readonly ReadEffect[] = []
 
 /** A damaged copy is not an absent one, and a recovering owner may have forgotten what it acknowledged. */
 function counts(answer: ReplicaAnswer): boolean {

@@ -17,12 +17,14 @@ t.test('a read of a key owned by ada, bob and cyd, with R=2', async (t) => {
     const read = of({})
     t.same(asked(read.handle({ type: 'begun' })), [ada, bob])
     t.same(read.handle(found(ada, one)), [])
-    t.same(verdicts(read.handle(found(bob, one))), [{ type: 'read', record: one, answered: 2, repaired: 0 }])
+    t.same(verdicts(read.handle(found(bob, one))), [
+      { type: 'read', record: one, answered: 2, fallbacks: 0, repaired: 0 },
+    ])
   })
 
   t.test('nothing anywhere is an answer too', async (t) => {
     t.same(verdicts(run(of({}), absent(ada), absent(bob))), [
-      { type: 'read', record: undefined, answered: 2, repaired: 0 },
+      { type: 'read', record: undefined, answered: 2, fallbacks: 0, repaired: 0 },
     ])
   })
 
@@ -39,7 +41,7 @@ t.test('a read of a key owned by ada, bob and cyd, with R=2', async (t) => {
     t.same(read.handle({ type: 'speculation-due' }), [{ type: 'send-read', to: cyd }])
     t.same(read.handle({ type: 'speculation-due' }), [])
     t.same(verdicts([...read.handle(found(cyd, one)), ...read.handle(found(ada, one))]), [
-      { type: 'read', record: one, answered: 2, repaired: 0 },
+      { type: 'read', record: one, answered: 2, fallbacks: 0, repaired: 0 },
     ])
   })
 
@@ -69,7 +71,7 @@ t.test('a read of a key owned by ada, bob and cyd, with R=2', async (t) => {
       answer: { state: 'found', isRecovering: true, record: one },
     }
     const effects = run(of({ repair: 'off' }), recovering, found(bob, two), found(cyd, two))
-    t.same(verdicts(effects), [{ type: 'read', record: both, answered: 2, repaired: 0 }])
+    t.same(verdicts(effects), [{ type: 'read', record: both, answered: 2, fallbacks: 0, repaired: 0 }])
   })
 
   t.test('is unavailable at once when too few owners are in reach', async (t) => {
@@ -95,7 +97,9 @@ t.test('answers that differ', async (t) => {
       { to: bob, record: both, isBlocking: true },
     ])
     t.same(verdicts(read.handle(repaired(ada))), [])
-    t.same(verdicts(read.handle(repaired(bob))), [{ type: 'read', record: both, answered: 2, repaired: 2 }])
+    t.same(verdicts(read.handle(repaired(bob))), [
+      { type: 'read', record: both, answered: 2, fallbacks: 0, repaired: 2 },
+    ])
   })
 
   t.test('a value that only one of two owners has reaches the other first (new-old inversion)', async (t) => {
@@ -143,7 +147,13 @@ t.test('answers that differ', async (t) => {
       [cyd, ada, bob],
       'but all learn of both, in the background',
     )
-    t.same(verdicts(read.handle(repaired(bob)))[0], { type: 'read', record: one, answered: 2, repaired: 1 })
+    t.same(verdicts(read.handle(repaired(bob)))[0], {
+      type: 'read',
+      record: one,
+      answered: 2,
+      fallbacks: 0,
+      repaired: 1,
+    })
   })
 
   t.test('asynchronous repair answers first; no repair answers only', async (t) => {
@@ -199,7 +209,10 @@ function of(changes: Partial<ReadPlan>): Read {
   return new Read({
     owners: [ada, bob, cyd],
     needed: 2,
+    ownersNeeded: changes.needed ?? 2,
+    isSloppy: false,
     unreachable: new Set(),
+    fallbacks: undefined,
     repair: 'blocking',
     speculateAfterMs: 20,
     merge,

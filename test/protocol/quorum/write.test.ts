@@ -20,7 +20,7 @@ t.test('levels count the owners that exist', async (t) => {
 t.test('a write that ada coordinates, owned by ada, bob and cyd, with W=2', async (t) => {
   t.test('is stored at home before anyone else hears of it', async (t) => {
     const write = toThree(2)
-    t.same(write.handle({ type: 'begun' }), [{ type: 'store-locally' }])
+    t.same(write.handle({ type: 'begun' }), [{ type: 'store-locally', seat: undefined, hintsFor: [] }])
     t.same(write.handle({ type: 'stored-locally' }), [
       { type: 'send-write', to: bob },
       { type: 'send-write', to: cyd },
@@ -56,12 +56,19 @@ t.test('a write that ada coordinates, owned by ada, bob and cyd, with W=2', asyn
   })
 
   t.test('is refused before it changes anything when too few owners are in reach', async (t) => {
-    t.same(toThree(2, bob, cyd).handle({ type: 'begun' }), [{ type: 'report', verdict: 'refused', acked: 0 }])
-    t.same(toThree(2, bob).handle({ type: 'begun' }), [{ type: 'store-locally' }])
+    t.same(toThree(2, bob, cyd).handle({ type: 'begun' }), [
+      { type: 'report', verdict: 'refused', acked: 0, fallbacks: 0 },
+    ])
+    t.same(
+      toThree(2, bob)
+        .handle({ type: 'begun' })
+        .map((effect) => effect.type),
+      ['store-locally'],
+    )
   })
 
   t.test('more than the owners that exist is refused', async (t) => {
-    t.same(toThree(4).handle({ type: 'begun' }), [{ type: 'report', verdict: 'refused', acked: 0 }])
+    t.same(toThree(4).handle({ type: 'begun' }), [{ type: 'report', verdict: 'refused', acked: 0, fallbacks: 0 }])
   })
 
   t.test('does not ask owners that are out of reach', async (t) => {
@@ -97,8 +104,10 @@ function node(letter: string): NodeId {
 function toThree(needed: number, ...unreachable: NodeId[]): Write {
   return new Write({
     coordinator: ada,
-    sets: [{ owners: [ada, bob, cyd], needed }],
+    sets: [{ owners: [ada, bob, cyd], needed, ownersNeeded: 0 }],
     unreachable: new Set(unreachable),
+    fallbacks: undefined,
+    silentAfterMs: 100,
   })
 }
 
@@ -106,10 +115,12 @@ function moving(): Write {
   return new Write({
     coordinator: ada,
     sets: [
-      { owners: [ada, bob, cyd], needed: 2 },
-      { owners: [ada, dan, node('e')], needed: 2 },
+      { owners: [ada, bob, cyd], needed: 2, ownersNeeded: 0 },
+      { owners: [ada, dan, node('e')], needed: 2, ownersNeeded: 0 },
     ],
     unreachable: new Set(),
+    fallbacks: undefined,
+    silentAfterMs: 100,
   })
 }
 
