@@ -42,6 +42,10 @@ export class MetaStore {
     }
   }
 
+  remove(name: string, durability: Durability, done: (failure: StorageFailure | undefined) => void): void {
+    this.#batches.add([{ type: 'delete', key: metaKey(name) }], durability, done)
+  }
+
   write(
     name: string,
     value: Uint8Array,

@@ -3,8 +3,9 @@ import { LinkPool } from '../links/link-pool.ts'
 import type { DatagramSocket } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
 import { type OpenedStorage, StorageError, type StorageFailure } from '../ports/storage.ts'
+import { type Hlc, hlcZero } from '../protocol/clock/hlc.ts'
 import type { ContinuityEffect } from '../protocol/continuity/continuity-events.ts'
-import type { OwnRow } from '../protocol/continuity/start-kind.ts'
+import type { OwnRow, RecoveryReason } from '../protocol/continuity/start-kind.ts'
 import { emptyDocument } from '../protocol/layout/layout-document.ts'
 import type { DecidedLayout } from '../protocol/layout/layout-version.ts'
 import type { Member, MemberMetadata } from '../protocol/membership/member.ts'
@@ -74,6 +75,8 @@ export class NodeLife implements BehindPeerPort {
   #ready: Extract<ContinuityEffect, { type: 'ready' }> | undefined
   #peer: Endpoint
   #isEnded = false
+  /** The clock lease that the store held when it was opened. */
+  #leasedUpTo: Hlc = hlcZero
   /** Found out between `ready` and serving. */
   #isRestored = false
   #wasWelcomed = false
@@ -221,6 +224,7 @@ export class NodeLife implements BehindPeerPort {
     const loaded = loadDocument(meta, emptyDocument, hash)
     const { document } = loaded
     const own = loadOwnRow(meta)
+    if (own !== undefined && own !== 'damaged') this.#leasedUpTo = own.row.hlcUpTo
     this.#batches = batches
     this.#isFreshNow = this.#isFresh && document.live.length === 0
     const links = new LinkPool(
@@ -318,7 +322,7 @@ export class NodeLife implements BehindPeerPort {
         },
         onRestored: () => {
           if (this.#serving === undefined) this.#isRestored = true
-          else this.#beginRecovery('restored')
+          else this.#recover('restored', false)
         },
         onStopped: () => this.#onMarked?.(),
       },
@@ -433,13 +437,15 @@ export class NodeLife implements BehindPeerPort {
       (failure) => this.storageFailed(failure),
     )
     const recovering = this.#isRestored ? 'restored' : this.#ready?.recovering
-    if (recovering !== undefined) this.#beginRecovery(recovering)
+    const isContinued = !this.#isRestored && (this.#ready?.start === 'clean' || this.#ready?.start === 'unclean')
+    if (recovering !== undefined) this.#recover(recovering, isContinued)
+    this.#serving?.start()
     this.#listener.onServing()
   }
 
-  #beginRecovery(reason: NonNullable<OwnRow['recovering']>): void {
+  #recover(reason: RecoveryReason, isContinued: boolean): void {
     const inForce = this.#layout?.inForce
-    if (inForce !== undefined) this.#serving?.recover(reason, inForce)
+    if (inForce !== undefined) this.#serving?.recover({ reason, isContinued, leasedUpTo: this.#leasedUpTo }, inForce)
   }
 
   #resumeByName(decided: DecidedLayout): void {

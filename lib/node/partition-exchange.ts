@@ -1,15 +1,27 @@
+import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
+import { mergeBytesMax, mergeEntriesMax, type RecordEntry } from '../wire/messages.ts'
 import { decodeRecord } from '../wire/record.ts'
+import { compareBytes, dataKey } from '../wire/store-keys.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { RequestContext } from './request-context.ts'
+import { settleRefused } from './settle-refused.ts'
 
 const pageBytesMax = 256 * 1024
 const pageTimeoutMs = 10_000
 const noBytes = new Uint8Array(0)
 
+interface Page {
+  readonly entries: readonly RecordEntry[]
+  readonly after: Uint8Array
+  /** Empty: the page reaches to the end of the partition. */
+  readonly next: Uint8Array
+}
+
 /**
- * Brings this node's and `owner`'s copies of one partition together: first everything the owner has is merged here, then
- * everything this node has there. `done(true)`: both now hold the merge of what they had when it began.
+ * Brings this node's and `owner`'s copies of one partition together, page by page in token order: what the owner has is
+ * merged here, synced, and what this node then has besides is merged there. `done(true)`: both now hold the merge of
+ * what they had when it began.
  */
 export function exchangePartition(
   context: RequestContext,
@@ -17,10 +29,16 @@ export function exchangePartition(
   owner: NodeId,
   done: (isDone: boolean) => void,
 ): void {
-  pull(context, partition, owner, noBytes, (isPulled) => {
-    if (isPulled) push(context, partition, owner, noBytes, done)
-    else done(false)
-  })
+  const from = (after: Uint8Array): void =>
+    pull(context, partition, owner, after, (page) => {
+      if (page === undefined) return done(false)
+      push(context, partition, owner, page, (isPushed) => {
+        if (!isPushed) return done(false)
+        if (page.next.length === 0) return done(true)
+        from(page.next)
+      })
+    })
+  from(noBytes)
 }
 
 function pull(
@@ -28,74 +46,119 @@ function pull(
   partition: number,
   owner: NodeId,
   after: Uint8Array,
-  done: (isDone: boolean) => void,
+  done: (page: Page | undefined) => void,
 ): void {
-  const { peers, layout, store, hash } = context
-  const layoutNumber = layout.inForce?.decided.version.number ?? 0
-  const message = { type: 'pull-partition', partition, after, bytesMax: pageBytesMax, layoutNumber } as const
+  const { peers, store, hash } = context
+  const message = {
+    type: 'pull-partition',
+    partition,
+    after,
+    bytesMax: pageBytesMax,
+    layoutNumber: layoutNumberOf(context),
+  } as const
   peers.ask(owner, message, pageTimeoutMs, (outcome) => {
-    if (outcome.type !== 'answered' || outcome.message.type !== 'partition-records') return done(false)
+    if (outcome.type !== 'answered' || outcome.message.type !== 'partition-records') return done(undefined)
     const { entries, next, asOf } = outcome.message
-    const following = (isStored: boolean): void => {
-      if (!isStored) return done(false)
-      if (next.length === 0) return done(true)
-      pull(context, partition, owner, next, done)
-    }
+    const page = { entries, after, next }
     let isStored = true
     let left = entries.length
-    if (left === 0) return following(true)
+    if (left === 0) return done(page)
+    const ended = (isMerged: boolean): void => {
+      if (!isMerged) isStored = false
+      left -= 1
+      if (left === 0) done(isStored ? page : undefined)
+    }
     for (const { key, record } of entries) {
       try {
-        store.merge(key, decodeRecord(record, hash), record, 'disk', asOf, (failure) => {
-          if (failure !== undefined) isStored = false
-          left -= 1
-          if (left === 0) following(isStored)
-        })
+        store.merge(key, decodeRecord(record, hash), record, 'disk', asOf, (failure) => ended(failure === undefined))
       } catch (error) {
         if (!(error instanceof UnreadableBytes)) throw error
-        isStored = false
-        left -= 1
-        if (left === 0) following(false)
+        ended(false)
       }
     }
   })
 }
 
+/** Sends what stands here within the page and is not what the owner sent. */
 function push(
   context: RequestContext,
   partition: number,
   owner: NodeId,
-  after: Uint8Array,
+  page: Page,
   done: (isDone: boolean) => void,
 ): void {
-  const { store, peers, minting, layout } = context
-  const asOf = minting.read()
-  store.scanPartition(partition, after, pageBytesMax, (failure, entries, next) => {
-    if (failure !== undefined) return done(false)
-    let isStored = true
-    let left = entries.length
-    const following = (): void => {
-      if (!isStored) return done(false)
-      if (next.length === 0) return done(true)
-      push(context, partition, owner, next, done)
-    }
-    if (left === 0) return following()
-    for (const { key, bytes } of entries) {
-      const message = {
-        type: 'write-record',
-        key,
-        record: bytes,
-        purpose: 'recovery',
-        durability: 'os',
-        layoutNumber: layout.inForce?.decided.version.number ?? 0,
-        asOf,
-        timeoutMs: pageTimeoutMs,
-      } as const
-      peers.ask(owner, message, pageTimeoutMs, (outcome) => {
-        if (outcome.type !== 'answered' || outcome.message.type !== 'record-written') isStored = false
-        left -= 1
-        if (left === 0) following()
+  const { store, minting, recovery } = context
+  const theirs = new Map(page.entries.map(({ key, record }) => [key.id, record]))
+  const isBehindPage = (entry: { readonly key: RecordEntry['key'] }): boolean =>
+    page.next.length > 0 && compareBytes(dataKey(partition, entry.key), page.next) > 0
+  const from = (after: Uint8Array): void => {
+    const asOf = recovery.asOf(partition, minting.read())
+    store.scanPartition(partition, after, pageBytesMax, (failure, entries, next) => {
+      if (failure !== undefined) return done(false)
+      const within = entries.filter((entry) => !isBehindPage(entry))
+      const differing = within
+        .filter(({ key, bytes }) => {
+          const record = theirs.get(key.id)
+          return record === undefined || compareBytes(record, bytes) !== 0
+        })
+        .map(({ key, bytes }) => ({ key, record: bytes }))
+      send(context, owner, chunksOf(differing), asOf, (isSent) => {
+        if (!isSent) return done(false)
+        if (next.length === 0 || within.length < entries.length) return done(true)
+        from(next)
       })
-    }
+    })
+  }
+  from(page.after)
+}
+
+function send(
+  context: RequestContext,
+  owner: NodeId,
+  chunks: readonly (readonly RecordEntry[])[],
+  asOf: Hlc,
+  done: (isDone: boolean) => void,
+): void {
+  const [entries, ...others] = chunks
+  if (entries === undefined) return done(true)
+  const message = {
+    type: 'merge-records',
+    purpose: 'recovery',
+    durability: 'os',
+    entries,
+    layoutNumber: layoutNumberOf(context),
+    asOf,
+  } as const
+  context.peers.ask(owner, message, pageTimeoutMs, (outcome) => {
+    if (outcome.type !== 'answered' || outcome.message.type !== 'records-merged') return done(false)
+    const { outcomes } = outcome.message
+    if (outcomes.length !== entries.length || outcomes.includes('failed')) return done(false)
+    const refused = entries.filter((_, index) => outcomes[index] === 're-read')
+    settleRefused(context, refused, (isSettled) => {
+      if (isSettled) send(context, owner, others, asOf, done)
+      else done(false)
+    })
   })
+}
+
+/** As many as one message may carry; a record larger than that goes alone. */
+function chunksOf(entries: readonly RecordEntry[]): readonly (readonly RecordEntry[])[] {
+  const chunks: RecordEntry[][] = []
+  let bytes = 0
+  for (const entry of entries) {
+    const last = chunks.at(-1)
+    const entryBytes = entry.key.bytes.length + entry.record.length
+    if (last === undefined || last.length >= mergeEntriesMax || bytes + entryBytes > mergeBytesMax) {
+      chunks.push([entry])
+      bytes = entryBytes
+    } else {
+      last.push(entry)
+      bytes += entryBytes
+    }
+  }
+  return chunks
+}
+
+function layoutNumberOf(context: RequestContext): number {
+  return context.layout.inForce?.decided.version.number ?? 0
 }

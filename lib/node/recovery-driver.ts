@@ -1,49 +1,97 @@
 import type { Log } from '../ports/log.ts'
 import type { Time, Timer } from '../ports/time.ts'
-import { Recovery } from '../protocol/continuity/recovery.ts'
+import { type Hlc, hlcPlusMs, hlcZero } from '../protocol/clock/hlc.ts'
+import { hlcLeaseMs } from '../protocol/continuity/continuity.ts'
+import { type PartitionToRecover, Recovery } from '../protocol/continuity/recovery.ts'
 import type { RecoveryReason } from '../protocol/continuity/start-kind.ts'
+import type { Durability } from '../protocol/quorum/client-request.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
+import { decodeRecoveryProgress, encodeRecoveryProgress, type RecoveryProgress } from '../wire/recovery-progress.ts'
+import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { LayoutInForce } from './layout-driver.ts'
+import type { MetaStore } from './meta-store.ts'
 import { exchangePartition } from './partition-exchange.ts'
 import type { RequestContext } from './request-context.ts'
 
 /** Partition exchanges at a time, and how long to wait when no owner that is still owed can be reached. */
 const exchangesMax = 4
 const retryEveryMs = 1000
+const keepEveryMs = 1000
+const progressName = 'recovery'
+
+/** Learns what was deleted for good in a partition, from its other owners (docs/rules.md T3). */
+export type LearnBarriers = (partition: number, owners: readonly NodeId[], done: (isLearnt: boolean) => void) => void
+
+/** What a start has to recover from. */
+export interface RecoveryCause {
+  readonly reason: RecoveryReason
+  /** The recovery had begun before this start, and nothing was lost since: what is done is done. */
+  readonly isContinued: boolean
+  /** The clock lease that the store held when it was opened: a restored copy was made during it (docs/rules.md D6). */
+  readonly leasedUpTo: Hlc
+}
 
 /**
- * Brings back what this node's store lost (docs/rules.md A5): exchanges each partition, both ways, with every other
- * owner; until then the partition's answers do not count.
+ * Brings back what this node's store lost (docs/rules.md A5): learns of each partition what was deleted there, then
+ * exchanges it, both ways, with every other owner. Until the first it takes no record of the partition, until the
+ * second its answers do not count.
  */
 export class RecoveryDriver {
   readonly #time: Time
   readonly #log: Log
+  readonly #meta: MetaStore
+  readonly #learnBarriers: LearnBarriers | undefined
   readonly #onRecovered: () => void
   #recovery: Recovery | undefined
   #context: RequestContext | undefined
+  #copiedFrom: Hlc = hlcZero
+  #copiedUpTo: Hlc = hlcZero
+  /** Partitions whose barriers are not known yet. */
+  readonly #closed = new Set<number>()
   readonly #running = new Set<string>()
   #retry: Timer | undefined
+  #keeping: Timer | undefined
   #isStopped = false
 
-  constructor(parts: { readonly time: Time; readonly log: Log }, onRecovered: () => void) {
+  constructor(
+    parts: {
+      readonly time: Time
+      readonly log: Log
+      readonly meta: MetaStore
+      readonly learnBarriers: LearnBarriers | undefined
+    },
+    onRecovered: () => void,
+  ) {
     this.#time = parts.time
     this.#log = parts.log
+    this.#meta = parts.meta
+    this.#learnBarriers = parts.learnBarriers
     this.#onRecovered = onRecovered
   }
 
-  /** Every partition that has another owner is recovering from now on. */
-  begin(reason: RecoveryReason, layout: LayoutInForce, self: NodeId, context: RequestContext): void {
-    const { ring } = layout
-    const partitions = ring.partitionsOf(self).map((partition) => ({
-      partition,
-      owners: ring.ownersOf(partition).filter((owner) => owner !== self),
-    }))
-    this.#recovery = new Recovery(reason, partitions)
+  /** Every partition that has another owner is recovering from now on; or those that a crash left. */
+  begin(cause: RecoveryCause, layout: LayoutInForce, self: NodeId, context: RequestContext): void {
+    const kept = cause.isContinued ? this.#loadProgress(cause.reason) : undefined
+    const partitions = kept === undefined ? allPartitions(layout, self) : kept.owed
+    this.#recovery = new Recovery(cause.reason, partitions)
     this.#context = context
+    if (cause.isContinued) {
+      // Not kept: then nothing is vouched for, and everything that stands here may be of the copy.
+      this.#copiedFrom = kept?.copiedFrom ?? hlcZero
+      this.#copiedUpTo = kept?.copiedUpTo ?? context.minting.read()
+    } else {
+      this.#copiedFrom = hlcPlusMs(cause.leasedUpTo, -hlcLeaseMs)
+      this.#copiedUpTo = cause.leasedUpTo
+    }
+    this.#closed.clear()
+    for (const { partition } of this.#recovery.owed()) {
+      if (this.#learnBarriers !== undefined) this.#closed.add(partition)
+    }
     this.#log.warn(
-      { reason, partitions: this.#recovery.partitionsLeft },
+      { reason: cause.reason, partitions: this.#recovery.partitionsLeft },
       'the store lost something: it is read again from the other owners, and until then its answers do not count',
     )
+    this.#keep('disk')
     this.#next()
   }
 
@@ -51,8 +99,37 @@ export class RecoveryDriver {
     return this.#recovery?.isRecovering(partition) ?? false
   }
 
+  /** It is not known yet what was deleted in the partition for good: no record of it may be taken (docs/rules.md T3). */
+  isClosed(partition: number): boolean {
+    return this.#closed.size > 0 && this.#closed.has(partition)
+  }
+
+  /** Whether the own copy of a key counts as an answer to a read (docs/rules.md A5). */
+  countsTowardR(partition: number, durability: Durability): boolean {
+    return this.#recovery?.countsTowardR(partition, durability) ?? true
+  }
+
+  /** The store went back in time, and the partition has not caught up: another owner should coordinate. */
+  isRestored(partition: number): boolean {
+    return this.#recovery?.reason === 'restored' && this.#recovery.isRecovering(partition)
+  }
+
+  /** As of when this node's records of the partition can be vouched for, `now` if nothing was restored (docs/rules.md D6). */
+  asOf(partition: number, now: Hlc): Hlc {
+    return this.#recovery !== undefined && this.isRestored(partition) && this.#copiedFrom < now ? this.#copiedFrom : now
+  }
+
+  /** Whether a write was named after the copy was made that this store was restored from. */
+  isSinceRestored(hlc: Hlc): boolean {
+    return hlc > this.#copiedUpTo
+  }
+
   get partitionsLeft(): number {
     return this.#recovery?.partitionsLeft ?? 0
+  }
+
+  get reason(): RecoveryReason | undefined {
+    return this.#recovery?.reason
   }
 
   /**
@@ -63,14 +140,14 @@ export class RecoveryDriver {
     const partitions = this.partitionsLeft
     if (partitions === 0) return 0
     this.#log.warn({ partitions }, 'the recovery was ended by hand: what only this node held in them is lost')
-    this.#recovery = undefined
-    this.#onRecovered()
+    this.#end()
     return partitions
   }
 
   stop(): void {
     this.#isStopped = true
     this.#retry?.cancel()
+    this.#keeping?.cancel()
   }
 
   #next(): void {
@@ -78,23 +155,82 @@ export class RecoveryDriver {
     const context = this.#context
     if (recovery === undefined || context === undefined || this.#isStopped) return
     if (recovery.partitionsLeft === 0) {
-      this.#recovery = undefined
       this.#log.info({}, 'everything the store lost has been read again from the other owners')
-      return this.#onRecovered()
+      return this.#end()
     }
     for (const { partition, owner } of recovery.next(exchangesMax, (node) => context.peers.isReachable(node))) {
       const name = `${partition} ${owner}`
       if (this.#running.size >= exchangesMax) break
       if (this.#running.has(name)) continue
       this.#running.add(name)
-      exchangePartition(context, partition, owner, (isDone) => {
+      this.#exchange(context, partition, owner, (isDone) => {
         this.#running.delete(name)
-        if (isDone) recovery.exchanged(partition, owner)
-        if (isDone) this.#next()
-        else this.#retryLater()
+        if (this.#recovery !== recovery) return
+        if (isDone) {
+          recovery.exchanged(partition, owner)
+          this.#keepSoon()
+          this.#next()
+        } else {
+          this.#retryLater()
+        }
       })
     }
     if (this.#running.size === 0) this.#retryLater()
+  }
+
+  #exchange(context: RequestContext, partition: number, owner: NodeId, done: (isDone: boolean) => void): void {
+    const learn = this.#learnBarriers
+    // Learnt anew from every owner: the highest counts.
+    if (learn === undefined) return exchangePartition(context, partition, owner, done)
+    learn(partition, [owner], (isLearnt) => {
+      if (!isLearnt || this.#isStopped) return done(false)
+      this.#closed.delete(partition)
+      exchangePartition(context, partition, owner, done)
+    })
+  }
+
+  /** What is kept goes first: a later recovery must not go on from here. */
+  #end(): void {
+    this.#recovery = undefined
+    this.#closed.clear()
+    this.#keeping?.cancel()
+    this.#keeping = undefined
+    this.#meta.remove(progressName, 'disk', (failure) => {
+      if (failure === undefined && !this.#isStopped) this.#onRecovered()
+    })
+  }
+
+  #keepSoon(): void {
+    if (this.#keeping !== undefined || this.#isStopped) return
+    this.#keeping = this.#time.after(keepEveryMs, () => {
+      this.#keeping = undefined
+      this.#keep('os')
+    })
+  }
+
+  #keep(durability: Durability): void {
+    const recovery = this.#recovery
+    if (recovery === undefined) return
+    const progress = encodeRecoveryProgress({
+      reason: recovery.reason,
+      copiedFrom: this.#copiedFrom,
+      copiedUpTo: this.#copiedUpTo,
+      owed: recovery.owed(),
+    })
+    this.#meta.write(progressName, progress, durability, () => {})
+  }
+
+  /** Undefined: none of this recovery; then it begins again, and vouches for nothing. */
+  #loadProgress(reason: RecoveryReason): RecoveryProgress | undefined {
+    const bytes = this.#meta.read(progressName)
+    if (!(bytes instanceof Uint8Array)) return undefined
+    try {
+      const progress = decodeRecoveryProgress(bytes)
+      return progress.reason === reason ? progress : undefined
+    } catch (error) {
+      if (error instanceof UnreadableBytes) return undefined
+      throw error
+    }
   }
 
   #retryLater(): void {
@@ -104,4 +240,11 @@ export class RecoveryDriver {
       this.#next()
     })
   }
+}
+
+function allPartitions({ ring }: LayoutInForce, self: NodeId): readonly PartitionToRecover[] {
+  return ring.partitionsOf(self).map((partition) => ({
+    partition,
+    owners: ring.ownersOf(partition).filter((owner) => owner !== self),
+  }))
 }

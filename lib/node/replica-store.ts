@@ -7,7 +7,7 @@ import type { Durability } from '../protocol/quorum/client-request.ts'
 import { equalStates } from '../protocol/quorum/equal-states.ts'
 import { partitionOf } from '../protocol/ring/partition.ts'
 import type { Hash } from '../vocabulary/hash.ts'
-import type { RecordKey } from '../vocabulary/key.ts'
+import type { RecordKey, Token } from '../vocabulary/key.ts'
 import { parseRecordKey } from '../vocabulary/key.ts'
 import { decodeRecord, encodeRecord } from '../wire/record.ts'
 import {
@@ -140,6 +140,10 @@ export class ReplicaStore {
 
   partitionOf(key: RecordKey): number {
     return partitionOf(key.token, this.#partitionCount)
+  }
+
+  partitionOfToken(token: Token): number {
+    return partitionOf(token, this.#partitionCount)
   }
 
   /** The newest copy decided here, which may not have reached the store. */

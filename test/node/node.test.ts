@@ -116,7 +116,7 @@ t.test('a node that is stopped', async (t) => {
           if (code === 'ok') acknowledged.push(puts[index] as string)
         },
       )
-      cluster.world.run(round % 2 === 0 ? 1.5 : 3)
+      cluster.world.run(0.25 * 2 ** round)
       cluster.world.crash('ada', round % 2 === 0 ? 'kill' : 'power')
       cluster.start('ada')
       cluster.awaitReady()

@@ -38,6 +38,15 @@ export class Recovery {
     return !this.#owed.has(partition) || (this.#reason === 'lossy' && durability === 'disk')
   }
 
+  get reason(): RecoveryReason {
+    return this.#reason
+  }
+
+  /** What is left, to be kept over a restart. */
+  owed(): readonly PartitionToRecover[] {
+    return Array.from(this.#owed, ([partition, owners]) => ({ partition, owners: [...owners] }))
+  }
+
   /** The owners this partition must still be exchanged with. */
   owedTo(partition: number): readonly NodeId[] {
     return [...(this.#owed.get(partition) ?? [])]
