@@ -1,7 +1,8 @@
 import { isEmptyContext } from './context.ts'
 import type { Mint } from './mint.ts'
-import { type RequestMark, writeRecord } from './put.ts'
+import { writeRecord } from './put.ts'
 import type { CausalContext, KeyRecord, StoredRecord } from './record.ts'
+import type { RequestMark } from './request-mark.ts'
 
 /**
  * A delete at its coordinator (rule A7): an event with a dot of its own and no sibling; it supersedes what its context

@@ -6,9 +6,39 @@ import { compareDots, covers, isSameDot } from './version-vector.ts'
 /** How long a keyed write is remembered after its mint (rule I1), in milliseconds. */
 export const doneMs = 600_000
 
+/** Keyed writes of the last ten minutes that a record may hold; then the next one has to wait (rule I1). */
+export const doneMax = 256
+
+/**
+ * The `bodyHash` of a write whose client made the id itself and tries it for the first time. Nearly all of these are
+ * answered and never tried again, so they are remembered briefly: the latest few, and for as long as their client may
+ * still try. (docs/decisions/0030-ids-that-clients-make.md)
+ */
+export const brief = 0
+export const briefDoneMax = 16
+export const briefDoneMs = 120_000
+
 /** The entry of a request this state has seen, if any (rule I2): such a request mints nothing. */
 export function findDone(record: KeyRecord, requestId: string): DoneEntry | undefined {
   return record.done.find((entry) => entry.requestId === requestId)
+}
+
+/** Whether as many are remembered as may be: another one would have to be forgotten, and is refused instead. */
+export function isDoneFull(done: readonly DoneEntry[]): boolean {
+  if (done.length < doneMax) return false
+  let count = 0
+  for (const entry of done) if (entry.bodyHash !== brief) count += 1
+  return count >= doneMax
+}
+
+/**
+ * Whether a first try that was minted at `since` or later may have been here and be forgotten, because too many came
+ * after it: then nobody can say whether a second one would be a repetition.
+ */
+export function mayHaveForgotten(done: readonly DoneEntry[], since: Hlc): boolean {
+  if (done.length < briefDoneMax) return false
+  const kept = done.filter((entry) => entry.bodyHash === brief)
+  return kept.length >= briefDoneMax && kept.every((entry) => entry.hlc >= since)
 }
 
 /** The union, by dot. Returns `a` itself when `b` adds nothing, else `b` itself when `a` adds nothing. */
@@ -26,13 +56,55 @@ export function mergeDone(a: readonly DoneEntry[], b: readonly DoneEntry[]): rea
     if (order <= 0) i += 1
     if (order >= 0) j += 1
   }
-  return merged.length === a.length ? a : merged.length === b.length ? b : merged
+  const kept = withoutOldestBrief(merged)
+  if (equalDone(kept, a)) return a
+  return equalDone(kept, b) ? b : kept
 }
 
-/** Forgets what was minted more than ten minutes before `now`. Returns `done` itself when nothing is that old. */
+/** Whether two states remember the same writes. */
+export function equalDone(a: readonly DoneEntry[], b: readonly DoneEntry[]): boolean {
+  if (a === b) return true
+  if (a.length !== b.length) return false
+  for (let index = 0; index < a.length; index += 1) {
+    if (!isSameDot((a[index] as DoneEntry).dot, (b[index] as DoneEntry).dot)) return false
+  }
+  return true
+}
+
+/** The latest of a union are the latest of the latest: so this, too, comes out the same in any order. */
+function withoutOldestBrief(done: readonly DoneEntry[]): readonly DoneEntry[] {
+  if (done.length <= briefDoneMax) return done
+  const kept = done.filter((entry) => entry.bodyHash === brief)
+  if (kept.length <= briefDoneMax) return done
+  kept.sort((a, b) => b.hlc - a.hlc || compareDots(b.dot, a.dot))
+  const gone = new Set(kept.slice(briefDoneMax))
+  return done.filter((entry) => !gone.has(entry))
+}
+
+/** Forgets what was minted too long before `now`. Returns `done` itself when nothing is that old. */
 export function pruneDone(done: readonly DoneEntry[], now: Hlc): readonly DoneEntry[] {
+  if (done.length === 0) return done
   const oldest = hlcPlusMs(now, -doneMs)
-  return done.every((entry) => entry.hlc >= oldest) ? done : done.filter((entry) => entry.hlc >= oldest)
+  const oldestBrief = hlcPlusMs(now, -briefDoneMs)
+  const isKept = (entry: DoneEntry): boolean => entry.hlc >= (entry.bodyHash === brief ? oldestBrief : oldest)
+  return done.every(isKept) ? done : done.filter(isKept)
+}
+
+/**
+ * What a merge forgets: no clock is asked, only the latest one in the state itself. It never falls (whatever supersedes
+ * has a later clock), so it does not matter in which order states are merged. Without this, copies that only ever merge
+ * would remember for ever.
+ */
+export function forgetOldDone(
+  done: readonly DoneEntry[],
+  siblings: readonly Sibling[],
+  deletedHlc: Hlc,
+): readonly DoneEntry[] {
+  if (done.length === 0) return done
+  let latest = deletedHlc
+  for (const { hlc } of siblings) if (hlc > latest) latest = hlc
+  for (const { hlc } of done) if (hlc > latest) latest = hlc
+  return pruneDone(done, latest)
 }
 
 /**
@@ -44,7 +116,7 @@ export function dropRepeats(
   vv: VersionVector,
   done: readonly DoneEntry[],
 ): readonly Sibling[] {
-  if (done.length === 0 || siblings.length === 0) return siblings
+  if (done.length === 0 || siblings.length === 0 || !siblings.some(isKeyed)) return siblings
   const gone = done.filter(
     (entry) => covers(vv, entry.dot) && !siblings.some((sibling) => isSameDot(sibling.dot, entry.dot)),
   )
@@ -53,4 +125,8 @@ export function dropRepeats(
     (sibling) => sibling.requestId === undefined || !gone.some((entry) => entry.requestId === sibling.requestId),
   )
   return kept.length === siblings.length ? siblings : kept
+}
+
+function isKeyed(sibling: Sibling): boolean {
+  return sibling.requestId !== undefined
 }

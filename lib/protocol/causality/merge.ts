@@ -1,5 +1,5 @@
 import { hlcMax } from '../clock/hlc.ts'
-import { dropRepeats, mergeDone } from './done.ts'
+import { dropRepeats, equalDone, forgetOldDone, mergeDone } from './done.ts'
 import { latestEntry, type OnClash, pickCopy } from './last-write-wins.ts'
 import type { KeyRecord, Sibling } from './record.ts'
 import { compareDots, covers, equalVectors, mergeVectors } from './version-vector.ts'
@@ -19,12 +19,12 @@ export function mergeRecords(a: KeyRecord, b: KeyRecord, onClash?: OnClash): Key
   const mode = a.mode === 'lww' ? a.mode : b.mode
   const vv = mergeVectors(a.vv, b.vv)
   const deletedHlc = hlcMax(a.deletedHlc, b.deletedHlc)
-  const done = mergeDone(a.done, b.done)
+  const union = mergeDone(a.done, b.done)
   const siblings =
     mode === 'lww'
       ? latestEntry(a.siblings, b.siblings, deletedHlc, onClash)
-      : dropRepeats(mergeSiblings(a, b, onClash), vv, done)
-  const merged = { mode, vv, siblings, deletedHlc, done }
+      : dropRepeats(mergeSiblings(a, b, onClash), vv, union)
+  const merged = { mode, vv, siblings, deletedHlc, done: forgetOldDone(union, siblings, deletedHlc) }
   if (isSameState(a, merged)) return a
   return isSameState(b, merged) ? b : merged
 }
@@ -50,7 +50,7 @@ function isSameState(record: KeyRecord, merged: KeyRecord): boolean {
   return (
     record.mode === merged.mode &&
     record.deletedHlc === merged.deletedHlc &&
-    record.done.length === merged.done.length &&
+    equalDone(record.done, merged.done) &&
     equalVectors(record.vv, merged.vv) &&
     isSameSiblings(record.siblings, merged.siblings)
   )

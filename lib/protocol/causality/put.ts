@@ -1,16 +1,11 @@
 import { hasSeen } from './context.ts'
-import { dropRepeats, mergeDone } from './done.ts'
+import { dropRepeats, mergeDone, pruneDone } from './done.ts'
 import { emptyRecord } from './inspect-record.ts'
 import { latestEntry } from './last-write-wins.ts'
 import type { Mint } from './mint.ts'
 import type { CausalContext, KeyRecord, Metadata, Sibling, StoredRecord } from './record.ts'
+import type { RequestMark } from './request-mark.ts'
 import { compareDots, mergeVectors, withDot } from './version-vector.ts'
-
-/** What makes a write recognisable when it is tried again (rule I1). */
-export interface RequestMark {
-  readonly requestId: string
-  readonly bodyHash: number
-}
 
 /** What a client puts; everything of a sibling but its name. */
 export interface Content {
@@ -67,10 +62,11 @@ export function writeRecord(
   const joined = before.mode === 'lww' ? before.mode : mode
   const vv = withDot(mergeVectors(before.vv, context.vv), mint.dot)
   const deletedHlc = sibling === undefined && mint.hlc > before.deletedHlc ? mint.hlc : before.deletedHlc
+  const remembered = pruneDone(before.done, mint.hlc)
   const done =
     mark === undefined
-      ? before.done
-      : mergeDone(before.done, [{ requestId: mark.requestId, dot: mint.dot, bodyHash: mark.bodyHash, hlc: mint.hlc }])
+      ? remembered
+      : mergeDone(remembered, [{ requestId: mark.requestId, dot: mint.dot, bodyHash: mark.bodyHash, hlc: mint.hlc }])
   const siblings =
     joined === 'lww'
       ? latestEntry(before.siblings, sibling === undefined ? [] : [sibling], deletedHlc)

@@ -5,8 +5,9 @@ import type { Dot, VersionVector } from '../../../lib/protocol/causality/dot.ts'
 import { emptyRecord, recordHlc, visibleSiblings } from '../../../lib/protocol/causality/inspect-record.ts'
 import { mergeRecords } from '../../../lib/protocol/causality/merge.ts'
 import { type Mint, mintAsAfterMerge, mintDot } from '../../../lib/protocol/causality/mint.ts'
-import { type Content, putRecord, type RequestMark } from '../../../lib/protocol/causality/put.ts'
+import { type Content, putRecord } from '../../../lib/protocol/causality/put.ts'
 import type { CausalContext, KeyRecord, StoredRecord } from '../../../lib/protocol/causality/record.ts'
+import type { RequestMark } from '../../../lib/protocol/causality/request-mark.ts'
 import { withDot } from '../../../lib/protocol/causality/version-vector.ts'
 import { type Hlc, hlcMax } from '../../../lib/protocol/clock/hlc.ts'
 import type { Random } from '../../../lib/vocabulary/random.ts'
@@ -166,7 +167,7 @@ export class ReplicaModel {
       this.#rules.dots === 'exact' ? given : { ...given, vv: given.dots.reduce(withDot, given.vv), dots: [] }
     if (unknownDots(context, at.stored?.record).length > 0) this.receive(at, this.merged())
     const mark: RequestMark | undefined =
-      this.#rules.requests === 'marked' ? { requestId: `request ${id}`, bodyHash: 0 } : undefined
+      this.#rules.requests === 'marked' ? { requestId: `request ${id}`, bodyHash: 1 } : undefined
     const done = mark === undefined || at.stored === undefined ? undefined : findDone(at.stored.record, mark.requestId)
     if (done !== undefined && at.stored !== undefined) return contextAfterWrite(context, done.dot, at.stored.record)
     const mint = this.#mint(at, context.vv)
