@@ -23,6 +23,12 @@ export interface NodeMetrics {
   readonly layoutVersion: GaugeCell
   readonly clockAhead: CounterCell
   readonly damagedRecordsNow: GaugeCell
+  readonly bucketRefreshFailures: CounterCell
+  readonly treeRebuilds: CounterCell
+  readonly treeDrift: CounterCell
+  readonly exchanges: (outcome: string) => CounterCell
+  readonly exchangeBytes: (kind: 'compare' | 'records') => CounterCell
+  readonly keysRepaired: (direction: 'pushed' | 'pulled') => CounterCell
   readonly internalErrors: CounterCell
 }
 
@@ -89,6 +95,21 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     help: 'States pushed to an owner because a read found it behind',
     labels: ['kind'],
   })
+  const exchanges = metrics.counter({
+    name: 'starling_anti_entropy_exchanges_total',
+    help: 'Exchanges with other owners, by how they ended',
+    labels: ['outcome'],
+  })
+  const exchangeBytes = metrics.counter({
+    name: 'starling_anti_entropy_bytes_total',
+    help: 'Sent and received by exchanges this node began: to compare, and records to repair',
+    labels: ['kind'],
+  })
+  const keysRepaired = metrics.counter({
+    name: 'starling_anti_entropy_keys_repaired_total',
+    help: 'States that exchanges brought to the other owner or from it',
+    labels: ['direction'],
+  })
   return {
     replicaRequestSeconds: (peer) => replicaRequestSeconds(peer),
     quorumFailures: metrics.counter({
@@ -150,6 +171,21 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
       name: 'starling_clock_ahead_total',
       help: 'Remote clock readings more than 500 ms ahead of the own wall clock',
     })(),
+    bucketRefreshFailures: metrics.counter({
+      name: 'starling_bucket_refresh_failures_total',
+      help: 'Times the bucket properties could not be read at a quorum',
+    })(),
+    treeRebuilds: metrics.counter({
+      name: 'starling_anti_entropy_tree_rebuilds_total',
+      help: 'Trees made from the records of a partition, sweeps included',
+    })(),
+    treeDrift: metrics.counter({
+      name: 'starling_anti_entropy_tree_drift_total',
+      help: 'Trees that a sweep found not to be those of their records; must stay 0',
+    })(),
+    exchanges: (outcome) => exchanges(outcome),
+    exchangeBytes: (kind) => exchangeBytes(kind),
+    keysRepaired: (direction) => keysRepaired(direction),
     internalErrors: metrics.counter({
       name: 'starling_internal_errors_total',
       help: 'Bugs of Starling that a request or datagram ran into; must stay 0',

@@ -1,3 +1,4 @@
+import { type NodeId, toNodeId } from '../vocabulary/ids.ts'
 import { invariant } from '../vocabulary/invariant.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { bucketBytesMax } from '../vocabulary/limits.ts'
@@ -5,12 +6,19 @@ import { bucketBytesMax } from '../vocabulary/limits.ts'
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** One byte in front of every key says what it is. `h` (hints) is reserved. */
+/** One byte in front of every key says what it is. */
 const data = 0x64 // d
 const index = 0x6b // k
 const meta = 0x6d // m
+const hint = 0x68 // h
+const tombstone = 0x74 // t
+const expiry = 0x65 // e
 /** d, partition u16, token u64. */
 const dataHeadBytes = 11
+/** e, milliseconds u48. */
+const expiryHeadBytes = 7
+/** h, node id, partition u16, token u64. */
+const hintHeadBytes = 27
 
 /** A half-open range of store keys. */
 export interface KeyRange {
@@ -37,6 +45,15 @@ export function dataRange(partition: number, after?: Uint8Array): KeyRange {
   return { from: after === undefined ? prefix : keyAfter(after), to: prefixEnd(prefix) }
 }
 
+/** Where the records with `token` or a later one begin: in front of each of their data keys. */
+export function tokenKey(partition: number, token: bigint): Uint8Array {
+  const bytes = Buffer.allocUnsafe(dataHeadBytes)
+  bytes[0] = data
+  bytes.writeUInt16BE(partition, 1)
+  bytes.writeBigUInt64BE(token, 3)
+  return plain(bytes)
+}
+
 /** The parts of a data key, `keyBytes` a view for parseRecordKey; undefined when it is not one. */
 export function parseDataKey(
   bytes: Uint8Array,
@@ -44,6 +61,74 @@ export function parseDataKey(
   if (bytes[0] !== data || bytes.length <= dataHeadBytes) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return { partition: view.getUint16(1), token: view.getBigUint64(3), keyBytes: bytes.subarray(dataHeadBytes) }
+}
+
+/** h | node id, 16 bytes | partition u16 | token u64 | bucket length u8, bucket, key: what waits for one node is one range. */
+export function hintKey(target: NodeId, partition: number, key: RecordKey): Uint8Array {
+  const bytes = Buffer.allocUnsafe(hintHeadBytes + key.bytes.length)
+  bytes[0] = hint
+  bytes.write(target, 1, 'hex')
+  bytes[17] = partition >>> 8
+  bytes[18] = partition
+  bytes.writeBigUInt64BE(key.token, 19)
+  bytes.set(key.bytes, hintHeadBytes)
+  return plain(bytes)
+}
+
+/** The hints for `target`, or for everybody; with `after`, those behind that hint key. */
+export function hintRange(target?: NodeId, after?: Uint8Array): KeyRange {
+  const prefix = target === undefined ? Uint8Array.of(hint) : plain(Buffer.from(`68${target}`, 'hex'))
+  return { from: after === undefined ? prefix : keyAfter(after), to: prefixEnd(prefix) }
+}
+
+/** The parts of a hint key, `keyBytes` a view for parseRecordKey; undefined when it is not one. */
+export function parseHintKey(
+  bytes: Uint8Array,
+): { readonly target: NodeId; readonly partition: number; readonly keyBytes: Uint8Array } | undefined {
+  if (bytes[0] !== hint || bytes.length <= hintHeadBytes) return undefined
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const target = toNodeId(view.toString('hex', 1, 17))
+  return { target, partition: view.readUInt16BE(17), keyBytes: bytes.subarray(hintHeadBytes) }
+}
+
+/** t | partition u16 | token u64 | bucket length u8, bucket, key: the keys whose record here is a tombstone. */
+export function tombstoneKey(partition: number, key: RecordKey): Uint8Array {
+  const bytes = dataKey(partition, key)
+  bytes[0] = tombstone
+  return bytes
+}
+
+/** The tombstones of `partition` in token order; with `after`, those behind that tombstone key. */
+export function tombstoneRange(partition: number, after?: Uint8Array): KeyRange {
+  const prefix = Uint8Array.of(tombstone, partition >>> 8, partition)
+  return { from: after === undefined ? prefix : keyAfter(after), to: prefixEnd(prefix) }
+}
+
+/** The bytes of the key, a view for parseRecordKey; undefined when it is no tombstone key. */
+export function parseTombstoneKey(bytes: Uint8Array): Uint8Array | undefined {
+  return bytes[0] === tombstone && bytes.length > dataHeadBytes ? bytes.subarray(dataHeadBytes) : undefined
+}
+
+/** e | milliseconds since the epoch u48 | bucket length u8, bucket, key: the keys that have a sibling with this deadline. */
+export function expiryKey(expiresAtMs: number, key: RecordKey): Uint8Array {
+  const bytes = Buffer.allocUnsafe(expiryHeadBytes + key.bytes.length)
+  bytes[0] = expiry
+  bytes.writeUIntBE(expiresAtMs, 1, 6)
+  bytes.set(key.bytes, expiryHeadBytes)
+  return plain(bytes)
+}
+
+/** Deadlines up to and including `expiresAtMs`. */
+export function expiryRange(expiresAtMs: number): KeyRange {
+  const to = Buffer.allocUnsafe(expiryHeadBytes)
+  to[0] = expiry
+  to.writeUIntBE(Math.max(0, Math.floor(expiresAtMs)) + 1, 1, 6)
+  return { from: Uint8Array.of(expiry), to: plain(to) }
+}
+
+/** The bytes of the key, a view for parseRecordKey; undefined when it is no expiry key. */
+export function parseExpiryKey(bytes: Uint8Array): Uint8Array | undefined {
+  return bytes[0] === expiry && bytes.length > expiryHeadBytes ? bytes.subarray(expiryHeadBytes) : undefined
 }
 
 /** k | bucket length u8, bucket | key: the live keys of a bucket in key order. */
