@@ -11,11 +11,18 @@ export const timeoutMsMin = 1
 export const timeoutMsMax = 60_000
 export const timeoutMsDefault = 3_000
 export const idempotencyKeyBytesMax = 64
+/** A quarter of the room that HTTP leaves for all headers. */
+export const sessionCharsMax = 16 * 1024
+/** A hundred years: beyond it, nothing expires. */
+export const ttlSecondsMax = 3_155_760_000
 export const listLimitMax = 10_000
 export const listLimitDefault = 1_000
 export const unknownDotsInTokenMax = 8
-/** A frame carries at most one record, its header and its framing. */
-export const frameBytesMax = recordBytesMax + 64 * 1024
+/**
+ * A frame carries at most one record of this size, its header and its framing. More than a client may make of one record:
+ * what several owners took at the same time, each within the limit, still has to reach the others when it is merged.
+ */
+export const frameBytesMax = 4 * recordBytesMax + 64 * 1024
 export const datagramBytesMax = 1400
 /** A context or clock further ahead of our wall clock than this is refused (rules.md K2). */
 export const clockAheadMsMax = 3_600_000
