@@ -67,6 +67,8 @@ const protocolRooms: Readonly<Record<string, readonly string[]>> = {
   membership: ['clock', 'causality', 'ring'],
   layout: ['clock', 'causality', 'ring'],
   quorum: ['clock', 'causality', 'ring'],
+  bucket: ['clock', 'causality'],
+  session: ['clock', 'causality'],
 }
 
 /** Types that protocol rooms may take from a sibling beyond that: plain data that travels. */

@@ -25,6 +25,7 @@ import {
   writeOptional,
   writeText,
 } from './part-codec.ts'
+import { readIdempotency, readSessionNeed, writeIdempotency, writeSessionNeed } from './promise-codec.ts'
 import {
   readMetadata,
   readSiblingFacts,
@@ -51,6 +52,7 @@ export function writeClientRequest(writer: BytesWriter, request: ClientRequest):
   writeTimeout(writer, request.timeoutMs)
   if (request.type === 'get') {
     writeReadOptions(writer, request.options)
+  writeSessionNeed(writer, request.session)
     return
   }
   writeWriteOptions(writer, request.options)
@@ -58,6 +60,7 @@ export function writeClientRequest(writer: BytesWriter, request: ClientRequest):
   writeOptional(writer, request.ifMatch, writeTexts)
   if (request.type === 'delete') return
   writer.text(request.contentType)
+  writeOptional(writer, request.idempotency, writeIdempotency)
   writeMetadata(writer, request.metadata)
   writeOptional(writer, request.ttlSeconds, writeNumber)
   writer.flag(request.returnValue)
@@ -69,13 +72,19 @@ export function readClientRequest(reader: BytesReader, body: Uint8Array): Client
   const bucket = reader.text(bucketBytesMax)
   const key = reader.text(keyBytesMax)
   if (bucketProblem(bucket) !== undefined || keyProblem(key) !== undefined) throw new MalformedBytes('not a name')
-  const common = { bucket: bucket as Bucket, key: key as Key, timeoutMs: readTimeout(reader) }
+  const common = {
+    bucket: bucket as Bucket,
+    key: key as Key,
+    timeoutMs: readTimeout(reader),
+    session: readSessionNeed(reader),
+  }
   if (type !== 'put' && body.length > 0) throw new MalformedBytes('a frame has a body it should not have')
   if (type === 'get') return { type, ...common, options: readReadOptions(reader) }
   const options = readWriteOptions(reader)
   const context = readOptional(reader, readContext)
   const ifMatch = readOptional(reader, readTexts)
-  if (type === 'delete') return { type, ...common, options, context, ifMatch }
+  const idempotency = readOptional(reader, readIdempotency)
+  if (type === 'delete') return { type, ...common, options, context, ifMatch, idempotency }
   return {
     type,
     ...common,
@@ -90,6 +99,7 @@ export function readClientRequest(reader: BytesReader, body: Uint8Array): Client
     ifNoneMatch: reader.flag(),
   }
 }
+    idempotency,
 
 /** All of an answer but the values of its siblings, which are the frame's body, one after the other. */
 export function writeClientAnswer(writer: BytesWriter, answer: ClientAnswer): void {

@@ -1,6 +1,7 @@
 import type { NodeId } from '../../vocabulary/ids.ts'
 import type { Bucket, Key } from '../../vocabulary/key.ts'
 import type { Metadata, Sibling } from '../causality/record.ts'
+import type { Seen } from '../causality/seen.ts'
 
 /** How many answers: a count, or one, floor(n/2)+1, or all of the owners that exist. */
 export type QuorumLevel = number | 'one' | 'quorum' | 'all'
@@ -22,11 +23,27 @@ export interface WriteOptions {
 }
 
 interface RequestOfKey {
+/**
+ * What a session asks of a read (docs/rules.md S1): at least what it has seen of the key; or, when it does not remember
+ * whether it has seen anything, a quorum.
+ */
+export type SessionNeed = Seen | 'quorum'
+
+/** Makes every try of one write the same write (docs/rules.md I2). */
+export interface Idempotency {
+  /** 1 to 64 visible ASCII characters; behind a space if a client library made it. */
+  readonly key: string
+  /** Since when somebody may have tried it before; undefined: surely nobody has. */
+  readonly triedForMs: number | undefined
+}
+
   readonly bucket: Bucket
   readonly key: Key
   /** Milliseconds left of the whole request; shrinks at each hop. */
   readonly timeoutMs: number
 }
+  /** Whatever this request reads is no older; a write that reads nothing waits for nothing. */
+  readonly session?: SessionNeed | undefined
 
 export interface GetRequest extends RequestOfKey {
   readonly type: 'get'
@@ -47,6 +64,7 @@ export interface PutRequest extends RequestOfKey {
   readonly ifMatch: readonly string[] | undefined
   readonly ifNoneMatch: boolean
 }
+  readonly idempotency?: Idempotency | undefined
 
 export interface DeleteRequest extends RequestOfKey {
   readonly type: 'delete'
@@ -54,6 +72,7 @@ export interface DeleteRequest extends RequestOfKey {
   readonly context: string | undefined
   readonly ifMatch: readonly string[] | undefined
 }
+  readonly idempotency?: Idempotency | undefined
 
 /** What a client asks of a coordinator: the same value from HTTP, from the embedded client and from a forwarder. */
 export type ClientRequest = GetRequest | PutRequest | DeleteRequest
