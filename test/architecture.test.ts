@@ -75,6 +75,7 @@ const protocolRooms: Readonly<Record<string, readonly string[]>> = {
 const protocolTypes: Readonly<Record<string, readonly string[]>> = {
   membership: ['layout'],
   layout: ['membership', 'continuity'],
+  bucket: ['quorum'],
 }
 
 /** What would make a decision depend on more than its events. */

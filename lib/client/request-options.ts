@@ -1,7 +1,7 @@
 import type { Metadata } from '../protocol/causality/record.ts'
 import type { Durability, QuorumLevel, ReadOptions, WriteOptions } from '../protocol/quorum/client-request.ts'
 import { InvalidHeader, InvalidParameter, MetadataTooLarge } from '../vocabulary/errors.ts'
-import { contentTypeBytesMax, metadataBytesMax, timeoutMsMax, timeoutMsMin } from '../vocabulary/limits.ts'
+import { contentTypeBytesMax, metadataBytesMax, timeoutMsMax, timeoutMsMin, ttlSecondsMax } from '../vocabulary/limits.ts'
 import type { CausalContext } from './causal-context.ts'
 
 export type { Durability, QuorumLevel }
@@ -15,9 +15,9 @@ export interface RequestOptions {
 }
 
 export interface GetOptions extends RequestOptions {
-  /** Answers to wait for: 1 to N, 'one', 'quorum' (default) or 'all'. */
+  /** Answers to wait for: 1 to N, 'one', 'quorum' or 'all'. Default: as the bucket says, else 'quorum'. */
   readonly r?: QuorumLevel | undefined
-  /** How many of them must come from owners: 0 (default) to N, 'one', 'quorum' or 'all'. */
+  /** How many of them must come from owners: 0 to N, 'one', 'quorum' or 'all'. Default: as the bucket says, else 0. */
   readonly pr?: QuorumLevel | undefined
   /** False: no fallback counts. Default true. */
   readonly sloppy?: boolean | undefined
@@ -26,9 +26,9 @@ export interface GetOptions extends RequestOptions {
 }
 
 export interface DeleteOptions extends RequestOptions {
-  /** Acknowledgements to wait for: 1 to N, 'one', 'quorum' (default) or 'all'. */
+  /** Acknowledgements to wait for: 1 to N, 'one', 'quorum' or 'all'. Default: as the bucket says, else 'quorum'. */
   readonly w?: QuorumLevel | undefined
-  /** How many of them must come from owners: 0 (default) to N, 'one', 'quorum' or 'all'. */
+  /** How many of them must come from owners: 0 to N, 'one', 'quorum' or 'all'. Default: as the bucket says, else 0. */
   readonly pw?: QuorumLevel | undefined
   /** False: no fallback counts. Default true. */
   readonly sloppy?: boolean | undefined
@@ -49,18 +49,17 @@ export interface PutOptions extends DeleteOptions {
 
 export type UpdateOptions = Omit<GetOptions, 'tombstone'> & Omit<PutOptions, 'context'>
 
-const ttlSecondsMax = 3_155_760_000
 /** What a node reads a level as at most; how many replicas there are is for the node to say. */
 const levelMax = 65_535
 
-const readDefault: ReadOptions = { r: 'quorum', pr: 0, sloppy: true }
-const writeDefault: WriteOptions = { w: 'quorum', pw: 0, sloppy: true, durability: undefined }
+const readDefault: ReadOptions = { r: undefined, pr: undefined, sloppy: true }
+const writeDefault: WriteOptions = { w: undefined, pw: undefined, sloppy: true, durability: undefined }
 const noMetadata: Metadata = []
 
 /** @throws {InvalidParameter} */
 export function toReadOptions({ r, pr, sloppy }: GetOptions): ReadOptions {
   if (r === undefined && pr === undefined && sloppy === undefined) return readDefault
-  return { r: checkedLevel('r', r ?? 'quorum', 1), pr: checkedLevel('pr', pr ?? 0, 0), sloppy: sloppy ?? true }
+  return { r: checkedLevel('r', r, 1), pr: checkedLevel('pr', pr, 0), sloppy: sloppy ?? true }
 }
 
 /** @throws {InvalidParameter} */
@@ -70,8 +69,8 @@ export function toWriteOptions({ w, pw, sloppy, durability }: DeleteOptions): Wr
     throw new InvalidParameter(`durability must be 'os' or 'disk', not ${String(durability)}`)
   }
   return {
-    w: checkedLevel('w', w ?? 'quorum', 1),
-    pw: checkedLevel('pw', pw ?? 0, 0),
+    w: checkedLevel('w', w, 1),
+    pw: checkedLevel('pw', pw, 0),
     sloppy: sloppy ?? true,
     durability,
   }
@@ -134,8 +133,8 @@ function utf8Bytes(text: string): number {
   return encoder.encode(text).length
 }
 
-function checkedLevel(name: string, level: QuorumLevel, least: number): QuorumLevel {
-  if (level === 'one' || level === 'quorum' || level === 'all') return level
+function checkedLevel(name: string, level: QuorumLevel | undefined, least: number): QuorumLevel | undefined {
+  if (level === undefined || level === 'one' || level === 'quorum' || level === 'all') return level
   if (Number.isInteger(level) && level >= least && level <= levelMax) return level
   throw new InvalidParameter(`${name} must be a whole number from ${least}, 'one', 'quorum' or 'all'`, {
     hint: `${name} was ${String(level)}`,

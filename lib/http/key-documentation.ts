@@ -1,6 +1,5 @@
-import { contentTypeBytesMax, idempotencyKeyBytesMax, metadataBytesMax } from '../vocabulary/limits.ts'
+import { contentTypeBytesMax, idempotencyKeyBytesMax, metadataBytesMax, ttlSecondsMax } from '../vocabulary/limits.ts'
 import { integer, oneOfWords, text } from './json-schema.ts'
-import { ttlSecondsMax } from './request-headers.ts'
 import type { HeaderDeclaration, ResponseDeclaration } from './route.ts'
 import { siblingsSchema } from './sibling-view.ts'
 

@@ -6,7 +6,7 @@ import type { Parameter } from './query.ts'
 const quorumWords = ['one', 'quorum', 'all'] as const
 
 /** How many answers or acks: a count or a word. Whether the count is above N only the layout knows. */
-function quorumParameter(description: string, least: 0 | 1, fallback: QuorumLevel): Parameter<QuorumLevel> {
+function quorumParameter(description: string, least: 0 | 1): Parameter<QuorumLevel | undefined> {
   return {
     description,
     schema: {
@@ -15,9 +15,8 @@ function quorumParameter(description: string, least: 0 | 1, fallback: QuorumLeve
         { type: 'integer', minimum: least },
         { type: 'string', enum: quorumWords },
       ],
-      default: fallback,
     },
-    fallback,
+    fallback: undefined,
     parse: (given) => quorumWords.find((word) => word === given) ?? parseInteger(given, least, 255),
     expects: `an integer from ${least} to N, or one, quorum or all`,
   }
@@ -88,10 +87,10 @@ export const timeoutParameter = integerParameter(
  * effect, so a client may keep one set for all of them.
  */
 export const keyParameters = {
-  r: quorumParameter('Answers that a read waits for.', 1, 'quorum'),
-  w: quorumParameter('Acks that a write waits for.', 1, 'quorum'),
-  pr: quorumParameter('How many of the answers must come from owners.', 0, 0),
-  pw: quorumParameter('How many of the acks must come from owners.', 0, 0),
+  r: quorumParameter('Answers that a read waits for. Default: as the bucket says, else quorum.', 1),
+  w: quorumParameter('Acks that a write waits for. Default: as the bucket says, else quorum.', 1),
+  pr: quorumParameter('How many of the answers must come from owners. Default: as the bucket says, else 0.', 0),
+  pw: quorumParameter('How many of the acks must come from owners. Default: as the bucket says, else 0.', 0),
   sloppy: booleanParameter('Whether fallbacks count.', true),
   durability: wordParameter<Durability>(
     'What an ack promises: os survives the death of a process, disk a power cut. Default: as the bucket says.',

@@ -1,6 +1,6 @@
 import type { Metadata } from '../protocol/causality/record.ts'
 import { InvalidContext, InvalidHeader, MetadataTooLarge, UnsupportedEncoding } from '../vocabulary/errors.ts'
-import { contentTypeBytesMax, idempotencyKeyBytesMax, metadataBytesMax } from '../vocabulary/limits.ts'
+import { contentTypeBytesMax, idempotencyKeyBytesMax, metadataBytesMax, ttlSecondsMax } from '../vocabulary/limits.ts'
 import { decodeHeaderText, isVisibleAscii } from './header-text.ts'
 import { parseInteger } from './parameters.ts'
 
@@ -8,8 +8,6 @@ import { parseInteger } from './parameters.ts'
 export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>
 
 export const contentTypeDefault = 'application/octet-stream'
-/** A hundred years: beyond it, nothing expires. */
-export const ttlSecondsMax = 3_155_760_000
 const sessionBytesMax = 16 * 1024
 const metadataPrefix = 'starling-meta-'
 

@@ -1,6 +1,8 @@
 import type { Outcome } from '../links/frame-link.ts'
+import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import { contextOfGet, emptyContext, unknownDots } from '../protocol/causality/context.ts'
 import { isTombstone, visibleSiblings } from '../protocol/causality/inspect-record.ts'
+import { asLastWriteWins } from '../protocol/causality/last-write-wins.ts'
 import type { Content } from '../protocol/causality/put.ts'
 import type { CausalContext, KeyRecord } from '../protocol/causality/record.ts'
 import { formatStateHash, siblingChecksum, stateHash } from '../protocol/causality/state-hash.ts'
@@ -27,6 +29,7 @@ import {
   InvalidParameter,
   isErrorCode,
   NoLayout,
+  Overloaded,
   PreconditionFailed,
   QuorumUnavailable,
   type StarlingError,
@@ -55,6 +58,8 @@ interface Job<Request extends ClientRequest> {
   readonly layout: LayoutInForce
   readonly ring: Ring
   readonly owners: readonly NodeId[]
+  /** What the request does not say itself. */
+  readonly properties: BucketProperties
   /** Forwarders so far. */
   readonly hops: number
   readonly deadlineMs: number
@@ -85,7 +90,7 @@ export class Coordinator {
 
   /** @param hops forwarders so far; beyond one the request is refused rather than sent round in circles */
   serve(request: ClientRequest, hops: number, done: Done<ClientAnswer>): void {
-    const { time, hash, layout, minting, self } = this.#context
+    const { time, hash, layout, minting, self, buckets } = this.#context
     const fail = (error: StarlingError): void => time.soon(() => done(error, undefined))
     const inForce = layout.inForce
     if (this.#isDraining) return fail(new Draining('the node is being stopped', { hint: 'ask another node' }))
@@ -108,6 +113,7 @@ export class Coordinator {
       layout: inForce,
       ring,
       owners,
+      properties: buckets.propertiesOf(request.bucket),
       hops,
       deadlineMs: time.nowMs() + request.timeoutMs,
       done: counted,
@@ -121,7 +127,11 @@ export class Coordinator {
       )
     }
     if (request.type !== 'get' && this.#isBehind(job)) return this.#handOn(job)
-    this.#coordinate(job)
+    if (buckets.isKnown) return this.#coordinate(job)
+    const isWaiting = buckets.whenKnown(() =>
+      this.#coordinate({ ...job, properties: buckets.propertiesOf(request.bucket) }),
+    )
+    if (!isWaiting) this.#end(job, new Overloaded('too many requests wait for the bucket properties'))
   }
 
   /** The own copy went back in time, or may hold what was deleted for good: others name writes better (docs/rules.md A5). */
@@ -170,7 +180,8 @@ export class Coordinator {
 
   #get(job: Job<GetRequest>): void {
     const { r, pr, sloppy } = job.request.options
-    const needs = quorumNeeds(r, pr, sloppy, job.owners.length)
+    const { properties } = job
+    const needs = quorumNeeds(r ?? properties.r, pr ?? properties.pr, sloppy, job.owners.length)
     this.#read(job, needs, (error, result) => {
       if (error !== undefined || result === undefined) return this.#end(job, error)
       this.#context.metrics.siblings.observe(result.record?.siblings.length ?? 0)
@@ -179,7 +190,8 @@ export class Coordinator {
     })
   }
 
-  #shown(job: Job<ClientRequest>, record: KeyRecord | undefined): Omit<GetAnswer, 'quorum'> {
+  #shown(job: Job<ClientRequest>, held: KeyRecord | undefined): Omit<GetAnswer, 'quorum'> {
+    const record = held !== undefined && job.properties.conflict === 'lww' ? asLastWriteWins(held) : held
     if (record === undefined) {
       return { type: 'got', siblings: [], context: undefined, tombstone: false, stateHash: undefined }
     }
@@ -193,7 +205,13 @@ export class Coordinator {
   }
 
   #write(job: Job<PutRequest | DeleteRequest>): void {
-    const { request } = job
+    const { request, properties } = job
+    if (request.type === 'put' && request.value.length > properties.valueBytesMax) {
+      return this.#end(
+        job,
+        new ValueTooLarge(`the value has ${request.value.length} bytes; the bucket allows ${properties.valueBytesMax}`),
+      )
+    }
     const seen = this.#seenBy(job)
     if (seen === undefined) {
       return this.#end(
@@ -269,13 +287,13 @@ export class Coordinator {
   }
 
   #writeNow(job: Job<PutRequest | DeleteRequest>, seen: CausalContext): void {
-    const { request, key, ring, owners } = job
+    const { request, key, ring, owners, properties } = job
     const { layout } = this.#context
     // Before the local write the plan is compared with the newest decided version (docs/rules.md T8).
     const inForce = layout.inForce ?? job.layout
     const { w, pw, sloppy } = request.options
-    const needs = quorumNeeds(w, pw, sloppy, owners.length)
-    const content = request.type === 'put' ? this.#contentOf(request) : undefined
+    const needs = quorumNeeds(w ?? properties.w, pw ?? properties.pw, sloppy, owners.length)
+    const content = request.type === 'put' ? this.#contentOf(request, properties) : undefined
     new WriteRun(
       this.#context,
       {
@@ -284,7 +302,8 @@ export class Coordinator {
         layoutNumber: inForce.decided.version.number,
         seen,
         content,
-        durability: request.options.durability ?? 'os',
+        properties,
+        durability: request.options.durability ?? properties.durability,
         needs,
         deadlineMs: job.deadlineMs,
       },
@@ -308,9 +327,10 @@ export class Coordinator {
     )
   }
 
-  #contentOf(request: PutRequest): Content {
+  #contentOf(request: PutRequest, properties: BucketProperties): Content {
     const { hash, time } = this.#context
-    const { value, contentType, metadata, ttlSeconds } = request
+    const { value, contentType, metadata } = request
+    const ttlSeconds = request.ttlSeconds ?? properties.ttlSeconds
     const expiresAtMs = ttlSeconds === undefined ? undefined : Math.floor(time.wallMs()) + ttlSeconds * 1000
     const checksum = siblingChecksum(value, contentType, metadata, expiresAtMs, hash)
     return { value, contentType, metadata, expiresAtMs, checksum }
@@ -399,7 +419,7 @@ export class Coordinator {
   }
 }
 
-function levelProblem(name: string, level: QuorumLevel, least: number, most: number): StarlingError | undefined {
+function levelProblem(name: string, level: QuorumLevel | undefined, least: number, most: number): StarlingError | undefined {
   if (typeof level !== 'number' || (level >= least && level <= most)) return undefined
   return new InvalidParameter(`${name}=${level} is outside ${least} to ${most}`, {
     hint: `the cluster keeps ${most} replicas of every key`,
@@ -407,7 +427,7 @@ function levelProblem(name: string, level: QuorumLevel, least: number, most: num
 }
 
 /** What a forwarder tells its client of an owner that did not answer as hoped. */
-function errorOfOutcome(outcome: Outcome, isRead: boolean): StarlingError {
+export function errorOfOutcome(outcome: Outcome, isRead: boolean): StarlingError {
   const aftermath = isRead ? 'nothing-changed' : 'may-have-changed'
   switch (outcome.type) {
     case 'not-sent':

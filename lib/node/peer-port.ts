@@ -221,7 +221,13 @@ export class PeerPort {
 const noLayout: LayoutDigest = { number: 0, documentHash: 0 }
 
 /** What an embedded client may ask; everything else could change a replica or the member list. */
-const clientRequests: ReadonlySet<Request['type']> = new Set(['coordinate', 'discover'])
+const clientRequests: ReadonlySet<Request['type']> = new Set([
+  'coordinate',
+  'discover',
+  'set-bucket',
+  'read-bucket',
+  'take-stock',
+])
 
 /** With `--peer HOST:0` the system chose the port. */
 function withPortOf(asked: Endpoint, local: Endpoint): Endpoint {

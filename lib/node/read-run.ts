@@ -56,6 +56,7 @@ export class ReadRun {
     done: (error: StarlingError | undefined, result: ReadResult | undefined) => void,
   ) {
     const { self, peers, time } = context
+    const properties = context.buckets.propertiesOf(request.key.bucket)
     this.#context = context
     this.#key = request.key
     this.#deadlineMs = request.deadlineMs
@@ -81,7 +82,7 @@ export class ReadRun {
       ...request.needs,
       unreachable: unreachableOwners ?? none,
       fallbacks: undefined,
-      repair: context.readRepair,
+      repair: properties.readRepair ?? context.readRepair,
       speculateAfterMs: peers.speculateAfterMs(this.#owners.slice(0, request.needs.needed)),
       merge: context.parts.merge,
     })

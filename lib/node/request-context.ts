@@ -3,6 +3,7 @@ import type { ReadRepairMode } from '../protocol/quorum/read.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
+import type { Buckets } from './buckets.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { LayoutDriver } from './layout-driver.ts'
 import type { Minting } from './minting.ts'
@@ -21,6 +22,7 @@ export interface RequestContext {
   readonly deadlines: Deadlines
   readonly peers: Peers
   readonly store: ReplicaStore
+  readonly buckets: Buckets
   readonly minting: Minting
   readonly layout: LayoutDriver
   readonly recovery: RecoveryDriver

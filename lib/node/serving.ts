@@ -1,10 +1,11 @@
 import type { Ports } from '../ports/ports.ts'
 import type { Storage, StorageFailure } from '../ports/storage.ts'
-import type { RecoveryReason } from '../protocol/continuity/start-kind.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { BatchWriter } from './batch-writer.ts'
+import { BucketDriver } from './bucket-driver.ts'
+import { Buckets } from './buckets.ts'
 import { Coordinator } from './coordinator.ts'
 import type { DataHandlers, DataRequest, Respond } from './data-handlers.ts'
 import { Deadlines } from './deadlines.ts'
@@ -16,13 +17,14 @@ import type { Minting } from './minting.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeParts, NodeSettings } from './node-settings.ts'
 import type { Peers } from './peers.ts'
-import { RecoveryDriver } from './recovery-driver.ts'
+import { type RecoveryCause, RecoveryDriver } from './recovery-driver.ts'
 import { refusal } from './refusals.ts'
 import { ReplicaService } from './replica-service.ts'
 import { ReplicaStore } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 import { SiblingWarnings } from './sibling-warnings.ts'
 import { SpeculationBudget } from './speculation-budget.ts'
+import { stockHandlers } from './take-stock.ts'
 
 /** What a life of a node has made before it may answer for data. */
 export interface ServingParts {
@@ -48,11 +50,12 @@ export class Serving {
   readonly context: RequestContext
   readonly coordinator: Coordinator
   readonly recovery: RecoveryDriver
+  readonly buckets: BucketDriver
   readonly #handlers: DataHandlers
   readonly #self: NodeId
 
   constructor(parts: ServingParts, inForce: LayoutInForce, onStorageFailed: (failure: StorageFailure) => void) {
-    const { self, ports, settings, nodeParts, metrics, storage, batches, peers, minting, layout } = parts
+    const { self, ports, settings, nodeParts, metrics, storage, batches, meta, peers, minting, layout } = parts
     const { time, hash, log } = ports
     const warnings = new SiblingWarnings(time, log)
     this.#self = self
@@ -67,7 +70,9 @@ export class Serving {
         guard: undefined,
       },
     )
-    this.recovery = new RecoveryDriver({ time, log }, () => minting.recovered())
+    this.recovery = new RecoveryDriver({ time, log, meta: parts.meta, learnBarriers: undefined }, () =>
+      minting.recovered(),
+    )
     const context: RequestContext = {
       self,
       time,
@@ -75,6 +80,7 @@ export class Serving {
       deadlines: new Deadlines(time),
       peers,
       store,
+      buckets: new Buckets({ meta, log, onStorageFailed }),
       minting,
       layout,
       recovery: this.recovery,
@@ -86,12 +92,13 @@ export class Serving {
     }
     this.context = context
     this.coordinator = new Coordinator(context)
-    this.#handlers = new ReplicaService(context, this.coordinator).handlers
+    this.buckets = new BucketDriver(context, this.coordinator, log)
+    this.#handlers = { ...new ReplicaService(context, this.coordinator).handlers, ...this.buckets.handlers, ...stockHandlers(context) }
   }
 
   /** Brings back what the store lost; until then the answers of this node do not count (docs/rules.md A5). */
-  recover(reason: RecoveryReason, inForce: LayoutInForce): void {
-    this.recovery.begin(reason, inForce, this.#self, this.context)
+  recover(cause: RecoveryCause, inForce: LayoutInForce): void {
+    this.recovery.begin(cause, inForce, this.#self, this.context)
   }
 
   serve(message: DataRequest, respond: Respond): void {
@@ -105,7 +112,13 @@ export class Serving {
     }
   }
 
+  /** Begins what runs in the background. */
+  start(): void {
+    this.buckets.start()
+  }
+
   stop(): void {
+    this.buckets.stop()
     this.recovery.stop()
     this.context.deadlines.stop()
   }

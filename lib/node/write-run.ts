@@ -1,3 +1,4 @@
+import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import { contextAfterWrite } from '../protocol/causality/context.ts'
 import { deleteRecord } from '../protocol/causality/delete.ts'
 import { recordHlc } from '../protocol/causality/inspect-record.ts'
@@ -20,7 +21,7 @@ import {
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
-import { recordBytesMax, siblingsMax, siblingsWarn } from '../vocabulary/limits.ts'
+import { recordBytesMax, siblingsWarn } from '../vocabulary/limits.ts'
 import { type Deadline, deadlineFirstMs } from './deadlines.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -44,6 +45,7 @@ export class WriteRun {
   readonly #seen: CausalContext
   /** Undefined: a delete. */
   readonly #content: Content | undefined
+  readonly #properties: BucketProperties
   readonly #durability: Durability
   readonly #needs: QuorumNeeds
   readonly #owners: readonly NodeId[]
@@ -67,6 +69,7 @@ export class WriteRun {
       readonly layoutNumber: number
       readonly seen: CausalContext
       readonly content: Content | undefined
+      readonly properties: BucketProperties
       readonly durability: Durability
       readonly needs: QuorumNeeds
       readonly deadlineMs: number
@@ -78,6 +81,7 @@ export class WriteRun {
     this.#key = request.key
     this.#seen = request.seen
     this.#content = request.content
+    this.#properties = request.properties
     this.#durability = request.durability
     this.#needs = request.needs
     this.#layoutNumber = request.layoutNumber
@@ -153,17 +157,19 @@ export class WriteRun {
   }
 
   #next(stored: StoredRecord | undefined, mint: Mint): StoredRecord | undefined {
+    const { conflict } = this.#properties
     return this.#content === undefined
-      ? deleteRecord(stored, this.#seen, mint, 'siblings')
-      : putRecord(stored, this.#seen, mint, 'siblings', this.#content)
+      ? deleteRecord(stored, this.#seen, mint, conflict)
+      : putRecord(stored, this.#seen, mint, conflict, this.#content)
   }
 
   /** Only a put that makes it worse is refused: reading and writing back must always work. */
   #limitProblem(before: KeyRecord | undefined, after: KeyRecord): StarlingError | undefined {
     const count = after.siblings.length
     const countBefore = before?.siblings.length ?? 0
+    const { siblingsMax } = this.#properties
     if (count > siblingsMax && count > countBefore) {
-      return new TooManySiblings(`the key has ${countBefore} siblings, and a record may have ${siblingsMax}`, {
+      return new TooManySiblings(`the key has ${countBefore} siblings, and a put may leave ${siblingsMax}`, {
         hint: mergeHint,
       })
     }

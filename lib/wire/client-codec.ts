@@ -42,6 +42,8 @@ const durabilities: readonly Durability[] = ['os', 'disk']
 const levels: readonly QuorumLevel[] = ['one', 'quorum', 'all']
 const receipts: readonly QuorumReceipt['kind'][] = ['r', 'w']
 const ownersMax = 65_535
+/** Behind every word and every count. */
+const asTheBucketSays = ownersMax + levels.length + 1
 const stateHashPattern = /^[0-9a-f]{16}$/
 
 /** All of a request but the value of a put, which is the frame's body. */
@@ -50,17 +52,17 @@ export function writeClientRequest(writer: BytesWriter, request: ClientRequest):
   writer.text(request.bucket)
   writer.text(request.key)
   writeTimeout(writer, request.timeoutMs)
+  writeSessionNeed(writer, request.session)
   if (request.type === 'get') {
     writeReadOptions(writer, request.options)
-  writeSessionNeed(writer, request.session)
     return
   }
   writeWriteOptions(writer, request.options)
   writeOptional(writer, request.context, writeText)
   writeOptional(writer, request.ifMatch, writeTexts)
+  writeOptional(writer, request.idempotency, writeIdempotency)
   if (request.type === 'delete') return
   writer.text(request.contentType)
-  writeOptional(writer, request.idempotency, writeIdempotency)
   writeMetadata(writer, request.metadata)
   writeOptional(writer, request.ttlSeconds, writeNumber)
   writer.flag(request.returnValue)
@@ -97,9 +99,9 @@ export function readClientRequest(reader: BytesReader, body: Uint8Array): Client
     returnValue: reader.flag(),
     ifMatch,
     ifNoneMatch: reader.flag(),
+    idempotency,
   }
 }
-    idempotency,
 
 /** All of an answer but the values of its siblings, which are the frame's body, one after the other. */
 export function writeClientAnswer(writer: BytesWriter, answer: ClientAnswer): void {
@@ -188,39 +190,50 @@ function readSiblings(reader: BytesReader, values: BytesReader): readonly Siblin
 }
 
 function writeReadOptions(writer: BytesWriter, options: ReadOptions): void {
-  writeLevel(writer, options.r)
-  writeLevel(writer, options.pr)
+  writeLevelAsked(writer, options.r)
+  writeLevelAsked(writer, options.pr)
   writer.flag(options.sloppy)
 }
 
 function readReadOptions(reader: BytesReader): ReadOptions {
-  return { r: readLevel(reader), pr: readLevel(reader), sloppy: reader.flag() }
+  return { r: readLevelAsked(reader), pr: readLevelAsked(reader), sloppy: reader.flag() }
 }
 
 function writeWriteOptions(writer: BytesWriter, options: WriteOptions): void {
-  writeLevel(writer, options.w)
-  writeLevel(writer, options.pw)
+  writeLevelAsked(writer, options.w)
+  writeLevelAsked(writer, options.pw)
   writer.flag(options.sloppy)
   writeOptional(writer, options.durability, writeDurability)
 }
 
 function readWriteOptions(reader: BytesReader): WriteOptions {
   return {
-    w: readLevel(reader),
-    pw: readLevel(reader),
+    w: readLevelAsked(reader),
+    pw: readLevelAsked(reader),
     sloppy: reader.flag(),
     durability: readOptional(reader, readDurability),
   }
 }
 
 /** A word as its place, a count as three more than it is. */
-function writeLevel(writer: BytesWriter, level: QuorumLevel): void {
+export function writeLevel(writer: BytesWriter, level: QuorumLevel): void {
   writer.varint(typeof level === 'number' ? level + levels.length : levels.indexOf(level))
 }
 
-function readLevel(reader: BytesReader): QuorumLevel {
+export function readLevel(reader: BytesReader): QuorumLevel {
   const written = reader.varint(ownersMax + levels.length)
   return levels[written] ?? written - levels.length
+}
+
+/** The level of a request, which may leave it to the bucket. */
+function writeLevelAsked(writer: BytesWriter, level: QuorumLevel | undefined): void {
+  if (level === undefined) writer.varint(asTheBucketSays)
+  else writeLevel(writer, level)
+}
+
+function readLevelAsked(reader: BytesReader): QuorumLevel | undefined {
+  const written = reader.varint(asTheBucketSays)
+  return written === asTheBucketSays ? undefined : (levels[written] ?? written - levels.length)
 }
 
 function writeReceipt(writer: BytesWriter, receipt: QuorumReceipt): void {

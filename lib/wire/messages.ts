@@ -1,11 +1,14 @@
+import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { StoreRow } from '../protocol/continuity/store-row.ts'
+import type { Barrier } from '../protocol/deletion/barrier.ts'
+import type { ConfirmAnswer } from '../protocol/deletion/removal.ts'
 import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
 import type { Member } from '../protocol/membership/member.ts'
 import type { ClientAnswer, ClientRequest, Durability } from '../protocol/quorum/client-request.ts'
 import type { Aftermath, ErrorCode } from '../vocabulary/errors.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
-import type { RecordKey } from '../vocabulary/key.ts'
+import type { Bucket, RecordKey } from '../vocabulary/key.ts'
 
 /** The newest frame protocol this code speaks, and the oldest it still understands. */
 export const wireVersion = 1
@@ -67,6 +70,33 @@ export type MergeOutcome = 'merged' | 're-read' | 'failed'
 export const mergeEntriesMax = 500
 export const mergeBytesMax = 256 * 1024
 
+/** Hints for one absent node. */
+export interface HeldFor {
+  readonly target: NodeId
+  /** Keys. */
+  readonly count: number
+  readonly bytes: number
+}
+
+export type ConfirmOutcome = ConfirmAnswer['outcome']
+
+/** A tombstone that is to go: removed only from who still has exactly this state. */
+export interface DoomedKey {
+  readonly key: RecordKey
+  readonly stateHash: bigint
+  /** The latest delete known of it; a later one stays. */
+  readonly deletedHlc: Hlc
+}
+
+/** Of one `confirm-tombstones`, `raise-barrier` or `drop-tombstones`. */
+export const tombstonesMax = 256
+
+export interface ToldBarrier extends Barrier {
+  readonly partition: number
+  /** False: this node has lost its barriers, and has not learnt them again. */
+  readonly isKnown: boolean
+}
+
 /** What one node or client asks of a node. Every request is answered once, by its response type or by Refusal. */
 export type Request =
   /** Merge this state into your replica, and say when it is stored. */
@@ -120,6 +150,25 @@ export type Request =
       readonly bytesMax: number
       readonly layoutNumber: number
     }
+  /** Keep this state for an owner that is absent, and say when it is durable. */
+  | {
+      readonly type: 'store-hint'
+      readonly target: NodeId
+      readonly key: RecordKey
+      /** encodeRecord's bytes. */
+      readonly record: Uint8Array
+      readonly durability: Durability
+      readonly layoutNumber: number
+      readonly asOf: Hlc
+      readonly timeoutMs: number
+    }
+  /** What you keep for absent owners of this key; answered by `record-read`, where `absent` says nothing about the key. */
+  | {
+      readonly type: 'read-hint'
+      readonly key: RecordKey
+      readonly layoutNumber: number
+      readonly timeoutMs: number
+    }
   /** Merge these states into your replicas: hints, anti-entropy and recovery send them in bulk. */
   | {
       readonly type: 'merge-records'
@@ -130,10 +179,54 @@ export type Request =
       /** The least of the clocks at which the states were read (rules.md D5). */
       readonly asOf: Hlc
     }
+  /** Your stable (rules.md D2), and your clock. */
+  | { readonly type: 'tell-stable' }
+  /** Merge these tombstones, synced, and say of each whether it is exactly your state now (rules.md D3). */
+  | {
+      readonly type: 'confirm-tombstones'
+      readonly partition: number
+      readonly layoutHash: string
+      readonly asOf: Hlc
+      readonly entries: readonly RecordEntry[]
+    }
+  /** Let nothing in that was read before this (rules.md D4), synced, and say of each tombstone whether you still have it. */
+  | {
+      readonly type: 'raise-barrier'
+      readonly partition: number
+      readonly layoutHash: string
+      readonly barrier: Hlc
+      readonly entries: readonly DoomedKey[]
+    }
+  /** Every owner has the barrier: remove these, if they are still the same (rules.md D4). */
+  | {
+      readonly type: 'drop-tombstones'
+      readonly partition: number
+      readonly layoutHash: string
+      readonly barrier: Hlc
+      readonly deleted: Hlc
+      readonly entries: readonly DoomedKey[]
+    }
+  /** Your barriers of these partitions (rules.md T3). */
+  | { readonly type: 'tell-barriers'; readonly partitions: readonly number[] }
   /** The version vectors and states known of one key, for `explain`. */
   | { readonly type: 'explain-replica'; readonly key: RecordKey }
   /** The facts of the cluster that an embedded client routes by. */
   | { readonly type: 'discover' }
+  /** What you keep for others, and where you have not recovered what your store lost. */
+  | { readonly type: 'take-stock' }
+  /** Set all properties of a bucket, or hand this to an owner of theirs; `hops` counts forwarders. */
+  | {
+      readonly type: 'set-bucket'
+      readonly bucket: Bucket
+      /** Their version is given by whoever writes them. */
+      readonly properties: BucketProperties
+      /** The version that is to be replaced; undefined: whatever it is. */
+      readonly ifVersion: number | undefined
+      readonly hops: number
+      readonly timeoutMs: number
+    }
+  /** The properties of a bucket that are in force at your node. */
+  | { readonly type: 'read-bucket'; readonly bucket: Bucket }
 
 export type Response =
   | { readonly type: 'record-written' }
@@ -147,9 +240,12 @@ export type Response =
       readonly record: Uint8Array
       /** The answerer's clock when it read. */
       readonly asOf: Hlc
+      /** The latest delete in the partition that is gone for good (rules.md D4, S1); 0: none. */
+      readonly gcDeleted: Hlc
     }
   | { readonly type: 'coordinated'; readonly answer: ClientAnswer }
   | { readonly type: 'layout'; readonly document: Uint8Array }
+  | { readonly type: 'bucket-properties'; readonly properties: BucketProperties }
   | { readonly type: 'members'; readonly from: NodeId; readonly members: readonly Member[] }
   | { readonly type: 'probe-acked'; readonly node: NodeId; readonly startNumber: number; readonly wallMs: number }
   | { readonly type: 'row-kept' }
@@ -175,6 +271,21 @@ export type Response =
       readonly isBusy: boolean
     }
   | {
+      readonly type: 'stable-told'
+      readonly stable: Hlc
+      readonly clock: Hlc
+    }
+  | {
+      readonly type: 'tombstones-confirmed'
+      /** Read after the states were looked at. */
+      readonly clock: Hlc
+      /** One for each entry, in order. */
+      readonly answers: readonly ConfirmAnswer[]
+    }
+  | { readonly type: 'barrier-raised'; readonly isEqual: readonly boolean[] }
+  | { readonly type: 'tombstones-dropped'; readonly isGone: readonly boolean[] }
+  | { readonly type: 'barriers-told'; readonly barriers: readonly ToldBarrier[] }
+  | {
       readonly type: 'replica-explained'
       readonly state: 'found' | 'absent' | 'damaged'
       readonly isOwner: boolean
@@ -186,6 +297,13 @@ export type Response =
       readonly members: readonly Member[]
       readonly document: Uint8Array
       readonly documentHash: number
+    }
+  | {
+      readonly type: 'stock'
+      readonly node: NodeId
+      /** Partitions whose answers do not count yet (rules.md A5). */
+      readonly recovering: readonly number[]
+      readonly hints: readonly HeldFor[]
     }
 
 /** The answer to a request that was not carried out, or whose outcome is unknown. */

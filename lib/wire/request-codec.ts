@@ -1,6 +1,7 @@
 import type { Hash } from '../vocabulary/hash.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import { bucketBytesMax, keyBytesMax, listLimitMax } from '../vocabulary/limits.ts'
+import { readBucketName, readSetBucket, writeSetBucket } from './bucket-codec.ts'
 import type { BytesReader } from './bytes-reader.ts'
 import type { BytesWriter } from './bytes-writer.ts'
 import {
@@ -11,7 +12,18 @@ import {
   writeDurability,
   writeTimeout,
 } from './client-codec.ts'
+import {
+  readConfirm,
+  readDrop,
+  readRaise,
+  readTellBarriers,
+  writeConfirm,
+  writeDrop,
+  writeRaise,
+  writeTellBarriers,
+} from './deletion-codec.ts'
 import { readHlc } from './dot-codec.ts'
+import { readReadHint, readStoreHint, writeReadHint, writeStoreHint } from './hint-codec.ts'
 import { readNodeId, writeNodeId } from './id-codec.ts'
 import { memberBytesMin, readMember, readStoreRow, writeMember, writeStoreRow } from './member-codec.ts'
 import { readMergeRecords, writeEntries, writeMergeRecords } from './merge-codec.ts'
@@ -38,7 +50,17 @@ export const requestTypes: Readonly<Record<Request['type'], number>> = {
   'pull-partition': 25,
   'explain-replica': 26,
   discover: 27,
+  'store-hint': 32,
+  'read-hint': 33,
+  'tell-stable': 42,
+  'confirm-tombstones': 43,
+  'raise-barrier': 44,
+  'drop-tombstones': 45,
+  'tell-barriers': 46,
   'merge-records': 48,
+  'set-bucket': 50,
+  'read-bucket': 51,
+  'take-stock': 52,
 }
 
 const typesByNumber = new Map(Object.entries(requestTypes).map(([type, number]) => [number, type as Request['type']]))
@@ -87,10 +109,28 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
       return writer.varint(request.layoutNumber)
     case 'explain-replica':
       return writer.bytes(request.key.bytes)
+    case 'store-hint':
+      return writeStoreHint(writer, request)
+    case 'read-hint':
+      return writeReadHint(writer, request)
     case 'merge-records':
       return writeMergeRecords(writer, request)
+    case 'confirm-tombstones':
+      return writeConfirm(writer, request)
+    case 'raise-barrier':
+      return writeRaise(writer, request)
+    case 'drop-tombstones':
+      return writeDrop(writer, request)
+    case 'tell-barriers':
+      return writeTellBarriers(writer, request)
+    case 'set-bucket':
+      return writeSetBucket(writer, request)
+    case 'read-bucket':
+      return writer.text(request.bucket)
+    case 'tell-stable':
     case 'pull-layout':
     case 'discover':
+    case 'take-stock':
       return
     default:
       return unreachable(request)
@@ -99,8 +139,8 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
 
 /** What travels behind the header as it is. */
 export function requestBody(request: Request): Uint8Array | undefined {
-  if (request.type === 'write-record') return request.record
-  if (request.type === 'merge-records') return writeEntries(request.entries)
+  if (request.type === 'write-record' || request.type === 'store-hint') return request.record
+  if (request.type === 'merge-records' || request.type === 'confirm-tombstones') return writeEntries(request.entries)
   if (request.type === 'coordinate' && request.request.type === 'put') return request.request.value
   return undefined
 }
@@ -121,8 +161,12 @@ export function readRequest(type: Request['type'], reader: BytesReader, body: Ui
       }
     case 'coordinate':
       return { type, hops: reader.u8(), request: readClientRequest(reader, body) }
+    case 'store-hint':
+      return readStoreHint(reader, body, hash)
     case 'merge-records':
       return readMergeRecords(reader, body, hash)
+    case 'confirm-tombstones':
+      return readConfirm(reader, body, hash)
     default:
       if (body.length > 0) throw new MalformedBytes('a frame has a body it should not have')
       return readBodiless(type, reader, hash)
@@ -130,7 +174,7 @@ export function readRequest(type: Request['type'], reader: BytesReader, body: Ui
 }
 
 function readBodiless(
-  type: Exclude<Request['type'], 'write-record' | 'coordinate' | 'merge-records'>,
+  type: Exclude<Request['type'], 'write-record' | 'coordinate' | 'store-hint' | 'merge-records' | 'confirm-tombstones'>,
   reader: BytesReader,
   hash: Hash,
 ): Request {
@@ -169,8 +213,22 @@ function readBodiless(
       }
     case 'explain-replica':
       return { type, key: readRecordKey(reader, hash) }
+    case 'read-hint':
+      return readReadHint(reader, hash)
+    case 'set-bucket':
+      return readSetBucket(reader)
+    case 'read-bucket':
+      return { type, bucket: readBucketName(reader) }
+    case 'raise-barrier':
+      return readRaise(reader, hash)
+    case 'drop-tombstones':
+      return readDrop(reader, hash)
+    case 'tell-barriers':
+      return readTellBarriers(reader)
+    case 'tell-stable':
     case 'pull-layout':
     case 'discover':
+    case 'take-stock':
       return { type }
     default:
       return unreachable(type)

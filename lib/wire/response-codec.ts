@@ -2,9 +2,20 @@ import type { Aftermath } from '../vocabulary/errors.ts'
 import { isErrorCode } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
+import { readProperties, writeProperties } from './bucket-codec.ts'
 import type { BytesReader } from './bytes-reader.ts'
 import type { BytesWriter } from './bytes-writer.ts'
 import { answeredSiblings, readClientAnswer, writeClientAnswer } from './client-codec.ts'
+import {
+  readBarriersTold,
+  readConfirmed,
+  readFlags,
+  readStableTold,
+  writeBarriersTold,
+  writeConfirmed,
+  writeFlags,
+  writeStableTold,
+} from './deletion-codec.ts'
 import { readHlc } from './dot-codec.ts'
 import { readNodeId, writeNodeId } from './id-codec.ts'
 import { memberBytesMin, readMember, readStoreRow, writeMember, writeStoreRow } from './member-codec.ts'
@@ -22,6 +33,7 @@ import {
   writeOptional,
   writeText,
 } from './part-codec.ts'
+import { readStock, writeStock } from './stock-codec.ts'
 import { MalformedBytes } from './unreadable-bytes.ts'
 
 type Answer = Response | Refusal
@@ -55,6 +67,13 @@ export const responseTypes: Readonly<Record<Answer['type'], number>> = {
   'replica-explained': 74,
   discovered: 75,
   'records-merged': 88,
+  'stable-told': 90,
+  'tombstones-confirmed': 91,
+  'barrier-raised': 92,
+  'tombstones-dropped': 93,
+  'barriers-told': 94,
+  'bucket-properties': 90,
+  stock: 92,
   refused: 96,
 }
 
@@ -74,9 +93,14 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
     case 'record-read':
       writeChoice(writer, states, response.state)
       writer.flag(response.isRecovering)
-      return writer.varint(response.asOf)
+      writer.varint(response.asOf)
+      return writer.varint(response.gcDeleted)
     case 'coordinated':
       return writeClientAnswer(writer, response.answer)
+    case 'bucket-properties':
+      return writeProperties(writer, response.properties)
+    case 'stock':
+      return writeStock(writer, response)
     case 'refused':
       writer.text(response.code)
       writer.text(response.message)
@@ -102,6 +126,16 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
       return writer.flag(response.isRecovering)
     case 'records-merged':
       return writeMerged(writer, response)
+    case 'stable-told':
+      return writeStableTold(writer, response)
+    case 'tombstones-confirmed':
+      return writeConfirmed(writer, response)
+    case 'barrier-raised':
+      return writeFlags(writer, response.isEqual)
+    case 'tombstones-dropped':
+      return writeFlags(writer, response.isGone)
+    case 'barriers-told':
+      return writeBarriersTold(writer, response)
     case 'discovered':
       writer.u32(response.documentHash)
       return writeList(writer, response.members, writeMember)
@@ -156,6 +190,7 @@ function readBodied(type: Bodied, reader: BytesReader, body: Uint8Array, hash: H
         isRecovering: reader.flag(),
         record: body,
         asOf: readHlc(reader),
+        gcDeleted: readHlc(reader),
       }
     case 'coordinated':
       return { type, answer: readClientAnswer(reader, body) }
@@ -194,10 +229,24 @@ function readBodiless(type: Exclude<Answer['type'], Bodied>, reader: BytesReader
       return { type, from: readNodeId(reader), members: readList(reader, memberBytesMin, readMember) }
     case 'probe-acked':
       return { type, node: readNodeId(reader), startNumber: reader.varint(), wallMs: reader.f64() }
+    case 'bucket-properties':
+      return { type, properties: readProperties(reader) }
     case 'row':
       return { type, row: readOptional(reader, readStoreRow) }
     case 'records-merged':
       return readMerged(reader)
+    case 'stable-told':
+      return readStableTold(reader)
+    case 'tombstones-confirmed':
+      return readConfirmed(reader)
+    case 'barrier-raised':
+      return { type, isEqual: readFlags(reader) }
+    case 'tombstones-dropped':
+      return { type, isGone: readFlags(reader) }
+    case 'barriers-told':
+      return readBarriersTold(reader)
+    case 'stock':
+      return readStock(reader)
     case 'refused':
       return {
         type,

@@ -273,7 +273,7 @@ t.test('conditions', async (t) => {
 t.test('the parameters of a request reach the node', async (t) => {
   const { ask, node } = await serve(t)
   await ask('/v1/kv/carts/ada')
-  t.match(node.requests.at(-1), { type: 'get', timeoutMs: 3000, options: { r: 'quorum', pr: 0, sloppy: true } })
+  t.match(node.requests.at(-1), { type: 'get', timeoutMs: 3000, options: { r: undefined, pr: undefined, sloppy: true } })
   await ask('/v1/kv/carts/ada?r=1&pr=one&sloppy=false&timeout=60000')
   t.match(node.requests.at(-1), { timeoutMs: 60_000, options: { r: 1, pr: 'one', sloppy: false } })
   await ask('/v1/kv/carts/ada?w=all&pw=quorum&durability=disk&timeout=500', { method: 'DELETE' })

@@ -73,7 +73,7 @@ t.test('any query is read or refused', async (t) => {
             Object.keys(read).join() === Object.keys(keyParameters).join() &&
             read.timeout >= 1 &&
             read.timeout <= 60_000 &&
-            (typeof read.r === 'string' || read.r >= 1) &&
+            (read.r === undefined || typeof read.r === 'string' || read.r >= 1) &&
             typeof read.sloppy === 'boolean'
           )
         } catch (error) {

@@ -1,6 +1,6 @@
 import type { Hlc } from '../clock/hlc.ts'
 import type { Dot } from './dot.ts'
-import type { Sibling } from './record.ts'
+import type { KeyRecord, Sibling } from './record.ts'
 import { compareDots } from './version-vector.ts'
 
 /** Told of two different values under one dot, which must never happen (rule A9): count it, log an error. */
@@ -28,6 +28,15 @@ export function latestEntry(
   for (const sibling of b) latest = later(latest, sibling, onClash)
   if (latest === undefined || latest.hlc <= deletedHlc) return []
   return a.length === 1 && a[0] === latest ? a : [latest]
+}
+
+/**
+ * The record as a bucket that became last-write-wins shows it: a coordinator that did not know yet may have written it
+ * with siblings. Merging it with any record of that mode comes to the same.
+ */
+export function asLastWriteWins(record: KeyRecord): KeyRecord {
+  if (record.mode === 'lww') return record
+  return { ...record, mode: 'lww', siblings: latestEntry(record.siblings, [], record.deletedHlc) }
 }
 
 function later(latest: Sibling | undefined, sibling: Sibling, onClash: OnClash | undefined): Sibling {

@@ -8,21 +8,21 @@ export type QuorumLevel = number | 'one' | 'quorum' | 'all'
 
 export type Durability = 'os' | 'disk'
 
+/** Levels that are undefined are as the bucket says. */
 export interface ReadOptions {
-  readonly r: QuorumLevel
-  readonly pr: QuorumLevel
+  readonly r: QuorumLevel | undefined
+  readonly pr: QuorumLevel | undefined
   readonly sloppy: boolean
 }
 
+/** What is undefined is as the bucket says. */
 export interface WriteOptions {
-  readonly w: QuorumLevel
-  readonly pw: QuorumLevel
+  readonly w: QuorumLevel | undefined
+  readonly pw: QuorumLevel | undefined
   readonly sloppy: boolean
-  /** Undefined: as the bucket says. */
   readonly durability: Durability | undefined
 }
 
-interface RequestOfKey {
 /**
  * What a session asks of a read (docs/rules.md S1): at least what it has seen of the key; or, when it does not remember
  * whether it has seen anything, a quorum.
@@ -37,13 +37,14 @@ export interface Idempotency {
   readonly triedForMs: number | undefined
 }
 
+interface RequestOfKey {
   readonly bucket: Bucket
   readonly key: Key
   /** Milliseconds left of the whole request; shrinks at each hop. */
   readonly timeoutMs: number
-}
   /** Whatever this request reads is no older; a write that reads nothing waits for nothing. */
   readonly session?: SessionNeed | undefined
+}
 
 export interface GetRequest extends RequestOfKey {
   readonly type: 'get'
@@ -63,16 +64,16 @@ export interface PutRequest extends RequestOfKey {
   /** ETags that must match what a quorum read finds; `*` with `ifNoneMatch` means: nothing there. */
   readonly ifMatch: readonly string[] | undefined
   readonly ifNoneMatch: boolean
-}
   readonly idempotency?: Idempotency | undefined
+}
 
 export interface DeleteRequest extends RequestOfKey {
   readonly type: 'delete'
   readonly options: WriteOptions
   readonly context: string | undefined
   readonly ifMatch: readonly string[] | undefined
-}
   readonly idempotency?: Idempotency | undefined
+}
 
 /** What a client asks of a coordinator: the same value from HTTP, from the embedded client and from a forwarder. */
 export type ClientRequest = GetRequest | PutRequest | DeleteRequest
