@@ -1,0 +1,18 @@
+import type { DataHandlers } from './data-handlers.ts'
+import type { RequestContext } from './request-context.ts'
+
+/** Tells others what this node keeps for whom, and where it has not recovered. */
+export function stockHandlers(context: RequestContext): Pick<DataHandlers, 'take-stock'> {
+  return {
+    'take-stock': (_message, respond) => {
+      const { self, layout, recovery } = context
+      const owned = layout.inForce?.ring.partitionsOf(self) ?? []
+      respond({
+        type: 'stock',
+        node: self,
+        recovering: owned.filter((partition) => recovery.isRecovering(partition)),
+        hints: [],
+      })
+    },
+  }
+}
