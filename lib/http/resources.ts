@@ -1,3 +1,4 @@
+import { bucketRoutes } from './bucket-routes.ts'
 import { clusterRoutes } from './cluster-routes.ts'
 import { documentationRoutes } from './documentation-routes.ts'
 import { explainRoutes } from './explain-route.ts'
@@ -14,6 +15,7 @@ import type { Route } from './route.ts'
 export const resources: readonly (readonly Route[])[] = [
   keyRoutes,
   listRoutes,
+  bucketRoutes,
   replicaRoutes,
   explainRoutes,
   clusterRoutes,

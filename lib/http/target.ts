@@ -2,7 +2,7 @@ import { InvalidBucket, InvalidKey } from '../vocabulary/errors.ts'
 import { type Bucket, bucketProblem, type Key, keyProblem } from '../vocabulary/key.ts'
 
 /** Paths that carry names. The names are read by hand, from the bytes the client sent: `%2F` is part of a key. */
-const namedPaths = ['/v1/kv/', '/v1/replica/', '/v1/explain/'] as const
+const namedPaths = ['/v1/kv/', '/v1/replica/', '/v1/explain/', '/v1/buckets/'] as const
 
 /** Stands for a name in the path that the router sees. */
 const placeholder = '-'

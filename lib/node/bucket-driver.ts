@@ -21,7 +21,7 @@ import type { Buckets } from './buckets.ts'
 import { type Coordinator, errorOfOutcome } from './coordinator.ts'
 import type { DataHandlers } from './data-handlers.ts'
 import type { LayoutInForce } from './layout-driver.ts'
-import type { Done } from './node-api.ts'
+import type { Done, NamedProperties } from './node-api.ts'
 import { OccasionalLog } from './occasional-log.ts'
 import { ReadRun } from './read-run.ts'
 import { refusalOf } from './refusals.ts'
@@ -91,8 +91,30 @@ export class BucketDriver {
 
   /** The properties in force at this node, once it knows any. */
   read(bucket: string, done: (properties: BucketProperties) => void): void {
-    const answer = (): void => this.#context.time.soon(() => done(this.#buckets.propertiesOf(bucket)))
-    if (this.#buckets.isKnown || !this.#buckets.whenKnown(answer)) answer()
+    this.#whenKnown(() => done(this.#effective(this.#buckets.propertiesOf(bucket))))
+  }
+
+  /** Of all buckets that were given some, by name. */
+  list(done: (buckets: readonly NamedProperties[]) => void): void {
+    this.#whenKnown(() => {
+      const named = [...this.#buckets.map].map(([bucket, { properties }]) => ({
+        bucket: bucket as Bucket,
+        properties: this.#effective(properties),
+      }))
+      done(named.sort((one, other) => (one.bucket < other.bucket ? -1 : 1)))
+    })
+  }
+
+  /** Never inside the call. */
+  #whenKnown(answer: () => void): void {
+    const soon = (): void => this.#context.time.soon(answer)
+    if (this.#buckets.isKnown || !this.#buckets.whenKnown(soon)) soon()
+  }
+
+  /** What the bucket leaves to the node is shown as this node does it. */
+  #effective(properties: BucketProperties): BucketProperties {
+    const { readRepair } = properties
+    return readRepair === undefined ? { ...properties, readRepair: this.#context.readRepair } : properties
   }
 
   /**
@@ -121,7 +143,9 @@ export class BucketDriver {
       return time.soon(() => done(new InvalidParameter(message, { hint }), undefined))
     }
     const { properties, ifVersion } = checked
-    this.#set({ bucket, properties, ifVersion, timeoutMs }, hops, done)
+    this.#set({ bucket, properties, ifVersion, timeoutMs }, hops, (error, set) =>
+      done(error, set === undefined || hops > 0 ? set : this.#effective(set)),
+    )
   }
 
   // Setting

@@ -1,3 +1,4 @@
+import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import type { Dot, VersionVector } from '../protocol/causality/dot.ts'
 import type { Sibling } from '../protocol/causality/record.ts'
 import type { MemberState } from '../protocol/membership/member.ts'
@@ -71,6 +72,11 @@ export interface ListPage {
   readonly missing: readonly number[]
 }
 
+export interface NamedProperties {
+  readonly bucket: Bucket
+  readonly properties: BucketProperties
+}
+
 export interface MemberView {
   readonly id: NodeId
   readonly name: string
@@ -141,6 +147,20 @@ export interface NodeApi {
     bucket: Bucket,
     key: Key,
   ): { readonly partition: number; readonly token: string; readonly owners: readonly NodeId[] } | undefined
+  /** The properties of a bucket, as this node goes by them. */
+  bucketProperties(bucket: Bucket, done: Done<BucketProperties>): void
+  /**
+   * Sets all properties of a bucket; `done` once a quorum has them and they are in force here.
+   * @param given names with values; what is left out is the default, a `version` is the one to be replaced
+   */
+  setBucketProperties(
+    bucket: Bucket,
+    given: Readonly<Record<string, unknown>>,
+    timeoutMs: number,
+    done: Done<BucketProperties>,
+  ): void
+  /** The buckets whose properties were set, by name. */
+  listBuckets(done: Done<readonly NamedProperties[]>): void
   status(): ClusterStatus
   /** Undefined before a layout is decided. */
   ring(): RingView | undefined

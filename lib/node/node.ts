@@ -1,4 +1,5 @@
 import type { Ports } from '../ports/ports.ts'
+import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import type { Dot } from '../protocol/causality/dot.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
 import { Draining, NoLayout, type StarlingError, StorageFailed } from '../vocabulary/errors.ts'
@@ -14,6 +15,7 @@ import type {
   Explanation,
   ListPage,
   ListRequest,
+  NamedProperties,
   NodeApi,
   NodeView,
   ReplicaView,
@@ -23,6 +25,7 @@ import { NodeLife } from './node-life.ts'
 import { declareNodeMetrics, type NodeMetrics } from './node-metrics.ts'
 import type { NodeParts, NodeSettings } from './node-settings.ts'
 import { clusterStatus, nodeView, ringView, viewReplica } from './node-views.ts'
+import { rebuild } from './rebuild.ts'
 import {
   type AntiEntropyView,
   antiEntropyView,
@@ -46,7 +49,7 @@ const reopenMsMax = 30_000
  */
 export class StarlingNode implements NodeApi {
   readonly #ports: Ports
-  readonly #settings: NodeSettings
+  #settings: NodeSettings
   readonly #parts: NodeParts
   readonly #metrics: NodeMetrics
   readonly #startedAtMs: number
@@ -84,10 +87,15 @@ export class StarlingNode implements NodeApi {
   /**
    * `done` once the node listens; it serves as soon as it knows a layout (`notReadyBecause`).
    * @param options.http where the node is reached over HTTP; undefined: nowhere
+   * @param options.rebuild first put a damaged directory aside, if the other owners have its data
    * @param options.onFatal afterwards: the node had to end by itself, and has closed everything
    */
   start(
-    options: { readonly http: Endpoint | undefined; readonly onFatal: (problem: StartProblem) => void },
+    options: {
+      readonly http: Endpoint | undefined
+      readonly rebuild?: boolean
+      readonly onFatal: (problem: StartProblem) => void
+    },
     done: (problem: StartProblem | undefined) => void,
   ): void {
     const { directory } = this.#ports
@@ -95,6 +103,17 @@ export class StarlingNode implements NodeApi {
     this.#http = options.http
     const opened = directory.open()
     if (!opened.ok) return done(directoryProblem(opened.kind, opened.message))
+    if (options.rebuild === true) {
+      return rebuild(this.#ports, this.#settings, (problem) => {
+        if (problem !== undefined) {
+          directory.close()
+          return done(problem)
+        }
+        // The cluster is there: a node that was emptied must not begin another one.
+        this.#settings = { ...this.#settings, expect: undefined }
+        this.start({ ...options, rebuild: false }, done)
+      })
+    }
     let identity: Identity
     let hasErrorByte: boolean
     try {
@@ -180,6 +199,23 @@ export class StarlingNode implements NodeApi {
     const { token } = toRecordKey(bucket, key, this.#ports.hash)
     const partition = ring.partitionOf(token)
     return { partition, token: token.toString(16).padStart(16, '0'), owners: ring.ownersOf(partition) }
+  }
+
+  bucketProperties(bucket: Bucket, done: Done<BucketProperties>): void {
+    this.#withServing(done, ({ buckets }) => buckets.read(bucket, (properties) => done(undefined, properties)))
+  }
+
+  setBucketProperties(
+    bucket: Bucket,
+    given: Readonly<Record<string, unknown>>,
+    timeoutMs: number,
+    done: Done<BucketProperties>,
+  ): void {
+    this.#withServing(done, ({ buckets }) => buckets.set(bucket, given, timeoutMs, done))
+  }
+
+  listBuckets(done: Done<readonly NamedProperties[]>): void {
+    this.#withServing(done, ({ buckets }) => buckets.list((listed) => done(undefined, listed)))
   }
 
   status(): ClusterStatus {

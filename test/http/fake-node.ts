@@ -5,12 +5,14 @@ import type {
   Explanation,
   ListPage,
   ListRequest,
+  NamedProperties,
   NodeApi,
   NodeView,
   ReplicaView,
   RingView,
 } from '../../lib/node/node-api.ts'
 import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from '../../lib/node/repair-views.ts'
+import { type BucketProperties, checkProperties, propertiesDefault } from '../../lib/protocol/bucket/properties.ts'
 import type { Dot } from '../../lib/protocol/causality/dot.ts'
 import type { Sibling } from '../../lib/protocol/causality/record.ts'
 import { type Hlc, hlcTicksPerMs } from '../../lib/protocol/clock/hlc.ts'
@@ -21,7 +23,12 @@ import type {
   PutRequest,
   QuorumReceipt,
 } from '../../lib/protocol/quorum/client-request.ts'
-import { InvalidContext, PreconditionFailed, type StarlingError } from '../../lib/vocabulary/errors.ts'
+import {
+  InvalidContext,
+  InvalidParameter,
+  PreconditionFailed,
+  type StarlingError,
+} from '../../lib/vocabulary/errors.ts'
 import { toClusterId, toEndpoint, toNodeId } from '../../lib/vocabulary/ids.ts'
 import type { Bucket, Key } from '../../lib/vocabulary/key.ts'
 
@@ -39,6 +46,7 @@ export class FakeNode implements NodeApi {
   /** What was asked for, newest last. */
   readonly requests: ClientRequest[] = []
   readonly listRequests: ListRequest[] = []
+  readonly bucketRequests: { readonly bucket: string; readonly given: object; readonly timeoutMs: number }[] = []
   /** Makes the next requests fail. */
   readonly failures: StarlingError[] = []
   /** Throws inside the call. */
@@ -52,6 +60,7 @@ export class FakeNode implements NodeApi {
   recoveringPartitions = 0
   exchangesRun = 0
   readonly #held = new Map<string, Held>()
+  readonly #properties = new Map<Bucket, BucketProperties>()
   readonly #waiting: (() => void)[] = []
   #counter = 0
 
@@ -109,6 +118,48 @@ export class FakeNode implements NodeApi {
         missing: this.missing,
       })
     })
+  }
+
+  bucketProperties(bucket: Bucket, done: Done<BucketProperties>): void {
+    this.#later(() => done(undefined, this.#propertiesOf(bucket)))
+  }
+
+  setBucketProperties(
+    bucket: Bucket,
+    given: Readonly<Record<string, unknown>>,
+    timeoutMs: number,
+    done: Done<BucketProperties>,
+  ): void {
+    this.bucketRequests.push({ bucket, given, timeoutMs })
+    const failure = this.failures.shift()
+    const checked = checkProperties(given, 3)
+    this.#later(() => {
+      if (failure !== undefined) return done(failure, undefined)
+      if (checked.problem !== undefined) {
+        return done(new InvalidParameter(checked.problem.message, { hint: checked.problem.hint }), undefined)
+      }
+      const { version } = this.#propertiesOf(bucket)
+      if (checked.ifVersion !== undefined && checked.ifVersion !== version) {
+        return done(new PreconditionFailed(`the properties have version ${version}`), undefined)
+      }
+      this.#properties.set(bucket, { ...checked.properties, version: version + 1 })
+      done(undefined, this.#propertiesOf(bucket))
+    })
+  }
+
+  listBuckets(done: Done<readonly NamedProperties[]>): void {
+    const buckets = [...this.#properties.keys()].sort(order)
+    this.#later(() =>
+      done(
+        undefined,
+        buckets.map((bucket) => ({ bucket, properties: this.#propertiesOf(bucket) })),
+      ),
+    )
+  }
+
+  #propertiesOf(bucket: Bucket): BucketProperties {
+    const properties = this.#properties.get(bucket) ?? propertiesDefault
+    return { ...properties, readRepair: properties.readRepair ?? 'blocking' }
   }
 
   replica(bucket: Bucket, key: Key, done: Done<ReplicaView>): void {

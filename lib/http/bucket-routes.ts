@@ -1,0 +1,138 @@
+import type { BucketProperties } from '../protocol/bucket/properties.ts'
+import { InvalidBody } from '../vocabulary/errors.ts'
+import { siblingsMax, ttlSecondsMax, valueBytesMax } from '../vocabulary/limits.ts'
+import { readJsonBody } from './json-body.ts'
+import { array, integer, type JsonSchema, nullable, object, oneOfWords, optional, text } from './json-schema.ts'
+import { answerJsonOf } from './node-answer.ts'
+import { timeoutParameter } from './parameters.ts'
+import { noQuery, QueryReader } from './query.ts'
+import { headOf, type Route } from './route.ts'
+import { bucketOf, queryOf } from './target.ts'
+
+const level = (description: string, minimum: number): JsonSchema => ({
+  description,
+  anyOf: [
+    { type: 'integer', minimum },
+    { type: 'string', enum: ['one', 'quorum', 'all'] },
+  ],
+})
+
+const propertySchemas = {
+  r: level('Answers that a read waits for: a count up to N, or a word.', 1),
+  w: level('Acks that a write waits for.', 1),
+  pr: level('How many of the answers must come from owners.', 0),
+  pw: level('How many of the acks must come from owners.', 0),
+  conflict: oneOfWords('What becomes of writes that did not see each other; fixed by the first write to the bucket.', [
+    'siblings',
+    'lww',
+  ]),
+  durability: oneOfWords('What an ack promises: os survives the death of a process, disk a power cut.', ['os', 'disk']),
+  readRepair: oneOfWords('Whether a read that finds an owner behind repairs it before it answers.', [
+    'blocking',
+    'async',
+    'off',
+  ]),
+  ttlSeconds: nullable(
+    integer('When puts expire that do not say themselves; null: never.', { minimum: 1, maximum: ttlSecondsMax }),
+  ),
+  siblingsMax: integer('Siblings that a put may leave.', { minimum: 1, maximum: siblingsMax }),
+  valueBytesMax: integer('Bytes of one value.', { minimum: 1, maximum: valueBytesMax }),
+}
+const version = integer('How often they were set; 0: never, they are the defaults.', { minimum: 0 })
+
+const propertiesSchema = object('The properties of a bucket.', { ...propertySchemas, version })
+const givenSchema = object(
+  'All properties of the bucket: what is left out is the default. A version is the one to be replaced.',
+  Object.fromEntries(Object.entries({ ...propertySchemas, version }).map(([name, schema]) => [name, optional(schema)])),
+)
+
+const errors = ['invalid-bucket', 'no-layout', 'draining', 'storage-failed'] as const
+const setQuery = new QueryReader({ timeout: timeoutParameter })
+
+const show: Route = {
+  method: 'GET',
+  path: '/v1/buckets/{bucket}',
+  operation: 'bucket',
+  summary: 'The properties of a bucket.',
+  description: 'As this node goes by them; the defaults where nobody has set any.',
+  query: noQuery.parameters,
+  responses: {
+    200: { description: 'The properties.', content: { 'application/json': propertiesSchema } },
+  },
+  errors,
+  answer(exchange) {
+    const bucket = bucketOf(exchange.target)
+    noQuery.read(queryOf(exchange.target))
+    exchange.edge.node.bucketProperties(bucket, answerJsonOf(exchange, viewProperties))
+  },
+}
+
+const set: Route = {
+  method: 'PUT',
+  path: '/v1/buckets/{bucket}',
+  operation: 'set-bucket',
+  summary: 'Set the properties of a bucket.',
+  description:
+    'Replaces all of them; in force at this node at once, and at every node within 5 seconds. `conflict` cannot be changed any more once the bucket holds keys.',
+  query: setQuery.parameters,
+  takesJson: givenSchema,
+  responses: {
+    200: { description: 'The properties now.', content: { 'application/json': propertiesSchema } },
+  },
+  errors: [
+    ...errors,
+    'invalid-body',
+    'unsupported-encoding',
+    'value-too-large',
+    'overloaded',
+    'precondition-failed',
+    'quorum-unavailable',
+    'clock-skew',
+    'deadline-exceeded',
+  ],
+  answer(exchange) {
+    const bucket = bucketOf(exchange.target)
+    const { timeout } = setQuery.read(queryOf(exchange.target))
+    readJsonBody(exchange, (body) => {
+      if (body === undefined) throw new InvalidBody('the body is empty', { hint: 'Send {} for the defaults.' })
+      exchange.aftermathOfBugs = 'may-have-changed'
+      exchange.edge.node.setBucketProperties(bucket, body, timeout, answerJsonOf(exchange, viewProperties))
+    })
+  },
+}
+
+const list: Route = {
+  method: 'GET',
+  path: '/v1/buckets',
+  operation: 'buckets',
+  summary: 'The buckets whose properties were set.',
+  description:
+    'As this node knows them, by name. A bucket without properties of its own is not listed, whatever it holds.',
+  query: noQuery.parameters,
+  responses: {
+    200: {
+      description: 'The buckets.',
+      content: {
+        'application/json': object('The buckets.', {
+          buckets: array('By name.', object('One bucket.', { bucket: text('Its name.'), ...propertySchemas, version })),
+        }),
+      },
+    },
+  },
+  errors: ['no-layout', 'draining', 'storage-failed'],
+  answer(exchange) {
+    noQuery.read(queryOf(exchange.target))
+    exchange.edge.node.listBuckets(
+      answerJsonOf(exchange, (buckets) => ({
+        buckets: buckets.map(({ bucket, properties }) => ({ bucket, ...viewProperties(properties) })),
+      })),
+    )
+  },
+}
+
+export const bucketRoutes: readonly Route[] = [list, headOf(list), show, headOf(show), set]
+
+function viewProperties(properties: BucketProperties) {
+  const { r, w, pr, pw, conflict, durability, readRepair, ttlSeconds, siblingsMax, valueBytesMax, version } = properties
+  return { r, w, pr, pw, conflict, durability, readRepair, ttlSeconds, siblingsMax, valueBytesMax, version }
+}
