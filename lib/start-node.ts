@@ -20,6 +20,9 @@ export type StartNodeOptions = {
     : Settings[Name] extends number | boolean | undefined
       ? Settings[Name]
       : string | undefined
+} & {
+  /** Put a damaged data directory aside and start empty under the same name; refused unless other owners have its data. */
+  readonly rebuild?: boolean | undefined
 }
 
 /** A full member of a cluster inside this process. */
@@ -71,6 +74,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
     node.start(
       {
         http,
+        rebuild: options.rebuild === true,
         onFatal: (problem) => {
           ports.log.error({ code: problem.code, hint: problem.hint }, problem.message)
           void Promise.all([closeHttp(), db?.close()]).then(() => end?.reject(problem))

@@ -29,6 +29,10 @@ export function createProgram(): Command {
 
 function addProcessCommands(program: Command): void {
   addSettingOptions(program.command('start').description('run one node until SIGTERM or SIGINT'))
+    .option(
+      '--rebuild',
+      'put a damaged data directory aside and start empty; refused unless other owners have its data',
+    )
     .option('--json', 'say in JSON where the node listens')
     .action(async (options) => (await import('./start.ts')).start(options))
   program

@@ -20,7 +20,7 @@ export async function start(options: Readonly<Record<string, unknown>>): Promise
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
   try {
-    const node = await startNode(settings)
+    const node = await startNode({ ...settings, rebuild: options.rebuild === true })
     stop = () => node.stop()
     // Asked to stop while it was starting.
     if (signals > 0) void node.stop()

@@ -15,6 +15,7 @@ export class StartProblem extends Error {
     | 'foreign-cluster'
     | 'name-in-use'
     | 'duplicate-identity'
+    | 'rebuild-refused'
   readonly hint: string
 
   constructor(code: StartProblem['code'], message: string, hint: string) {
@@ -49,5 +50,9 @@ export function unwritableProblem(reason: string, path: string): StartProblem {
 
 export function storeProblem(failure: StorageFailure | undefined, path: string): StartProblem {
   const message = `the store in ${path} cannot be opened: ${failure?.message ?? 'unknown reason'}`
-  return new StartProblem('store-unreadable', message, 'nothing was changed; see docs/operations.md')
+  return new StartProblem(
+    'store-unreadable',
+    message,
+    'nothing was changed; `starling start --rebuild` puts it aside and reads the data from the other owners: see docs/operations.md',
+  )
 }

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   readSync,
+  renameSync,
   statfsSync,
   statSync,
   writeSync,
@@ -109,6 +110,17 @@ class PlatformDirectory implements DataDirectory {
     const file = this.#openErrorsFile()
     writeSync(file, Uint8Array.of(isSet ? errorByteSet : errorByteClear), 0, 1, 0)
     fsyncSync(file)
+  }
+
+  setAside(): string {
+    invariant(this.#lock !== undefined, 'only the holder of a directory puts it aside', { path: this.path })
+    const now = new Date().toISOString().replaceAll(/[:.]/g, '-')
+    const aside = `${this.path}.damaged-${now}`
+    // Renamed under the lock: who comes in between finds either this directory, held, or none.
+    renameSync(this.path, aside)
+    syncDirectory(dirname(this.path))
+    this.close()
+    return aside
   }
 
   close(): void {

@@ -30,6 +30,12 @@ export interface DataDirectory {
   readErrorByte(): boolean
   /** Overwritten in place and synced: works on a full disk. */
   writeErrorByte(isSet: boolean): void
+  /**
+   * Gives the directory, with everything in it, another name beside it, and releases the lock: the next `open` makes a
+   * new one. The store in it must be closed.
+   * @returns where it is now
+   */
+  setAside(): string
   /** Releases the lock. */
   close(): void
 }

@@ -63,6 +63,12 @@ export class SimulatedDirectory implements DataDirectory {
     if (this.#process.isAlive) this.#machine.disk.errorByte = isSet
   }
 
+  setAside(): string {
+    this.#machine.disk.wipe()
+    this.close()
+    return `${this.path}.damaged`
+  }
+
   close(): void {
     if (this.#machine.lockHolder === this) this.#machine.lockHolder = undefined
   }

@@ -52,6 +52,20 @@ export function dataDirectoryContract(t: Test, makeWorld: (t: Test) => Promise<D
     second.close()
   })
 
+  t.test('what is put aside leaves room for a new directory', async (t) => {
+    const world = await makeWorld(t)
+    const first = world.start()
+    first.open()
+    first.writeIdentity(identity('ada'))
+    first.writeErrorByte(true)
+    t.not(first.setAside(), first.path)
+    const second = world.start()
+    t.same(second.open(), { ok: true }, 'nobody holds it')
+    t.equal(second.readIdentity(), undefined)
+    t.equal(second.readErrorByte(), false)
+    second.close()
+  })
+
   t.test('a directory that was opened but never given an identity is still a new one', async (t) => {
     const world = await makeWorld(t)
     const first = world.start()

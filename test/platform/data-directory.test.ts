@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
-import { createDataDirectory } from '../../lib/platform/data-directory.ts'
+import { createDataDirectory, storePathOf } from '../../lib/platform/data-directory.ts'
 import { type DirectoryWorld, dataDirectoryContract } from '../contracts/data-directory.ts'
 import { Child } from './fixtures/child.ts'
 import { mountSmallDisk, scratchDirectory } from './fixtures/scratch.ts'
@@ -23,6 +23,20 @@ t.test('an empty directory that is there, also one on a disk of its own, is as g
   const directory = createDataDirectory(path)
   t.same(directory.open(), { ok: true })
   directory.close()
+})
+
+t.test('what is put aside lies beside it, whole', async (t) => {
+  const directory = createDataDirectory(join(scratchDirectory(t), 'data'))
+  directory.open()
+  directory.writeIdentity(Buffer.from('{"name":"ada"}'))
+  mkdirSync(storePathOf(directory.path))
+  writeFileSync(join(storePathOf(directory.path), '000001.log'), 'records')
+  const aside = directory.setAside()
+  t.equal(dirname(aside), dirname(directory.path))
+  t.match(aside, /\/data\.damaged-\d{4}-\d\d-\d\dT/)
+  t.equal(existsSync(directory.path), false)
+  t.equal(readFileSync(join(storePathOf(aside), '000001.log'), 'utf8'), 'records')
+  t.match(readdirSync(aside), ['db', 'errors', 'lock', 'node.json'])
 })
 
 t.test('the node.json of another program, or one that is no JSON, is foreign', async (t) => {
