@@ -1,0 +1,62 @@
+import t from 'tap'
+import { newAcceptor, votePrepare } from '../../lib/protocol/layout/acceptor.ts'
+import { toNodeId } from '../../lib/vocabulary/ids.ts'
+import { Commits } from './competing-commits.ts'
+
+// Lamport, Paxos Made Simple (2001), section 2; docs/rules.md L3 and L4.
+
+const runs = Number(process.env.STARLING_PAXOS_RUNS ?? 1000)
+
+t.test('L3: of competing commits one wins, everywhere: never two versions of one number', async (t) => {
+  const totals = { decided: 0, numbers: 0, excluding: 0 }
+  for (let seed = 1; seed <= runs; seed += 1) {
+    const model = new Commits(seed, 'the rules')
+    model.run()
+    if (model.twice.length > 0) t.fail(`seed ${seed}: version ${model.twice[0]} was decided twice`)
+    totals.decided += model.decisions
+    totals.numbers += model.decided.size
+    totals.excluding += model.exclusions
+  }
+  t.ok(totals.numbers > runs, `${totals.numbers} versions decided in ${runs} runs, ${totals.decided} times learnt`)
+  t.ok(totals.excluding > runs / 20, `${totals.excluding} of them excluded somebody`)
+})
+
+for (const broken of [
+  'an acceptor forgets its votes',
+  'a store that went back in time votes at once',
+  'acceptances are not looked at',
+  'the excluded have no vote on their exclusion',
+] as const) {
+  t.test(`L3: two versions of one number are decided when ${broken}`, async (t) => {
+    let found = 0
+    for (let seed = 1; seed <= 20_000 && found === 0; seed += 1) {
+      const model = new Commits(seed, broken)
+      model.run()
+      found = model.twice.length > 0 ? seed : 0
+    }
+    t.ok(found > 0, `noticed with seed ${found}`)
+  })
+}
+
+t.test('L3: a ballot is promised once: whoever restarts may use its ballots again, for something else', async (t) => {
+  const ada = toNodeId('a'.repeat(32))
+  const facts = { decidedNumber: 1, decidedHash: 'first', isAcceptor: true, votesAbove: 0 }
+  const ask = { number: 2, ballot: { round: 1, node: ada } }
+  const once = votePrepare(newAcceptor(2), facts, ask)
+  t.match(once.reply, { type: 'promised' })
+  t.match(votePrepare(once.state, facts, ask).reply, { type: 'outbid', promised: ask.ballot })
+  t.match(votePrepare(once.state, facts, { number: 2, ballot: { round: 2, node: ada } }).reply, { type: 'promised' })
+})
+
+t.test('L3: who votes, and on what', async (t) => {
+  const ballot = { round: 1, node: toNodeId('a'.repeat(32)) }
+  const facts = { decidedNumber: 4, decidedHash: 'fourth', isAcceptor: true, votesAbove: 0 }
+  const reply = (number: number, changes = {}) =>
+    votePrepare(newAcceptor(5), { ...facts, ...changes }, { number, ballot }).reply.type
+  t.equal(reply(5), 'promised')
+  t.equal(reply(4), 'asker-behind', 'it is decided')
+  t.equal(reply(6), 'acceptor-behind', 'of the fifth it has not heard yet')
+  t.equal(reply(5, { isAcceptor: false }), 'no-vote', 'excluded, or no member')
+  t.equal(reply(5, { votesAbove: 5 }), 'no-vote', 'it may have voted on it, and forgotten')
+  t.equal(reply(5, { votesAbove: Number.POSITIVE_INFINITY }), 'no-vote', 'it has not asked the others yet')
+})
