@@ -20,7 +20,10 @@ const nodesPerByteMax = 256
 
 export function writeLayoutVersion(writer: BytesWriter, version: LayoutVersion): void {
   writer.varint(version.number)
-  if (version.number > 1) writer.hex(version.parent, parentBytes)
+  if (version.number > 1) {
+    writer.hex(version.parent, parentBytes)
+    writer.varint(version.number - version.assignedAt)
+  }
   writer.varint(version.partitionCount)
   writer.varint(version.replicaCount)
   writeList(writer, version.nodes, writeLayoutNode)
@@ -36,6 +39,8 @@ export function readLayoutVersion(reader: BytesReader): LayoutVersion {
   const number = reader.varint()
   if (number === 0) throw new MalformedBytes('there is no layout 0')
   const parent = number > 1 ? reader.hex(parentBytes) : ''
+  const assignedAt = number > 1 ? number - reader.varint() : 1
+  if (assignedAt < 1) throw new MalformedBytes('a layout was assigned before the first')
   const partitionCount = reader.varint(partitionsMax)
   const replicaCount = reader.varint(nodesMax)
   if (replicaCount === 0) throw new MalformedBytes('a layout keeps no replicas')
@@ -47,6 +52,7 @@ export function readLayoutVersion(reader: BytesReader): LayoutVersion {
   checkNodes(nodes)
   return {
     number,
+    assignedAt,
     parent,
     partitionCount,
     replicaCount,

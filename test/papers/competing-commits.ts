@@ -313,6 +313,7 @@ function version(
 ): LayoutVersion {
   return {
     number,
+    assignedAt: 1,
     parent,
     partitionCount: 1,
     replicaCount: 1,

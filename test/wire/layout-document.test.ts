@@ -16,6 +16,7 @@ const [ada, bob, cyd] = ['a', 'b', 'c'].map((digit) => toNodeId(digit.repeat(32)
 
 const first: LayoutVersion = {
   number: 1,
+  assignedAt: 1,
   parent: '',
   partitionCount: 4,
   replicaCount: 2,
@@ -33,6 +34,7 @@ const decided = toDecidedLayout(first, hash)
 const second: LayoutVersion = {
   ...first,
   number: 2,
+  assignedAt: 2,
   parent: decided.hash,
   nodes: first.nodes.slice(0, 2),
   assignment: Uint16Array.of(0, 1, 0, 1, 0, 1, 0, 1),
@@ -54,14 +56,14 @@ const example: LayoutDocument = {
 const exampleBytes =
   '01028dc5ce4ab0b4eaa001040203aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0101783ff0000000000000bbbbbbbbbbbbbbbbbb' +
   'bbbbbbbbbbbbbb0201793ff0000000000000cccccccccccccccccccccccccccccccc03017a40040000000000000001010200' +
-  '0201020000008dc5ce4ab0b4eaa0028dc5ce4ab0b4eaa0040202aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0101783ff0000000' +
-  '000000bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb0201793ff0000000000000000100010001000101cccccccccccccccccccccc' +
-  'cccccccccc01cccccccccccccccccccccccccccccccc010101040203aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0101783ff000' +
-  '0000000000bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb0201793ff0000000000000cccccccccccccccccccccccccccccccc0301' +
-  '7a4004000000000000000101020002010200000001aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0102018dc5ce4ab0b4eaa001cc' +
-  'cccccccccccccccccccccccccccccc04020101ac0202bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb06aaaaaaaaaaaaaaaaaaaaaa' +
-  'aaaaaaaaaa01000000cccccccccccccccccccccccccccccccc05aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0201bbbbbbbbbbbb' +
-  'bbbbbbbbbbbbbbbbbbbb010177013fe0000000000000'
+  '0201020000008dc5ce4ab0b4eaa0028dc5ce4ab0b4eaa000040202aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0101783ff00000' +
+  '00000000bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb0201793ff0000000000000000100010001000101cccccccccccccccccccc' +
+  'cccccccccccc01cccccccccccccccccccccccccccccccc010101040203aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0101783ff0' +
+  '000000000000bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb0201793ff0000000000000cccccccccccccccccccccccccccccccc03' +
+  '017a4004000000000000000101020002010200000001aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0102018dc5ce4ab0b4eaa001' +
+  'cccccccccccccccccccccccccccccccc04020101ac0202bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb06aaaaaaaaaaaaaaaaaaaa' +
+  'aaaaaaaaaaaa01000000cccccccccccccccccccccccccccccccc05aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0201bbbbbbbbbb' +
+  'bbbbbbbbbbbbbbbbbbbbbb010177013fe0000000000000'
 
 const version: fc.Arbitrary<LayoutVersion> = fc
   .record({
@@ -77,6 +79,7 @@ const version: fc.Arbitrary<LayoutVersion> = fc
     return {
       ...rest,
       number: 1,
+      assignedAt: 1,
       parent: '',
       nodes: ids.toSorted().map((id, shortId) => ({ id, shortId, zone: `z${shortId}`, weight: shortId / 2 })),
       assignment: tableOf(rest.partitionCount, owners, ids.length, turn),

@@ -25,6 +25,7 @@ export function firstCandidate(
     .map(({ id, zone, weight }, index) => ({ id, shortId: index + 1, zone, weight }))
   const version: LayoutVersion = {
     number: 1,
+    assignedAt: 1,
     parent: '',
     partitionCount,
     replicaCount,

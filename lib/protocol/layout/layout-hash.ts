@@ -13,6 +13,8 @@ export function layoutHash(version: LayoutVersion, hash: Hash): string {
     .integer(version.replicaCount)
     .integer(version.nodes.length)
   for (const node of version.nodes) bytes.text(node.id).integer(node.shortId).text(node.zone).fraction(node.weight)
+  // Of version 1 it goes without saying: and its hash names the cluster for good.
+  if (version.number > 1) bytes.integer(version.assignedAt)
   bytes.shorts(version.assignment).texts(version.excluded).texts(version.awaited).integer(version.forks)
   return hash.hash64(bytes.bytes()).toString(16).padStart(16, '0')
 }

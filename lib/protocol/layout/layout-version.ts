@@ -11,6 +11,8 @@ export interface LayoutNode {
 /** Who owns what: data that travels, so that no two nodes can compute different rings (docs/decisions/0002). */
 export interface LayoutVersion {
   readonly number: number
+  /** The version that brought this assignment: its own number, or an earlier one's whose assignment it repeats. */
+  readonly assignedAt: number
   /** Hash of the version before; empty for version 1. */
   readonly parent: string
   /** Q: how many equal arcs the ring has; a power of two, the same in every version. */
