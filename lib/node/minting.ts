@@ -144,11 +144,23 @@ export class Minting {
     return this.#clock === undefined ? hlcFromMs(wallMs) : this.#clock.read(wallMs)
   }
 
-  /** Takes over a reading that another node or a client sent. */
-  adopt(hlc: Hlc): void {
+  /**
+   * Takes over a reading that another node or a client sent.
+   * @returns false when it lies more than an hour ahead of the own wall clock: then it was not taken over
+   */
+  adopt(hlc: Hlc): boolean {
     const adoption = this.#clock?.adopt(hlc, this.#ports.time.wallMs())
-    if (adoption === undefined || adoption === 'adopted') return
+    if (adoption === undefined || adoption === 'adopted') return true
     this.#metrics.clockAhead.add(1)
+    return adoption !== 'refused'
+  }
+
+  /** The same, and the lease is extended if `read` does not reach so far. */
+  reach(hlc: Hlc): boolean {
+    const isAdopted = this.adopt(hlc)
+    const clock = this.#clock
+    if (isAdopted && clock !== undefined && hlc >= clock.leasedUpTo) this.#dispatch({ type: 'lease-wanted', hlc })
+    return isAdopted
   }
 
   /** Names and dates a write. Undefined: the lease is used up; ask again from `whenExtended`. */

@@ -1,6 +1,7 @@
 import type { CounterCell, GaugeCell, HistogramCell, Metrics } from '../ports/metrics.ts'
 
 const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const replicatedBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600, 3600]
 const recordBuckets = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
 const siblingBuckets = [1, 2, 3, 5, 10, 25, 50, 100]
 
@@ -10,6 +11,12 @@ export interface NodeMetrics {
   readonly quorumFailures: CounterCell
   readonly siblings: HistogramCell
   readonly readRepairs: (kind: 'blocking' | 'async') => CounterCell
+  readonly readRepairsDropped: CounterCell
+  readonly fullyReplicatedSeconds: HistogramCell
+  readonly hintsStored: CounterCell
+  readonly hintsDelivered: CounterCell
+  readonly hintsNotTaken: (outcome: 're-read' | 'failed') => CounterCell
+  readonly hintsRefused: (reason: string) => CounterCell
   readonly speculations: CounterCell
   readonly forwarded: CounterCell
   readonly storeBatchRecords: HistogramCell
@@ -29,7 +36,17 @@ export interface NodeMetrics {
   readonly exchanges: (outcome: string) => CounterCell
   readonly exchangeBytes: (kind: 'compare' | 'records') => CounterCell
   readonly keysRepaired: (direction: 'pushed' | 'pulled') => CounterCell
+  readonly tombstonesRemoved: CounterCell
+  readonly expiredSiblings: CounterCell
+  readonly staleStatesRefused: CounterCell
   readonly internalErrors: CounterCell
+}
+
+export interface HintReading {
+  readonly name: string
+  readonly count: number
+  readonly bytes: number
+  readonly oldestSeconds: number
 }
 
 export interface MetricReadings {
@@ -41,6 +58,10 @@ export interface MetricReadings {
   readonly recoveringPartitions: () => number
   readonly clockOffsetSeconds: () => number
   readonly uptimeSeconds: () => number
+  /** What is kept for each absent owner, by its name. */
+  readonly hints: () => readonly HintReading[]
+  readonly tombstonesByReason: () => readonly { readonly labels: readonly string[]; readonly value: number }[]
+  readonly stableAgeSeconds: () => number
 }
 
 export function declareNodeMetrics(metrics: Metrics, version: string, readings: MetricReadings): NodeMetrics {
@@ -75,6 +96,17 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     { name: 'starling_clock_offset_seconds', help: 'Own wall clock against the median of the members' },
     readings.clockOffsetSeconds,
   )
+  metrics.sampled(
+    { name: 'starling_tombstones', help: 'Tombstones kept here, by what they wait for', labels: ['waiting_for'] },
+    readings.tombstonesByReason,
+  )
+  metrics.gauge(
+    {
+      name: 'starling_stable_age_seconds',
+      help: 'How far the clock is ahead of what this node knows to have reached all owners; 0 before it serves',
+    },
+    readings.stableAgeSeconds,
+  )
   metrics.gauge({ name: 'starling_uptime_seconds', help: 'Since the process started' }, readings.uptimeSeconds)
   metrics
     .gauge({
@@ -84,6 +116,18 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     })(version, 'starling')
     .set(1)
 
+  const byTarget = (name: string, help: string, of: (reading: HintReading) => number): void =>
+    metrics.sampled({ name, help, labels: ['target'] }, () =>
+      readings.hints().map((reading) => ({ labels: [reading.name], value: of(reading) })),
+    )
+  byTarget('starling_hints', 'Records kept for an absent owner', ({ count }) => count)
+  byTarget('starling_hint_bytes', 'Bytes of the records kept for an absent owner', ({ bytes }) => bytes)
+  byTarget('starling_hint_oldest_seconds', 'Age of the oldest record kept for an owner', (one) => one.oldestSeconds)
+  const hintsNotTaken = metrics.counter({
+    name: 'starling_hints_not_taken_total',
+    help: 'Hints that their owner did not take, to be tried again',
+    labels: ['outcome'],
+  })
   const replicaRequestSeconds = metrics.histogram({
     name: 'starling_replica_request_seconds',
     help: 'Time until another owner answered a read or write',
@@ -122,6 +166,26 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
       buckets: siblingBuckets,
     })(),
     readRepairs: (kind) => readRepairs(kind),
+    readRepairsDropped: metrics.counter({
+      name: 'starling_read_repairs_dropped_total',
+      help: 'Repairs behind an answer that were left out because there were too many',
+    })(),
+    fullyReplicatedSeconds: metrics.histogram({
+      name: 'starling_fully_replicated_seconds',
+      help: 'From the acknowledgement of a write until every owner has it, of one write in 64',
+      buckets: replicatedBuckets,
+    })(),
+    hintsStored: metrics.counter({ name: 'starling_hints_stored_total', help: 'Hints written to the store' })(),
+    hintsDelivered: metrics.counter({
+      name: 'starling_hints_delivered_total',
+      help: 'Hints that their owner has on its disk',
+    })(),
+    hintsNotTaken: (outcome) => hintsNotTaken(outcome),
+    hintsRefused: metrics.counter({
+      name: 'starling_hints_refused_total',
+      help: 'Hints that were not stored',
+      labels: ['reason'],
+    }),
     speculations: metrics.counter({
       name: 'starling_speculative_reads_total',
       help: 'Reads that asked one more owner because an answer was late',
@@ -186,6 +250,18 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     exchanges: (outcome) => exchanges(outcome),
     exchangeBytes: (kind) => exchangeBytes(kind),
     keysRepaired: (direction) => keysRepaired(direction),
+    tombstonesRemoved: metrics.counter({
+      name: 'starling_tombstones_removed_total',
+      help: 'Tombstones of this node that were removed for good',
+    })(),
+    expiredSiblings: metrics.counter({
+      name: 'starling_expired_siblings_total',
+      help: 'Values of this node whose deadline had passed by ten minutes, turned into tombstones',
+    })(),
+    staleStatesRefused: metrics.counter({
+      name: 'starling_stale_states_refused_total',
+      help: 'States sent to this node that had been read before a deletion ended, and must be read again',
+    })(),
     internalErrors: metrics.counter({
       name: 'starling_internal_errors_total',
       help: 'Bugs of Starling that a request or datagram ran into; must stay 0',

@@ -81,6 +81,10 @@ export class StarlingNode implements NodeApi {
       recoveringPartitions: () => this.#life?.recovery?.partitionsLeft ?? 0,
       clockOffsetSeconds: () => (this.#life?.minting?.clockOffsetMs ?? 0) / 1000,
       uptimeSeconds: () => this.#uptimeSeconds(),
+      hints: () => this.#life?.serving?.hintDelivery.views() ?? [],
+      tombstonesByReason: () =>
+        this.tombstones().map(({ waitingFor, count }) => ({ labels: [waitingFor], value: count })),
+      stableAgeSeconds: () => this.#life?.serving?.context.stability.ageSeconds() ?? 0,
     })
   }
 

@@ -75,18 +75,25 @@ export interface WaitingTombstones {
 }
 
 /** Hints that this node holds for others. */
-export function hintsView(_life: NodeLife | undefined): HintsView {
-  return { hints: [], held: { count: 0, bytes: 0 } }
+export function hintsView(life: NodeLife | undefined): HintsView {
+  const hints = life?.serving?.hintDelivery.views() ?? []
+  let count = 0
+  let bytes = 0
+  for (const held of hints) {
+    count += held.count
+    bytes += held.bytes
+  }
+  return { hints, held: { count, bytes } }
 }
 
-export function transfersView(_life: NodeLife | undefined): TransfersView {
-  return { transfers: [] }
+export function transfersView(life: NodeLife | undefined): TransfersView {
+  return { transfers: life?.serving?.hintDelivery.transfers() ?? [] }
 }
 
 export function antiEntropyView(_life: NodeLife | undefined): AntiEntropyView {
   return { exchanges: [], rebuilding: 0, suspendedBecause: undefined }
 }
 
-export function waitingTombstones(_life: NodeLife | undefined): readonly WaitingTombstones[] {
-  return []
+export function waitingTombstones(life: NodeLife | undefined): readonly WaitingTombstones[] {
+  return life?.serving?.deletion.driver.tombstones() ?? []
 }

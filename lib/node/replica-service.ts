@@ -38,7 +38,7 @@ export class ReplicaService {
 
   #writeRecord(message: RequestOf<'write-record'>, respond: Respond): void {
     const { store, hash, minting } = this.#context
-    const refused = this.#notMine(message.key.token)
+    const refused = this.#notMine(message.key.token) ?? this.#closed(message.key.token)
     if (refused !== undefined) return respond(refused)
     if (store.isFull) return respond(refusal('overloaded', 'too many writes wait for the disk'))
     const incoming = decodeRecord(message.record, hash, checked)
@@ -51,16 +51,18 @@ export class ReplicaService {
   #readRecord(message: RequestOf<'read-record'>, respond: Respond): void {
     const refused = this.#notMine(message.key.token)
     if (refused !== undefined) return respond(refused)
-    const { store, minting, recovery } = this.#context
-    const asOf = minting.read()
+    const { store, minting, recovery, barriers } = this.#context
+    const partition = store.partitionOf(message.key)
+    const asOf = recovery.asOf(partition, minting.read())
     store.readStored(message.key, (copy) => {
       if (copy.state === 'failed') return respond(storageRefused(copy.failure))
       respond({
         type: 'record-read',
         state: copy.state,
-        isRecovering: recovery.isRecovering(store.partitionOf(message.key)),
+        isRecovering: recovery.isRecovering(partition),
         record: copy.state === 'found' ? copy.bytes : noBytes,
         asOf,
+        gcDeleted: barriers.of(partition).gcDeleted,
       })
     })
   }
@@ -82,11 +84,11 @@ export class ReplicaService {
   }
 
   #pullPartition(message: RequestOf<'pull-partition'>, respond: Respond): void {
-    const { store, layout, minting, self } = this.#context
+    const { store, layout, minting, recovery, self } = this.#context
     if (layout.inForce?.ring.owns(self, message.partition) !== true) {
       return respond(refusal('not-owner', 'this node does not own the partition'))
     }
-    const asOf = minting.read()
+    const asOf = recovery.asOf(message.partition, minting.read())
     const bytesMax = Math.min(message.bytesMax, pullBytesMax)
     store.scanPartition(message.partition, message.after, bytesMax, (failure, entries, next) => {
       if (failure !== undefined) return respond(storageRefused(failure))
@@ -112,7 +114,7 @@ export class ReplicaService {
     }
     if (left === 0) return respond({ type: 'records-merged', outcomes, isBusy: store.isBusy })
     for (const [index, { key, record }] of entries.entries()) {
-      const incoming = this.#notMine(key.token) === undefined ? this.#decodeChecked(record) : undefined
+      const incoming = this.#mayTake(key.token) ? this.#decodeChecked(record) : undefined
       if (incoming === undefined) {
         ended(index, 'failed')
         continue
@@ -155,6 +157,17 @@ export class ReplicaService {
     return number === layoutNumber
       ? undefined
       : refusal('layout-stale', `planned with layout ${layoutNumber}; this node is at ${number}`)
+  }
+
+  #mayTake(token: Token): boolean {
+    return this.#notMine(token) === undefined && this.#closed(token) === undefined
+  }
+
+  #closed(token: Token): Refusal | undefined {
+    const { recovery, store } = this.#context
+    return recovery.isClosed(store.partitionOfToken(token))
+      ? refusal('busy', 'the node does not know yet what was deleted here for good')
+      : undefined
   }
 
   #notMine(token: Token): Refusal | undefined {

@@ -5,14 +5,20 @@ import type { NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import type { Buckets } from './buckets.ts'
 import type { Deadlines } from './deadlines.ts'
+import type { DeletionBarriers } from './deletion-barriers.ts'
+import type { DirtyRanges } from './dirty-ranges.ts'
+import type { HintStore } from './hint-store.ts'
 import type { LayoutDriver } from './layout-driver.ts'
 import type { Minting } from './minting.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeParts } from './node-settings.ts'
+import type { OutstandingWrites } from './outstanding-writes.ts'
 import type { Peers } from './peers.ts'
 import type { RecoveryDriver } from './recovery-driver.ts'
+import type { RepairBudget } from './repair-budget.ts'
 import type { ReplicaStore } from './replica-store.ts'
 import type { SpeculationBudget } from './speculation-budget.ts'
+import type { Stability } from './stability.ts'
 
 /** What every coordinated request works with. One value per life of a node. */
 export interface RequestContext {
@@ -22,12 +28,22 @@ export interface RequestContext {
   readonly deadlines: Deadlines
   readonly peers: Peers
   readonly store: ReplicaStore
+  /** What this node keeps for absent owners. */
+  readonly hints: HintStore
+  /** `--hints`: whether hints are kept at all, and fallbacks stand in. */
+  readonly keepsHints: boolean
+  readonly outstanding: OutstandingWrites
+  /** Ranges that some owner may lack, because no hint was kept for it (docs/rules.md H2). */
+  readonly dirty: DirtyRanges
   readonly buckets: Buckets
   readonly minting: Minting
   readonly layout: LayoutDriver
   readonly recovery: RecoveryDriver
+  readonly barriers: DeletionBarriers
+  readonly stability: Stability
   readonly metrics: NodeMetrics
   readonly speculation: SpeculationBudget
+  readonly repairs: RepairBudget
   readonly readRepair: ReadRepairMode
   readonly parts: NodeParts
   /** A key has many siblings: said in the log, at most once a minute for each key. */

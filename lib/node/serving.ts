@@ -1,5 +1,7 @@
 import type { Ports } from '../ports/ports.ts'
 import type { Storage, StorageFailure } from '../ports/storage.ts'
+import { hintLimitsDefault } from '../protocol/handoff/hint-budget.ts'
+import type { Member } from '../protocol/membership/member.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
@@ -9,16 +11,23 @@ import { Buckets } from './buckets.ts'
 import { Coordinator } from './coordinator.ts'
 import type { DataHandlers, DataRequest, Respond } from './data-handlers.ts'
 import { Deadlines } from './deadlines.ts'
+import { Deletion, DeletionRecords } from './deletion.ts'
+import { DirtyRanges } from './dirty-ranges.ts'
 import { healDamaged } from './heal-damaged.ts'
+import { HintDelivery } from './hint-delivery.ts'
+import { HintService } from './hint-service.ts'
+import { HintStore } from './hint-store.ts'
 import type { LayoutDriver, LayoutInForce } from './layout-driver.ts'
 import type { MembershipDriver } from './membership-driver.ts'
 import type { MetaStore } from './meta-store.ts'
 import type { Minting } from './minting.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeParts, NodeSettings } from './node-settings.ts'
+import { OutstandingWrites } from './outstanding-writes.ts'
 import type { Peers } from './peers.ts'
 import { type RecoveryCause, RecoveryDriver } from './recovery-driver.ts'
 import { refusal } from './refusals.ts'
+import { RepairBudget } from './repair-budget.ts'
 import { ReplicaService } from './replica-service.ts'
 import { ReplicaStore } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
@@ -51,7 +60,10 @@ export class Serving {
   readonly coordinator: Coordinator
   readonly recovery: RecoveryDriver
   readonly buckets: BucketDriver
+  readonly deletion: Deletion
+  readonly hintDelivery: HintDelivery
   readonly #handlers: DataHandlers
+  readonly #members: () => Iterable<Member>
   readonly #self: NodeId
 
   constructor(parts: ServingParts, inForce: LayoutInForce, onStorageFailed: (failure: StorageFailure) => void) {
@@ -59,6 +71,16 @@ export class Serving {
     const { time, hash, log } = ports
     const warnings = new SiblingWarnings(time, log)
     this.#self = self
+    const outstanding = new OutstandingWrites()
+    const deletionRecords = new DeletionRecords(
+      { storage, batches, meta, hash, time, log, metrics, minting },
+      {
+        oldestWrite: () => outstanding.oldest(),
+        oldestHint: () => hints.oldestMint(),
+        isCounted: () => hints.isCounted,
+      },
+      onStorageFailed,
+    )
     const store = new ReplicaStore(
       { storage, batches, hash, log, metrics, nodeParts },
       {
@@ -66,12 +88,27 @@ export class Serving {
         partitionCount: inForce.decided.version.partitionCount,
         onDamaged: (key: RecordKey) => healDamaged(context, key),
         onFailure: onStorageFailed,
-        observers: [],
-        guard: undefined,
+        observers: deletionRecords.observers,
+        guard: deletionRecords.barriers,
       },
     )
-    this.recovery = new RecoveryDriver({ time, log, meta: parts.meta, learnBarriers: undefined }, () =>
-      minting.recovered(),
+    const dirty = new DirtyRanges({ storage, batches, hash })
+    const hints = new HintStore(
+      { storage, batches, dirty, hash, log, time, metrics, nodeParts },
+      {
+        limits: hintLimitsDefault,
+        isOn: settings.hints,
+        partitionCount: inForce.decided.version.partitionCount,
+        generation: () => minting.generation,
+        freeBytes: () => freeBytesOf(ports),
+        publishedStable: () => deletionRecords.stability.publishedStable(),
+        onAdded: (target) => this.hintDelivery.added(target),
+        onFailure: onStorageFailed,
+      },
+    )
+    this.recovery = new RecoveryDriver(
+      { time, log, meta, learnBarriers: (partition, owners, done) => this.deletion.learn(partition, owners, done) },
+      () => minting.recovered(),
     )
     const context: RequestContext = {
       self,
@@ -80,12 +117,19 @@ export class Serving {
       deadlines: new Deadlines(time),
       peers,
       store,
+      hints,
+      keepsHints: settings.hints,
+      outstanding,
+      dirty,
       buckets: new Buckets({ meta, log, onStorageFailed }),
       minting,
       layout,
       recovery: this.recovery,
+      barriers: deletionRecords.barriers,
+      stability: deletionRecords.stability,
       metrics,
       speculation: new SpeculationBudget(),
+      repairs: new RepairBudget(time),
       readRepair: settings.readRepair,
       parts: nodeParts,
       warnOfSiblings: (key, count) => warnings.warn(key, count),
@@ -93,12 +137,30 @@ export class Serving {
     this.context = context
     this.coordinator = new Coordinator(context)
     this.buckets = new BucketDriver(context, this.coordinator, log)
-    this.#handlers = { ...new ReplicaService(context, this.coordinator).handlers, ...this.buckets.handlers, ...stockHandlers(context) }
+    this.deletion = new Deletion(context, deletionRecords, {
+      graceSeconds: settings.tombstoneGraceSeconds,
+      onFailure: onStorageFailed,
+    })
+    this.hintDelivery = new HintDelivery({ context, dirty, log })
+    this.#members = () => parts.membership.machine.members()
+    const replicas = new ReplicaService(context, this.coordinator).handlers
+    const hintService = new HintService(context)
+    this.#handlers = {
+      ...replicas,
+      ...hintService.handlers,
+      'merge-records': hintService.admit(replicas['merge-records']),
+      ...this.buckets.handlers,
+      ...this.deletion.handlers,
+      ...stockHandlers(context),
+    }
   }
 
   /** Brings back what the store lost; until then the answers of this node do not count (docs/rules.md A5). */
   recover(cause: RecoveryCause, inForce: LayoutInForce): void {
     this.recovery.begin(cause, inForce, this.#self, this.context)
+    if (cause.reason === 'restored') {
+      this.context.hints.discardRestored((mint) => this.recovery.isSinceRestored(mint))
+    }
   }
 
   serve(message: DataRequest, respond: Respond): void {
@@ -115,11 +177,26 @@ export class Serving {
   /** Begins what runs in the background. */
   start(): void {
     this.buckets.start()
+    this.context.dirty.load(() => {})
+    this.hintDelivery.start(this.#members())
+    this.deletion.start()
   }
 
   stop(): void {
     this.buckets.stop()
+    this.hintDelivery.stop()
+    this.deletion.stop()
     this.recovery.stop()
     this.context.deadlines.stop()
+  }
+}
+
+/** A disk that does not say how much it has left has no room for hints. */
+function freeBytesOf({ directory, log }: Ports): number {
+  try {
+    return directory.freeBytes()
+  } catch (error) {
+    log.warn({ reason: String(error) }, 'the disk does not say how much it has left: no hints are kept')
+    return 0
   }
 }

@@ -1,3 +1,4 @@
+import type { CompareAnswer, ExchangeQuestion } from '../protocol/anti-entropy/exchange-messages.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { StoreRow } from '../protocol/continuity/store-row.ts'
@@ -96,6 +97,17 @@ export interface ToldBarrier extends Barrier {
   /** False: this node has lost its barriers, and has not learnt them again. */
   readonly isKnown: boolean
 }
+
+export type ExchangeAnswer =
+  | CompareAnswer
+  /** Records that are not what the asker has; nothing is said of what was wanted from `answered` on. */
+  | {
+      readonly type: 'records-pulled'
+      readonly answered: number
+      readonly asOf: Hlc
+      readonly entries: readonly RecordEntry[]
+    }
+  | { readonly type: 'ranges-marked' }
 
 /** What one node or client asks of a node. Every request is answered once, by its response type or by Refusal. */
 export type Request =
@@ -203,11 +215,17 @@ export type Request =
       readonly partition: number
       readonly layoutHash: string
       readonly barrier: Hlc
-      readonly deleted: Hlc
       readonly entries: readonly DoomedKey[]
     }
   /** Your barriers of these partitions (rules.md T3). */
   | { readonly type: 'tell-barriers'; readonly partitions: readonly number[] }
+  /** One question of anti-entropy; an answerer with another layout refuses it as stale. */
+  | {
+      readonly type: 'exchange'
+      readonly from: NodeId
+      readonly layoutHash: string
+      readonly question: ExchangeQuestion
+    }
   /** The version vectors and states known of one key, for `explain`. */
   | { readonly type: 'explain-replica'; readonly key: RecordKey }
   /** The facts of the cluster that an embedded client routes by. */
@@ -285,6 +303,7 @@ export type Response =
   | { readonly type: 'barrier-raised'; readonly isEqual: readonly boolean[] }
   | { readonly type: 'tombstones-dropped'; readonly isGone: readonly boolean[] }
   | { readonly type: 'barriers-told'; readonly barriers: readonly ToldBarrier[] }
+  | { readonly type: 'exchanged'; readonly answer: ExchangeAnswer }
   | {
       readonly type: 'replica-explained'
       readonly state: 'found' | 'absent' | 'damaged'

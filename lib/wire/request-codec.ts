@@ -14,15 +14,14 @@ import {
 } from './client-codec.ts'
 import {
   readConfirm,
-  readDrop,
-  readRaise,
+  readDoom,
   readTellBarriers,
   writeConfirm,
-  writeDrop,
-  writeRaise,
+  writeDoom,
   writeTellBarriers,
 } from './deletion-codec.ts'
 import { readHlc } from './dot-codec.ts'
+import { readQuestion, writeQuestion } from './exchange-codec.ts'
 import { readReadHint, readStoreHint, writeReadHint, writeStoreHint } from './hint-codec.ts'
 import { readNodeId, writeNodeId } from './id-codec.ts'
 import { memberBytesMin, readMember, readStoreRow, writeMember, writeStoreRow } from './member-codec.ts'
@@ -35,6 +34,7 @@ type Purpose = (Request & { readonly type: 'write-record' })['purpose']
 
 const purposes: readonly Purpose[] = ['write', 'repair', 'recovery']
 const dataKeyBytesMax = 16 + recordKeyBytesMax
+const layoutHashBytes = 8
 
 /** The first byte of a request's header; a number is never given to another type. */
 export const requestTypes: Readonly<Record<Request['type'], number>> = {
@@ -57,6 +57,7 @@ export const requestTypes: Readonly<Record<Request['type'], number>> = {
   'raise-barrier': 44,
   'drop-tombstones': 45,
   'tell-barriers': 46,
+  exchange: 36,
   'merge-records': 48,
   'set-bucket': 50,
   'read-bucket': 51,
@@ -113,14 +114,16 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
       return writeStoreHint(writer, request)
     case 'read-hint':
       return writeReadHint(writer, request)
+    case 'exchange':
+      writeNodeId(writer, request.from)
+      return writer.hex(request.layoutHash, layoutHashBytes)
     case 'merge-records':
       return writeMergeRecords(writer, request)
     case 'confirm-tombstones':
       return writeConfirm(writer, request)
     case 'raise-barrier':
-      return writeRaise(writer, request)
     case 'drop-tombstones':
-      return writeDrop(writer, request)
+      return writeDoom(writer, request)
     case 'tell-barriers':
       return writeTellBarriers(writer, request)
     case 'set-bucket':
@@ -140,6 +143,7 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
 /** What travels behind the header as it is. */
 export function requestBody(request: Request): Uint8Array | undefined {
   if (request.type === 'write-record' || request.type === 'store-hint') return request.record
+  if (request.type === 'exchange') return writeQuestion(request.question)
   if (request.type === 'merge-records' || request.type === 'confirm-tombstones') return writeEntries(request.entries)
   if (request.type === 'coordinate' && request.request.type === 'put') return request.request.value
   return undefined
@@ -163,6 +167,8 @@ export function readRequest(type: Request['type'], reader: BytesReader, body: Ui
       return { type, hops: reader.u8(), request: readClientRequest(reader, body) }
     case 'store-hint':
       return readStoreHint(reader, body, hash)
+    case 'exchange':
+      return { type, from: readNodeId(reader), layoutHash: reader.hex(layoutHashBytes), question: readQuestion(body) }
     case 'merge-records':
       return readMergeRecords(reader, body, hash)
     case 'confirm-tombstones':
@@ -174,7 +180,10 @@ export function readRequest(type: Request['type'], reader: BytesReader, body: Ui
 }
 
 function readBodiless(
-  type: Exclude<Request['type'], 'write-record' | 'coordinate' | 'store-hint' | 'merge-records' | 'confirm-tombstones'>,
+  type: Exclude<
+    Request['type'],
+    'write-record' | 'coordinate' | 'store-hint' | 'exchange' | 'merge-records' | 'confirm-tombstones'
+  >,
   reader: BytesReader,
   hash: Hash,
 ): Request {
@@ -220,9 +229,8 @@ function readBodiless(
     case 'read-bucket':
       return { type, bucket: readBucketName(reader) }
     case 'raise-barrier':
-      return readRaise(reader, hash)
     case 'drop-tombstones':
-      return readDrop(reader, hash)
+      return readDoom(type, reader, hash)
     case 'tell-barriers':
       return readTellBarriers(reader)
     case 'tell-stable':

@@ -17,6 +17,7 @@ import {
   writeStableTold,
 } from './deletion-codec.ts'
 import { readHlc } from './dot-codec.ts'
+import { readAnswer, writeAnswer } from './exchange-codec.ts'
 import { readNodeId, writeNodeId } from './id-codec.ts'
 import { memberBytesMin, readMember, readStoreRow, writeMember, writeStoreRow } from './member-codec.ts'
 import { readEntries, readMerged, writeEntries, writeMerged } from './merge-codec.ts'
@@ -44,6 +45,7 @@ type Bodied =
   | 'layout'
   | 'keys'
   | 'partition-records'
+  | 'exchanged'
   | 'replica-explained'
   | 'discovered'
 
@@ -66,12 +68,13 @@ export const responseTypes: Readonly<Record<Answer['type'], number>> = {
   'partition-records': 73,
   'replica-explained': 74,
   discovered: 75,
+  exchanged: 84,
   'records-merged': 88,
-  'stable-told': 90,
-  'tombstones-confirmed': 91,
-  'barrier-raised': 92,
-  'tombstones-dropped': 93,
-  'barriers-told': 94,
+  'stable-told': 97,
+  'tombstones-confirmed': 98,
+  'barrier-raised': 99,
+  'tombstones-dropped': 100,
+  'barriers-told': 101,
   'bucket-properties': 90,
   stock: 92,
   refused: 96,
@@ -89,6 +92,7 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
     case 'record-written':
     case 'row-kept':
     case 'layout':
+    case 'exchanged':
       return
     case 'record-read':
       writeChoice(writer, states, response.state)
@@ -159,6 +163,8 @@ export function responseBody(response: Answer): Uint8Array | undefined {
       return listBytes(response.keys, writeText)
     case 'partition-records':
       return writeEntries(response.entries)
+    case 'exchanged':
+      return writeAnswer(response.answer)
     default:
       return undefined
   }
@@ -172,6 +178,7 @@ export function readResponse(type: Answer['type'], reader: BytesReader, body: Ui
     case 'layout':
     case 'keys':
     case 'partition-records':
+    case 'exchanged':
     case 'replica-explained':
     case 'discovered':
       return readBodied(type, reader, body, hash)
@@ -205,6 +212,8 @@ function readBodied(type: Bodied, reader: BytesReader, body: Uint8Array, hash: H
         next: reader.bytes(dataKeyBytesMax),
         asOf: readHlc(reader),
       }
+    case 'exchanged':
+      return { type, answer: readAnswer(body, hash) }
     case 'replica-explained':
       return {
         type,

@@ -187,7 +187,14 @@ t.test('who does not read is cut off before its answers fill the memory', async 
   world.pause('ada')
   const record = new Uint8Array(15 * 1024 * 1024)
   for (const { respond } of bob.served) {
-    respond({ type: 'record-read', state: 'found', isRecovering: false, record, asOf: 0 as never })
+    respond({
+      type: 'record-read',
+      state: 'found',
+      isRecovering: false,
+      record,
+      asOf: 0 as never,
+      gcDeleted: 0 as never,
+    })
     world.run(10)
   }
   t.equal(bob.acceptor.connections, 0)

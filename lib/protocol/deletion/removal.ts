@@ -16,6 +16,13 @@ export interface Candidate {
   readonly seenHlc: Hlc
 }
 
+/** A tombstone that nothing has held up yet. */
+export interface DoomedEntry {
+  readonly index: number
+  /** The latest delete that any owner knows of it; where a later one is known, it stays. */
+  readonly deletedHlc: Hlc
+}
+
 export interface ConfirmAnswer {
   /** `equal`: the own state is the tombstone, synced. `done`: it still remembers keyed writes. */
   readonly outcome: 'equal' | 'differs' | 'done'
@@ -46,18 +53,10 @@ export type RemovalEffect =
   /** Entries are indexes into the batch. */
   | { readonly type: 'ask-confirm'; readonly to: NodeId; readonly entries: readonly number[] }
   | {
-      readonly type: 'raise-barrier'
+      readonly type: 'raise-barrier' | 'drop'
       readonly to: NodeId
-      readonly entries: readonly number[]
+      readonly entries: readonly DoomedEntry[]
       readonly barrier: Hlc
-    }
-  | {
-      readonly type: 'drop'
-      readonly to: NodeId
-      readonly entries: readonly number[]
-      readonly barrier: Hlc
-      /** The latest delete among the entries; at each owner a tombstone deleted later stays. */
-      readonly deleted: Hlc
     }
   /** Over. For each entry of the batch why it is still there somewhere; undefined: it is gone at all owners. */
   | { readonly type: 'report'; readonly waiting: readonly (WaitingFor | undefined)[] }
@@ -112,6 +111,11 @@ export class Removal {
     this.#waiting = plan.candidates.map(() => undefined)
     this.#entries = plan.candidates.map((_, index) => index)
     this.#deleted = plan.candidates.map(({ deletedHlc }) => deletedHlc)
+  }
+
+  /** The least stable told, and by whom; undefined: nobody has told one. */
+  get least(): { readonly stable: Hlc; readonly node: NodeId } | undefined {
+    return this.#stableOf === undefined ? undefined : { stable: this.#stable, node: this.#stableOf }
   }
 
   handle(event: RemovalEvent): readonly RemovalEffect[] {
@@ -181,26 +185,18 @@ export class Removal {
     if (!this.#narrow()) return this.#report()
     this.#phase = 'raising'
     this.#barrier = (this.#clock + 1) as Hlc
-    return this.#askAll(this.#owners, (to) => ({
-      type: 'raise-barrier',
-      to,
-      entries: this.#entries,
-      barrier: this.#barrier,
-    }))
+    return this.#askAll(this.#owners, this.#withBarrier('raise-barrier'))
   }
 
   #drop(): readonly RemovalEffect[] {
     if (!this.#narrow()) return this.#report()
     this.#phase = 'dropping'
-    let deleted: Hlc = hlcZero
-    for (const entry of this.#entries) deleted = hlcMax(deleted, this.#deleted[entry] as Hlc)
-    return this.#askAll(this.#owners, (to) => ({
-      type: 'drop',
-      to,
-      entries: this.#entries,
-      barrier: this.#barrier,
-      deleted,
-    }))
+    return this.#askAll(this.#owners, this.#withBarrier('drop'))
+  }
+
+  #withBarrier(type: 'raise-barrier' | 'drop'): (to: NodeId) => RemovalEffect {
+    const entries = this.#entries.map((index) => ({ index, deletedHlc: this.#deleted[index] as Hlc }))
+    return (to) => ({ type, to, entries, barrier: this.#barrier })
   }
 
   #report(): readonly RemovalEffect[] {

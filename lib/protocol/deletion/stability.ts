@@ -23,17 +23,21 @@ export interface StabilityFacts {
  */
 export class StableMark {
   #told: Hlc
+  /** On its way to the disk. */
+  #next: Hlc
   #isToldInThisLife = false
 
   /** @param persisted the last one told, by any life of the store; 0: none */
   constructor(persisted: Hlc) {
     this.#told = persisted
+    this.#next = persisted
   }
 
-  /** What may be told now, once it is synced. Never below what was. */
+  /** What may be told once it is synced. Never below what was; from now on no hint at or below it is taken. */
   next(facts: StabilityFacts): Hlc {
     const { clock, oldestWrite = everything, oldestHint = everything } = facts
-    return hlcMax(this.#told, Math.min(clock, oldestWrite, oldestHint) as Hlc)
+    this.#next = hlcMax(this.#next, Math.min(clock, oldestWrite, oldestHint) as Hlc)
+    return this.#next
   }
 
   /** It is synced: from now on it may be told. */
@@ -53,6 +57,6 @@ export class StableMark {
    * above that, because the clock of a life begins above the leases of all lives before.
    */
   get hintFloor(): Hlc {
-    return this.#isToldInThisLife ? this.#told : everything
+    return this.#isToldInThisLife ? this.#next : everything
   }
 }
