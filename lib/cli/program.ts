@@ -18,6 +18,7 @@ export function createProgram(): Command {
     .addHelpText('after', helpAfter)
   addProcessCommands(program)
   addKvCommands(program)
+  addBucketCommands(program)
   addInspectionCommands(program)
   program
     .command('completion')
@@ -51,6 +52,25 @@ function addProcessCommands(program: Command): void {
   addSettingOptions(program.command('config').description('print each setting of a node and where it came from'))
     .option('--json', 'machine-readable output')
     .action(async (options) => (await import('./config.ts')).config(options))
+}
+
+function addBucketCommands(program: Command): void {
+  const bucket = program.command('bucket').description('how the requests for a bucket are carried out')
+  addClientOptions(bucket.command('list').description('list the buckets whose properties were set')).action(
+    async (options) => (await import('./bucket.ts')).bucketList(options),
+  )
+  addClientOptions(bucket.command('show').description('show the properties of a bucket'))
+    .argument('<bucket>')
+    .action(async (name, options) => (await import('./bucket.ts')).bucketShow(name, options))
+  addClientOptions(bucket.command('set').description('change properties of a bucket; the others stay'))
+    .argument('<bucket>')
+    .argument(
+      '<name=value...>',
+      'r, w, pr, pw, conflict, durability, readRepair, ttlSeconds, siblingsMax, valueBytesMax; nothing behind the sign: the default',
+    )
+    .option('--dry-run', 'only show what would change')
+    .option('--yes', 'accepted; the command asks for no confirmation')
+    .action(async (name, assignments, options) => (await import('./bucket.ts')).bucketSet(name, assignments, options))
 }
 
 function addInspectionCommands(program: Command): void {

@@ -11,6 +11,7 @@ import {
 import { bucketProblem, keyProblem } from '../vocabulary/key.ts'
 import { timeoutMsDefault } from '../vocabulary/limits.ts'
 import type { ClusterStatus, Explanation, Found, NodeStatus, Readiness, Replica, RingView, Written } from './answers.ts'
+import type { BucketList, GivenProperties, VersionedProperties } from './bucket-answers.ts'
 import { Endpoints } from './endpoints.ts'
 import { fetchTransport } from './fetch-transport.ts'
 import { Listing, type ListOptions } from './listing.ts'
@@ -160,6 +161,39 @@ export class HttpClient {
     return this.#ask({ method: 'GET', path, options, takesTimeout: true }, async (response) =>
       parseJson<Explanation>(await response.bytes()),
     )
+  }
+
+  /** The properties of a bucket, as the node that answers goes by them; the defaults where nobody has set any. */
+  async bucketProperties(bucket: string, options: RequestOptions = {}): Promise<VersionedProperties> {
+    return this.#json(`/v1/buckets/${checkedBucket(bucket)}`, options)
+  }
+
+  /**
+   * Sets all properties of a bucket: what is left out is the default. In force at every node within 5 seconds.
+   *
+   * @throws {InvalidParameter} a property is unknown, or out of its range
+   * @throws {PreconditionFailed} `conflict` is fixed by the keys of the bucket, or a `version` was given and is not theirs
+   * @throws {QuorumUnavailable | DeadlineExceeded | Unreachable} look at `aftermath`: they may still be set
+   */
+  async setBucketProperties(
+    bucket: string,
+    properties: GivenProperties,
+    options: RequestOptions = {},
+  ): Promise<VersionedProperties> {
+    const call: Call = {
+      method: 'PUT',
+      path: `/v1/buckets/${checkedBucket(bucket)}`,
+      headers: { 'Content-Type': 'application/json' },
+      body: new TextEncoder().encode(JSON.stringify(properties)),
+      options,
+      takesTimeout: true,
+    }
+    return this.#ask(call, async (response) => parseJson<VersionedProperties>(await response.bytes()))
+  }
+
+  /** The buckets whose properties were set, by name. */
+  async buckets(options: RequestOptions = {}): Promise<BucketList> {
+    return this.#json('/v1/buckets', options)
   }
 
   async status(options: RequestOptions = {}): Promise<ClusterStatus> {

@@ -11,10 +11,7 @@ import { bucketOf, queryOf } from './target.ts'
 
 const level = (description: string, minimum: number): JsonSchema => ({
   description,
-  anyOf: [
-    { type: 'integer', minimum },
-    { type: 'string', enum: ['one', 'quorum', 'all'] },
-  ],
+  anyOf: [integer('A count.', { minimum }), oneOfWords('Of the owners that exist.', ['one', 'quorum', 'all'])],
 })
 
 const propertySchemas = {

@@ -93,7 +93,7 @@ function isOfType(value: unknown, type: string): boolean {
 
 function templateOf(path: string): string {
   const plain = path.split('?')[0] as string
-  return plain.replace(/^\/v1\/(kv|replica|explain)\/([^/]*)(\/.*)?$/, (_all, resource, _bucket, key) =>
+  return plain.replace(/^\/v1\/(kv|replica|explain|buckets)\/([^/]*)(\/.*)?$/, (_all, resource, _bucket, key) =>
     key === undefined ? `/v1/${resource}/{bucket}` : `/v1/${resource}/{bucket}/{key}`,
   )
 }
