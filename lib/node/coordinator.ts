@@ -17,7 +17,9 @@ import type {
   QuorumLevel,
   QuorumReceipt,
 } from '../protocol/quorum/client-request.ts'
-import { type QuorumNeeds, quorumNeeds } from '../protocol/quorum/quorum-level.ts'
+import { answersNeeded, type QuorumNeeds, quorumNeeds } from '../protocol/quorum/quorum-level.ts'
+import type { ReadPlan } from '../protocol/quorum/read.ts'
+import { satisfiesSession } from '../protocol/quorum/satisfies-session.ts'
 import { preferenceOrder } from '../protocol/ring/preference-order.ts'
 import type { Ring } from '../protocol/ring/ring.ts'
 import {
@@ -41,15 +43,19 @@ import { type RecordKey, toRecordKey } from '../vocabulary/key.ts'
 import { clockAheadMsMax, valueBytesMax } from '../vocabulary/limits.ts'
 import { decodeContext, encodeContext } from '../wire/context-token.ts'
 import { gather } from './gather.ts'
+import { hintSeat, type LocalSeat } from './hint-seat.ts'
+import { dotsOf, type KeyedWrite, keyedWriteOf } from './keyed-write.ts'
 import type { LayoutInForce } from './layout-driver.ts'
 import type { Done } from './node-api.ts'
 import { type ReadResult, ReadRun } from './read-run.ts'
 import type { RequestContext } from './request-context.ts'
+import { standIns } from './stand-ins.ts'
 import { WriteRun } from './write-run.ts'
 
 /** A forwarder leaves the owner a little less time than it has itself, so that the owner's own answer arrives. */
 const hopMarginMs = 10
-const hopsMax = 1
+/** To a fallback, which may see an owner that the forwarder does not. */
+const hopsMax = 2
 
 /** One client request at this node, with everything that was looked up for it. */
 interface Job<Request extends ClientRequest> {
@@ -62,13 +68,22 @@ interface Job<Request extends ClientRequest> {
   readonly properties: BucketProperties
   /** Forwarders so far. */
   readonly hops: number
+  readonly startedMs: number
   readonly deadlineMs: number
+  /** Of a write that has an idempotency key. */
+  readonly keyed?: KeyedWrite | undefined
+  /** Some owner that was asked may have carried it out: whatever follows, it may have changed something. */
+  readonly isDoubtful?: boolean
+  /** Set where this node owns nothing of the key and stands in: the owners that did not coordinate. */
+  readonly absent?: ReadonlySet<NodeId> | undefined
   readonly done: Done<ClientAnswer>
 }
 
 /**
  * Runs client requests: at an owner by itself, elsewhere by handing them to the best living owner. (Dynamo, SOSP 2007,
  * §4.5: any node takes any request; only an owner can name a write, because only its own copy can vouch for the name.)
+ * Where no owner takes it and the quorum is sloppy, the first fallback coordinates, on the hint that it keeps for the
+ * first absent owner (§4.6; docs/rules.md Q2).
  */
 export class Coordinator {
   readonly #context: RequestContext
@@ -90,7 +105,7 @@ export class Coordinator {
 
   /** @param hops forwarders so far; beyond one the request is refused rather than sent round in circles */
   serve(request: ClientRequest, hops: number, done: Done<ClientAnswer>): void {
-    const { time, hash, layout, minting, self, buckets } = this.#context
+    const { time, hash, layout, self, buckets } = this.#context
     const fail = (error: StarlingError): void => time.soon(() => done(error, undefined))
     const inForce = layout.inForce
     if (this.#isDraining) return fail(new Draining('the node is being stopped', { hint: 'ask another node' }))
@@ -107,6 +122,7 @@ export class Coordinator {
       this.#inFlight -= 1
       done(error, answer)
     }
+    const nowMs = time.nowMs()
     const job = {
       request,
       key,
@@ -115,10 +131,17 @@ export class Coordinator {
       owners,
       properties: buckets.propertiesOf(request.bucket),
       hops,
-      deadlineMs: time.nowMs() + request.timeoutMs,
+      startedMs: nowMs,
+      deadlineMs: nowMs + request.timeoutMs,
       done: counted,
     }
     if (!owners.includes(self)) return this.#forward(job)
+    this.#coordinateIfAble(job)
+  }
+
+  #coordinateIfAble(job: Job<ClientRequest>): void {
+    const { minting, buckets } = this.#context
+    const { request } = job
     if (minting.isClockSkewed) return this.#end(job, clockSkewed(minting.clockOffsetMs))
     if (!minting.isReady) {
       return this.#end(
@@ -126,7 +149,7 @@ export class Coordinator {
         new NoLayout('the node is still checking its store against the other members', { hint: 'retry in a moment' }),
       )
     }
-    if (request.type !== 'get' && this.#isBehind(job)) return this.#handOn(job)
+    if (job.absent === undefined && request.type !== 'get' && this.#isBehind(job)) return this.#handOn(job)
     if (buckets.isKnown) return this.#coordinate(job)
     const isWaiting = buckets.whenKnown(() =>
       this.#coordinate({ ...job, properties: buckets.propertiesOf(request.bucket) }),
@@ -181,7 +204,8 @@ export class Coordinator {
   #get(job: Job<GetRequest>): void {
     const { r, pr, sloppy } = job.request.options
     const { properties } = job
-    const needs = quorumNeeds(r ?? properties.r, pr ?? properties.pr, sloppy, job.owners.length)
+    const asked = quorumNeeds(r ?? properties.r, pr ?? properties.pr, sloppy, job.owners.length)
+    const needs = job.request.session === 'quorum' ? atLeastQuorum(asked, job.owners.length) : asked
     this.#read(job, needs, (error, result) => {
       if (error !== undefined || result === undefined) return this.#end(job, error)
       this.#context.metrics.siblings.observe(result.record?.siblings.length ?? 0)
@@ -204,7 +228,10 @@ export class Coordinator {
     }
   }
 
-  #write(job: Job<PutRequest | DeleteRequest>): void {
+  #write(unkeyed: Job<PutRequest | DeleteRequest>): void {
+    const { hash, minting } = this.#context
+    const keyed = keyedWriteOf(unkeyed.request, minting.read(), hash)
+    const job = keyed === undefined ? unkeyed : { ...unkeyed, keyed }
     const { request, properties } = job
     if (request.type === 'put' && request.value.length > properties.valueBytesMax) {
       return this.#end(
@@ -223,11 +250,21 @@ export class Coordinator {
     }
     const isConditional = request.ifMatch !== undefined || (request.type === 'put' && request.ifNoneMatch)
     const isBlindDelete = request.type === 'delete' && request.context === undefined
-    if (!isConditional && !isBlindDelete) return this.#writeKnowing(job, seen)
+    const isRetry = keyed?.triedSince !== undefined
+    if (!isConditional && !isBlindDelete && !isRetry) return this.#writeKnowing(job, seen)
+    // What this copy knows already is not asked about any more: its condition held when it was tried first.
+    if (this.#isKnownHere(job)) return this.#writeNow(job, seen)
     const needs = quorumNeeds('quorum', 0, request.options.sloppy, job.owners.length)
     this.#read(job, needs, (error, result) => {
-      if (error !== undefined) return this.#end(job, error)
-      const record = result?.record
+      const isPlain = !isConditional && !isBlindDelete
+      // Beside siblings, a retry that nobody recognises now is recognised when the states meet (docs/rules.md I1).
+      if (error !== undefined && isPlain && properties.conflict === 'siblings') return this.#writeKnowing(job, seen)
+      if (error !== undefined || result === undefined) return this.#end(job, error)
+      const { record, asOf } = result
+      if (record !== undefined && keyed !== undefined && (isPlain || dotsOf(keyed, record) !== undefined)) {
+        return this.#seatOf(job).mergeDecoded(job.key, record, 'os', asOf, () => this.#writeKnowing(job, seen))
+      }
+      if (isPlain) return this.#writeKnowing(job, seen)
       const failed = this.#failedCondition(job, record)
       if (failed !== undefined) return this.#end(job, failed)
       if (!isBlindDelete) return this.#writeKnowing(job, seen)
@@ -235,6 +272,12 @@ export class Coordinator {
       if (record === undefined) return this.#endUnwritten(job)
       this.#writeKnowing(job, contextOfGet(record))
     })
+  }
+
+  #isKnownHere(job: Job<PutRequest | DeleteRequest>): boolean {
+    if (job.keyed === undefined) return false
+    const copy = this.#seatOf(job).read(job.key)
+    return copy.state === 'found' && dotsOf(job.keyed, this.#context.store.decode(copy.bytes)) !== undefined
   }
 
   #failedCondition(job: Job<PutRequest | DeleteRequest>, record: KeyRecord | undefined): StarlingError | undefined {
@@ -270,7 +313,8 @@ export class Coordinator {
   #writeKnowing(job: Job<PutRequest | DeleteRequest>, seen: CausalContext): void {
     const { store, time } = this.#context
     if (seen.dots.length === 0) return this.#writeNow(job, seen)
-    const copy = store.read(job.key)
+    const seat = this.#seatOf(job)
+    const copy = seat.read(job.key)
     if (copy.state === 'failed')
       return this.#end(job, new StorageFailed(copy.failure.message, { hint: 'ask another node' }))
     const local = copy.state === 'found' ? store.decode(copy.bytes) : undefined
@@ -281,9 +325,16 @@ export class Coordinator {
       { key: job.key, owners: job.owners, layoutNumber: job.layout.decided.version.number, timeoutMs },
       ({ record, asOf }) => {
         if (record === undefined) return this.#writeNow(job, seen)
-        store.mergeDecoded(job.key, record, 'os', asOf, () => this.#writeNow(job, seen))
+        seat.mergeDecoded(job.key, record, 'os', asOf, () => this.#writeNow(job, seen))
       },
     )
+  }
+
+  #seatOf({ owners, absent }: Job<ClientRequest>): LocalSeat {
+    const { store, peers } = this.#context
+    if (absent === undefined) return store
+    const [first] = owners.filter((owner) => absent.has(owner) || !peers.isReachable(owner)).sort()
+    return first === undefined ? store : hintSeat(this.#context, first)
   }
 
   #writeNow(job: Job<PutRequest | DeleteRequest>, seen: CausalContext): void {
@@ -302,15 +353,18 @@ export class Coordinator {
         layoutNumber: inForce.decided.version.number,
         seen,
         content,
+        keyed: job.keyed,
         properties,
         durability: request.options.durability ?? properties.durability,
         needs,
         deadlineMs: job.deadlineMs,
+        absent: job.absent,
       },
       (error, result) => {
         // A copy that is damaged or cannot be read must not be built on: another owner has a whole one.
         const isUnreadable = error?.code === 'storage-failed' && error.aftermath === 'nothing-changed'
-        if (isUnreadable && job.hops < hopsMax && owners.length > 1) return this.#forward(job)
+        if (isUnreadable && job.absent === undefined && job.hops < hopsMax && owners.length > 1)
+          return this.#forward(job)
         if (error !== undefined || result === undefined) return this.#end(job, error)
         const wantsState = request.type === 'put' && request.returnValue
         const shown = wantsState ? this.#shown(job, result.record) : undefined
@@ -341,48 +395,48 @@ export class Coordinator {
     needs: QuorumNeeds,
     done: (error: StarlingError | undefined, result: ReadResult | undefined) => void,
   ): void {
-    const { key, ring, layout, deadlineMs } = job
-    new ReadRun(this.#context, { key, ring, layoutNumber: layout.decided.version.number, needs, deadlineMs }, done)
+    const { key, ring, layout, deadlineMs, absent } = job
+    const layoutNumber = layout.decided.version.number
+    const isSatisfied = sessionNeedOf(job)
+    new ReadRun(this.#context, { key, ring, layoutNumber, needs, isSatisfied, deadlineMs, absent }, done)
   }
 
-  /** Hands the request to the best living owner, and to the next one as long as nothing can have happened. */
+  /**
+   * Hands the request to the best living owner, and to the next one as long as nothing can have happened; after the
+   * last to whoever stands in for them.
+   */
   #forward(job: Job<ClientRequest>): void {
     const { self, peers, metrics } = this.#context
-    if (job.hops >= hopsMax) {
-      return this.#end(
-        job,
-        new QuorumUnavailable('the node that forwarded this holds another layout', { hint: 'retry' }),
-      )
-    }
     const partition = job.ring.partitionOf(job.key.token)
-    const candidates = preferenceOrder(
-      job.owners.filter((owner) => owner !== self && peers.isReachable(owner)),
-      {
-        partition,
-        self,
-        zoneOf: (node) => job.ring.zoneOf(node),
-        latencyMsOf: (node) => peers.latencyMsOf(node),
-      },
-    )
+    const inReach = job.owners.filter((owner) => owner !== self && peers.isReachable(owner))
+    if (job.hops >= hopsMax) {
+      if (inReach.length === 0) return this.#standIn(job, new Set(), undefined)
+      const stale = new QuorumUnavailable('the node that forwarded this holds another layout', { hint: 'retry' })
+      return this.#end(job, stale)
+    }
+    const candidates = preferenceOrder(inReach, {
+      partition,
+      self,
+      zoneOf: (node) => job.ring.zoneOf(node),
+      latencyMsOf: (node) => peers.latencyMsOf(node),
+    })
     metrics.forwarded.add(1)
-    this.#forwardTo(job, candidates, 0, undefined)
+    const failed = new Set<NodeId>()
+    this.#forwardTo(job, candidates, failed, undefined, (tried, error) => this.#standIn(tried, failed, error))
   }
 
+  /** Asks one after the other as long as nothing can have happened; `nobody` when none has answered for good. */
   #forwardTo(
     job: Job<ClientRequest>,
-    candidates: readonly NodeId[],
-    at: number,
+    [to, ...others]: readonly NodeId[],
+    failed: Set<NodeId>,
     lastError: StarlingError | undefined,
+    nobody: (job: Job<ClientRequest>, error: StarlingError | undefined) => void,
   ): void {
     const { peers, time } = this.#context
-    const to = candidates[at]
     const remainingMs = job.deadlineMs - time.nowMs()
-    if (to === undefined || remainingMs <= 0) {
-      const unavailable = new QuorumUnavailable('no owner of the key could be reached', {
-        hint: 'see `starling cluster status`',
-      })
-      return this.#end(job, lastError ?? unavailable)
-    }
+    if (to === undefined) return nobody(job, lastError)
+    if (remainingMs <= 0) return this.#end(job, lastError ?? unreachableOwners())
     const timeoutMs = Math.max(1, remainingMs - hopMarginMs)
     const request = { ...job.request, timeoutMs }
     peers.ask(to, { type: 'coordinate', request, hops: job.hops + 1 }, remainingMs, (outcome) => {
@@ -390,10 +444,35 @@ export class Coordinator {
         return this.#end(job, undefined, outcome.message.answer)
       }
       const error = errorOfOutcome(outcome, job.request.type === 'get')
-      const isSafe = job.request.type === 'get' || error.aftermath === 'nothing-changed'
-      if (isSafe && error.retryable) return this.#forwardTo(job, candidates, at + 1, error)
-      this.#end(job, error)
+      const isNothing = job.request.type === 'get' || error.aftermath === 'nothing-changed'
+      // Without an id nobody tries a write at a second owner when the first may have received it (docs/rules.md I2).
+      const isSafe = isNothing || job.request.idempotency !== undefined
+      if (!isSafe || !error.retryable) return this.#end(job, error)
+      const next = isNothing ? job : asRetry(job, time.nowMs())
+      failed.add(to)
+      // One that could coordinate and found no quorum has asked the fallbacks itself.
+      const isFinal = outcome.type === 'refused' && error.code === 'quorum-unavailable'
+      this.#forwardTo(next, others, failed, error, isFinal ? (tried) => this.#end(tried, error) : nobody)
     })
+  }
+
+  /**
+   * No owner takes the request. The first fallback does, if the quorum is sloppy (docs/rules.md Q2): this node itself,
+   * or the one that everybody else would choose too. One that was asked as a fallback asks no other.
+   */
+  #standIn(job: Job<ClientRequest>, failed: ReadonlySet<NodeId>, lastError: StarlingError | undefined): void {
+    const { self, peers } = this.#context
+    const { ring, key, owners, request } = job
+    const absent = new Set(owners.filter((owner) => failed.has(owner) || !peers.isReachable(owner)))
+    const order = standIns(this.#context, ring, ring.partitionOf(key.token), absent)?.() ?? []
+    const mayStandIn = request.options.sloppy && !owners.includes(self)
+    const unavailable = lastError ?? unreachableOwners()
+    if (!mayStandIn || order.length === 0) return this.#end(job, unavailable)
+    const coordinateHere = (tried: Job<ClientRequest>): void =>
+      order.includes(self) ? this.#coordinateIfAble({ ...tried, absent }) : this.#end(tried, unavailable)
+    if (job.hops > 0) return coordinateHere(job)
+    const before = order.includes(self) ? order.slice(0, order.indexOf(self)) : order
+    this.#forwardTo(job, before, new Set(), lastError, coordinateHere)
   }
 
   #token(job: Job<ClientRequest>, context: CausalContext): string {
@@ -415,11 +494,42 @@ export class Coordinator {
   }
 
   #end(job: Job<ClientRequest>, error: StarlingError | undefined, answer?: ClientAnswer): void {
-    this.#context.time.soon(() => job.done(error, answer))
+    const told = job.isDoubtful === true && error !== undefined ? asDoubtful(error) : error
+    this.#context.time.soon(() => job.done(told, answer))
   }
 }
 
-function levelProblem(name: string, level: QuorumLevel | undefined, least: number, most: number): StarlingError | undefined {
+function atLeastQuorum(needs: QuorumNeeds, owners: number): QuorumNeeds {
+  const needed = Math.max(needs.needed, answersNeeded('quorum', owners))
+  return { ...needs, needed, ownersNeeded: needs.isSloppy ? needs.ownersNeeded : needed }
+}
+
+/** What its session asks of a read beyond the quorum (docs/rules.md S1). */
+function sessionNeedOf({ request, owners }: Job<ClientRequest>): ReadPlan['isSatisfied'] {
+  const { session } = request
+  if (session === undefined || session === 'quorum') return undefined
+  return (merged, answers) => satisfiesSession(session, owners.length, merged, answers)
+}
+
+/** The write for the next owner, which must know that another one may have it already. */
+function asRetry(job: Job<ClientRequest>, nowMs: number): Job<ClientRequest> {
+  const { request } = job
+  if (request.type === 'get' || request.idempotency === undefined) return job
+  const { key, triedForMs = 0 } = request.idempotency
+  const idempotency = { key, triedForMs: triedForMs + nowMs - job.startedMs }
+  return { ...job, isDoubtful: true, request: { ...request, idempotency } }
+}
+
+function asDoubtful({ code, message, hint, cause }: StarlingError): StarlingError {
+  return errorOf(code, message, { aftermath: 'may-have-changed', hint, cause })
+}
+
+function levelProblem(
+  name: string,
+  level: QuorumLevel | undefined,
+  least: number,
+  most: number,
+): StarlingError | undefined {
   if (typeof level !== 'number' || (level >= least && level <= most)) return undefined
   return new InvalidParameter(`${name}=${level} is outside ${least} to ${most}`, {
     hint: `the cluster keeps ${most} replicas of every key`,
@@ -445,6 +555,10 @@ export function errorOfOutcome(outcome: Outcome, isRead: boolean): StarlingError
     case 'answered':
       return new QuorumUnavailable('an owner gave an answer of the wrong kind', { aftermath })
   }
+}
+
+function unreachableOwners(): StarlingError {
+  return new QuorumUnavailable('no owner of the key could be reached', { hint: 'see `starling cluster status`' })
 }
 
 function clockSkewed(offsetMs: number): StarlingError {

@@ -260,7 +260,10 @@ export class NodeLife implements BehindPeerPort {
       },
       {
         onDecided: (decided, role) => this.#decided(decided, role),
-        onInForce: () => this.#serveIfReady(),
+        onInForce: ({ ring }) => {
+          this.#serving?.hintDelivery.layoutChanged(ring)
+          this.#serveIfReady()
+        },
         onDigestChanged: (clusterId, digest) => membership.changeLayout(clusterId, digest),
         onForeignCluster: (theirs) =>
           this.#strangers.warn(
@@ -368,7 +371,10 @@ export class NodeLife implements BehindPeerPort {
 
   #memberChanged(before: Member | undefined, after: Member | undefined): void {
     const changed = after ?? before
-    if (changed !== undefined) this.#peers?.changed(changed.id, after)
+    if (changed !== undefined) {
+      this.#peers?.changed(changed.id, after)
+      this.#serving?.hintDelivery.memberChanged(changed.id, after)
+    }
     const { membership, layout } = this
     if (membership === undefined || layout === undefined) return
     layout.membersChanged(membership.machine.members())

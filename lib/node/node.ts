@@ -37,6 +37,7 @@ import {
   waitingTombstones,
 } from './repair-views.ts'
 import type { Serving } from './serving.ts'
+import { type SessionDone, serveInSession } from './session-door.ts'
 import { StartProblem } from './start-problem.ts'
 
 /** How long a node whose store failed waits before it opens it anew, at first and at most. */
@@ -173,6 +174,12 @@ export class StarlingNode implements NodeApi {
     serving.coordinator.serve(request, 0, done)
   }
 
+  serveInSession(request: ClientRequest, session: string | undefined, done: SessionDone): void {
+    const serving = this.#life?.serving
+    if (serving === undefined) return this.#ports.time.soon(() => done(this.#notServing(), undefined, session))
+    serveInSession(serving, request, session, done)
+  }
+
   list(request: ListRequest, done: Done<ListPage>): void {
     this.#withServing(done, ({ context }) => listBucket(context, request, done))
   }
@@ -188,9 +195,9 @@ export class StarlingNode implements NodeApi {
   }
 
   explain(bucket: Bucket, key: Key, timeoutMs: number, done: Done<Explanation>): void {
-    this.#withServing(done, ({ context }) => {
+    this.#withServing(done, ({ context, explainSources }) => {
       const recordKey = toRecordKey(bucket, key, this.#ports.hash)
-      explainKey(context, this.#life as NodeLife, recordKey, timeoutMs, done)
+      explainKey(context, explainSources, this.#life as NodeLife, recordKey, timeoutMs, done)
     })
   }
 

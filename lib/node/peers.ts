@@ -10,6 +10,9 @@ import type { NodeMetrics } from './node-metrics.ts'
 /** A read asks one more owner when the slowest is later than this allows, within these bounds. */
 const speculateAfterMsMin = 5
 const speculateAfterMsMax = 50
+/** An owner is not taken for silent before the one, and always after the other. */
+const silentAfterMsMin = 20
+const silentAfterMsMax = 200
 const smoothing = 0.1
 
 interface PeerTimes {
@@ -84,6 +87,17 @@ export class Peers {
       if (times !== undefined) slowest = Math.max(slowest, times.latencyMs + 4 * times.deviationMs)
     }
     return Math.min(speculateAfterMsMax, slowest)
+  }
+
+  /** When an owner that has not acknowledged a write is taken for absent: twice what the slowest usually needs at most. */
+  silentAfterMs(ids: readonly NodeId[]): number {
+    let slowestMs = 0
+    for (const id of ids) {
+      const times = this.#times.get(id)
+      if (times !== undefined) slowestMs = Math.max(slowestMs, times.latencyMs + 4 * times.deviationMs)
+    }
+    // Of somebody never asked nothing is known.
+    return slowestMs === 0 ? silentAfterMsMax : Math.min(silentAfterMsMax, Math.max(silentAfterMsMin, 2 * slowestMs))
   }
 
   /** The member is another than it was: found dead or alive, moved, or forgotten. */

@@ -1,10 +1,10 @@
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { QuorumNeeds } from '../protocol/quorum/quorum-level.ts'
-import { Read, type ReadEffect, type ReadEvent, type ReplicaAnswer } from '../protocol/quorum/read.ts'
+import { Read, type ReadEffect, type ReadEvent, type ReadPlan, type ReplicaAnswer } from '../protocol/quorum/read.ts'
 import { preferenceOrder } from '../protocol/ring/preference-order.ts'
 import type { Ring } from '../protocol/ring/ring.ts'
-import { DeadlineExceeded, QuorumUnavailable, type StarlingError } from '../vocabulary/errors.ts'
+import { DeadlineExceeded, QuorumUnavailable, SessionUnavailable, type StarlingError } from '../vocabulary/errors.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
@@ -13,6 +13,7 @@ import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { type Deadline, deadlineFirstMs } from './deadlines.ts'
 import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
+import { standIns } from './stand-ins.ts'
 
 export interface ReadResult {
   /** What the quorum holds, merged; undefined: nothing. */
@@ -21,6 +22,8 @@ export interface ReadResult {
   readonly answered: number
   readonly fallbacks: number
   readonly repaired: number
+  /** The least of the clocks at which the merged states were read (docs/rules.md D5). */
+  readonly asOf: Hlc
 }
 
 const none: ReadonlySet<NodeId> = new Set()
@@ -52,6 +55,10 @@ export class ReadRun {
       readonly layoutNumber: number
       readonly needs: QuorumNeeds
       readonly deadlineMs: number
+      /** What a session asks beyond the quorum (docs/rules.md S1). */
+      readonly isSatisfied?: ReadPlan['isSatisfied']
+      /** Owners that have refused to coordinate, and count as absent where nobody else can. */
+      readonly absent?: ReadonlySet<NodeId> | undefined
     },
     done: (error: StarlingError | undefined, result: ReadResult | undefined) => void,
   ) {
@@ -71,20 +78,21 @@ export class ReadRun {
       zoneOf: (node) => request.ring.zoneOf(node),
       latencyMsOf: (node) => peers.latencyMsOf(node),
     })
-    let unreachableOwners: Set<NodeId> | undefined
+    let absent: Set<NodeId> | undefined
     for (const owner of this.#owners) {
-      if (owner === self || peers.isReachable(owner)) continue
-      unreachableOwners ??= new Set()
-      unreachableOwners.add(owner)
+      if (owner === self || (peers.isReachable(owner) && request.absent?.has(owner) !== true)) continue
+      absent ??= new Set()
+      absent.add(owner)
     }
     this.#machine = new Read({
       owners: this.#owners,
       ...request.needs,
-      unreachable: unreachableOwners ?? none,
-      fallbacks: undefined,
+      unreachable: absent ?? none,
+      fallbacks: standIns(context, request.ring, partition, absent ?? none),
       repair: properties.readRepair ?? context.readRepair,
       speculateAfterMs: peers.speculateAfterMs(this.#owners.slice(0, request.needs.needed)),
       merge: context.parts.merge,
+      isSatisfied: request.isSatisfied,
     })
     this.#deadline = context.deadlines.after(request.deadlineMs - time.nowMs(), () =>
       this.#dispatch({ type: 'deadline-passed' }),
@@ -103,20 +111,28 @@ export class ReadRun {
       case 'send-read':
         return effect.to === this.#context.self ? this.#readHere() : this.#readThere(effect.to)
       case 'send-hint-read':
-        return this.#context.time.soon(() => this.#dispatch({ type: 'hint-failed', node: effect.to }))
+        return effect.to === this.#context.self ? this.#readHintsHere() : this.#readHintsThere(effect.to)
       case 'set-speculation-timer':
         this.#speculation = this.#context.deadlines.after(effect.afterMs, () => this.#speculate())
         return
       case 'send-repair':
-        this.#context.metrics.readRepairs(effect.isBlocking ? 'blocking' : 'async').add(1)
-        return effect.to === this.#context.self
-          ? this.#repairHere(effect.record)
-          : this.#repairThere(effect.to, effect.record)
+        return this.#repair(effect)
       case 'report':
         return this.#report(effect.verdict)
       default:
         return unreachable(effect)
     }
+  }
+
+  #repair({ to, record, isBlocking }: Extract<ReadEffect, { type: 'send-repair' }>): void {
+    const { self, metrics, repairs, time } = this.#context
+    if (!isBlocking && !repairs.spend()) {
+      metrics.readRepairsDropped.add(1)
+      return time.soon(() => this.#dispatch({ type: 'repair-failed', node: to }))
+    }
+    metrics.readRepairs(isBlocking ? 'blocking' : 'async').add(1)
+    if (to === self) this.#repairHere(record)
+    else this.#repairThere(to, record)
   }
 
   #speculate(): void {
@@ -169,15 +185,53 @@ export class ReadRun {
       if (outcome.type !== 'answered' || outcome.message.type !== 'record-read') {
         return this.#dispatch({ type: 'failed', node: to })
       }
-      const { state, isRecovering, record, asOf } = outcome.message
+      const { state, isRecovering, record, asOf, gcDeleted } = outcome.message
       this.#context.minting.adopt(asOf)
       if (asOf < this.#asOf) this.#asOf = asOf
       try {
         const decoded = state === 'found' ? this.#decode(record) : undefined
-        this.#dispatch({ type: 'answered', node: to, answer: { state, isRecovering, record: decoded } })
+        this.#dispatch({ type: 'answered', node: to, answer: { state, isRecovering, record: decoded, gcDeleted } })
       } catch (error) {
         if (!(error instanceof UnreadableBytes)) throw error
         this.#dispatch({ type: 'failed', node: to })
+      }
+    })
+  }
+
+  #readHintsHere(): void {
+    const { self, hints, time } = this.#context
+    hints.readAllStored(this.#key, (record) =>
+      time.soon(() =>
+        this.#dispatch(
+          record === 'failed' ? { type: 'hint-failed', node: self } : { type: 'hint-answered', node: self, record },
+        ),
+      ),
+    )
+  }
+
+  #readHintsThere(to: NodeId): void {
+    const message = {
+      type: 'read-hint',
+      key: this.#key,
+      layoutNumber: this.#layoutNumber,
+      timeoutMs: this.#remainingMs(),
+    } as const
+    this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, (outcome) => {
+      if (outcome.type !== 'answered' || outcome.message.type !== 'record-read') {
+        return this.#dispatch({ type: 'hint-failed', node: to })
+      }
+      const { state, record, asOf } = outcome.message
+      this.#context.minting.adopt(asOf)
+      if (asOf < this.#asOf) this.#asOf = asOf
+      try {
+        this.#dispatch({
+          type: 'hint-answered',
+          node: to,
+          record: state === 'found' ? this.#decode(record) : undefined,
+        })
+      } catch (error) {
+        if (!(error instanceof UnreadableBytes)) throw error
+        this.#dispatch({ type: 'hint-failed', node: to })
       }
     })
   }
@@ -214,7 +268,11 @@ export class ReadRun {
     if (this.#speculation !== undefined) deadlines.cancel(this.#speculation)
     if (verdict.type === 'read') {
       const { record, answered, fallbacks, repaired } = verdict
-      return this.#tell(undefined, { record, answered, fallbacks, repaired })
+      return this.#tell(undefined, { record, answered, fallbacks, repaired, asOf: this.#asOf })
+    }
+    if (verdict.type === 'session-unavailable') {
+      const hint = 'retry, or read without the session'
+      return this.#tell(new SessionUnavailable('nobody in reach has what this session has seen', { hint }), undefined)
     }
     metrics.quorumFailures.add(1)
     const error =

@@ -1,6 +1,7 @@
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
-import { contextAfterWrite } from '../protocol/causality/context.ts'
+import { contextAfterRepeat, contextAfterWrite } from '../protocol/causality/context.ts'
 import { deleteRecord } from '../protocol/causality/delete.ts'
+import type { Dot } from '../protocol/causality/dot.ts'
 import { recordHlc } from '../protocol/causality/inspect-record.ts'
 import type { Mint } from '../protocol/causality/mint.ts'
 import { type Content, putRecord } from '../protocol/causality/put.ts'
@@ -8,7 +9,7 @@ import type { CausalContext, KeyRecord, StoredRecord } from '../protocol/causali
 import { hlcMax } from '../protocol/clock/hlc.ts'
 import type { Durability } from '../protocol/quorum/client-request.ts'
 import type { QuorumNeeds } from '../protocol/quorum/quorum-level.ts'
-import { Write, type WriteEffect, type WriteEvent } from '../protocol/quorum/write.ts'
+import { type SlotAck, Write, type WriteEffect, type WriteEvent } from '../protocol/quorum/write.ts'
 import type { Ring } from '../protocol/ring/ring.ts'
 import {
   DeadlineExceeded,
@@ -23,7 +24,11 @@ import { unreachable } from '../vocabulary/invariant.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { recordBytesMax, siblingsWarn } from '../vocabulary/limits.ts'
 import { type Deadline, deadlineFirstMs } from './deadlines.ts'
+import { hintSeat, type LocalSeat } from './hint-seat.ts'
+import { dotsOf, type KeyedWrite, problemOfKeyed } from './keyed-write.ts'
+import type { Ticket } from './outstanding-writes.ts'
 import type { RequestContext } from './request-context.ts'
+import { standIns } from './stand-ins.ts'
 
 export interface WriteResult {
   readonly record: KeyRecord
@@ -31,12 +36,15 @@ export interface WriteResult {
   /** Owners for which somebody acknowledged, and for how many of them a fallback did. */
   readonly answered: number
   readonly fallbacks: number
+  /** Who has acknowledged until now. */
+  readonly acks: () => readonly SlotAck[]
 }
 
 type Done = (error: StarlingError | undefined, result: WriteResult | undefined) => void
 
 /**
- * Carries out one quorum write at an owner: decides the new state, stores it, sends it whole to the other owners.
+ * Carries out one quorum write at an owner, or at a fallback where no owner is in reach: decides the new state, stores
+ * it, sends it whole to the other owners and to whoever stands in for them.
  * `done` is called once, not inside the call; what the deadline overtakes goes on arriving where it was sent.
  */
 export class WriteRun {
@@ -45,6 +53,7 @@ export class WriteRun {
   readonly #seen: CausalContext
   /** Undefined: a delete. */
   readonly #content: Content | undefined
+  readonly #keyed: KeyedWrite | undefined
   readonly #properties: BucketProperties
   readonly #durability: Durability
   readonly #needs: QuorumNeeds
@@ -60,6 +69,14 @@ export class WriteRun {
   #record: KeyRecord | undefined
   #bytes: Uint8Array | undefined
   #answerContext: CausalContext | undefined
+  #seat: LocalSeat
+  /** Absent owners whose hint goes into the first batch. */
+  #hintsFor: readonly NodeId[] = []
+  #ticket: Ticket | undefined
+  #silence: Deadline | undefined
+  /** Only of the few writes that are followed to their last copy. */
+  #isSampled = false
+  #writtenAtMs: number | undefined
 
   constructor(
     context: RequestContext,
@@ -69,10 +86,13 @@ export class WriteRun {
       readonly layoutNumber: number
       readonly seen: CausalContext
       readonly content: Content | undefined
+      readonly keyed: KeyedWrite | undefined
       readonly properties: BucketProperties
       readonly durability: Durability
       readonly needs: QuorumNeeds
       readonly deadlineMs: number
+      /** Owners that have refused to coordinate, and count as absent where nobody else can. */
+      readonly absent?: ReadonlySet<NodeId> | undefined
     },
     done: Done,
   ) {
@@ -81,23 +101,26 @@ export class WriteRun {
     this.#key = request.key
     this.#seen = request.seen
     this.#content = request.content
+    this.#keyed = request.keyed
     this.#properties = request.properties
     this.#durability = request.durability
     this.#needs = request.needs
     this.#layoutNumber = request.layoutNumber
     this.#deadlineMs = request.deadlineMs
     this.#done = done
-    this.#owners = request.ring.ownersOf(request.ring.partitionOf(request.key.token))
-    const unreachableOwners = new Set<NodeId>()
+    this.#seat = context.store
+    const partition = request.ring.partitionOf(request.key.token)
+    this.#owners = request.ring.ownersOf(partition)
+    const absent = new Set<NodeId>(request.absent)
     for (const owner of this.#owners) {
-      if (owner !== self && !peers.isReachable(owner)) unreachableOwners.add(owner)
+      if (owner !== self && !peers.isReachable(owner)) absent.add(owner)
     }
     this.#machine = new Write({
       coordinator: self,
       sets: [{ owners: this.#owners, ...request.needs }],
-      unreachable: unreachableOwners,
-      fallbacks: undefined,
-      silentAfterMs: 200,
+      unreachable: absent,
+      fallbacks: request.needs.isSloppy ? standIns(context, request.ring, partition, absent) : undefined,
+      silentAfterMs: peers.silentAfterMs(this.#owners),
     })
     this.#deadline = context.deadlines.after(request.deadlineMs - time.nowMs(), () =>
       this.#dispatch({ type: 'deadline-passed' }),
@@ -108,18 +131,27 @@ export class WriteRun {
 
   #dispatch(event: WriteEvent): void {
     for (const effect of this.#machine.handle(event)) this.#carryOut(effect)
+    if (this.#ticket !== undefined && this.#machine.isSettled) {
+      this.#context.outstanding.end(this.#ticket)
+      this.#ticket = undefined
+    }
+    if (this.#writtenAtMs !== undefined && this.#machine.isEverywhere) this.#observeLastCopy(this.#writtenAtMs)
   }
 
   #carryOut(effect: WriteEffect): void {
     switch (effect.type) {
       case 'store-locally':
+        if (effect.seat !== undefined) this.#seat = hintSeat(this.#context, effect.seat)
+        this.#hintsFor = effect.hintsFor
         return this.#decide()
       case 'send-write':
         return this.#send(effect.to)
       case 'send-hint':
-        return this.#context.time.soon(() => this.#dispatch({ type: 'hint-failed', target: effect.target }))
+        return this.#sendHint(effect.to, effect.target)
       case 'keep-hint-here':
+        return this.#keepHint(effect.target)
       case 'set-silence-timer':
+        this.#silence = this.#context.deadlines.after(effect.afterMs, () => this.#dispatch({ type: 'silence-due' }))
         return
       case 'report':
         return this.#report(effect)
@@ -130,15 +162,22 @@ export class WriteRun {
 
   /** Synchronous from reading the newest copy to handing over the new one: so requests on one key take turns. */
   #decide(): void {
-    const { store, minting } = this.#context
+    const { store, minting, outstanding } = this.#context
+    const seat = this.#seat
     if (this.#isJudged) return
-    const copy = store.read(this.#key)
+    const copy = seat.read(this.#key)
     if (copy.state === 'damaged') return this.#refuse(damagedHere())
     if (copy.state === 'failed') return this.#refuse(storeRefused(copy.failure.message))
     const stored: StoredRecord | undefined =
       copy.state === 'found' ? { record: store.decode(copy.bytes), mintAs: copy.mintAs } : undefined
     if (store.isFull)
       return this.#refuse(new Overloaded('too many writes wait for the disk', { hint: 'retry in a moment' }))
+    if (this.#keyed !== undefined && stored !== undefined && copy.state === 'found') {
+      const dots = dotsOf(this.#keyed, stored.record)
+      if (dots !== undefined) return this.#repeat(dots, stored.record, copy.bytes)
+      const problem = problemOfKeyed(this.#keyed, stored.record, minting.read())
+      if (problem !== undefined) return this.#refuse(problem)
+    }
     const atLeast = stored === undefined ? this.#seen.hlc : hlcMax(recordHlc(stored.record), this.#seen.hlc)
     const mint = minting.mint(stored, this.#seen.vv, atLeast)
     // The lease on counters or clock is used up: its extension is on its way to the disk.
@@ -148,19 +187,40 @@ export class WriteRun {
     const before = stored?.record
     const problem = this.#limitProblem(before, next.record)
     if (problem !== undefined) return this.#refuse(problem)
+    const bytes = seat.write(this.#key, before, next.record, next.mintAs, this.#durability, (failure) =>
+      this.#dispatch({ type: failure === undefined ? 'stored-locally' : 'local-store-failed' }),
+    )
+    // A fallback without room for one more hint has nowhere to write to.
+    if (bytes === undefined) return this.#refuse(new QuorumUnavailable('no owner is in reach', { hint: quorumHint }))
     this.#isStored = true
     this.#record = next.record
     this.#answerContext = contextAfterWrite(this.#seen, mint.dot, next.record)
-    this.#bytes = store.write(this.#key, before, next.record, next.mintAs, this.#durability, (failure) =>
+    this.#bytes = bytes
+    this.#ticket = outstanding.begin(mint.hlc)
+    this.#isSampled = mint.dot.counter % sampleEvery === 0
+    for (const target of this.#hintsFor) this.#keepHint(target)
+  }
+
+  /**
+   * A write that this copy knows was tried before: nothing new is named, but before the answer W owners hold what this
+   * one holds, as durably as asked (docs/rules.md I2).
+   */
+  #repeat(dots: readonly Dot[], record: KeyRecord, bytes: Uint8Array): void {
+    this.#isStored = true
+    this.#record = record
+    this.#answerContext = contextAfterRepeat(this.#seen, dots, record)
+    this.#bytes = bytes
+    this.#seat.mergeDecoded(this.#key, record, this.#durability, this.#context.minting.read(), (failure) =>
       this.#dispatch({ type: failure === undefined ? 'stored-locally' : 'local-store-failed' }),
     )
+    for (const target of this.#hintsFor) this.#keepHint(target)
   }
 
   #next(stored: StoredRecord | undefined, mint: Mint): StoredRecord | undefined {
     const { conflict } = this.#properties
     return this.#content === undefined
-      ? deleteRecord(stored, this.#seen, mint, conflict)
-      : putRecord(stored, this.#seen, mint, conflict, this.#content)
+      ? deleteRecord(stored, this.#seen, mint, conflict, this.#keyed?.mark)
+      : putRecord(stored, this.#seen, mint, conflict, this.#content, this.#keyed?.mark)
   }
 
   /** Only a put that makes it worse is refused: reading and writing back must always work. */
@@ -203,6 +263,39 @@ export class WriteRun {
     })
   }
 
+  /** The fallback's answer counts for the owner it stands in for. */
+  #sendHint(to: NodeId, target: NodeId): void {
+    const { minting, peers, time } = this.#context
+    const timeoutMs = Math.max(1, this.#deadlineMs - time.nowMs())
+    const message = {
+      type: 'store-hint',
+      target,
+      key: this.#key,
+      record: this.#bytes as Uint8Array,
+      durability: this.#durability,
+      layoutNumber: this.#layoutNumber,
+      asOf: minting.read(),
+      timeoutMs,
+    } as const
+    peers.ask(to, message, timeoutMs + deadlineFirstMs, (outcome) => {
+      const isStored = outcome.type === 'answered' && outcome.message.type === 'record-written'
+      this.#dispatch({ type: isStored ? 'hint-acked' : 'hint-failed', target })
+    })
+  }
+
+  /** Counts for nobody: it is there so that the owner gets the write whatever becomes of everybody else's. */
+  #keepHint(target: NodeId): void {
+    const record = this.#record as KeyRecord
+    this.#context.hints.add(target, this.#key, record, this.#bytes as Uint8Array, this.#durability, (outcome) => {
+      if (outcome.type !== 'failed') this.#dispatch({ type: 'hint-kept', target })
+    })
+  }
+
+  #observeLastCopy(writtenAtMs: number): void {
+    this.#writtenAtMs = undefined
+    this.#context.metrics.fullyReplicatedSeconds.observe((this.#context.time.nowMs() - writtenAtMs) / 1000)
+  }
+
   #refuse(error: StarlingError): void {
     this.#finish(error, undefined)
   }
@@ -212,11 +305,13 @@ export class WriteRun {
     const owners = this.#owners.length
     switch (verdict) {
       case 'written':
+        if (this.#isSampled) this.#writtenAtMs = this.#context.time.nowMs()
         return this.#finish(undefined, {
           record: this.#record as KeyRecord,
           context: this.#answerContext as CausalContext,
           answered: acked,
           fallbacks,
+          acks: () => this.#machine.acks(),
         })
       case 'refused':
         metrics.quorumFailures.add(1)
@@ -255,11 +350,14 @@ export class WriteRun {
     if (this.#isJudged) return
     this.#isJudged = true
     this.#context.deadlines.cancel(this.#deadline)
+    if (this.#silence !== undefined) this.#context.deadlines.cancel(this.#silence)
     if (this.#hasBegun) this.#done(error, result)
     else this.#context.time.soon(() => this.#done(error, result))
   }
 }
 
+/** One of so many writes is followed until every owner has it. */
+const sampleEvery = 64
 /** Left for what stands beside the values in a record. */
 const recordOverheadBytes = 1024 * 1024
 const mergeHint = 'read the key, merge what you find, and write the result back with the context of that read'

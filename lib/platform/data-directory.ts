@@ -112,6 +112,11 @@ class PlatformDirectory implements DataDirectory {
     fsyncSync(file)
   }
 
+  freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.path)
+    return bavail * bsize
+  }
+
   setAside(): string {
     invariant(this.#lock !== undefined, 'only the holder of a directory puts it aside', { path: this.path })
     const now = new Date().toISOString().replaceAll(/[:.]/g, '-')

@@ -36,6 +36,8 @@ export interface DataDirectory {
    * @returns where it is now
    */
   setAside(): string
+  /** Bytes that the disk of the directory has left for this process. */
+  freeBytes(): number
   /** Releases the lock. */
   close(): void
 }

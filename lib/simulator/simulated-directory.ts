@@ -63,6 +63,11 @@ export class SimulatedDirectory implements DataDirectory {
     if (this.#process.isAlive) this.#machine.disk.errorByte = isSet
   }
 
+  freeBytes(): number {
+    const { disk } = this.#machine
+    return disk.fault === 'full' ? 0 : disk.freeBytes
+  }
+
   setAside(): string {
     this.#machine.disk.wipe()
     this.close()

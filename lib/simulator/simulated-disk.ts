@@ -34,6 +34,8 @@ export class SimulatedDisk {
   slowness = 1
   /** Something that is no Starling store lies there: opening refuses. */
   isForeign = false
+  /** What is left of it, as the system says; nothing here uses it up. */
+  freeBytes = 100 * 1024 * 1024 * 1024
   /** `node.json`, replaced durably at once. */
   identity: Uint8Array | undefined
   errorByte = false

@@ -109,6 +109,22 @@ export type ExchangeAnswer =
     }
   | { readonly type: 'ranges-marked' }
 
+/** One hint, without what is in it. */
+export interface HintHeld {
+  readonly target: NodeId
+  /** 16 hexadecimal digits. */
+  readonly stateHash: string
+  /** 0: a tombstone. */
+  readonly siblings: number
+  readonly changedHlc: Hlc
+}
+
+/** When a partition was last compared with another owner of it. */
+export interface Comparison {
+  readonly peer: NodeId
+  readonly agoMs: number
+}
+
 /** What one node or client asks of a node. Every request is answered once, by its response type or by Refusal. */
 export type Request =
   /** Merge this state into your replica, and say when it is stored. */
@@ -310,6 +326,11 @@ export type Response =
       readonly isOwner: boolean
       readonly isRecovering: boolean
       readonly record: Uint8Array
+      /** What the answerer keeps of the key for others. */
+      readonly hints: readonly HintHeld[]
+      readonly comparisons: readonly Comparison[]
+      /** Why the tombstone is still there; empty: there is none, or nothing is known. */
+      readonly waitingFor: string
     }
   | {
       readonly type: 'discovered'

@@ -151,7 +151,9 @@ export function dataDirectoryContract(t: Test, makeWorld: (t: Test) => Promise<D
     directory.writeErrorByte(true)
     t.equal(directory.readErrorByte(), true, 'the error byte has had its room from the start')
 
+    const freeWhenFull = directory.freeBytes()
     await world.freeDisk()
+    t.ok(directory.freeBytes() > freeWhenFull, 'it says how much is left')
     directory.writeIdentity(identity('new'))
     t.same(directory.readIdentity(), identity('new'))
     directory.close()

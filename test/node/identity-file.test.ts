@@ -51,6 +51,9 @@ class OneFile implements DataDirectory {
     return false
   }
   writeErrorByte(): void {}
+  freeBytes(): number {
+    return 0
+  }
   setAside(): string {
     throw new Error('nobody asks')
   }

@@ -1,10 +1,13 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { toNodeId } from '../../lib/vocabulary/ids.ts'
 import { parseRecordKey } from '../../lib/vocabulary/key.ts'
 import {
   compareBytes,
   dataKey,
   dataRange,
+  hintKey,
+  hintRange,
   indexKey,
   indexKeyOf,
   indexRange,
@@ -13,17 +16,52 @@ import {
   metaKey,
   metaRange,
   parseDataKey,
+  parseHintKey,
   parseIndexKey,
   parseMetaKey,
   prefixEnd,
 } from '../../lib/wire/store-keys.ts'
 import { recordKey } from './fixtures/arbitraries.ts'
 import { hex, unhex } from './fixtures/bytes.ts'
+import { nodeId } from './fixtures/frame-arbitraries.ts'
 import { hash } from './fixtures/hash.ts'
 import { named } from './fixtures/names.ts'
 
 const partition = fc.nat(65535)
 const tea = named('carts', 'tea')
+
+t.test('a hint key', async (t) => {
+  const ada = toNodeId('ad'.repeat(16))
+  const last = toNodeId('ff'.repeat(16))
+  t.equal(
+    hex(hintKey(ada, 513, tea)),
+    `68${'ad'.repeat(16)}0201${tea.token.toString(16).padStart(16, '0')}0563617274737465 61`.replace(' ', ''),
+  )
+
+  t.test('names its target, its partition and its record', async (t) => {
+    fc.assert(
+      fc.property(nodeId, partition, recordKey, (target, partition, key) => {
+        const parts = parseHintKey(hintKey(target, partition, key))
+        t.same([parts?.target, parts?.partition], [target, partition])
+        t.same(parts && parseRecordKey(parts.keyBytes, hash), key)
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  t.test('lies in the range of its target, and of all, and of no other', async (t) => {
+    fc.assert(
+      fc.property(nodeId, nodeId, partition, recordKey, (one, other, partition, key) => {
+        t.equal(isIn(hintRange(one), hintKey(other, partition, key)), one === other)
+        t.ok(isIn(hintRange(), hintKey(other, partition, key)))
+      }),
+      { numRuns: 200 },
+    )
+    t.ok(isIn(hintRange(last), hintKey(last, 65535, tea)), 'also of the last')
+    t.notOk(isIn(hintRange(ada, hintKey(ada, 513, tea)), hintKey(ada, 513, tea)), 'but not behind itself')
+    t.equal(parseHintKey(dataKey(513, tea)), undefined)
+  })
+})
 
 t.test('a data key', async (t) => {
   t.equal(

@@ -1,0 +1,23 @@
+import { fallbackOrder } from '../protocol/handoff/fallbacks.ts'
+import type { Ring } from '../protocol/ring/ring.ts'
+import type { NodeId } from '../vocabulary/ids.ts'
+import type { RequestContext } from './request-context.ts'
+
+/**
+ * Who may stand in for absent owners of a partition, computed when somebody asks; undefined: nobody may, because hints
+ * are off or every node of the layout is an owner.
+ */
+export function standIns(
+  context: RequestContext,
+  ring: Ring,
+  partition: number,
+  absent: ReadonlySet<NodeId>,
+): (() => readonly NodeId[]) | undefined {
+  const owners = ring.ownersOf(partition)
+  if (!context.keepsHints || ring.nodeIds.length <= owners.length) return undefined
+  return () => {
+    const { self, peers } = context
+    const living = ring.nodeIds.filter((node) => node === self || peers.isReachable(node))
+    return fallbackOrder({ partition, owners, absent, living, zoneOf: (node) => ring.zoneOf(node) })
+  }
+}
