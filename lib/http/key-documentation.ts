@@ -7,7 +7,13 @@ type Headers = Readonly<Record<string, HeaderDeclaration>>
 
 const session: Headers = {
   'Starling-Session': header(
-    'Checked for its form. What it promises comes in a later release; until then it has no effect.',
+    'The Starling-Session of the last answer: of the 64 keys touched last, nothing older than this session has seen or written is shown.',
+  ),
+}
+
+const nextSession: Headers = {
+  'Starling-Session': header(
+    'What this session has seen and written by now. Send it with the next request, to any node.',
   ),
 }
 
@@ -19,7 +25,7 @@ const conditional: Headers = {
     'ETags of which one must be the current one, or * for any value. Best effort, not compare-and-swap.',
   ),
   'Idempotency-Key': header(
-    'Checked for its form. What it promises comes in a later release; until then a retried write is a second write.',
+    'Makes a retry of this write the same write, through any node, for ten minutes. With another body: 422.',
     { minLength: 1, maxLength: idempotencyKeyBytesMax },
   ),
 }
@@ -62,6 +68,7 @@ const written: Headers = {
   'Starling-Context': header('Covers what the context of the request covered, plus this write.'),
   'Starling-Quorum': header('Answered and needed acks, and who gave them: w=3/2; owners=3; fallbacks=0'),
   'Starling-Receipt': header('With ?receipt=full: who coordinated, who owns the key; JSON.'),
+  ...nextSession,
 }
 
 const read: Headers = {
@@ -69,6 +76,7 @@ const read: Headers = {
   'Starling-Siblings': { description: 'How many values there are.', schema: integer('Values.', { minimum: 0 }) },
   'Starling-Quorum': header('Answered and needed answers, and who gave them: r=2/2; owners=2; fallbacks=0'),
   'Starling-Receipt': header('With ?receipt=full: who coordinated, who owns the key; JSON.'),
+  ...nextSession,
 }
 
 export const notFoundHeaders: Headers = {

@@ -15,10 +15,11 @@ import { keyParameters, wordParameter } from './parameters.ts'
 import { QueryReader, type ValuesOf } from './query.ts'
 import { fullReceipt } from './receipt.ts'
 import {
-  checkReservedHeaders,
   readContentType,
   readContext,
+  readIdempotency,
   readMetadata,
+  readSession,
   readTtlSeconds,
   refuseEncodings,
 } from './request-headers.ts'
@@ -55,14 +56,14 @@ const get: Route = {
   query: keyQuery.parameters,
   headers: getHeaders,
   responses: foundResponses,
-  errors: ['not-found', ...errors],
+  errors: ['not-found', 'session-unavailable', ...errors],
   notFoundHeaders,
   answer(exchange) {
     const bucket = bucketOf(exchange.target)
     const key = keyOf(exchange.target)
     const query = keyQuery.read(queryOf(exchange.target))
-    checkReservedHeaders(exchange.headers, false)
-    serve(exchange, query, {
+    const session = readSession(exchange.headers)
+    serve(exchange, query, session, {
       type: 'get',
       bucket,
       key,
@@ -85,6 +86,8 @@ const put: Route = {
     ...errors,
     'invalid-context',
     'precondition-failed',
+    'session-unavailable',
+    'idempotency-key-reused',
     'too-many-siblings',
     'value-too-large',
     'metadata-too-large',
@@ -95,7 +98,8 @@ const put: Route = {
     const bucket = bucketOf(exchange.target)
     const key = keyOf(exchange.target)
     const query = putQuery.read(queryOf(exchange.target))
-    checkReservedHeaders(headers, true)
+    const session = readSession(headers)
+    const idempotency = readIdempotency(headers)
     refuseEncodings(headers)
     const contentType = readContentType(headers)
     const context = readContext(headers)
@@ -104,7 +108,7 @@ const put: Route = {
     const ifMatch = readIfMatch(headers)
     const ifNoneMatch = readIfNoneMatchOfWrite(headers)
     readValueBody(exchange, (value) => {
-      serve(exchange, query, {
+      serve(exchange, query, session, {
         type: 'put',
         bucket,
         key,
@@ -118,6 +122,7 @@ const put: Route = {
         returnValue: query.return === 'value',
         ifMatch,
         ifNoneMatch,
+        idempotency,
       })
     })
   },
@@ -131,17 +136,18 @@ const remove: Route = {
   query: keyQuery.parameters,
   headers: deleteHeaders,
   responses: { 204: writtenResponse },
-  errors: [...errors, 'invalid-context', 'precondition-failed'],
+  errors: [...errors, 'invalid-context', 'precondition-failed', 'session-unavailable', 'idempotency-key-reused'],
   answer(exchange) {
     const { headers } = exchange
     const bucket = bucketOf(exchange.target)
     const key = keyOf(exchange.target)
     const query = keyQuery.read(queryOf(exchange.target))
-    checkReservedHeaders(headers, true)
+    const session = readSession(headers)
+    const idempotency = readIdempotency(headers)
     const context = readContext(headers)
     const ifMatch = readIfMatch(headers)
     refuseIfNoneMatch(headers)
-    serve(exchange, query, {
+    serve(exchange, query, session, {
       type: 'delete',
       bucket,
       key,
@@ -149,6 +155,7 @@ const remove: Route = {
       options: writeOptions(query),
       context,
       ifMatch,
+      idempotency,
     })
   },
 }
@@ -157,18 +164,24 @@ export const keyRoutes: readonly Route[] = [get, headOf(get), put, remove]
 
 type KeyQuery = ValuesOf<typeof keyParameters>
 
-function serve(exchange: Exchange, query: KeyQuery, request: ClientRequest): void {
+function serve(exchange: Exchange, query: KeyQuery, session: string | undefined, request: ClientRequest): void {
   if (request.type !== 'get') exchange.aftermathOfBugs = 'may-have-changed'
-  exchange.edge.node.serve(request, (error, answer) => {
+  exchange.edge.node.serveInSession(request, session, (error, answer, next) => {
     exchange.guard(() => {
-      if (answer === undefined) exchange.fail(error)
-      else answerServed(exchange, query, request, answer)
+      const headers: HeaderList = next === undefined ? [] : ['Starling-Session', next]
+      if (answer === undefined) exchange.fail(error, headers)
+      else answerServed(exchange, query, request, answer, headers)
     })
   })
 }
 
-function answerServed(exchange: Exchange, query: KeyQuery, request: ClientRequest, answer: ClientAnswer): void {
-  const headers: HeaderList = []
+function answerServed(
+  exchange: Exchange,
+  query: KeyQuery,
+  request: ClientRequest,
+  answer: ClientAnswer,
+  headers: HeaderList,
+): void {
   if (query.receipt !== undefined) {
     headers.push('Starling-Receipt', fullReceipt(exchange.edge.node, request, answer.quorum))
   }

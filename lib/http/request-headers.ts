@@ -1,6 +1,13 @@
 import type { Metadata } from '../protocol/causality/record.ts'
+import type { Idempotency } from '../protocol/quorum/client-request.ts'
 import { InvalidContext, InvalidHeader, MetadataTooLarge, UnsupportedEncoding } from '../vocabulary/errors.ts'
-import { contentTypeBytesMax, idempotencyKeyBytesMax, metadataBytesMax, ttlSecondsMax } from '../vocabulary/limits.ts'
+import {
+  contentTypeBytesMax,
+  idempotencyKeyBytesMax,
+  metadataBytesMax,
+  sessionCharsMax,
+  ttlSecondsMax,
+} from '../vocabulary/limits.ts'
 import { decodeHeaderText, isVisibleAscii } from './header-text.ts'
 import { parseInteger } from './parameters.ts'
 
@@ -8,7 +15,8 @@ import { parseInteger } from './parameters.ts'
 export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>
 
 export const contentTypeDefault = 'application/octet-stream'
-const sessionBytesMax = 16 * 1024
+/** How long a key is good for: docs/rules.md I1. */
+const idempotencyMs = 600_000
 const metadataPrefix = 'starling-meta-'
 
 /** @throws {InvalidHeader} longer than 255 bytes, or not UTF-8 */
@@ -74,16 +82,26 @@ export function refuseEncodings(headers: RequestHeaders): void {
   }
 }
 
-/** Their meaning comes with a later release; that they are well-formed is checked from the first. @throws {InvalidHeader} */
-export function checkReservedHeaders(headers: RequestHeaders, isWrite: boolean): void {
-  const session = headers['starling-session']
-  if (session !== undefined && !isVisibleAscii(String(session), sessionBytesMax)) {
+/** A token, as it came. @throws {InvalidHeader} */
+export function readSession(headers: RequestHeaders): string | undefined {
+  const session = single(headers, 'starling-session')
+  if (session !== undefined && !isVisibleAscii(session, sessionCharsMax)) {
     throw new InvalidHeader('Starling-Session is not one that an answer gave')
   }
-  const idempotencyKey = headers['idempotency-key']
-  if (isWrite && idempotencyKey !== undefined && !isVisibleAscii(String(idempotencyKey), idempotencyKeyBytesMax)) {
+  return session
+}
+
+/**
+ * What makes the retries of a write one write. Nobody says over HTTP whether a request is the first try, so each may be
+ * a retry of the last ten minutes. @throws {InvalidHeader}
+ */
+export function readIdempotency(headers: RequestHeaders): Idempotency | undefined {
+  const key = single(headers, 'idempotency-key')
+  if (key === undefined) return undefined
+  if (!isVisibleAscii(key, idempotencyKeyBytesMax)) {
     throw new InvalidHeader(`Idempotency-Key must be 1 to ${idempotencyKeyBytesMax} visible ASCII characters`)
   }
+  return { key, triedForMs: idempotencyMs }
 }
 
 /** One header's text, whether Node joined repetitions or kept them. */

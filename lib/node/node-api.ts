@@ -7,6 +7,7 @@ import type { StarlingError } from '../vocabulary/errors.ts'
 import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { Bucket, Key } from '../vocabulary/key.ts'
 import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from './repair-views.ts'
+import type { SessionDone } from './session-door.ts'
 
 export type Done<Answer> = (error: StarlingError | undefined, answer: Answer | undefined) => void
 
@@ -169,6 +170,8 @@ export interface NodeApi {
   hints(): HintsView
   /** What moves between this node and others now. */
   transfers(): TransfersView
+  /** The same for a client that carries its session with it: `session` is the token it got last (docs/rules.md S1). */
+  serveInSession(request: ClientRequest, session: string | undefined, done: SessionDone): void
   antiEntropy(): AntiEntropyView
   /** Begins an exchange with every co-owner in reach, whatever the schedule says; `done` once they have begun. */
   runExchange(done: Done<AntiEntropyView>): void

@@ -4,7 +4,7 @@ import { mintAsAfterMerge } from '../protocol/causality/mint.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { Durability } from '../protocol/quorum/client-request.ts'
-import { equalStates } from '../protocol/quorum/equal-states.ts'
+import { equalRecords } from '../protocol/quorum/equal-states.ts'
 import { partitionOf } from '../protocol/ring/partition.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { RecordKey, Token } from '../vocabulary/key.ts'
@@ -238,11 +238,11 @@ export class ReplicaStore {
     }
     const local = this.decode(copy.bytes)
     const merged = this.#parts.merge(local, incoming)
-    if (merged === local || equalStates(merged, local)) return this.#confirm(key, copy, local, durability, done)
+    if (merged === local || equalRecords(merged, local)) return this.#confirm(key, copy, local, durability, done)
     if (this.#guard?.refuses(this.partitionOf(key), asOf, local, incoming) === true) return done(reRead)
     const mintAs = mintAsAfterMerge({ record: local, mintAs: copy.mintAs }, merged, this.#generation())
     // Most writes bring a state that covers ours: its bytes serve as they are.
-    const encoded = equalStates(merged, incoming) ? bytes : encodeRecord(merged)
+    const encoded = equalRecords(merged, incoming) ? bytes : encodeRecord(merged)
     this.#store(key, local, merged, encoded, mintAs, durability, done)
   }
 

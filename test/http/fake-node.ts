@@ -12,6 +12,7 @@ import type {
   RingView,
 } from '../../lib/node/node-api.ts'
 import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from '../../lib/node/repair-views.ts'
+import type { SessionDone } from '../../lib/node/session-door.ts'
 import { type BucketProperties, checkProperties, propertiesDefault } from '../../lib/protocol/bucket/properties.ts'
 import type { Dot } from '../../lib/protocol/causality/dot.ts'
 import type { Sibling } from '../../lib/protocol/causality/record.ts'
@@ -47,6 +48,8 @@ export class FakeNode implements NodeApi {
   readonly requests: ClientRequest[] = []
   readonly listRequests: ListRequest[] = []
   readonly bucketRequests: { readonly bucket: string; readonly given: object; readonly timeoutMs: number }[] = []
+  /** The session that each request carried, newest last; its answer gets one more than that. */
+  readonly sessions: (string | undefined)[] = []
   /** Makes the next requests fail. */
   readonly failures: StarlingError[] = []
   /** Throws inside the call. */
@@ -63,6 +66,11 @@ export class FakeNode implements NodeApi {
   readonly #properties = new Map<Bucket, BucketProperties>()
   readonly #waiting: (() => void)[] = []
   #counter = 0
+
+  serveInSession(request: ClientRequest, session: string | undefined, done: SessionDone): void {
+    this.sessions.push(session)
+    this.serve(request, (error, answer) => done(error, answer, error === undefined ? `${session ?? ''}+` : session))
+  }
 
   serve(request: ClientRequest, done: Done<ClientAnswer>): void {
     this.requests.push(request)
@@ -200,6 +208,10 @@ export class FakeNode implements NodeApi {
               writtenBy: 'ada',
             })),
             deletedAtMs: undefined,
+            changedAtMs: 1_700_000_000_000,
+            hintsWaiting: [],
+            comparisons: [{ node: bob, name: 'bob', secondsAgo: 61.5 }],
+            tombstoneWaitingFor: undefined,
           },
           {
             node: bob,
@@ -211,8 +223,13 @@ export class FakeNode implements NodeApi {
             vv: [],
             dots: [],
             deletedAtMs: 1_700_000_000_000,
+            changedAtMs: undefined,
+            hintsWaiting: [hintForBob],
+            comparisons: [],
+            tombstoneWaitingFor: 'grace',
           },
         ],
+        fallbacks: [{ node: cyd, name: 'cyd', memberState: 'alive', isReachable: true, hints: [hintForBob] }],
         agreed: false,
         summary: 'bob does not answer.',
       }),
@@ -428,6 +445,16 @@ export class FakeNode implements NodeApi {
     else setImmediate(step)
   }
 }
+
+const hintForBob = {
+  holder: cyd,
+  holderName: 'cyd',
+  target: bob,
+  targetName: 'bob',
+  holds: 'siblings',
+  stateHash: '0123456789abcdef',
+  changedAtMs: 1_700_000_000_000,
+} as const
 
 /** Keys stand in the order of their bytes. */
 export function order(one: string, other: string): number {

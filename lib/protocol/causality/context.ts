@@ -69,3 +69,16 @@ export function boundedContext(context: CausalContext): CausalContext {
   const dots = context.dots.filter((dot) => !covers(vv, dot)).slice(-unknownDotsInTokenMax)
   return { vv, hlc: context.hlc, dots }
 }
+
+/**
+ * What the writer of a request that was tried several times has seen after it: as `contextAfterWrite`, for all its dots
+ * (rule I1). None of them may be left out, or the next write would leave one beside itself.
+ *
+ * @param result a record that remembers the request, whatever has become of it since
+ */
+export function contextAfterRepeat(request: CausalContext, dots: readonly Dot[], result: KeyRecord): CausalContext {
+  const hlc = hlcMax(request.hlc, recordHlc(result))
+  const isAlone = result.siblings.every((sibling) => dots.some((dot) => isSameDot(sibling.dot, dot)))
+  if (isAlone) return boundedContext({ vv: result.vv, hlc, dots: request.dots })
+  return boundedContext({ vv: request.vv, hlc, dots: [...request.dots, ...dots] })
+}

@@ -1,3 +1,4 @@
+import { equalDone } from '../causality/done.ts'
 import type { Dot } from '../causality/dot.ts'
 import type { KeyRecord } from '../causality/record.ts'
 
@@ -19,4 +20,12 @@ export function equalStates(a: KeyRecord, b: KeyRecord): boolean {
 
 function equalDots(a: Dot, b: Dot): boolean {
   return a.counter === b.counter && a.born === b.born && a.generation === b.generation && a.shortId === b.shortId
+}
+
+/**
+ * Whether nothing is lost when one is stored in place of the other: equal states that also remember the same deletes and
+ * keyed writes. Two copies need not agree on these, but a merge that brings one must not be taken for nothing.
+ */
+export function equalRecords(a: KeyRecord, b: KeyRecord): boolean {
+  return a === b || (a.deletedHlc === b.deletedHlc && equalDone(a.done, b.done) && equalStates(a, b))
 }

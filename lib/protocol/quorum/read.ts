@@ -1,6 +1,7 @@
 import type { NodeId } from '../../vocabulary/ids.ts'
 import { unreachable } from '../../vocabulary/invariant.ts'
 import type { KeyRecord } from '../causality/record.ts'
+import type { Hlc } from '../clock/hlc.ts'
 import { equalStates } from './equal-states.ts'
 
 export type ReadRepairMode = 'blocking' | 'async' | 'off'
@@ -38,6 +39,8 @@ export interface ReplicaAnswer {
   /** The owner has not recovered what it lost: merged, not counted (docs/rules.md A5). */
   readonly isRecovering: boolean
   readonly record: KeyRecord | undefined
+  /** The latest tombstone that was removed for good from the key's partition there (docs/rules.md S1, D4). */
+  readonly gcDeleted?: Hlc | undefined
 }
 
 export type ReadEvent =
@@ -123,7 +126,8 @@ export class Read {
       case 'repair-failed':
         return this.#repairing.delete(event.node) && this.#phase === 'repairing' ? this.#repairUntilHeld() : nothing
       case 'deadline-passed':
-        return this.#report({ type: 'deadline-exceeded' })
+        // A quorum that has answered was not enough for the session; anybody who knows more did not.
+        return this.#report({ type: this.#isUnsatisfied ? 'session-unavailable' : 'deadline-exceeded' })
       default:
         return unreachable(event)
     }
@@ -347,6 +351,10 @@ export class Read {
   #holdersNeeded(): number {
     const owners = this.#plan.owners.length
     return Math.min(owners, Math.max(this.#plan.needed, owners - this.#plan.needed + 1))
+  }
+
+  get #isUnsatisfied(): boolean {
+    return this.#hasAskedAll && this.#phase === 'asking'
   }
 
   get #mayCountHints(): boolean {
