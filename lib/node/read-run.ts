@@ -57,8 +57,6 @@ export class ReadRun {
       readonly deadlineMs: number
       /** What a session asks beyond the quorum (docs/rules.md S1). */
       readonly isSatisfied?: ReadPlan['isSatisfied']
-      /** Owners that have refused to coordinate, and count as absent where nobody else can. */
-      readonly absent?: ReadonlySet<NodeId> | undefined
     },
     done: (error: StarlingError | undefined, result: ReadResult | undefined) => void,
   ) {
@@ -80,7 +78,7 @@ export class ReadRun {
     })
     let absent: Set<NodeId> | undefined
     for (const owner of this.#owners) {
-      if (owner === self || (peers.isReachable(owner) && request.absent?.has(owner) !== true)) continue
+      if (owner === self || peers.isReachable(owner)) continue
       absent ??= new Set()
       absent.add(owner)
     }
@@ -156,12 +154,14 @@ export class ReadRun {
   }
 
   #localAnswer(copy: LocalCopy): ReplicaAnswer | undefined {
-    const { store, recovery } = this.#context
+    const { store, recovery, barriers } = this.#context
     if (copy.state === 'failed') return undefined
+    const partition = store.partitionOf(this.#key)
     return {
       state: copy.state,
-      isRecovering: recovery.isRecovering(store.partitionOf(this.#key)),
+      isRecovering: recovery.isRecovering(partition),
       record: copy.state === 'found' ? this.#decode(copy.bytes) : undefined,
+      gcDeleted: barriers.of(partition).gcDeleted,
     }
   }
 
