@@ -35,9 +35,11 @@ export interface Explanation {
   readonly token: string
   readonly layoutNumber: number
   readonly owners: readonly ExplainedOwner[]
+  /** Best first. */
+  readonly fallbacks?: readonly ExplainedFallback[]
   /** Every owner that answered holds the same state. */
   readonly agreed: boolean
-  /** One sentence that says why the key reads as it does. */
+  /** Why the key reads as it does, in words. */
   readonly summary: string
 }
 
@@ -49,6 +51,32 @@ export interface ExplainedOwner {
   readonly isRecovering: boolean
   readonly stateHash?: string | null
   readonly dots: readonly { readonly writtenAtMs?: number; readonly writtenBy?: string }[]
+  readonly deletedAtMs?: number | null
+  /** The newest write or delete in it. */
+  readonly changedAtMs?: number | null
+  readonly hintsWaiting?: readonly ExplainedHint[]
+  readonly comparisons?: readonly { readonly node: string; readonly name: string; readonly secondsAgo: number }[]
+  readonly tombstoneWaitingFor?: string | null
+}
+
+/** What somebody keeps of a key for an absent owner. */
+export interface ExplainedHint {
+  readonly holder: string
+  readonly holderName: string
+  readonly target: string
+  readonly targetName: string
+  readonly holds: 'siblings' | 'tombstone'
+  readonly stateHash: string
+  readonly changedAtMs: number
+}
+
+/** A node that stands in for owners while they are absent. */
+export interface ExplainedFallback {
+  readonly node: string
+  readonly name: string
+  readonly memberState: MemberState | 'unknown'
+  readonly isReachable: boolean
+  readonly hints: readonly ExplainedHint[]
 }
 
 type MemberState = 'alive' | 'suspect' | 'dead' | 'left'

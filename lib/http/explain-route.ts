@@ -1,5 +1,6 @@
+import type { KeptFor } from '../node/node-api.ts'
 import type { Dot } from '../protocol/causality/dot.ts'
-import { array, boolean, integer, type JsonSchema, nullable, object, oneOfWords, text } from './json-schema.ts'
+import { array, boolean, integer, type JsonSchema, nullable, number, object, oneOfWords, text } from './json-schema.ts'
 import { answerJsonOf } from './node-answer.ts'
 import { timeoutParameter } from './parameters.ts'
 import { QueryReader } from './query.ts'
@@ -14,6 +15,16 @@ const dotProperties: Readonly<Record<string, JsonSchema>> = {
   born: integer('Where its copy of this key began.'),
   counter: integer('Its count of writes.'),
 }
+
+const hintSchema = object('What somebody keeps of the key for an absent owner.', {
+  holder: text('The id of the node that keeps it.'),
+  holderName: text('Its name.'),
+  target: text('The id of the owner that it is for.'),
+  targetName: text('Its name.'),
+  holds: oneOfWords('What is kept.', ['siblings', 'tombstone']),
+  stateHash: text('Equal exactly where copies are equal.'),
+  changedAtMs: integer('The newest write or delete in it, in milliseconds since 1970.'),
+})
 
 const ownerSchema = object('What one owner holds.', {
   node: text('Its id.'),
@@ -32,6 +43,25 @@ const ownerSchema = object('What one owner holds.', {
     }),
   ),
   deletedAtMs: nullable(integer('The latest delete it has seen, in milliseconds since 1970.')),
+  changedAtMs: nullable(integer('The newest write or delete in it, in milliseconds since 1970.')),
+  hintsWaiting: array('What others keep of the key for it.', hintSchema),
+  comparisons: array(
+    'When it last compared the partition of the key, and with whom.',
+    object('A comparison.', {
+      node: text('The id of the other owner.'),
+      name: text('Its name.'),
+      secondsAgo: number('How long ago.'),
+    }),
+  ),
+  tombstoneWaitingFor: nullable(text('Why the tombstone it holds cannot go yet.')),
+})
+
+const fallbackSchema = object('A node that stands in for owners while they are absent.', {
+  node: text('Its id.'),
+  name: text('Its name.'),
+  memberState: oneOfWords('Its state as a member.', ['alive', 'suspect', 'dead', 'left', 'unknown']),
+  isReachable: boolean('Whether it answered.'),
+  hints: array('What it keeps of the key for others.', hintSchema),
 })
 
 const explain: Route = {
@@ -50,9 +80,10 @@ const explain: Route = {
           partition: integer('Its partition.'),
           token: text('Its place on the ring.'),
           layoutNumber: integer('The layout this speaks of.'),
-          owners: array('In the order of the ring.', ownerSchema),
+          owners: array('By id.', ownerSchema),
+          fallbacks: array('Living nodes that stand in for absent owners, best first.', fallbackSchema),
           agreed: boolean('Whether every owner that answered holds the same.'),
-          summary: text('One sentence.'),
+          summary: text('Why the key reads as it does, in words.'),
         }),
       },
     },
@@ -93,7 +124,18 @@ const explain: Route = {
             writtenAtMs: Math.floor(dot.writtenAtMs),
             writtenBy: dot.writtenBy,
           })),
-          deletedAtMs: owner.deletedAtMs === undefined ? undefined : Math.floor(owner.deletedAtMs),
+          deletedAtMs: wholeMs(owner.deletedAtMs),
+          changedAtMs: wholeMs(owner.changedAtMs),
+          hintsWaiting: owner.hintsWaiting.map(viewHint),
+          comparisons: owner.comparisons.map(({ node, name, secondsAgo }) => ({ node, name, secondsAgo })),
+          tombstoneWaitingFor: owner.tombstoneWaitingFor,
+        })),
+        fallbacks: explanation.fallbacks.map(({ node, name, memberState, isReachable, hints }) => ({
+          node,
+          name,
+          memberState,
+          isReachable,
+          hints: hints.map(viewHint),
         })),
         agreed: explanation.agreed,
         summary: explanation.summary,
@@ -103,6 +145,14 @@ const explain: Route = {
 }
 
 export const explainRoutes: readonly Route[] = [explain, headOf(explain)]
+
+function viewHint({ holder, holderName, target, targetName, holds, stateHash, changedAtMs }: KeptFor) {
+  return { holder, holderName, target, targetName, holds, stateHash, changedAtMs: Math.floor(changedAtMs) }
+}
+
+function wholeMs(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.floor(ms)
+}
 
 function viewDot({ shortId, generation, born, counter }: Dot) {
   return { shortId, generation, born, counter }

@@ -32,6 +32,34 @@ export interface OwnerView {
   readonly vv: VersionVector
   readonly dots: readonly (Dot & { readonly writtenAtMs: number; readonly writtenBy: string })[]
   readonly deletedAtMs: number | undefined
+  /** The clock of the newest write or delete in it. */
+  readonly changedAtMs: number | undefined
+  /** What others keep of the key for this owner. */
+  readonly hintsWaiting: readonly KeptFor[]
+  /** When this owner last compared the partition, and with whom. */
+  readonly comparisons: readonly { readonly node: NodeId; readonly name: string; readonly secondsAgo: number }[]
+  readonly tombstoneWaitingFor: string | undefined
+}
+
+/** A hint for one key. */
+export interface KeptFor {
+  readonly holder: NodeId
+  readonly holderName: string
+  readonly target: NodeId
+  readonly targetName: string
+  readonly holds: 'siblings' | 'tombstone'
+  readonly stateHash: string
+  readonly changedAtMs: number
+}
+
+/** A node that may stand in for an owner. */
+export interface FallbackView {
+  readonly node: NodeId
+  readonly name: string
+  readonly memberState: MemberState | 'unknown'
+  /** Whether it answered. */
+  readonly isReachable: boolean
+  readonly hints: readonly KeptFor[]
 }
 
 /** Why a key reads as it does (`GET /v1/explain`). */
@@ -42,8 +70,10 @@ export interface Explanation {
   readonly token: string
   readonly layoutNumber: number
   readonly owners: readonly OwnerView[]
+  /** The nodes that would stand in for absent owners, best first. */
+  readonly fallbacks: readonly FallbackView[]
   readonly agreed: boolean
-  /** One sentence. */
+  /** Why the key reads as it does, in words. */
   readonly summary: string
 }
 
@@ -140,6 +170,8 @@ export interface NodeView {
 export interface NodeApi {
   /** Coordinates, or forwards to an owner. `done` is called once, never inside the call. */
   serve(request: ClientRequest, done: Done<ClientAnswer>): void
+  /** The same for a client that carries its session with it: `session` is the token it got last (docs/rules.md S1). */
+  serveInSession(request: ClientRequest, session: string | undefined, done: SessionDone): void
   list(request: ListRequest, done: Done<ListPage>): void
   replica(bucket: Bucket, key: Key, done: Done<ReplicaView>): void
   explain(bucket: Bucket, key: Key, timeoutMs: number, done: Done<Explanation>): void
@@ -170,8 +202,6 @@ export interface NodeApi {
   hints(): HintsView
   /** What moves between this node and others now. */
   transfers(): TransfersView
-  /** The same for a client that carries its session with it: `session` is the token it got last (docs/rules.md S1). */
-  serveInSession(request: ClientRequest, session: string | undefined, done: SessionDone): void
   antiEntropy(): AntiEntropyView
   /** Begins an exchange with every co-owner in reach, whatever the schedule says; `done` once they have begun. */
   runExchange(done: Done<AntiEntropyView>): void

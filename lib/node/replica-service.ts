@@ -33,7 +33,6 @@ export class ReplicaService {
     'list-keys': (message, respond) => this.#listKeys(message, respond),
     'pull-partition': (message, respond) => this.#pullPartition(message, respond),
     'merge-records': (message, respond) => this.#mergeRecords(message, respond),
-    'explain-replica': (message, respond) => this.#explainReplica(message, respond),
   } satisfies Partial<DataHandlers>
 
   #writeRecord(message: RequestOf<'write-record'>, respond: Respond): void {
@@ -132,21 +131,6 @@ export class ReplicaService {
       if (error instanceof UnreadableBytes) return undefined
       throw error
     }
-  }
-
-  #explainReplica(message: RequestOf<'explain-replica'>, respond: Respond): void {
-    const { store, recovery, layout, self } = this.#context
-    const partition = store.partitionOf(message.key)
-    store.readStored(message.key, (copy) => {
-      if (copy.state === 'failed') return respond(storageRefused(copy.failure))
-      respond({
-        type: 'replica-explained',
-        state: copy.state,
-        isOwner: layout.inForce?.ring.owns(self, partition) ?? false,
-        isRecovering: recovery.isRecovering(partition),
-        record: copy.state === 'found' ? copy.bytes : noBytes,
-      })
-    })
   }
 
   /** What was planned with another layout may be meant for other owners (docs/rules.md T2). */

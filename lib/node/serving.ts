@@ -13,6 +13,7 @@ import type { DataHandlers, DataRequest, Respond } from './data-handlers.ts'
 import { Deadlines } from './deadlines.ts'
 import { Deletion, DeletionRecords } from './deletion.ts'
 import { DirtyRanges } from './dirty-ranges.ts'
+import { type ExplainSources, explainHandlers } from './explain-replica.ts'
 import { healDamaged } from './heal-damaged.ts'
 import { HintDelivery } from './hint-delivery.ts'
 import { HintService } from './hint-service.ts'
@@ -62,6 +63,7 @@ export class Serving {
   readonly buckets: BucketDriver
   readonly deletion: Deletion
   readonly hintDelivery: HintDelivery
+  readonly explainSources: ExplainSources
   readonly #handlers: DataHandlers
   readonly #members: () => Iterable<Member>
   readonly #self: NodeId
@@ -142,6 +144,10 @@ export class Serving {
       onFailure: onStorageFailed,
     })
     this.hintDelivery = new HintDelivery({ context, dirty, log })
+    this.explainSources = {
+      comparedWith: () => [],
+      tombstoneWaitsFor: (key) => this.deletion.driver.waitingFor(key) ?? '',
+    }
     this.#members = () => parts.membership.machine.members()
     const replicas = new ReplicaService(context, this.coordinator).handlers
     const hintService = new HintService(context)
@@ -152,6 +158,7 @@ export class Serving {
       ...this.buckets.handlers,
       ...this.deletion.handlers,
       ...stockHandlers(context),
+      ...explainHandlers(context, this.explainSources),
     }
   }
 

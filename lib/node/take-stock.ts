@@ -5,13 +5,13 @@ import type { RequestContext } from './request-context.ts'
 export function stockHandlers(context: RequestContext): Pick<DataHandlers, 'take-stock'> {
   return {
     'take-stock': (_message, respond) => {
-      const { self, layout, recovery } = context
+      const { self, layout, recovery, hints } = context
       const owned = layout.inForce?.ring.partitionsOf(self) ?? []
       respond({
         type: 'stock',
         node: self,
         recovering: owned.filter((partition) => recovery.isRecovering(partition)),
-        hints: [],
+        hints: hints.ledger().map(({ target, count, bytes }) => ({ target, count, bytes })),
       })
     },
   }

@@ -18,6 +18,7 @@ import {
 } from './deletion-codec.ts'
 import { readHlc } from './dot-codec.ts'
 import { readAnswer, writeAnswer } from './exchange-codec.ts'
+import { readExplained, writeExplained } from './explain-codec.ts'
 import { readNodeId, writeNodeId } from './id-codec.ts'
 import { memberBytesMin, readMember, readStoreRow, writeMember, writeStoreRow } from './member-codec.ts'
 import { readEntries, readMerged, writeEntries, writeMerged } from './merge-codec.ts'
@@ -127,7 +128,8 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
     case 'replica-explained':
       writeChoice(writer, states, response.state)
       writer.flag(response.isOwner)
-      return writer.flag(response.isRecovering)
+      writer.flag(response.isRecovering)
+      return writeExplained(writer, response)
     case 'records-merged':
       return writeMerged(writer, response)
     case 'stable-told':
@@ -221,6 +223,7 @@ function readBodied(type: Bodied, reader: BytesReader, body: Uint8Array, hash: H
         isOwner: reader.flag(),
         isRecovering: reader.flag(),
         record: body,
+        ...readExplained(reader),
       }
     case 'discovered':
       return { type, documentHash: reader.u32(), members: readList(reader, memberBytesMin, readMember), document: body }

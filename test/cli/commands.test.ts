@@ -147,6 +147,10 @@ t.test('the cluster, the ring and a node show as tables and as JSON', async (t) 
   t.equal(unready.code, 8)
   t.match(json(unready), { kind: 'NodeStatus', ready: false, reasons: ['clock is off'] })
   t.match(text(explained), /^One owner holds it\.\n[\s\S]*ada +alive +siblings +00ff +2026-01-01T00:00:00\.000Z by ada/)
+  t.match(
+    text(explained),
+    /by ada +2026-01-02T00:00:00\.000Z +- +bob 5 min ago\nFALLBACK[^\n]*\nbob +alive +siblings for ada 00fe\n$/,
+  )
 })
 
 t.test('--watch shows again and again, and survives a node that cannot be asked', async (t) => {
@@ -231,13 +235,30 @@ function answerOperations(node: FakeNode): void {
   const ring = { layoutNumber: 1, partitionCount: 2, replicaCount: 2, nodes: [ada, bob], partitions }
   const dots = [{ writtenAtMs: Date.UTC(2026, 0, 1), writtenBy: 'ada' }]
   const held = { holds: 'siblings', isRecovering: false, stateHash: '00ff', dots }
-  const owner = { node: ada.id, name: 'ada', memberState: 'alive', ...held }
+  const compared = [{ node: bob.id, name: 'bob', secondsAgo: 300 }]
+  const owner = {
+    node: ada.id,
+    name: 'ada',
+    memberState: 'alive',
+    ...held,
+    comparisons: compared,
+    changedAtMs: Date.UTC(2026, 0, 2),
+  }
+  const hint = {
+    holder: bob.id,
+    holderName: 'bob',
+    target: ada.id,
+    targetName: 'ada',
+    holds: 'siblings',
+    stateHash: '00fe',
+  }
+  const fallbacks = [{ node: bob.id, name: 'bob', memberState: 'alive', isReachable: true, hints: [hint] }]
   const self = { ...ada, cluster: 'starling', startNumber: 1, storeGeneration: 1, peer: place.peer, state: 'serving' }
   const key = { bucket: 'b', key: 'k', partition: 1, token: '0a', layoutNumber: 1 }
   const answers: Readonly<Record<string, readonly [number, unknown]>> = {
     '/v1/cluster/status': [200, { cluster: 'starling', clusterId: 'c1', converged: true, layout, members }],
     '/v1/cluster/ring': [200, ring],
-    '/v1/explain/b/k': [200, { ...key, owners: [owner], agreed: true, summary: 'One owner holds it.' }],
+    '/v1/explain/b/k': [200, { ...key, owners: [owner], fallbacks, agreed: true, summary: 'One owner holds it.' }],
     '/v1/node': [200, { ...self, recoveringPartitions: 0, clockOffsetMs: 0, uptimeSeconds: 1 }],
     '/readyz': [503, { code: 'clock-skew', reasons: ['clock is off'] }],
   }

@@ -150,9 +150,22 @@ t.test('why a key reads as it does', async (t) => {
     key: 'a',
     partition: 7,
     owners: [
-      { name: 'ada', holds: 'siblings', dots: [{ counter: 1, writtenAtMs: 1_700_000_000_000, writtenBy: 'ada' }] },
-      { name: 'bob', holds: 'unreachable', stateHash: null },
+      {
+        name: 'ada',
+        holds: 'siblings',
+        comparisons: [{ name: 'bob', secondsAgo: 61.5 }],
+        dots: [{ counter: 1, writtenAtMs: 1_700_000_000_000, writtenBy: 'ada' }],
+      },
+      {
+        name: 'bob',
+        holds: 'unreachable',
+        stateHash: null,
+        changedAtMs: null,
+        hintsWaiting: [{ holderName: 'cyd', holds: 'siblings', changedAtMs: 1_700_000_000_000 }],
+        tombstoneWaitingFor: 'grace',
+      },
     ],
+    fallbacks: [{ name: 'cyd', isReachable: true, hints: [{ targetName: 'bob' }] }],
     summary: /./,
   })
 })

@@ -65,64 +65,6 @@ t.test('a listing', async (t) => {
   })
 })
 
-t.test('an explanation', async (t) => {
-  const cluster = TestCluster.formed()
-
-  await t.test('of a key that never was', async (t) => {
-    const { summary, owners, agreed } = cluster.explain('ada', 'never')
-    t.equal(summary, 'All 3 owners agree: the key was never written, or its tombstone is gone.')
-    t.same([agreed, owners.map(({ holds }) => holds)], [true, ['nothing', 'nothing', 'nothing']])
-  })
-
-  await t.test('of one that all owners agree about', async (t) => {
-    const put = cluster.put('bob', 'k', 'v', { w: 'all' })
-    t.equal(cluster.explain('ada', 'k').summary, 'All 3 owners agree: one value, written through bob.')
-    const { owners } = cluster.explain('cyd', 'k')
-    t.same(owners.map(({ name }) => name).sort(), ['ada', 'bob', 'cyd'])
-    t.equal(new Set(owners.map(({ stateHash }) => stateHash)).size, 1)
-    t.match(owners[0], {
-      memberState: 'alive',
-      isRecovering: false,
-      dots: [{ writtenBy: 'bob' }],
-      deletedAtMs: undefined,
-    })
-    cluster.put('cyd', 'k', 'w', { w: 'all' })
-    t.match(
-      cluster.explain('ada', 'k').summary,
-      /^All 3 owners agree: 2 siblings that no write has superseded yet, written through (bob, cyd|cyd, bob)\.$/,
-    )
-    cluster.put('cyd', 'k', 'x', { w: 'all', context: put.context })
-    cluster.delete('ada', 'k', { w: 'all' })
-    const deleted = cluster.explain('ada', 'k')
-    t.equal(deleted.summary, 'All 3 owners agree: the key was deleted.')
-    t.ok(deleted.owners.every(({ deletedAtMs }) => (deletedAtMs ?? 0) > 1_767_225_600_000))
-  })
-
-  await t.test('of one that somebody has missed', async (t) => {
-    cluster.isolate('cyd')
-    cluster.put('ada', 'differs', 'v')
-    cluster.heal()
-    const { summary, agreed } = cluster.explain('bob', 'differs')
-    t.notOk(agreed)
-    t.match(summary, /^The owners differ: /)
-    t.match(summary, /cyd has the key was never written, or its tombstone is gone/)
-    t.match(summary, /ada has one value, written through ada/)
-    t.match(cluster.replica('cyd', 'differs'), { present: false }, 'it changes nothing and repairs nothing')
-  })
-
-  await t.test('when not everybody answers', async (t) => {
-    cluster.put('ada', 'left', 'v', { w: 'all' })
-    cluster.world.crash('cyd', 'kill')
-    cluster.world.run(20)
-    const { summary, owners } = cluster.explain('ada', 'left')
-    t.equal(
-      summary,
-      'The 2 owners that answered agree: one value, written through ada. 1 of 3 owners cannot say what they hold (unreachable or damaged).',
-    )
-    t.same(owners.map(({ holds }) => holds).sort(), ['siblings', 'siblings', 'unreachable'])
-  })
-})
-
 t.test('a replica shows its own copy, whatever the others have', async (t) => {
   const cluster = TestCluster.formed()
   cluster.isolate('cyd')
