@@ -12,15 +12,17 @@ const retryAfterMs = 1_000
  * owner has nobody to ask.
  */
 export function healDamaged(context: RequestContext, key: RecordKey): void {
-  const { layout, store, self } = context
+  const { layout, store, self, barriers } = context
   const inForce = layout.inForce
   if (inForce === undefined) return
   const { ring, decided } = inForce
   const owners = ring.ownersOf(ring.partitionOf(key.token))
   const others = owners.filter((owner) => owner !== self)
   const request = { key, owners, layoutNumber: decided.version.number, timeoutMs: askTimeoutMs }
-  gather(context, request, ({ record, answered }) => {
-    if (answered.length < others.length) {
+  gather(context, request, ({ record, answered, asOf }) => {
+    // Nobody knows what the damaged copy had seen; what was read before a deletion ended here may bring it back (D5).
+    const isTooLate = record !== undefined && barriers.refuses(store.partitionOf(key), asOf, undefined, record)
+    if (answered.length < others.length || isTooLate) {
       context.deadlines.after(retryAfterMs, () => healDamaged(context, key))
       return
     }

@@ -9,6 +9,7 @@ import type { Ring } from '../protocol/ring/ring.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import { mergeBytesMax, mergeEntriesMax } from '../wire/messages.ts'
+import { catchUpClock } from './catch-up-clock.ts'
 import type { DirtyRanges } from './dirty-ranges.ts'
 import type { Hint } from './hint-store.ts'
 import type { HintsForTarget, TransferView } from './repair-views.ts'
@@ -58,12 +59,15 @@ export class HintDelivery {
 
   /** @param members those known at the start; later ones come by `memberChanged` */
   start(members: Iterable<Member>): void {
-    const { hints, layout } = this.#context
+    const { hints, layout, stability } = this.#context
     this.#ring = layout.inForce?.ring
     for (const member of members) this.memberChanged(member.id, member)
     hints.load((failure) => {
       // A store that does not say ends this life of the node.
-      if (failure === undefined) this.#sweep()
+      if (failure !== undefined || this.#isStopped) return
+      // No hint is taken before this life of the node has told what is stable.
+      stability.publish(() => {})
+      this.#sweep()
     })
   }
 
@@ -231,7 +235,12 @@ export class HintDelivery {
     }
     const { outcomes, isBusy } = outcome.message
     const taken = batch.filter((_, index) => outcomes[index] === 'merged')
-    const reRead = batch.filter((_, index) => outcomes[index] === 're-read').length
+    const refused = batch.filter((_, index) => outcomes[index] === 're-read')
+    const reRead = refused.length
+    // They stay, and are read again: next time with a clock that has passed the deletion (docs/rules.md D5).
+    for (const partition of new Set(refused.map(({ key }) => this.#context.store.partitionOf(key)))) {
+      catchUpClock(this.#context, stream.target, partition, () => {})
+    }
     const result: BatchOutcome = {
       merged: taken.length,
       reRead,

@@ -4,6 +4,7 @@ import { mergeBytesMax, mergeEntriesMax, type RecordEntry } from '../wire/messag
 import { decodeRecord } from '../wire/record.ts'
 import { compareBytes, dataKey } from '../wire/store-keys.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
+import { catchUpClock } from './catch-up-clock.ts'
 import type { RequestContext } from './request-context.ts'
 import { settleRefused } from './settle-refused.ts'
 
@@ -134,6 +135,12 @@ function send(
     const { outcomes } = outcome.message
     if (outcomes.length !== entries.length || outcomes.includes('failed')) return done(false)
     const refused = entries.filter((_, index) => outcomes[index] === 're-read')
+    const [first] = refused
+    const partition = first === undefined ? undefined : context.store.partitionOf(first.key)
+    if (partition !== undefined && !context.recovery.isRestored(partition)) {
+      // A live owner gives nothing up: it reads again, later, with a clock that has passed the deletion.
+      return catchUpClock(context, owner, partition, () => done(false))
+    }
     settleRefused(context, refused, (isSettled) => {
       if (isSettled) send(context, owner, others, asOf, done)
       else done(false)

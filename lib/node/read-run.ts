@@ -10,6 +10,7 @@ import { unreachable } from '../vocabulary/invariant.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { encodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
+import { catchUpClock } from './catch-up-clock.ts'
 import { type Deadline, deadlineFirstMs } from './deadlines.ts'
 import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
@@ -35,7 +36,11 @@ export class ReadRun {
   readonly #context: RequestContext
   readonly #key: RecordKey
   readonly #deadlineMs: number
-  readonly #machine: Read
+  readonly #plan: ReadPlan
+  /** Made anew when a deletion ended while this read went on: what it had been told may be gone for good. */
+  #machine: Read
+  #attempt = 1
+  #isJudged = false
   readonly #owners: readonly NodeId[]
   readonly #layoutNumber: number
   readonly #done: (error: StarlingError | undefined, result: ReadResult | undefined) => void
@@ -82,7 +87,7 @@ export class ReadRun {
       absent ??= new Set()
       absent.add(owner)
     }
-    this.#machine = new Read({
+    this.#plan = {
       owners: this.#owners,
       ...request.needs,
       unreachable: absent ?? none,
@@ -91,7 +96,8 @@ export class ReadRun {
       speculateAfterMs: peers.speculateAfterMs(this.#owners.slice(0, request.needs.needed)),
       merge: context.parts.merge,
       isSatisfied: request.isSatisfied,
-    })
+    }
+    this.#machine = new Read(this.#plan)
     this.#deadline = context.deadlines.after(request.deadlineMs - time.nowMs(), () =>
       this.#dispatch({ type: 'deadline-passed' }),
     )
@@ -100,8 +106,32 @@ export class ReadRun {
     this.#hasBegun = true
   }
 
-  #dispatch(event: ReadEvent): void {
-    for (const effect of this.#machine.handle(event)) this.#carryOut(effect)
+  /** @param asked the machine that asked for this event; what an earlier attempt asked for is ignored */
+  #dispatch(event: ReadEvent, asked: Read = this.#machine): void {
+    if (asked !== this.#machine) return
+    for (const effect of asked.handle(event)) this.#carryOut(effect)
+  }
+
+  /**
+   * `node` refused a repair, because a deletion ended there after some of the merged states had been read: they may hold
+   * what is gone for good, and must be shown to nobody. All is read again (docs/rules.md D5).
+   */
+  #reRead(node: NodeId, asked: Read): void {
+    if (this.#isJudged || asked !== this.#machine || this.#attempt > reReadsMax) {
+      return this.#dispatch({ type: 'repair-failed', node }, asked)
+    }
+    const { context, key } = { context: this.#context, key: this.#key }
+    const partition = context.store.partitionOf(key)
+    const again = (isCaughtUp: boolean): void => {
+      if (this.#isJudged || asked !== this.#machine) return
+      if (!isCaughtUp) return this.#dispatch({ type: 'repair-failed', node }, asked)
+      this.#attempt += 1
+      this.#asOf = context.recovery.asOf(partition, context.minting.read())
+      this.#machine = new Read(this.#plan)
+      this.#dispatch({ type: 'begun' })
+    }
+    if (node === context.self) context.time.soon(() => again(true))
+    else catchUpClock(context, node, partition, again)
   }
 
   #carryOut(effect: ReadEffect): void {
@@ -126,7 +156,8 @@ export class ReadRun {
     const { self, metrics, repairs, time } = this.#context
     if (!isBlocking && !repairs.spend()) {
       metrics.readRepairsDropped.add(1)
-      return time.soon(() => this.#dispatch({ type: 'repair-failed', node: to }))
+      const asked = this.#machine
+      return time.soon(() => this.#dispatch({ type: 'repair-failed', node: to }, asked))
     }
     metrics.readRepairs(isBlocking ? 'blocking' : 'async').add(1)
     if (to === self) this.#repairHere(record)
@@ -141,6 +172,7 @@ export class ReadRun {
 
   /** What has not reached the own store is shown to nobody: it could still be lost. */
   #readHere(): void {
+    const asked = this.#machine
     const { self, store, time } = this.#context
     store.readStored(this.#key, (copy) => {
       const answer = this.#localAnswer(copy)
@@ -148,6 +180,7 @@ export class ReadRun {
       time.soon(() =>
         this.#dispatch(
           answer === undefined ? { type: 'failed', node: self } : { type: 'answered', node: self, answer },
+          asked,
         ),
       )
     })
@@ -175,6 +208,7 @@ export class ReadRun {
   }
 
   #readThere(to: NodeId): void {
+    const asked = this.#machine
     const message = {
       type: 'read-record',
       key: this.#key,
@@ -183,33 +217,39 @@ export class ReadRun {
     } as const
     this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, (outcome) => {
       if (outcome.type !== 'answered' || outcome.message.type !== 'record-read') {
-        return this.#dispatch({ type: 'failed', node: to })
+        return this.#dispatch({ type: 'failed', node: to }, asked)
       }
       const { state, isRecovering, record, asOf, gcDeleted } = outcome.message
       this.#context.minting.adopt(asOf)
       if (asOf < this.#asOf) this.#asOf = asOf
       try {
         const decoded = state === 'found' ? this.#decode(record) : undefined
-        this.#dispatch({ type: 'answered', node: to, answer: { state, isRecovering, record: decoded, gcDeleted } })
+        this.#dispatch(
+          { type: 'answered', node: to, answer: { state, isRecovering, record: decoded, gcDeleted } },
+          asked,
+        )
       } catch (error) {
         if (!(error instanceof UnreadableBytes)) throw error
-        this.#dispatch({ type: 'failed', node: to })
+        this.#dispatch({ type: 'failed', node: to }, asked)
       }
     })
   }
 
   #readHintsHere(): void {
+    const asked = this.#machine
     const { self, hints, time } = this.#context
     hints.readAllStored(this.#key, (record) =>
       time.soon(() =>
         this.#dispatch(
           record === 'failed' ? { type: 'hint-failed', node: self } : { type: 'hint-answered', node: self, record },
+          asked,
         ),
       ),
     )
   }
 
   #readHintsThere(to: NodeId): void {
+    const asked = this.#machine
     const message = {
       type: 'read-hint',
       key: this.#key,
@@ -218,32 +258,32 @@ export class ReadRun {
     } as const
     this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, (outcome) => {
       if (outcome.type !== 'answered' || outcome.message.type !== 'record-read') {
-        return this.#dispatch({ type: 'hint-failed', node: to })
+        return this.#dispatch({ type: 'hint-failed', node: to }, asked)
       }
       const { state, record, asOf } = outcome.message
       this.#context.minting.adopt(asOf)
       if (asOf < this.#asOf) this.#asOf = asOf
       try {
-        this.#dispatch({
-          type: 'hint-answered',
-          node: to,
-          record: state === 'found' ? this.#decode(record) : undefined,
-        })
+        const found = state === 'found' ? this.#decode(record) : undefined
+        this.#dispatch({ type: 'hint-answered', node: to, record: found }, asked)
       } catch (error) {
         if (!(error instanceof UnreadableBytes)) throw error
-        this.#dispatch({ type: 'hint-failed', node: to })
+        this.#dispatch({ type: 'hint-failed', node: to }, asked)
       }
     })
   }
 
   #repairHere(record: KeyRecord): void {
+    const asked = this.#machine
     const { self, store } = this.#context
-    store.merge(this.#key, record, encodeRecord(record), 'os', this.#asOf, (failure) =>
-      this.#dispatch({ type: failure === undefined ? 'repaired' : 'repair-failed', node: self }),
-    )
+    store.merge(this.#key, record, encodeRecord(record), 'os', this.#asOf, (failure) => {
+      if (failure?.kind === 're-read') return this.#reRead(self, asked)
+      this.#dispatch({ type: failure === undefined ? 'repaired' : 'repair-failed', node: self }, asked)
+    })
   }
 
   #repairThere(to: NodeId, record: KeyRecord): void {
+    const asked = this.#machine
     // A repair goes on behind the answer: it has its own time.
     const timeoutMs = Math.max(this.#remainingMs(), repairTimeoutMsMin)
     const message = {
@@ -257,13 +297,15 @@ export class ReadRun {
       timeoutMs,
     } as const
     this.#context.peers.ask(to, message, timeoutMs, (outcome) => {
+      if (outcome.type === 'refused' && outcome.refusal.code === 're-read') return this.#reRead(to, asked)
       const isDone = outcome.type === 'answered' && outcome.message.type === 'record-written'
-      this.#dispatch({ type: isDone ? 'repaired' : 'repair-failed', node: to })
+      this.#dispatch({ type: isDone ? 'repaired' : 'repair-failed', node: to }, asked)
     })
   }
 
   #report(verdict: Extract<ReadEffect, { type: 'report' }>['verdict']): void {
     const { deadlines, metrics } = this.#context
+    this.#isJudged = true
     deadlines.cancel(this.#deadline)
     if (this.#speculation !== undefined) deadlines.cancel(this.#speculation)
     if (verdict.type === 'read') {
@@ -298,3 +340,5 @@ export class ReadRun {
 }
 
 const repairTimeoutMsMin = 1000
+/** How often one read begins anew because of deletions that ended meanwhile. */
+const reReadsMax = 2

@@ -6,7 +6,7 @@ import { recordHlc } from '../protocol/causality/inspect-record.ts'
 import type { Mint } from '../protocol/causality/mint.ts'
 import { type Content, putRecord } from '../protocol/causality/put.ts'
 import type { CausalContext, KeyRecord, StoredRecord } from '../protocol/causality/record.ts'
-import { hlcMax } from '../protocol/clock/hlc.ts'
+import { type Hlc, hlcMax, hlcZero } from '../protocol/clock/hlc.ts'
 import type { Durability } from '../protocol/quorum/client-request.ts'
 import type { QuorumNeeds } from '../protocol/quorum/quorum-level.ts'
 import { type SlotAck, Write, type WriteEffect, type WriteEvent } from '../protocol/quorum/write.ts'
@@ -23,10 +23,12 @@ import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { recordBytesMax, siblingsWarn } from '../vocabulary/limits.ts'
+import { catchUpClock } from './catch-up-clock.ts'
 import { type Deadline, deadlineFirstMs } from './deadlines.ts'
 import { hintSeat, type LocalSeat } from './hint-seat.ts'
 import { dotsOf, type KeyedWrite, problemOfKeyed } from './keyed-write.ts'
 import type { Ticket } from './outstanding-writes.ts'
+import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 import { standIns } from './stand-ins.ts'
 
@@ -68,6 +70,8 @@ export class WriteRun {
   #isStored = false
   #record: KeyRecord | undefined
   #bytes: Uint8Array | undefined
+  /** When `#bytes` were what stood here (docs/rules.md D5). */
+  #readAt: Hlc = hlcZero
   #answerContext: CausalContext | undefined
   #seat: LocalSeat
   /** Absent owners whose hint goes into the first batch. */
@@ -91,8 +95,8 @@ export class WriteRun {
       readonly durability: Durability
       readonly needs: QuorumNeeds
       readonly deadlineMs: number
-      /** Owners that have refused to coordinate, and count as absent where nobody else can. */
-      readonly absent?: ReadonlySet<NodeId> | undefined
+      /** Set at a fallback: the owner for which it stands in (docs/rules.md Q2). */
+      readonly seat?: NodeId | undefined
     },
     done: Done,
   ) {
@@ -111,12 +115,13 @@ export class WriteRun {
     this.#seat = context.store
     const partition = request.ring.partitionOf(request.key.token)
     this.#owners = request.ring.ownersOf(partition)
-    const absent = new Set<NodeId>(request.absent)
+    const absent = new Set<NodeId>()
     for (const owner of this.#owners) {
       if (owner !== self && !peers.isReachable(owner)) absent.add(owner)
     }
     this.#machine = new Write({
       coordinator: self,
+      seat: request.seat,
       sets: [{ owners: this.#owners, ...request.needs }],
       unreachable: absent,
       fallbacks: request.needs.isSloppy ? standIns(context, request.ring, partition, absent) : undefined,
@@ -193,6 +198,7 @@ export class WriteRun {
     // A fallback without room for one more hint has nowhere to write to.
     if (bytes === undefined) return this.#refuse(new QuorumUnavailable('no owner is in reach', { hint: quorumHint }))
     this.#isStored = true
+    this.#readAt = this.#clock()
     this.#record = next.record
     this.#answerContext = contextAfterWrite(this.#seen, mint.dot, next.record)
     this.#bytes = bytes
@@ -207,6 +213,7 @@ export class WriteRun {
    */
   #repeat(dots: readonly Dot[], record: KeyRecord, bytes: Uint8Array): void {
     this.#isStored = true
+    this.#readAt = this.#clock()
     this.#record = record
     this.#answerContext = contextAfterRepeat(this.#seen, dots, record)
     this.#bytes = bytes
@@ -245,22 +252,50 @@ export class WriteRun {
   }
 
   #send(to: NodeId): void {
-    const { minting, recovery, store, time } = this.#context
+    this.#sendState(to, this.#bytes as Uint8Array, this.#readAt, reReadsMax)
+  }
+
+  #sendState(to: NodeId, record: Uint8Array, asOf: Hlc, reReadsLeft: number): void {
+    const { peers, time } = this.#context
     const timeoutMs = Math.max(1, this.#deadlineMs - time.nowMs())
     const message = {
       type: 'write-record',
       key: this.#key,
-      record: this.#bytes as Uint8Array,
+      record,
       purpose: 'write',
       durability: this.#durability,
       layoutNumber: this.#layoutNumber,
-      asOf: recovery.asOf(store.partitionOf(this.#key), minting.read()),
+      asOf,
       timeoutMs,
     } as const
-    this.#context.peers.ask(to, message, timeoutMs + deadlineFirstMs, (outcome) => {
+    peers.ask(to, message, timeoutMs + deadlineFirstMs, (outcome) => {
       const isStored = outcome.type === 'answered' && outcome.message.type === 'record-written'
+      if (outcome.type === 'refused' && outcome.refusal.code === 're-read' && reReadsLeft > 0) {
+        return this.#reRead(to, reReadsLeft - 1)
+      }
       this.#dispatch({ type: isStored ? 'replica-acked' : 'replica-failed', node: to })
     })
+  }
+
+  /** A deletion has ended at `to` since the state was read: what stands here now is sent instead (docs/rules.md D5). */
+  #reRead(to: NodeId, reReadsLeft: number): void {
+    const partition = this.#context.store.partitionOf(this.#key)
+    const send = (copy: LocalCopy, asOf: Hlc): void => {
+      if (copy.state === 'found') this.#sendState(to, copy.bytes, asOf, reReadsLeft)
+      else this.#dispatch({ type: 'replica-failed', node: to })
+    }
+    catchUpClock(this.#context, to, partition, (isCaughtUp) => {
+      const { store } = this.#context
+      const asOf = this.#clock()
+      if (!isCaughtUp) this.#dispatch({ type: 'replica-failed', node: to })
+      else if (this.#seat === store) store.readStored(this.#key, (copy) => send(copy, asOf))
+      else send(this.#seat.read(this.#key), asOf)
+    })
+  }
+
+  #clock(): Hlc {
+    const { minting, recovery, store } = this.#context
+    return recovery.asOf(store.partitionOf(this.#key), minting.read())
   }
 
   /** The fallback's answer counts for the owner it stands in for. */
@@ -358,6 +393,8 @@ export class WriteRun {
 
 /** One of so many writes is followed until every owner has it. */
 const sampleEvery = 64
+/** How often one owner may say that a deletion has ended there meanwhile. */
+const reReadsMax = 2
 /** Left for what stands beside the values in a record. */
 const recordOverheadBytes = 1024 * 1024
 const mergeHint = 'read the key, merge what you find, and write the result back with the context of that read'
