@@ -74,8 +74,8 @@ interface Job<Request extends ClientRequest> {
   readonly keyed?: KeyedWrite | undefined
   /** Some owner that was asked may have carried it out: whatever follows, it may have changed something. */
   readonly isDoubtful?: boolean
-  /** Set where this node owns nothing of the key and stands in: the owners that did not coordinate. */
-  readonly absent?: ReadonlySet<NodeId> | undefined
+  /** Set where this node owns nothing of the key: the owner for which it stands in. */
+  readonly seat?: NodeId | undefined
   readonly done: Done<ClientAnswer>
 }
 
@@ -149,7 +149,7 @@ export class Coordinator {
         new NoLayout('the node is still checking its store against the other members', { hint: 'retry in a moment' }),
       )
     }
-    if (job.absent === undefined && request.type !== 'get' && this.#isBehind(job)) return this.#handOn(job)
+    if (job.seat === undefined && request.type !== 'get' && this.#isBehind(job)) return this.#handOn(job)
     if (buckets.isKnown) return this.#coordinate(job)
     const isWaiting = buckets.whenKnown(() =>
       this.#coordinate({ ...job, properties: buckets.propertiesOf(request.bucket) }),
@@ -330,11 +330,8 @@ export class Coordinator {
     )
   }
 
-  #seatOf({ owners, absent }: Job<ClientRequest>): LocalSeat {
-    const { store, peers } = this.#context
-    if (absent === undefined) return store
-    const [first] = owners.filter((owner) => absent.has(owner) || !peers.isReachable(owner)).sort()
-    return first === undefined ? store : hintSeat(this.#context, first)
+  #seatOf({ seat }: Job<ClientRequest>): LocalSeat {
+    return seat === undefined ? this.#context.store : hintSeat(this.#context, seat)
   }
 
   #writeNow(job: Job<PutRequest | DeleteRequest>, seen: CausalContext): void {
@@ -358,13 +355,12 @@ export class Coordinator {
         durability: request.options.durability ?? properties.durability,
         needs,
         deadlineMs: job.deadlineMs,
-        absent: job.absent,
+        seat: job.seat,
       },
       (error, result) => {
         // A copy that is damaged or cannot be read must not be built on: another owner has a whole one.
         const isUnreadable = error?.code === 'storage-failed' && error.aftermath === 'nothing-changed'
-        if (isUnreadable && job.absent === undefined && job.hops < hopsMax && owners.length > 1)
-          return this.#forward(job)
+        if (isUnreadable && job.seat === undefined && job.hops < hopsMax && owners.length > 1) return this.#forward(job)
         if (error !== undefined || result === undefined) return this.#end(job, error)
         const wantsState = request.type === 'put' && request.returnValue
         const shown = wantsState ? this.#shown(job, result.record) : undefined
@@ -395,10 +391,10 @@ export class Coordinator {
     needs: QuorumNeeds,
     done: (error: StarlingError | undefined, result: ReadResult | undefined) => void,
   ): void {
-    const { key, ring, layout, deadlineMs, absent } = job
+    const { key, ring, layout, deadlineMs } = job
     const layoutNumber = layout.decided.version.number
     const isSatisfied = sessionNeedOf(job)
-    new ReadRun(this.#context, { key, ring, layoutNumber, needs, isSatisfied, deadlineMs, absent }, done)
+    new ReadRun(this.#context, { key, ring, layoutNumber, needs, isSatisfied, deadlineMs }, done)
   }
 
   /**
@@ -468,8 +464,10 @@ export class Coordinator {
     const mayStandIn = request.options.sloppy && !owners.includes(self)
     const unavailable = lastError ?? unreachableOwners()
     if (!mayStandIn || order.length === 0) return this.#end(job, unavailable)
+    // The first absent one by id, so that every coordinator builds on the same hint.
+    const [seat] = [...absent].sort()
     const coordinateHere = (tried: Job<ClientRequest>): void =>
-      order.includes(self) ? this.#coordinateIfAble({ ...tried, absent }) : this.#end(tried, unavailable)
+      order.includes(self) ? this.#coordinateIfAble({ ...tried, seat }) : this.#end(tried, unavailable)
     if (job.hops > 0) return coordinateHere(job)
     const before = order.includes(self) ? order.slice(0, order.indexOf(self)) : order
     this.#forwardTo(job, before, new Set(), lastError, coordinateHere)

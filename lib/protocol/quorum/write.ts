@@ -12,8 +12,9 @@ export interface OwnerSet {
 
 /** Made once per request and never read anew (docs/rules.md T8). */
 export interface WritePlan {
-  /** An owner; or, where none is in reach, the fallback of the first absent one by id (docs/rules.md Q2). */
   readonly coordinator: NodeId
+  /** Set where the coordinator owns nothing of the key: the owner for which it stands in (docs/rules.md Q2). */
+  readonly seat: NodeId | undefined
   /** One set per live layout version: success needs enough acknowledgements in each (docs/rules.md T1). */
   readonly sets: readonly OwnerSet[]
   /** Owners that nobody expects to answer: not asked. */
@@ -143,16 +144,16 @@ export class Write {
 
   #begin(): readonly WriteEffect[] {
     const absent = this.#slots.filter(({ owner }) => owner === 'absent').sort((a, b) => (a.id < b.id ? -1 : 1))
-    const isOwner = slotOf(this.#slots, this.#plan.coordinator) !== undefined
-    const seat = isOwner ? undefined : absent[0]
-    if (seat !== undefined) this.#standIn(seat, this.#plan.coordinator)
-    for (const slot of absent) if (slot !== seat) this.#standIn(slot)
+    const { seat, coordinator } = this.#plan
+    const seated = seat === undefined ? undefined : slotOf(this.#slots, seat)
+    if (seated !== undefined) this.#standIn(seated, coordinator)
+    for (const slot of absent) if (slot !== seated) this.#standIn(slot)
     // Refused before the first copy exists, a write has changed nothing: say so while it is still true.
-    if (!this.#canStillSucceed() || (!isOwner && seat === undefined)) return this.#report('refused')
-    if (absent.length === 0) return storeLocally
-    const hintsFor = absent.filter((slot) => slot !== seat).map(({ id }) => id)
-    for (const slot of absent) if (slot !== seat) slot.kept = 'asked'
-    return [{ type: 'store-locally', seat: seat?.id, hintsFor }]
+    if (!this.#canStillSucceed()) return this.#report('refused')
+    if (absent.length === 0 && seat === undefined) return storeLocally
+    const hintsFor = absent.filter((slot) => slot !== seated).map(({ id }) => id)
+    for (const slot of absent) if (slot !== seated) slot.kept = 'asked'
+    return [{ type: 'store-locally', seat, hintsFor }]
   }
 
   #storedLocally(): readonly WriteEffect[] {
@@ -161,11 +162,12 @@ export class Write {
     let isSomebodyAwaited = false
     for (const slot of this.#slots) {
       if (slot.id === coordinator) slot.owner = 'acked'
-      else if (slot.owner === 'asked') {
+      if (slot.fallback === coordinator) slot.hint = 'acked'
+      if (slot.owner === 'asked') {
         isSomebodyAwaited = true
         effects.push({ type: 'send-write', to: slot.id })
-      } else if (slot.fallback === coordinator) slot.hint = 'acked'
-      else if (slot.fallback !== undefined) effects.push({ type: 'send-hint', to: slot.fallback, target: slot.id })
+      } else if (slot.fallback !== coordinator && slot.fallback !== undefined)
+        effects.push({ type: 'send-hint', to: slot.fallback, target: slot.id })
     }
     const verdict = this.#judge()
     if (verdict.length === 0 && fallbacks !== undefined && isSomebodyAwaited) {

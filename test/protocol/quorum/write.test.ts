@@ -104,6 +104,7 @@ function node(letter: string): NodeId {
 function toThree(needed: number, ...unreachable: NodeId[]): Write {
   return new Write({
     coordinator: ada,
+    seat: undefined,
     sets: [{ owners: [ada, bob, cyd], needed, ownersNeeded: 0 }],
     unreachable: new Set(unreachable),
     fallbacks: undefined,
@@ -114,6 +115,7 @@ function toThree(needed: number, ...unreachable: NodeId[]): Write {
 function moving(): Write {
   return new Write({
     coordinator: ada,
+    seat: undefined,
     sets: [
       { owners: [ada, bob, cyd], needed: 2, ownersNeeded: 0 },
       { owners: [ada, dan, node('e')], needed: 2, ownersNeeded: 0 },
