@@ -102,7 +102,9 @@ export interface MemberStatus {
   /** Fraction of all replicas that the node holds, 0 to 1. */
   readonly owns: number
   readonly ownsAfter: number
-  readonly hintsHeld: number
+  /** Hints it keeps for others; null: it did not tell. */
+  readonly hintsHeld?: number | null
+  /** Hints that others keep for it. */
   readonly hintsFor: number
 }
 

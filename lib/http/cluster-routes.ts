@@ -1,3 +1,4 @@
+import type { ClusterStatus } from '../node/node-api.ts'
 import { NoLayout } from '../vocabulary/errors.ts'
 import { array, boolean, integer, nullable, number, object, oneOfWords, text } from './json-schema.ts'
 import { noQuery } from './query.ts'
@@ -15,8 +16,8 @@ const memberSchema = object('A member of the cluster.', {
   version: text('Its software.'),
   owns: number('The fraction of all replicas that it holds.'),
   ownsAfter: number('The same, after the layouts under way.'),
-  hintsHeld: integer('Hints it keeps for others.'),
-  hintsFor: integer('Hints others keep for it.'),
+  hintsHeld: nullable(integer('Hints it keeps for others; null: it did not tell.')),
+  hintsFor: integer('Hints others keep for it, as far as they told.'),
 })
 
 const status: Route = {
@@ -24,6 +25,7 @@ const status: Route = {
   path: '/v1/cluster/status',
   operation: 'cluster-status',
   summary: 'The members, their states and the layout, as this node sees them.',
+  description: 'The members are asked what they keep for others, and waited for 400 ms at most.',
   query: noQuery.parameters,
   responses: {
     200: {
@@ -46,28 +48,31 @@ const status: Route = {
   errors: [],
   answer(exchange) {
     noQuery.read(queryOf(exchange.target))
-    const { cluster, clusterId, converged, layout, members } = exchange.edge.node.status()
-    exchange.answerJson({
-      cluster,
-      clusterId,
-      converged,
-      layout: { number: layout.number, live: layout.live, hash: layout.hash },
-      members: members.map((member) => ({
-        id: member.id,
-        name: member.name,
-        peer: member.peer,
-        http: member.http,
-        state: member.state,
-        zone: member.zone,
-        weight: member.weight,
-        version: member.version,
-        owns: member.owns,
-        ownsAfter: member.ownsAfter,
-        hintsHeld: member.hintsHeld,
-        hintsFor: member.hintsFor,
-      })),
-    })
+    exchange.edge.node.askStatus((view) => exchange.guard(() => exchange.answerJson(viewStatus(view))))
   },
+}
+
+function viewStatus({ cluster, clusterId, converged, layout, members }: ClusterStatus) {
+  return {
+    cluster,
+    clusterId,
+    converged,
+    layout: { number: layout.number, live: layout.live, hash: layout.hash },
+    members: members.map((member) => ({
+      id: member.id,
+      name: member.name,
+      peer: member.peer,
+      http: member.http,
+      state: member.state,
+      zone: member.zone,
+      weight: member.weight,
+      version: member.version,
+      owns: member.owns,
+      ownsAfter: member.ownsAfter,
+      hintsHeld: member.hintsHeld,
+      hintsFor: member.hintsFor,
+    })),
+  }
 }
 
 const ring: Route = {

@@ -120,7 +120,9 @@ export interface MemberView {
   /** Fraction of all replicas this node holds, 0 to 1. */
   readonly owns: number
   readonly ownsAfter: number
-  readonly hintsHeld: number
+  /** Hints it keeps for others; undefined: it has not told. */
+  readonly hintsHeld: number | undefined
+  /** Hints for it, at all nodes that have told. */
   readonly hintsFor: number
 }
 
@@ -194,7 +196,10 @@ export interface NodeApi {
   ): void
   /** The buckets whose properties were set, by name. */
   listBuckets(done: Done<readonly NamedProperties[]>): void
+  /** As this node sees it now: of hints it knows only its own. */
   status(): ClusterStatus
+  /** The same, with the hints that the other members keep: they are asked, and waited for a moment. */
+  askStatus(done: (status: ClusterStatus) => void): void
   /** Undefined before a layout is decided. */
   ring(): RingView | undefined
   self(): NodeView

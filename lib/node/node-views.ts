@@ -1,7 +1,7 @@
 import { contextOfGet } from '../protocol/causality/context.ts'
 import { isTombstone, visibleSiblings } from '../protocol/causality/inspect-record.ts'
 import { formatStateHash, stateHash } from '../protocol/causality/state-hash.ts'
-import type { Endpoint } from '../vocabulary/ids.ts'
+import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { encodeContext } from '../wire/context-token.ts'
 import type { ClusterStatus, MemberView, NodeView, ReplicaView, RingView } from './node-api.ts'
@@ -9,12 +9,16 @@ import type { NodeLife } from './node-life.ts'
 import type { NodeSettings } from './node-settings.ts'
 import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
+import type { Stock } from './stock-taking.ts'
 
 /** This node's own copy of a key. */
 export function viewReplica(context: RequestContext, key: RecordKey, copy: LocalCopy): ReplicaView {
   const { store, layout, hash, time } = context
   const clusterId = layout.clusterId
-  if (copy.state !== 'found' || clusterId === '') return nothing
+  if (copy.state !== 'found' || clusterId === '') {
+    // Not its own: something for somebody else is no copy.
+    return { ...nothing, hint: context.hints.targetsOf(key).length > 0 }
+  }
   const record = store.decode(copy.bytes)
   return {
     present: true,
@@ -26,12 +30,24 @@ export function viewReplica(context: RequestContext, key: RecordKey, copy: Local
   }
 }
 
-export function clusterStatus(settings: NodeSettings, life: NodeLife | undefined): ClusterStatus {
+/** @param stocks what other members that were asked keep; the own stock is known */
+export function clusterStatus(
+  settings: NodeSettings,
+  life: NodeLife | undefined,
+  stocks: ReadonlyMap<NodeId, Pick<Stock, 'hints'>> = new Map(),
+): ClusterStatus {
   const layout = life?.layout
   const decided = layout?.decided
   const live = layout?.document.live ?? []
   const members = life?.membership?.machine.members() ?? []
   const ring = layout?.inForce?.ring
+  const own = life?.serving?.context.hints.ledger()
+  const known =
+    own === undefined || life === undefined ? stocks : new Map([...stocks, [life.identity.id, { hints: own }]])
+  const keptFor = new Map<NodeId, number>()
+  for (const { hints } of known.values()) {
+    for (const { target, count } of hints) keptFor.set(target, (keptFor.get(target) ?? 0) + count)
+  }
   const views: MemberView[] = members.map(({ id, state, metadata }) => ({
     id,
     name: metadata.name,
@@ -43,8 +59,8 @@ export function clusterStatus(settings: NodeSettings, life: NodeLife | undefined
     version: metadata.version,
     owns: ring?.shareOf(id) ?? 0,
     ownsAfter: ring?.shareOf(id) ?? 0,
-    hintsHeld: 0,
-    hintsFor: 0,
+    hintsHeld: known.get(id)?.hints.reduce((sum, { count }) => sum + count, 0),
+    hintsFor: keptFor.get(id) ?? 0,
   }))
   return {
     cluster: settings.cluster,

@@ -233,6 +233,14 @@ export class StarlingNode implements NodeApi {
     return clusterStatus(this.#settings, this.#life)
   }
 
+  askStatus(done: (status: ClusterStatus) => void): void {
+    const life = this.#life
+    const serving = life?.serving
+    if (serving === undefined) return this.#ports.time.soon(() => done(this.status()))
+    const others = (life?.membership?.machine.members() ?? []).map(({ id }) => id).filter((id) => id !== this.id)
+    serving.stockTaking.take(others, (stocks) => done(clusterStatus(this.#settings, this.#life, stocks)))
+  }
+
   ring(): RingView | undefined {
     return ringView(this.#life)
   }

@@ -34,6 +34,7 @@ import { ReplicaStore } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 import { SiblingWarnings } from './sibling-warnings.ts'
 import { SpeculationBudget } from './speculation-budget.ts'
+import { StockTaking } from './stock-taking.ts'
 import { stockHandlers } from './take-stock.ts'
 
 /** What a life of a node has made before it may answer for data. */
@@ -64,6 +65,7 @@ export class Serving {
   readonly deletion: Deletion
   readonly hintDelivery: HintDelivery
   readonly explainSources: ExplainSources
+  readonly stockTaking: StockTaking
   readonly #handlers: DataHandlers
   readonly #members: () => Iterable<Member>
   readonly #self: NodeId
@@ -148,6 +150,7 @@ export class Serving {
       comparedWith: () => [],
       tombstoneWaitsFor: (key) => this.deletion.driver.waitingFor(key) ?? '',
     }
+    this.stockTaking = new StockTaking({ time, peers })
     this.#members = () => parts.membership.machine.members()
     const replicas = new ReplicaService(context, this.coordinator).handlers
     const hintService = new HintService(context)

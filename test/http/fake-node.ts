@@ -260,10 +260,14 @@ export class FakeNode implements NodeApi {
         version: '0.1.0',
         owns: 1,
         ownsAfter: 1,
-        hintsHeld: 0,
-        hintsFor: 0,
+        hintsHeld: member.id === cyd ? undefined : 0,
+        hintsFor: member.id === bob ? 12 : 0,
       })),
     }
+  }
+
+  askStatus(done: (status: ClusterStatus) => void): void {
+    this.#later(() => done(this.status()))
   }
 
   ring(): RingView | undefined {

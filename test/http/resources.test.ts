@@ -177,7 +177,11 @@ t.test('the cluster and the node', async (t) => {
     clusterId: '0123456789abcdef',
     converged: true,
     layout: { number: 1, live: [1], hash: null },
-    members: [{ name: 'ada', http: '127.0.0.1:7070' }, { name: 'böb' }, { name: 'cyd', http: null }],
+    members: [
+      { name: 'ada', http: '127.0.0.1:7070', hintsHeld: 0, hintsFor: 0 },
+      { name: 'böb', hintsFor: 12 },
+      { name: 'cyd', http: null, hintsHeld: null },
+    ],
   })
   t.match((await ask('/v1/cluster/ring')).json, {
     partitionCount: 2,

@@ -65,6 +65,54 @@ t.test('a listing', async (t) => {
   })
 })
 
+t.test('the status counts the hints of all members', async (t) => {
+  const cluster = TestCluster.formed()
+  const hintsOf = (at: string) =>
+    Object.fromEntries(cluster.status(at).members.map(({ name, hintsHeld, hintsFor }) => [name, [hintsHeld, hintsFor]]))
+  t.same(hintsOf('ada'), { ada: [0, 0], bob: [0, 0], cyd: [0, 0] })
+  cluster.world.crash('cyd', 'kill')
+  cluster.await('cyd is not asked any more', () =>
+    ['ada', 'bob'].every((name) =>
+      cluster
+        .node(name)
+        .status()
+        .members.some(({ state }) => state === 'dead'),
+    ),
+  )
+  for (const [at, key] of [
+    ['ada', 'a1'],
+    ['ada', 'a2'],
+    ['bob', 'b1'],
+  ] as const)
+    t.match(cluster.put(at, key, 'v'), { code: 'ok' })
+  cluster.world.run(1000)
+  t.same(hintsOf('ada'), { ada: [2, 0], bob: [1, 0], cyd: [undefined, 3] }, 'who is gone does not tell')
+  t.same(hintsOf('bob'), hintsOf('ada'))
+  t.match(
+    cluster
+      .node('bob')
+      .status()
+      .members.find(({ name }) => name === 'ada'),
+    { hintsHeld: undefined },
+  )
+  t.match(cluster.replica('ada', 'a1'), { present: true, hint: false }, 'its own copy is more than a hint')
+})
+
+t.test('a replica says when it keeps a copy only for somebody else', async (t) => {
+  const cluster = TestCluster.formed(['ada', 'bob', 'cyd', 'dan'])
+  const key = cluster.keyWhere((owners) => owners.join() === 'ada,bob,cyd')
+  cluster.world.crash('cyd', 'kill')
+  cluster.await('cyd is dead', () =>
+    cluster
+      .node('ada')
+      .status()
+      .members.some(({ state }) => state === 'dead'),
+  )
+  cluster.put('ada', key, 'v', { w: 3 })
+  t.match(cluster.replica('dan', key), { present: false, hint: true, siblings: [] })
+  t.match(cluster.replica('dan', 'another'), { present: false, hint: false })
+})
+
 t.test('a replica shows its own copy, whatever the others have', async (t) => {
   const cluster = TestCluster.formed()
   cluster.isolate('cyd')
