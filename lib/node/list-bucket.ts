@@ -1,5 +1,6 @@
 import { contextOfGet } from '../protocol/causality/context.ts'
 import { visibleSiblings } from '../protocol/causality/inspect-record.ts'
+import { asLastWriteWins } from '../protocol/causality/last-write-wins.ts'
 import { quorumNeeds } from '../protocol/quorum/quorum-level.ts'
 import type { Ring } from '../protocol/ring/ring.ts'
 import { NoLayout } from '../vocabulary/errors.ts'
@@ -144,6 +145,7 @@ function settle(
   done: (entries: ListPage['entries'], unread: readonly number[]) => void,
 ): void {
   const { ring, decided } = inForce
+  const isLww = context.buckets.propertiesOf(request.bucket).conflict === 'lww'
   const settled: (ListPage['entries'][number] | undefined)[] = new Array(candidates.length)
   const unread: number[] = []
   let begun = 0
@@ -166,7 +168,8 @@ function settle(
       new ReadRun(context, { key, ring, layoutNumber: decided.version.number, needs, deadlineMs }, (error, result) => {
         running -= 1
         if (error !== undefined) unread.push(ring.partitionOf(key.token))
-        const record = result?.record
+        const read = result?.record
+        const record = read !== undefined && isLww ? asLastWriteWins(read) : read
         const siblings = record === undefined ? [] : visibleSiblings(record, context.time.wallMs())
         if (record !== undefined && siblings.length > 0) {
           settled[at] = {
