@@ -68,7 +68,7 @@ function askIndexes(
   if (left === 0) return time.soon(() => done(pages))
   for (const node of asked) {
     if (node === self) {
-      store.list({ bucket, prefix, after, limit }, (failure, keys) =>
+      store.list({ bucket, prefix, after, limit, wallMs: time.wallMs() }, (failure, keys) =>
         answered(failure === undefined ? { node, keys, isComplete: keys.length < limit } : undefined),
       )
       continue

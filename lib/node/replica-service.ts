@@ -76,7 +76,7 @@ export class ReplicaService {
   #listKeys(message: RequestOf<'list-keys'>, respond: Respond): void {
     const limit = Math.min(message.limit, listKeysMax)
     const { bucket, prefix, after } = message
-    this.#context.store.list({ bucket, prefix, after, limit }, (failure, keys) => {
+    this.#context.store.list({ bucket, prefix, after, limit, wallMs: this.#context.time.wallMs() }, (failure, keys) => {
       if (failure !== undefined) return respond(storageRefused(failure))
       respond({ type: 'keys', keys, isComplete: keys.length < limit })
     })

@@ -15,10 +15,14 @@ import {
   dataRange,
   indexKeyOf,
   indexRange,
+  indexValue,
   keyAfter,
   metaKey,
   parseDataKey,
   parseIndexKey,
+  parseIndexValue,
+  prefixEnd,
+  tokenKey,
 } from '../wire/store-keys.ts'
 import { decodeStored, encodeStored, storedChecksumBytes } from '../wire/stored-record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
@@ -312,18 +316,36 @@ export class ReplicaStore {
 
   /** Live keys of a bucket in key order, from the key index. */
   list(
-    range: { readonly bucket: string; readonly prefix: string; readonly after: string; readonly limit: number },
+    range: {
+      readonly bucket: string
+      readonly prefix: string
+      readonly after: string
+      readonly limit: number
+      /** Keys of which everything has expired by this clock are left out; undefined: none. */
+      readonly wallMs?: number
+    },
     done: (failure: StorageFailure | undefined, keys: readonly string[]) => void,
   ): void {
     const { from, to } = indexRange(range.bucket, range.prefix, range.after === '' ? undefined : range.after)
-    this.#storage.scan({ from, to, entriesMax: range.limit }, (failure, entries) => {
-      const keys: string[] = []
-      for (const entry of entries) {
-        const parsed = parseIndexKey(entry.key)
-        if (parsed !== undefined) keys.push(parsed.key)
-      }
-      done(failure, keys)
-    })
+    const keys: string[] = []
+    const step = (start: Uint8Array): void => {
+      const entriesMax = range.limit - keys.length
+      this.#storage.scan({ from: start, to, entriesMax }, (failure, entries) => {
+        for (const entry of entries) {
+          const parsed = parseIndexKey(entry.key)
+          const shownUntilMs = parseIndexValue(entry.value)
+          const isShown = shownUntilMs === undefined || range.wallMs === undefined || shownUntilMs > range.wallMs
+          if (parsed !== undefined && isShown) keys.push(parsed.key)
+        }
+        const last = entries.at(-1)
+        // What has expired and is still here must not make a page look like the last one.
+        if (failure === undefined && last !== undefined && entries.length === entriesMax && keys.length < range.limit) {
+          return step(keyAfter(last.key))
+        }
+        done(failure, keys)
+      })
+    }
+    step(from)
   }
 
   /** Records of one partition in token order, as the store has them, up to about `bytesMax`. Damaged ones are left out and quarantined. */
@@ -360,6 +382,33 @@ export class ReplicaStore {
       })
     }
     step(from)
+  }
+
+  /** The records of one partition with tokens from `first` to `last`, both included, as the store has them. Damaged ones are left out and quarantined. */
+  scanTokens(
+    partition: number,
+    first: bigint,
+    last: bigint,
+    visit: (key: RecordKey, bytes: Uint8Array) => void,
+    done: (failure: StorageFailure | undefined) => void,
+  ): void {
+    const to = prefixEnd(tokenKey(partition, last))
+    const step = (from: Uint8Array): void => {
+      this.#storage.scan({ from, to, entriesMax: tokensScannedMax }, (failure, entries) => {
+        if (failure !== undefined) {
+          this.#onFailure(failure)
+          return done(failure)
+        }
+        for (const entry of entries) {
+          const record = this.#readScanned(entry.key, entry.value)
+          if (record !== undefined) visit(record.key, record.bytes)
+        }
+        const behind = entries.length < tokensScannedMax ? undefined : entries.at(-1)
+        if (behind === undefined) done(undefined)
+        else step(keyAfter(behind.key))
+      })
+    }
+    step(tokenKey(partition, first))
   }
 
   #readScanned(storeKey: Uint8Array, value: Uint8Array): { key: RecordKey; bytes: Uint8Array } | undefined {
@@ -418,9 +467,12 @@ export class ReplicaStore {
     const operations: StorageOperation[] = [{ type: 'put', key: dataKey(this.partitionOf(key), key), value: stored }]
     const wasLive = before !== undefined && before.siblings.length > 0
     const isLive = after.siblings.length > 0
-    if (isLive !== wasLive || before === undefined) {
+    const shownUntilMs = shownUntil(after)
+    if (isLive !== wasLive || before === undefined || shownUntilMs !== shownUntil(before)) {
       const index = indexKeyOf(key)
-      operations.push(isLive ? { type: 'put', key: index, value: empty } : { type: 'delete', key: index })
+      operations.push(
+        isLive ? { type: 'put', key: index, value: indexValue(shownUntilMs) } : { type: 'delete', key: index },
+      )
     }
     if (before !== after) this.#tellObservers({ key, partition: this.partitionOf(key), before, after }, operations)
     // A view of what the store was given: it skips mintAs in front and the checksum behind.
@@ -470,5 +522,16 @@ export class ReplicaStore {
 }
 
 const scanEntriesMax = 256
+const tokensScannedMax = 64
 const busyBytes = 4 * 1024 * 1024
 const empty = new Uint8Array(0)
+
+/** The deadline of the last of its siblings to expire; undefined: one of them never does. */
+function shownUntil(record: KeyRecord): number | undefined {
+  let latest: number | undefined
+  for (const { expiresAtMs } of record.siblings) {
+    if (expiresAtMs === undefined) return undefined
+    if (latest === undefined || expiresAtMs > latest) latest = expiresAtMs
+  }
+  return latest
+}

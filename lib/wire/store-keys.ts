@@ -13,6 +13,7 @@ const meta = 0x6d // m
 const hint = 0x68 // h
 const tombstone = 0x74 // t
 const expiry = 0x65 // e
+const noBytes = new Uint8Array(0)
 /** d, partition u16, token u64. */
 const dataHeadBytes = 11
 /** e, milliseconds u48. */
@@ -139,6 +140,19 @@ export function indexKey(bucket: string, key: string): Uint8Array {
 /** The same for a key whose bytes are at hand. */
 export function indexKeyOf(key: RecordKey): Uint8Array {
   return concat(Uint8Array.of(index), key.bytes)
+}
+
+/** What stands beside an index key: empty, or the milliseconds since the epoch (u48) from which on nothing of it is shown. */
+export function indexValue(shownUntilMs: number | undefined): Uint8Array {
+  if (shownUntilMs === undefined) return noBytes
+  const bytes = Buffer.allocUnsafe(6)
+  bytes.writeUIntBE(shownUntilMs, 0, 6)
+  return plain(bytes)
+}
+
+/** Undefined: for ever. */
+export function parseIndexValue(bytes: Uint8Array): number | undefined {
+  return bytes.length === 6 ? Buffer.from(bytes.buffer, bytes.byteOffset, 6).readUIntBE(0, 6) : undefined
 }
 
 /** The live keys of `bucket` that start with `prefix`; with `after`, those behind that key. */
