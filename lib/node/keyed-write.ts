@@ -13,6 +13,8 @@ import { clockSkewMsMax } from '../vocabulary/limits.ts'
 export interface KeyedWrite {
   readonly key: string
   readonly mark: RequestMark
+  /** When it came: what is too old by then is forgotten. */
+  readonly now: Hlc
   /** Before this moment nobody can have tried it; undefined: surely nobody has. */
   readonly triedSince: Hlc | undefined
 }
@@ -29,33 +31,34 @@ export function keyedWriteOf(request: PutRequest | DeleteRequest, now: Hlc, hash
   const triedSince = isFirst ? undefined : hlcPlusMs(now, -(triedForMs + 2 * clockSkewMsMax))
   // The body of a key that a client made for one write is not asked for, and costs too much to hash for nothing.
   const isHashed = !isFirst || !isMadeByClient(key)
-  return { key, mark: markOf(key, isHashed ? bodyHashOf(request, hash) : brief, isFirst), triedSince }
+  return { key, mark: markOf(key, isHashed ? bodyHashOf(request, hash) : brief, isFirst), now, triedSince }
 }
 
 /** The dots under which this state knows the write; undefined: it knows nothing of it. */
-export function dotsOf({ mark }: KeyedWrite, record: KeyRecord): readonly Dot[] | undefined {
-  if (record.done.length === 0 || findDone(record, mark.requestId) === undefined) return undefined
-  return record.done.filter(({ requestId }) => requestId === mark.requestId).map(({ dot }) => dot)
+export function dotsOf({ mark, now }: KeyedWrite, record: KeyRecord): readonly Dot[] | undefined {
+  if (findDone(record.done, mark.requestId) === undefined) return undefined
+  const tries = pruneDone(record.done, now).filter(({ requestId }) => requestId === mark.requestId)
+  return tries.length === 0 ? undefined : tries.map(({ dot }) => dot)
 }
 
 /** Why a write that this state does not know must not be carried out on it. */
 export function problemOfKeyed(
-  { key, mark, triedSince }: KeyedWrite,
+  { key, mark, now, triedSince }: KeyedWrite,
   record: KeyRecord,
-  now: Hlc,
 ): StarlingError | undefined {
-  if (isKeyReused(record, key, mark)) {
+  if (record.done.length === 0) return undefined
+  const done = pruneDone(record.done, now)
+  if (isKeyReused(done, key, mark)) {
     return new IdempotencyKeyReused('the idempotency key belongs to a write with another body', {
       hint: 'use a new key for each write, and the same one only to try that write again',
     })
   }
-  const done = pruneDone(record.done, now)
   if (mark.bodyHash !== brief && isDoneFull(done)) {
     return new Overloaded('the key had too many writes with an idempotency key in the last ten minutes', {
       hint: 'retry later, or write without one',
     })
   }
-  if (triedSince !== undefined && isMadeByClient(key) && mayHaveForgotten(record.done, triedSince)) {
+  if (triedSince !== undefined && isMadeByClient(key) && mayHaveForgotten(done, triedSince)) {
     return new Overloaded('the key is written so often that nobody can say whether this write took effect before', {
       aftermath: 'may-have-changed',
       hint: 'read before writing again',

@@ -180,7 +180,7 @@ export class WriteRun {
     if (this.#keyed !== undefined && stored !== undefined && copy.state === 'found') {
       const dots = dotsOf(this.#keyed, stored.record)
       if (dots !== undefined) return this.#repeat(dots, stored.record, copy.bytes)
-      const problem = problemOfKeyed(this.#keyed, stored.record, minting.read())
+      const problem = problemOfKeyed(this.#keyed, stored.record)
       if (problem !== undefined) return this.#refuse(problem)
     }
     const atLeast = stored === undefined ? this.#seen.hlc : hlcMax(recordHlc(stored.record), this.#seen.hlc)

@@ -1,6 +1,8 @@
 import t from 'tap'
 import { recordCacheBytesMax } from '../../lib/node/replica-store.ts'
 import { contextOfGet } from '../../lib/protocol/causality/context.ts'
+import type { Dot } from '../../lib/protocol/causality/dot.ts'
+import { hlcFromMs } from '../../lib/protocol/clock/hlc.ts'
 import { encodeRecord } from '../../lib/wire/record.ts'
 import { dataKey, indexKeyOf } from '../../lib/wire/store-keys.ts'
 import { encodeStored } from '../../lib/wire/stored-record.ts'
@@ -114,6 +116,22 @@ t.test('a state from another node', async (t) => {
     const again = node.merge(key, remote('theirs'))
     node.time.endTurn()
     t.same(again, ['failed'], 'also when memory has it already')
+  })
+
+  await t.test('is stored when all that it brings is a keyed write to remember', async (t) => {
+    const node = made()
+    const state = remote('theirs')
+    const [dot] = state.vv
+    node.merge(key, state)
+    node.merge(key, { ...state, done: [{ requestId: 'r', dot: dot as Dot, bodyHash: 1, hlc: hlcFromMs(1) }] })
+    node.flush()
+    t.same(
+      node
+        .restarted()
+        .copy(key)
+        ?.record.done.map(({ requestId }) => requestId),
+      ['r'],
+    )
   })
 
   await t.test('joins what is here', async (t) => {

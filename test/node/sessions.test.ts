@@ -4,7 +4,7 @@ import { hash } from '../wire/fixtures/hash.ts'
 import { TestCluster } from './fixtures/test-cluster.ts'
 
 t.test('S1: a session', async (t) => {
-  const cluster = TestCluster.formed()
+  const cluster = alone()
 
   await t.test('reads its own writes at r=1, wherever it asks', async (t) => {
     const { session } = onlyAt(cluster, 'ada', 'own')
@@ -23,7 +23,7 @@ t.test('S1: a session', async (t) => {
   await t.test('sees what it deleted as deleted', async (t) => {
     cluster.put('ada', 'gone', 'v', { w: 'all' })
     const { context } = cluster.get('ada', 'gone')
-    isolated(cluster, 'ada')
+    cluster.isolate('ada')
     const { session } = cluster.askInSession('ada', cluster.deleteRequest('gone', { context, w: 1 }))
     cluster.heal()
     t.match(cluster.get('bob', 'gone', { r: 1 }), { values: ['v'] })
@@ -53,9 +53,9 @@ t.test('S1: a session', async (t) => {
 })
 
 t.test('S1: when nobody in reach has what a session has seen', async (t) => {
-  const cluster = TestCluster.formed()
+  const cluster = alone()
   const { session } = onlyAt(cluster, 'ada', 'k')
-  isolated(cluster, 'ada')
+  cluster.isolate('ada')
 
   await t.test('it is told so, not something older; and the session stays', async (t) => {
     const startedMs = cluster.world.nowMs
@@ -83,7 +83,7 @@ t.test('S1: when nobody in reach has what a session has seen', async (t) => {
 })
 
 t.test('S1: a session that is none', async (t) => {
-  const cluster = TestCluster.formed()
+  const cluster = alone()
   const { session } = onlyAt(cluster, 'ada', 'k')
   const refused = { code: 'invalid-header', aftermath: 'nothing-changed', hint: /unchanged/ }
   t.match(read(cluster, 'bob', 'k', `${session}x`), refused)
@@ -98,7 +98,7 @@ t.test('S1: a session that is none', async (t) => {
 })
 
 t.test('S1: a session goes through nodes that own nothing of its keys', async (t) => {
-  const cluster = TestCluster.formed(['ada', 'bob', 'cyd', 'dan', 'eve'])
+  const cluster = alone(['ada', 'bob', 'cyd', 'dan', 'eve'])
   const outsider = cluster.names.find((name) => !cluster.ownersOf('k').includes(name)) as string
   const written = cluster.askInSession(outsider, cluster.putRequest('k', 'v', { w: 1 }))
   t.match(read(cluster, outsider, 'k', written.session), { values: ['v'] })
@@ -107,20 +107,21 @@ t.test('S1: a session goes through nodes that own nothing of its keys', async (t
 })
 
 t.test('S1: an answer that shows nothing begins no session', async (t) => {
-  const cluster = TestCluster.formed()
+  const cluster = alone()
   t.match(cluster.askInSession('ada', cluster.getRequest('nothing')), { values: [], session: undefined })
 })
 
 /** Writes `v` where nobody else learns of it, and lets the others be reached again. */
 function onlyAt(cluster: TestCluster, name: string, key: string, session?: string) {
-  isolated(cluster, name)
+  cluster.isolate(name)
   const written = cluster.askInSession(name, cluster.putRequest(key, 'v', { w: 1 }), session)
   cluster.heal()
   return written
 }
 
-function isolated(cluster: TestCluster, name: string): void {
-  for (const other of cluster.names) if (other !== name) cluster.cut(name, other)
+/** Nothing but requests brings states from one owner to another. */
+function alone(names?: readonly string[]): TestCluster {
+  return TestCluster.formed(names, { change: (settings) => ({ ...settings, hints: false, antiEntropy: false }) })
 }
 
 function read(cluster: TestCluster, at: string, key: string, session: string | undefined) {

@@ -1,6 +1,6 @@
 import { type Hlc, hlcPlusMs } from '../clock/hlc.ts'
 import type { VersionVector } from './dot.ts'
-import type { DoneEntry, KeyRecord, Sibling } from './record.ts'
+import type { DoneEntry, Sibling } from './record.ts'
 import { compareDots, covers, isSameDot } from './version-vector.ts'
 
 /** How long a keyed write is remembered after its mint (rule I1), in milliseconds. */
@@ -18,9 +18,9 @@ export const brief = 0
 export const briefDoneMax = 16
 export const briefDoneMs = 120_000
 
-/** The entry of a request this state has seen, if any (rule I2): such a request mints nothing. */
-export function findDone(record: KeyRecord, requestId: string): DoneEntry | undefined {
-  return record.done.find((entry) => entry.requestId === requestId)
+/** The entry of a request that a state remembers, if any (rule I2): such a request mints nothing. */
+export function findDone(done: readonly DoneEntry[], requestId: string): DoneEntry | undefined {
+  return done.find((entry) => entry.requestId === requestId)
 }
 
 /** Whether as many are remembered as may be: another one would have to be forgotten, and is refused instead. */

@@ -1,5 +1,5 @@
 import { brief } from './done.ts'
-import type { KeyRecord } from './record.ts'
+import type { DoneEntry } from './record.ts'
 
 /** What makes a write recognisable when it is tried again (rule I1). */
 export interface RequestMark {
@@ -30,8 +30,8 @@ export function markOf(key: string, bodyHash: number, isFirst: boolean): Request
 }
 
 /** Whether the key of `mark` belongs to a write with another body (rule I2). */
-export function isKeyReused(record: KeyRecord, key: string, mark: RequestMark): boolean {
-  if (record.done.length === 0 || isMadeByClient(key)) return false
+export function isKeyReused(done: readonly DoneEntry[], key: string, mark: RequestMark): boolean {
+  if (isMadeByClient(key)) return false
   const start = `${key} `
-  return record.done.some((entry) => entry.requestId !== mark.requestId && entry.requestId.startsWith(start))
+  return done.some((entry) => entry.requestId !== mark.requestId && entry.requestId.startsWith(start))
 }

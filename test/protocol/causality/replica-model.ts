@@ -168,7 +168,7 @@ export class ReplicaModel {
     if (unknownDots(context, at.stored?.record).length > 0) this.receive(at, this.merged())
     const mark: RequestMark | undefined =
       this.#rules.requests === 'marked' ? { requestId: `request ${id}`, bodyHash: 1 } : undefined
-    const done = mark === undefined || at.stored === undefined ? undefined : findDone(at.stored.record, mark.requestId)
+    const done = mark === undefined || at.stored === undefined ? undefined : findDone(at.stored.record.done, mark.requestId)
     if (done !== undefined && at.stored !== undefined) return contextAfterWrite(context, done.dot, at.stored.record)
     const mint = this.#mint(at, context.vv)
     const written =

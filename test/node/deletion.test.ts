@@ -1,0 +1,243 @@
+import t from 'tap'
+import type { Key } from '../../lib/vocabulary/key.ts'
+import { toRecordKey } from '../../lib/vocabulary/key.ts'
+import { decodeBarrier } from '../../lib/wire/deletion-barrier.ts'
+import { metaKey } from '../../lib/wire/store-keys.ts'
+import { openValue } from '../../lib/wire/stored-record.ts'
+import { hash } from '../wire/fixtures/hash.ts'
+import { bucket, TestCluster } from './fixtures/test-cluster.ts'
+
+const minuteMs = 60_000
+
+t.test('a deleted key', async (t) => {
+  await t.test('is gone for good: records and indexes, from every store', async (t) => {
+    const cluster = formed()
+    deleted(cluster, 'cart')
+    t.same(
+      cluster.names.map((name) => storedKeys(cluster, name, 'cart')),
+      [
+        ['d', 't'],
+        ['d', 't'],
+        ['d', 't'],
+      ],
+      'a tombstone first, and its index entry',
+    )
+    awaitGone(cluster, 'cart')
+    t.match(cluster.get('ada', 'cart'), { code: 'ok', values: [], tombstone: false, context: undefined })
+    t.same(
+      cluster.names.map((name) => cluster.node(name).tombstones()),
+      [[], [], []],
+    )
+    t.equal(cluster.metricSum('starling_tombstones_removed_total'), 3)
+  })
+
+  await t.test('may be written again, and stays written', async (t) => {
+    const cluster = formed()
+    deleted(cluster, 'cart')
+    awaitGone(cluster, 'cart')
+    cluster.put('bob', 'cart', 'coffee', { w: 'all' })
+    cluster.world.run(5 * minuteMs)
+    t.same(cluster.get('cyd', 'cart').values, ['coffee'])
+  })
+
+  await t.test('with the only node there is', async (t) => {
+    const cluster = TestCluster.formed(['ada'], {
+      change: (settings) => ({ ...settings, replicas: 1, tombstoneGraceSeconds: 0 }),
+    })
+    deleted(cluster, 'cart')
+    awaitGone(cluster, 'cart')
+    t.pass()
+  })
+
+  await t.test('waits for its grace', async (t) => {
+    const cluster = TestCluster.formed(undefined, {
+      change: (settings) => ({ ...settings, tombstoneGraceSeconds: 600 }),
+    })
+    deleted(cluster, 'cart')
+    cluster.world.run(9 * minuteMs)
+    t.ok(cluster.names.every((name) => storedKeys(cluster, name, 'cart').length === 2))
+    const driver = driverOf(cluster, 'cart')
+    t.same(cluster.node(driver).tombstones(), [{ waitingFor: 'grace', count: 1 }])
+    t.equal(cluster.metric(driver, 'starling_tombstones', 'grace'), 1)
+    awaitGone(cluster, 'cart')
+  })
+})
+
+t.test('a node that is away', async (t) => {
+  await t.test('keeps every tombstone waiting for it, and has forgotten nothing when it is back', async (t) => {
+    const cluster = formed()
+    cluster.put('ada', 'cart', 'tea', { w: 'all' })
+    cluster.world.crash('cyd', 'kill')
+    cluster.await('it is seen', () =>
+      cluster
+        .node('ada')
+        .status()
+        .members.some(({ state }) => state === 'dead'),
+    )
+    t.equal(cluster.delete('ada', 'cart').code, 'ok')
+    cluster.world.run(10 * minuteMs)
+    const driver = driverOf(cluster, 'cart', ['ada', 'bob'])
+    if (driver !== 'cyd') {
+      t.same(cluster.node(driver).tombstones(), [{ waitingFor: 'stable of cyd', count: 1 }])
+    }
+    t.same(storedKeys(cluster, 'ada', 'cart'), ['d', 't'])
+    cluster.start('cyd')
+    cluster.awaitReady()
+    awaitGone(cluster, 'cart')
+    cluster.world.run(5 * minuteMs)
+    t.same(cluster.get('cyd', 'cart', { r: 'all' }).values, [])
+  })
+
+  await t.test('that comes back with an older disk cannot bring the value with it (D5, D6)', async (t) => {
+    const cluster = formed()
+    cluster.put('ada', 'cart', 'tea', { w: 'all' })
+    cluster.put('ada', 'kept', 'salt', { w: 'all' })
+    // Longer than the lease on the clock, or the copy would look like a store that was merely killed (A4).
+    cluster.world.run(20_000)
+    const { disk } = cluster.world.machine('cyd')
+    const snapshot = disk.snapshot()
+    cluster.world.run(20_000)
+    cluster.delete('ada', 'cart', { w: 'all' })
+    awaitGone(cluster, 'cart')
+    cluster.world.crash('cyd', 'kill')
+    disk.restore(snapshot)
+    t.same(storedKeys(cluster, 'cyd', 'cart'), ['d', 'k'], 'the value is back on this disk')
+    cluster.start('cyd')
+    cluster.awaitReady()
+    t.same(storedKeys(cluster, 'cyd', 'cart'), [], 'refused by the others, and given up')
+    t.ok(cluster.metricSum('starling_stale_states_refused_total') > 0)
+    cluster.world.run(5 * minuteMs)
+    for (const name of cluster.names) t.same(cluster.get(name, 'cart', { r: 'all' }).values, [])
+    t.same(cluster.get('cyd', 'kept', { r: 'all' }).values, ['salt'], 'what was not deleted is still there')
+  })
+
+  await t.test('and has lost its disk learns what was deleted before it takes anything (T3)', async (t) => {
+    const cluster = formed()
+    deleted(cluster, 'cart')
+    awaitGone(cluster, 'cart')
+    const before = barrierOf(cluster, 'cyd', 'cart')
+    t.ok(before > 0)
+    cluster.world.crash('cyd', 'kill')
+    cluster.await('it is seen', () =>
+      cluster
+        .node('ada')
+        .status()
+        .members.some(({ state }) => state === 'dead'),
+    )
+    cluster.world.machine('cyd').disk.wipe()
+    cluster.start('cyd')
+    cluster.awaitReady()
+    t.equal(barrierOf(cluster, 'cyd', 'cart'), before)
+  })
+})
+
+t.test('a value with a deadline', async (t) => {
+  await t.test('is hidden at once, a tombstone ten minutes later, and gone for good (K4)', async (t) => {
+    const cluster = formed()
+    cluster.put('ada', 'cart', 'tea', { w: 'all', ttlSeconds: 60 })
+    t.same(
+      cluster.list('ada').entries.map(({ key }) => key),
+      ['cart'],
+    )
+    cluster.world.run(minuteMs + 1000)
+    t.same(cluster.get('bob', 'cart').values, [])
+    t.same(cluster.list('bob').entries, [], 'nor is it listed')
+    t.same(storedKeys(cluster, 'cyd', 'cart'), ['d', 'e', 'k'], 'but kept: another clock may be right')
+    cluster.world.run(9 * minuteMs)
+    t.same(storedKeys(cluster, 'cyd', 'cart'), ['d', 'e', 'k'])
+    cluster.world.run(minuteMs)
+    awaitGone(cluster, 'cart')
+    t.equal(cluster.metricSum('starling_expired_siblings_total') > 0, true)
+  })
+
+  await t.test('keeps it however late a copy arrives', async (t) => {
+    const cluster = formed()
+    cluster.world.crash('cyd', 'kill')
+    cluster.await('it is seen', () =>
+      cluster
+        .node('ada')
+        .status()
+        .members.some(({ state }) => state === 'dead'),
+    )
+    cluster.put('ada', 'cart', 'tea', { ttlSeconds: 120 })
+    const deadline = deadlineOf(cluster, 'ada', 'cart')
+    cluster.world.run(minuteMs)
+    cluster.start('cyd')
+    cluster.awaitReady()
+    cluster.get('cyd', 'cart', { r: 'all' })
+    cluster.await('it has a copy', () => storedKeys(cluster, 'cyd', 'cart').length > 0)
+    t.equal(deadlineOf(cluster, 'cyd', 'cart'), deadline)
+    cluster.world.run(minuteMs + 1000)
+    t.same(cluster.get('cyd', 'cart').values, [])
+  })
+})
+
+t.test('a store that was written without the indexes gets them', async (t) => {
+  const cluster = TestCluster.formed()
+  deleted(cluster, 'cart')
+  cluster.put('ada', 'soon', 'tea', { w: 'all', ttlSeconds: 3600 })
+  for (const name of cluster.names) cluster.world.crash(name, 'kill')
+  for (const name of cluster.names) {
+    const { disk } = cluster.world.machine(name)
+    const gone: Uint8Array[] = [metaKey('indexes')]
+    for (let index = 0; index < disk.live.length; index += 1) {
+      const key = disk.live.at(index)?.key as Uint8Array
+      if (key[0] === 0x74 || key[0] === 0x65) gone.push(key)
+    }
+    disk.write(
+      gone.map((key) => ({ type: 'delete', key })),
+      true,
+    )
+    cluster.start(name, { tombstoneGraceSeconds: 0 })
+  }
+  cluster.awaitReady()
+  awaitGone(cluster, 'cart')
+  t.same(storedKeys(cluster, 'bob', 'soon'), ['d', 'e', 'k'])
+})
+
+function formed(): TestCluster {
+  return TestCluster.formed(undefined, { change: (settings) => ({ ...settings, tombstoneGraceSeconds: 0 }) })
+}
+
+function deleted(cluster: TestCluster, key: string): void {
+  cluster.put('ada', key, 'tea', { w: 'all' })
+  cluster.delete('ada', key, { w: 'all' })
+}
+
+function awaitGone(cluster: TestCluster, key: string): void {
+  cluster.await(
+    'it is gone',
+    () => cluster.names.every((name) => storedKeys(cluster, name, key).length === 0),
+    20 * minuteMs,
+  )
+}
+
+/** What a store holds of a key, by the first letter of its store keys. */
+function storedKeys(cluster: TestCluster, name: string, key: string): readonly string[] {
+  const { live } = cluster.world.machine(name).disk
+  const suffix = toRecordKey(bucket, key as Key, hash).bytes
+  const found: string[] = []
+  for (let index = 0; index < live.length; index += 1) {
+    const stored = Buffer.from(live.at(index)?.key as Uint8Array)
+    if (stored.subarray(stored.length - suffix.length).equals(suffix))
+      found.push(String.fromCharCode(stored[0] as number))
+  }
+  return found.filter((letter) => letter !== 'h').sort()
+}
+
+/** The owner with the smallest id. */
+function driverOf(cluster: TestCluster, key: string, among: readonly string[] = cluster.names): string {
+  const owners = [...(cluster.node(among[0] as string).ownersOf(bucket, key as Key)?.owners ?? [])].sort()
+  return cluster.names.find((name) => cluster.node(name).id === owners[0]) as string
+}
+
+/** As the store has it; 0: none. */
+function barrierOf(cluster: TestCluster, name: string, key: string): number {
+  const partition = cluster.node(name).ownersOf(bucket, key as Key)?.partition
+  const stored = cluster.world.machine(name).disk.live.get(metaKey(`gc/${partition}`))
+  return stored === undefined ? 0 : (decodeBarrier(openValue(stored, hash))?.gcBarrier ?? 0)
+}
+
+function deadlineOf(cluster: TestCluster, name: string, key: string): number | undefined {
+  return cluster.replica(name, key).siblings[0]?.expiresAtMs
+}
