@@ -105,8 +105,8 @@ t.test('A7: a put', async (t) => {
   t.test('I1: remembers the request it carried out', async (t) => {
     const mint = { ...mintDot(first, [], ada, 2), hlc: 2 as Hlc }
     const { record } = putRecord(first, emptyContext, mint, 'siblings', contentOf(2), { requestId: 'r', bodyHash: 7 })
-    t.same(findDone(record, 'r'), { requestId: 'r', dot: mint.dot, bodyHash: 7, hlc: 2 })
-    t.equal(findDone(record, 'q'), undefined)
+    t.same(findDone(record.done, 'r'), { requestId: 'r', dot: mint.dot, bodyHash: 7, hlc: 2 })
+    t.equal(findDone(record.done, 'q'), undefined)
     t.equal(record.siblings[1]?.requestId, 'r')
   })
 })
