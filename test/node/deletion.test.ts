@@ -124,8 +124,10 @@ t.test('a node that is away', async (t) => {
         .status()
         .members.some(({ state }) => state === 'dead'),
     )
+    const { id } = cluster.node('cyd')
     cluster.world.machine('cyd').disk.wipe()
     cluster.start('cyd')
+    cluster.await('it has its old id', () => cluster.node('cyd').id === id)
     cluster.awaitReady()
     t.equal(barrierOf(cluster, 'cyd', 'cart'), before)
   })
