@@ -18,7 +18,9 @@ export class DirtyRanges {
   readonly #storage: Storage
   readonly #batches: BatchWriter
   readonly #hash: Hash
-  readonly #marks = new Map<NodeId, Set<number>>()
+  /** For each node its partitions, with when each was marked last. */
+  readonly #marks = new Map<NodeId, Map<number, number>>()
+  #marksSoFar = 0
   /** Cleared before the marks of earlier lives were read; undefined: they have been. */
   #clearedEarly: Set<string> | undefined = new Set()
 
@@ -58,18 +60,30 @@ export class DirtyRanges {
 
   /** The partitions marked for `target`, in the order of marking. */
   of(target: NodeId): readonly number[] {
-    return [...(this.#marks.get(target) ?? [])]
+    return [...(this.#marks.get(target)?.keys() ?? [])]
+  }
+
+  /** Nodes that partitions are marked for. */
+  get targets(): readonly NodeId[] {
+    return [...this.#marks.keys()]
   }
 
   countOf(target: NodeId): number {
     return this.#marks.get(target)?.size ?? 0
   }
 
-  /** Both sides were proved equal in this partition since it was marked. */
-  clear(target: NodeId, partition: number): void {
+  /** This moment among the marks, for `clear`. */
+  get moment(): number {
+    return this.#marksSoFar
+  }
+
+  /** Both sides were the same in this partition, or its owners know of it: after `moment`. A mark made since then stays. */
+  clear(target: NodeId, partition: number, moment: number): void {
     const name = nameOf(target, partition)
     const marks = this.#marks.get(target)
-    if (marks?.delete(partition) !== true) return
+    const markedAt = marks?.get(partition)
+    if (marks === undefined || markedAt === undefined || markedAt > moment) return
+    marks.delete(partition)
     if (marks.size === 0) this.#marks.delete(target)
     this.#clearedEarly?.add(name)
     this.#batches.add([{ type: 'delete', key: metaKey(name) }], 'os', ignore)
@@ -78,14 +92,16 @@ export class DirtyRanges {
   #remember(name: string | undefined): void {
     const [target = '', partition = ''] = name?.slice(prefix.length).split('/') ?? []
     if (name === undefined || this.#clearedEarly?.has(name) === true) return
-    if (isNodeId(target) && /^\d+$/.test(partition)) this.#add(target, Number(partition))
+    const isKnown = this.#marks.get(target as NodeId)?.has(Number(partition)) === true
+    if (isNodeId(target) && /^\d+$/.test(partition) && !isKnown) this.#add(target, Number(partition))
   }
 
   #add(target: NodeId, partition: number): boolean {
-    const marks = this.#marks.get(target) ?? new Set()
-    if (marks.has(partition)) return false
-    this.#marks.set(target, marks.add(partition))
-    return true
+    const marks = this.#marks.get(target) ?? new Map<number, number>()
+    const isNew = !marks.has(partition)
+    this.#marksSoFar += 1
+    this.#marks.set(target, marks.set(partition, this.#marksSoFar))
+    return isNew
   }
 }
 

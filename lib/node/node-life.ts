@@ -578,7 +578,9 @@ export class NodeLife implements BehindPeerPort {
     const batches = this.#batches
     if (minting === undefined || batches === undefined || this.#isEnded) return done()
     this.#onMarked = done
-    batches.whenIdle(() => minting.stop())
+    const mark = (): void => batches.whenIdle(() => minting.stop())
+    if (this.#serving === undefined) mark()
+    else this.#serving.finish(mark)
     // A store that does not answer any more gets no marker: the next start is an unclean one.
     this.#ports.time.after(markMsMax, done)
   }

@@ -56,6 +56,9 @@ export interface MetricReadings {
   readonly connections: () => number
   readonly storeWaitingBytes: () => number
   readonly recoveringPartitions: () => number
+  readonly exchangeAges: () => readonly { readonly name: string; readonly seconds: number }[]
+  readonly isAntiEntropySuspended: () => boolean
+  readonly rebuildingTrees: () => number
   readonly clockOffsetSeconds: () => number
   readonly uptimeSeconds: () => number
   /** What is kept for each absent owner, by its name. */
@@ -139,6 +142,22 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     help: 'States pushed to an owner because a read found it behind',
     labels: ['kind'],
   })
+  metrics.sampled(
+    {
+      name: 'starling_anti_entropy_age_seconds',
+      help: 'Since the last whole exchange with another owner',
+      labels: ['peer'],
+    },
+    () => readings.exchangeAges().map(({ name, seconds }) => ({ labels: [name], value: seconds })),
+  )
+  metrics.gauge(
+    { name: 'starling_anti_entropy_suspended', help: '1 while no exchange begins, because clients wait too long' },
+    () => (readings.isAntiEntropySuspended() ? 1 : 0),
+  )
+  metrics.gauge(
+    { name: 'starling_anti_entropy_rebuilding_trees', help: 'Partitions whose tree is being made from their records' },
+    readings.rebuildingTrees,
+  )
   const exchanges = metrics.counter({
     name: 'starling_anti_entropy_exchanges_total',
     help: 'Exchanges with other owners, by how they ended',

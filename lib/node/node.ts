@@ -80,6 +80,9 @@ export class StarlingNode implements NodeApi {
       connections: () => this.#life?.connections ?? 0,
       storeWaitingBytes: () => this.#life?.storeWaitingBytes ?? 0,
       recoveringPartitions: () => this.#life?.recovery?.partitionsLeft ?? 0,
+      exchangeAges: () => this.#life?.serving?.antiEntropy.ages() ?? [],
+      isAntiEntropySuspended: () => this.#life?.serving?.antiEntropy.isSuspended ?? false,
+      rebuildingTrees: () => this.#life?.serving?.antiEntropy.rebuilding ?? 0,
       clockOffsetSeconds: () => (this.#life?.minting?.clockOffsetMs ?? 0) / 1000,
       uptimeSeconds: () => this.#uptimeSeconds(),
       hints: () => this.#life?.serving?.hintDelivery.views() ?? [],
@@ -267,7 +270,10 @@ export class StarlingNode implements NodeApi {
   }
 
   runExchange(done: Done<AntiEntropyView>): void {
-    this.#withServing(done, () => this.#ports.time.soon(() => done(undefined, this.antiEntropy())))
+    this.#withServing(done, ({ antiEntropy }) => {
+      antiEntropy.runNow()
+      this.#ports.time.soon(() => done(undefined, this.antiEntropy()))
+    })
   }
 
   tombstones(): readonly WaitingTombstones[] {

@@ -90,8 +90,8 @@ export function transfersView(life: NodeLife | undefined): TransfersView {
   return { transfers: life?.serving?.hintDelivery.transfers() ?? [] }
 }
 
-export function antiEntropyView(_life: NodeLife | undefined): AntiEntropyView {
-  return { exchanges: [], rebuilding: 0, suspendedBecause: undefined }
+export function antiEntropyView(life: NodeLife | undefined): AntiEntropyView {
+  return life?.serving?.antiEntropy.view() ?? { exchanges: [], rebuilding: 0, suspendedBecause: undefined }
 }
 
 export function waitingTombstones(life: NodeLife | undefined): readonly WaitingTombstones[] {

@@ -8,6 +8,7 @@ import type { Deadlines } from './deadlines.ts'
 import type { DeletionBarriers } from './deletion-barriers.ts'
 import type { DirtyRanges } from './dirty-ranges.ts'
 import type { HintStore } from './hint-store.ts'
+import type { ForegroundLatency } from './foreground-latency.ts'
 import type { LayoutDriver } from './layout-driver.ts'
 import type { Minting } from './minting.ts'
 import type { NodeMetrics } from './node-metrics.ts'
@@ -42,6 +43,8 @@ export interface RequestContext {
   readonly barriers: DeletionBarriers
   readonly stability: Stability
   readonly metrics: NodeMetrics
+  /** How long clients waited lately. */
+  readonly foreground: ForegroundLatency
   readonly speculation: SpeculationBudget
   readonly repairs: RepairBudget
   readonly readRepair: ReadRepairMode

@@ -5,6 +5,7 @@ import type { Member } from '../protocol/membership/member.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
+import { AntiEntropy } from './anti-entropy.ts'
 import type { BatchWriter } from './batch-writer.ts'
 import { BucketDriver } from './bucket-driver.ts'
 import { Buckets } from './buckets.ts'
@@ -14,12 +15,14 @@ import { Deadlines } from './deadlines.ts'
 import { Deletion, DeletionRecords } from './deletion.ts'
 import { DirtyRanges } from './dirty-ranges.ts'
 import { type ExplainSources, explainHandlers } from './explain-replica.ts'
+import { ForegroundLatency } from './foreground-latency.ts'
 import { healDamaged } from './heal-damaged.ts'
 import { HintDelivery } from './hint-delivery.ts'
 import { HintService } from './hint-service.ts'
 import { HintStore } from './hint-store.ts'
 import type { LayoutDriver, LayoutInForce } from './layout-driver.ts'
 import type { MembershipDriver } from './membership-driver.ts'
+import { distrustTrees, MerkleTrees } from './merkle-trees.ts'
 import type { MetaStore } from './meta-store.ts'
 import type { Minting } from './minting.ts'
 import type { NodeMetrics } from './node-metrics.ts'
@@ -66,6 +69,9 @@ export class Serving {
   readonly hintDelivery: HintDelivery
   readonly explainSources: ExplainSources
   readonly stockTaking: StockTaking
+  readonly antiEntropy: AntiEntropy
+  /** Undefined: anti-entropy is switched off, and no trees are kept. */
+  readonly #trees: MerkleTrees | undefined
   readonly #handlers: DataHandlers
   readonly #members: () => Iterable<Member>
   readonly #self: NodeId
@@ -85,14 +91,27 @@ export class Serving {
       },
       onStorageFailed,
     )
+    const partitionCount = inForce.decided.version.partitionCount
+    const trees = settings.antiEntropy
+      ? new MerkleTrees(
+          { time, batches, meta, hash, log, metrics, random: ports.random('merkle-trees') },
+          { partitionCount, partitions: inForce.ring.partitionsOf(self) },
+        )
+      : undefined
+    // What is not kept up to date now must not be believed later.
+    if (trees === undefined) distrustTrees(meta, time.wallMs())
+    this.#trees = trees
     const store = new ReplicaStore(
       { storage, batches, hash, log, metrics, nodeParts },
       {
         generation: () => minting.generation,
-        partitionCount: inForce.decided.version.partitionCount,
-        onDamaged: (key: RecordKey) => healDamaged(context, key),
+        partitionCount,
+        onDamaged: (key: RecordKey) => {
+          trees?.rebuild(store.partitionOf(key))
+          healDamaged(context, key)
+        },
         onFailure: onStorageFailed,
-        observers: deletionRecords.observers,
+        observers: trees === undefined ? deletionRecords.observers : [...deletionRecords.observers, trees],
         guard: deletionRecords.barriers,
       },
     )
@@ -132,6 +151,7 @@ export class Serving {
       barriers: deletionRecords.barriers,
       stability: deletionRecords.stability,
       metrics,
+      foreground: new ForegroundLatency(),
       speculation: new SpeculationBudget(),
       repairs: new RepairBudget(time),
       readRepair: settings.readRepair,
@@ -147,9 +167,10 @@ export class Serving {
     })
     this.hintDelivery = new HintDelivery({ context, dirty, log })
     this.explainSources = {
-      comparedWith: () => [],
+      comparedWith: (partition) => this.antiEntropy.comparisonsOf(partition),
       tombstoneWaitsFor: (key) => this.deletion.driver.waitingFor(key) ?? '',
     }
+    this.antiEntropy = new AntiEntropy(context, { trees, log })
     this.stockTaking = new StockTaking({ time, peers })
     this.#members = () => parts.membership.machine.members()
     const replicas = new ReplicaService(context, this.coordinator).handlers
@@ -160,6 +181,7 @@ export class Serving {
       'merge-records': hintService.admit(replicas['merge-records']),
       ...this.buckets.handlers,
       ...this.deletion.handlers,
+      ...this.antiEntropy.handlers,
       ...stockHandlers(context),
       ...explainHandlers(context, this.explainSources),
     }
@@ -167,6 +189,7 @@ export class Serving {
 
   /** Brings back what the store lost; until then the answers of this node do not count (docs/rules.md A5). */
   recover(cause: RecoveryCause, inForce: LayoutInForce): void {
+    if (!cause.isContinued) this.#trees?.distrust()
     this.recovery.begin(cause, inForce, this.#self, this.context)
     if (cause.reason === 'restored') {
       this.context.hints.discardRestored((mint) => this.recovery.isSinceRestored(mint))
@@ -190,12 +213,22 @@ export class Serving {
     this.context.dirty.load(() => {})
     this.hintDelivery.start(this.#members())
     this.deletion.start()
+    this.#trees?.start(this.context.store)
+    this.antiEntropy.start()
+  }
+
+  /** Writes what spares the next start some work, when nothing is written any more; the stop is a clean one. */
+  finish(done: () => void): void {
+    if (this.#trees === undefined) done()
+    else this.#trees.finish(() => done())
   }
 
   stop(): void {
     this.buckets.stop()
     this.hintDelivery.stop()
     this.deletion.stop()
+    this.antiEntropy.stop()
+    this.#trees?.stop()
     this.recovery.stop()
     this.context.deadlines.stop()
   }

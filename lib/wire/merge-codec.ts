@@ -65,6 +65,16 @@ export function readEntries(body: Uint8Array, hash: Hash): RecordEntry[] {
   return readListBytes(body, entryBytesMin, (reader) => readEntry(reader, hash))
 }
 
+/** The same inside a body that has more. */
+export function writeEntriesTo(writer: BytesWriter, entries: readonly RecordEntry[]): void {
+  writeList(writer, entries, writeEntry)
+}
+
+/** @throws {MalformedBytes} */
+export function readEntriesOf(reader: BytesReader, hash: Hash): RecordEntry[] {
+  return readList(reader, entryBytesMin, (from) => readEntry(from, hash))
+}
+
 function writeEntry(writer: BytesWriter, entry: RecordEntry): void {
   writer.bytes(entry.key.bytes)
   writer.bytes(entry.record)

@@ -29,10 +29,21 @@ t.test('a mark that was taken away stays away', async (t) => {
   const node = made()
   node.ranges.mark(ada, 7)
   node.ranges.mark(ada, 8)
-  node.ranges.clear(ada, 7)
-  node.ranges.clear(ada, 9)
+  node.ranges.clear(ada, 7, node.ranges.moment)
+  node.ranges.clear(ada, 9, node.ranges.moment)
   node.flush()
   t.same(made(node.storage).ranges.of(ada), [8])
+})
+
+t.test('a mark made since both sides were compared stays', async (t) => {
+  const node = made()
+  node.ranges.mark(ada, 7)
+  node.ranges.mark(ada, 8)
+  const { moment } = node.ranges
+  node.ranges.mark(ada, 7)
+  node.ranges.clear(ada, 7, moment)
+  node.ranges.clear(ada, 8, moment)
+  t.same(node.ranges.of(ada), [7])
 })
 
 t.test('what happens before the old marks are read is not undone by them', async (t) => {
@@ -41,7 +52,7 @@ t.test('what happens before the old marks are read is not undone by them', async
   node.flush()
   const restarted = made(node.storage, false)
   restarted.ranges.mark(ada, 7)
-  restarted.ranges.clear(ada, 7)
+  restarted.ranges.clear(ada, 7, restarted.ranges.moment)
   restarted.ranges.mark(ada, 8)
   restarted.load()
   t.same(restarted.ranges.of(ada), [8])
