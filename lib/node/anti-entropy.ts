@@ -131,7 +131,7 @@ export class AntiEntropy {
   comparisonsOf(partition: number): readonly Comparison[] {
     return [...this.#pairs.keys()].flatMap((peer) => {
       const agoMs = this.comparedAgoMs(partition, peer)
-      return agoMs === undefined ? [] : [{ peer, agoMs }]
+      return agoMs === undefined ? [] : [{ peer, agoMs: Math.round(agoMs) }]
     })
   }
 
