@@ -9,6 +9,7 @@ import type { Random } from '../vocabulary/random.ts'
 import { type Goodbye, type Hello, wireVersion, wireVersionMin } from '../wire/messages.ts'
 import { Alarms } from './alarms.ts'
 import { Bucket } from './bucket.ts'
+import { type BucketProperties, readProperties, setProperties } from './bucket-properties.ts'
 import type { BreakerState } from './circuit-breaker.ts'
 import type { ClientSettings } from './client-settings.ts'
 import { ClusterView } from './cluster-view.ts'
@@ -16,6 +17,7 @@ import { bytes, type Codec } from './codec.ts'
 import { Connections } from './connections.ts'
 import { Discovery } from './discovery.ts'
 import { HedgeBudget } from './hedge-budget.ts'
+import type { RequestOptions } from './request-options.ts'
 import { Requests } from './requests.ts'
 
 /** What a client needs of the world. */
@@ -117,6 +119,37 @@ export class Database {
   bucket<Value>(name: string, options?: { readonly codec: Codec<Value> }): Bucket<Value> | Bucket<Uint8Array> {
     const parts = { requests: this.#requests, hash: this.#ports.hash, deadlineMs: this.#settings.deadlineMs }
     return options === undefined ? new Bucket(parts, name, bytes) : new Bucket(parts, name, options.codec)
+  }
+
+  /**
+   * The properties of a bucket, as the node that answers goes by them; the defaults where nobody has set any.
+   *
+   * @throws {InvalidBucket | DeadlineExceeded | Unreachable}
+   */
+  async bucketProperties(name: string, options: RequestOptions = {}): Promise<BucketProperties> {
+    return readProperties(this.#requests, name, this.#within(options))
+  }
+
+  /**
+   * Sets all properties of a bucket: what is left out is the default, a `version` is the one to be replaced. In force at
+   * every node within 5 seconds.
+   *
+   * @returns the properties now in force, with their version
+   * @throws {InvalidBucket} no name for a bucket
+   * @throws {InvalidParameter} a property is unknown, or out of its range
+   * @throws {PreconditionFailed} the version is another one, or `conflict` is fixed by the keys of the bucket
+   * @throws {QuorumUnavailable | DeadlineExceeded | Unreachable} look at `aftermath`: they may still be set
+   */
+  async setBucketProperties(
+    name: string,
+    properties: Partial<BucketProperties>,
+    options: RequestOptions = {},
+  ): Promise<BucketProperties> {
+    return setProperties(this.#requests, name, properties, this.#within(options))
+  }
+
+  #within(options: RequestOptions): RequestOptions & { readonly deadlineMs: number } {
+    return { ...options, deadlineMs: options.deadlineMs ?? this.#settings.deadlineMs }
   }
 
   /** What the client knows now; asks nobody. */

@@ -1,6 +1,7 @@
 /** What a user of the embedded client names, beside `connect` itself. */
 export * from '../vocabulary/errors.ts'
 export type { Bucket, Updated } from './bucket.ts'
+export type { BucketProperties } from './bucket-properties.ts'
 export { type CausalContext, toCausalContext } from './causal-context.ts'
 export type { BreakerSettings, BreakerState } from './circuit-breaker.ts'
 export type { ConnectOptions } from './client-settings.ts'

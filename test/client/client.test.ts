@@ -56,7 +56,7 @@ t.test('a request goes straight to an owner of its key', async (t) => {
       options: { w: 1, pw: 'one', sloppy: true, durability: 'disk' },
       timeoutMs: 490,
     })
-    t.match(del, { type: 'delete', context, options: { w: 3, pw: 0, sloppy: false, durability: undefined } })
+    t.match(del, { type: 'delete', context, options: { w: 3, pw: undefined, sloppy: false, durability: undefined } })
   })
 })
 

@@ -94,6 +94,26 @@ t.test('a client of three real nodes', async (t) => {
     t.match(await failure(bucket.get('k', { r: 4 })), { code: 'invalid-parameter', message: /r=4/ })
   })
 
+  await t.test('the properties of a bucket are set through one node, and hold at all', async (t) => {
+    const name = 'short'
+    t.match(await db.bucketProperties(name), { r: 'quorum', readRepair: 'blocking', version: 0 })
+    const set = await db.setBucketProperties(name, { valueBytesMax: 3, w: 'all' })
+    t.match(set, { valueBytesMax: 3, w: 'all', r: 'quorum', version: 1 })
+    // Of several keys each node owns some: it knows within 5 s.
+    for (const key of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      const put = () => db.bucket(name, { codec: text }).put(key, 'long')
+      while ((await put().catch((error: StarlingError) => error.code)) !== 'value-too-large') await sleep(50)
+    }
+    t.match(await failure(db.setBucketProperties(name, { version: 0, r: 1 })), { code: 'precondition-failed' })
+    t.match(await failure(db.setBucketProperties(name, { r: 4 })), { code: 'invalid-parameter', message: /1 to 3/ })
+    t.match(await failure(db.setBucketProperties(name, { r: -1 })), { code: 'invalid-parameter' })
+    t.match(await failure(db.setBucketProperties('$starling', {})), { code: 'invalid-bucket' })
+    t.match(await failure(db.bucketProperties('')), { code: 'invalid-bucket' })
+    const aborted = db.bucketProperties(name, { signal: AbortSignal.abort(new Error('enough')) })
+    t.match(await aborted.catch((error) => error), { message: 'enough' })
+    t.match(await db.bucketProperties(name), { version: 1 }, 'what was refused has changed nothing')
+  })
+
   await t.test('a node has a client of its own', async (t) => {
     bob.process.send('k')
     const [found] = await once(bob.process, 'message')
