@@ -353,16 +353,24 @@ export class StarlingNode implements NodeApi {
     this.#storeFailure = reason
     const { identity } = life
     this.#close(life, 'at once', () => {
-      // Without the mark the next start could not know that the store may have lost something: stay down, refusing all.
-      if (isMarked) this.#reopenLater({ ...identity, isCleanlyStopped: false })
+      this.#reopenLater({ ...identity, isCleanlyStopped: false }, isMarked)
     })
   }
 
-  #reopenLater(identity: Identity): void {
+  /**
+   * @param isMarked whether the error byte is set. Without it the next start could not know that the store may have lost
+   * something: until the disk takes it, this process, which knows, opens nothing and refuses all.
+   */
+  #reopenLater(identity: Identity, isMarked = true): void {
     const waitMs = this.#reopenMs
     this.#reopenMs = Math.min(reopenMsMax, waitMs * 2)
     this.#ports.time.after(waitMs, () => {
       if (this.#isStopping) return
+      try {
+        if (!isMarked) this.#ports.directory.writeErrorByte(true)
+      } catch {
+        return this.#reopenLater(identity, false)
+      }
       try {
         this.#live(identity, true, (problem) => {
           if (problem === undefined) {

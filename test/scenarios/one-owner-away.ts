@@ -39,7 +39,7 @@ export async function oneOwnerAway(lab: Lab, absence: Absence): Promise<void> {
 
   lab.say(`${away.name} is killed for ${seconds} s under ${rate} writes/s`)
   through = stayers
-  const { id } = away
+  const id = await away.id()
   const before = ledger.counts.acknowledged
   const gone = away.kill()
   const awayUntilMs = performance.now() + seconds * 1000
@@ -59,7 +59,8 @@ export async function oneOwnerAway(lab: Lab, absence: Absence): Promise<void> {
 
   await away.start()
   const readyMs = await away.ready()
-  lab.claim('it comes back as the node it was', away.id === id, away.id)
+  const again = await away.id()
+  lab.claim('it comes back as the node it was', again === id, again)
   const demands = ledger.demands()
   await claimHeld(lab, http, away, demands, absence.heldWithinSeconds, readyMs)
   await load.stop()

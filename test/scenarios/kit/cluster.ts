@@ -55,8 +55,9 @@ export class Member implements Reachable {
     this.#process = await NodeProcess.start(this.#lab, [...this.#flags, ...extraFlags], this.surroundings)
   }
 
-  get id(): string {
-    return this.#running().id
+  /** What it is called for life; one that finds its place by its name knows it when it is ready. */
+  async id(): Promise<string> {
+    return String((await json(this, '/v1/node')).id)
   }
 
   get pid(): number {
@@ -168,6 +169,7 @@ export class Cluster {
     const members = plan.map(
       (node) => new Member(lab, node, data?.(node.name) ?? node.data, flags, surroundings(node.name)),
     )
+    for (const member of members) lab.logs.set(member.name, () => member.log)
     await Promise.all(members.map((member) => member.start()))
     await ready(members, members.length, readyMsMax)
     lab.say(`${size} nodes run${flags.length === 0 ? '' : ` with ${flags.join(' ')}`}`)

@@ -15,6 +15,8 @@ export class Lab implements Scope {
   readonly fraction: Fractions
   readonly claims: Claim[] = []
   readonly measures: Measure[] = []
+  /** What the nodes have logged, by their names. */
+  readonly logs = new Map<string, () => string>()
   readonly #startedMs = performance.now()
   readonly #say: (line: string) => void
   readonly #cleanings: (() => unknown)[] = [() => rm(this.directory, { recursive: true, force: true, maxRetries: 3 })]

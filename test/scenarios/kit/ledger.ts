@@ -37,6 +37,8 @@ export interface Shown {
 /** Every write of a run, with what became of it. */
 export class Ledger {
   readonly counts = { acknowledged: 0, refused: 0, unknown: 0 }
+  /** Why writes were not acknowledged, and how often. */
+  readonly troubles = new Map<string, number>()
   readonly #stories = new Map<string, KeyStory>()
   #valueCount = 0
 
@@ -62,6 +64,10 @@ export class Ledger {
 
   beginDelete(story: KeyStory): Write {
     return this.#begin(story, undefined)
+  }
+
+  trouble(why: string): void {
+    this.troubles.set(why, (this.troubles.get(why) ?? 0) + 1)
   }
 
   end(story: KeyStory, write: Write, outcome: Exclude<WriteOutcome, 'pending'>, context: string | undefined): void {

@@ -26,6 +26,7 @@ export interface LoadOptions {
  * context of the last answer for its key.
  */
 export class Load {
+  readonly #lab: Lab
   readonly #http: Http
   readonly #ledger: Ledger
   readonly #options: LoadOptions
@@ -38,6 +39,7 @@ export class Load {
   #slowestMs = 0
 
   constructor(lab: Lab, http: Http, ledger: Ledger, options: LoadOptions) {
+    this.#lab = lab
     this.#http = http
     this.#ledger = ledger
     this.#options = options
@@ -63,6 +65,8 @@ export class Load {
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     await Promise.all(this.#inFlight)
+    const troubles = [...this.#ledger.troubles].map(([why, count]) => `${count} x ${why}`)
+    if (troubles.length > 0) this.#lab.say(`not acknowledged so far: ${troubles.join(', ')}`)
   }
 
   #tick(): void {
@@ -117,8 +121,13 @@ export async function putOnce(
           body: write.value,
         })
   const isAcknowledged = reply.status === 204
+  if (!isAcknowledged) ledger.trouble(reply.status === 0 ? 'no answer' : `${reply.status} ${codeOf(reply.text)}`)
   ledger.end(story, write, isAcknowledged ? 'acknowledged' : outcomeOf(reply.text), reply.context)
   return isAcknowledged
+}
+
+function codeOf(text: string): string {
+  return /"code":"([a-z-]+)"/.exec(text)?.[1] ?? ''
 }
 
 function outcomeOf(text: string): 'refused' | 'unknown' {

@@ -5,6 +5,7 @@ import { NothingSeen, type Scenario, type ScenarioOptions, type ScenarioResult, 
 
 /** Beyond its own seconds; anti-entropy alone may take ten minutes by promise. */
 const overtimeSecondsMax = 1200
+const logLinesShown = 25
 
 /**
  * Runs it once and cleans up behind it, however it ends.
@@ -26,11 +27,14 @@ export async function runScenario(
     problem = error
   }
   alarm.abort()
+  const verdict = verdictOf(lab, problem)
+  if (verdict === 'failed')
+    for (const [name, log] of lab.logs) say(`the last that ${name} logged:\n${lastLines(log())}`)
   const tookSeconds = Math.round(lab.elapsedSeconds * 10) / 10
   await lab.close()
   return {
     scenario: scenario.name,
-    verdict: verdictOf(lab, problem),
+    verdict,
     options,
     claims: lab.claims,
     measures: lab.measures,
@@ -44,6 +48,10 @@ function verdictOf({ claims }: Lab, problem: unknown): Verdict {
   const has = (outcome: string): boolean => claims.some((claim) => claim.outcome === outcome)
   if (has('broken') || (problem !== undefined && !(problem instanceof NothingSeen))) return 'failed'
   return problem !== undefined || has('unseen') || claims.length === 0 ? 'unseen' : 'passed'
+}
+
+function lastLines(log: string): string {
+  return log.trimEnd().split('\n').slice(-logLinesShown).join('\n')
 }
 
 async function timeUp(limitMs: number, signal: AbortSignal): Promise<never> {
