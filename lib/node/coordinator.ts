@@ -11,6 +11,7 @@ import type {
   ClientAnswer,
   ClientRequest,
   DeleteRequest,
+  Durability,
   GetAnswer,
   GetRequest,
   PutRequest,
@@ -41,6 +42,7 @@ import {
 import type { NodeId } from '../vocabulary/ids.ts'
 import { type RecordKey, toRecordKey } from '../vocabulary/key.ts'
 import { clockAheadMsMax, valueBytesMax } from '../vocabulary/limits.ts'
+import type { ReceiptNode } from '../vocabulary/quorum-receipt.ts'
 import { decodeContext, encodeContext } from '../wire/context-token.ts'
 import { gather } from './gather.ts'
 import { hintSeat, type LocalSeat } from './hint-seat.ts'
@@ -118,11 +120,13 @@ export class Coordinator {
     const { ring } = inForce
     const owners = ring.ownersOf(ring.partitionOf(key.token))
     this.#inFlight += 1
+    const nowMs = time.nowMs()
     const counted: Done<ClientAnswer> = (error, answer) => {
       this.#inFlight -= 1
+      const endedMs = time.nowMs()
+      this.#context.foreground.observe(endedMs - nowMs, endedMs)
       done(error, answer)
     }
-    const nowMs = time.nowMs()
     const job = {
       request,
       key,
@@ -209,7 +213,7 @@ export class Coordinator {
     this.#read(job, needs, (error, result) => {
       if (error !== undefined || result === undefined) return this.#end(job, error)
       this.#context.metrics.siblings.observe(result.record?.siblings.length ?? 0)
-      const quorum = this.#receipt('r', result, needs)
+      const quorum = this.#receipt(job, 'r', result, needs)
       this.#end(job, undefined, { ...this.#shown(job, result.record), quorum })
     })
   }
@@ -371,7 +375,7 @@ export class Coordinator {
             shown === undefined
               ? undefined
               : { siblings: shown.siblings, stateHash: shown.stateHash as string, context: shown.context as string },
-          quorum: this.#receipt('w', result, needs),
+          quorum: this.#receipt(job, 'w', result, needs, request.options.durability ?? properties.durability),
         })
       },
     )
@@ -417,8 +421,11 @@ export class Coordinator {
       latencyMsOf: (node) => peers.latencyMsOf(node),
     })
     metrics.forwarded.add(1)
+    // Whoever may be gone comes last: to wait for a connection to it can take all the time there is.
+    const sure = candidates.filter((owner) => peers.isConnected(owner))
+    const order = sure.length === 0 ? candidates : [...sure, ...candidates.filter((owner) => !sure.includes(owner))]
     const failed = new Set<NodeId>()
-    this.#forwardTo(job, candidates, failed, undefined, (tried, error) => this.#standIn(tried, failed, error))
+    this.#forwardTo(job, order, failed, undefined, (tried, error) => this.#standIn(tried, failed, error))
   }
 
   /** Asks one after the other as long as nothing can have happened; `nobody` when none has answered for good. */
@@ -478,16 +485,20 @@ export class Coordinator {
   }
 
   #receipt(
+    job: Job<ClientRequest>,
     kind: 'r' | 'w',
-    { answered, fallbacks }: { readonly answered: number; readonly fallbacks: number },
+    result: Counted,
     { needed }: { readonly needed: number },
+    durability?: Durability,
   ): QuorumReceipt {
-    const owners = answered - fallbacks
-    return { kind, answered, needed, owners, fallbacks, coordinator: this.#context.self }
+    const { answered, fallbacks } = result
+    const counts = { kind, answered, needed, owners: answered - fallbacks, fallbacks, coordinator: this.#context.self }
+    if (job.request.wantsReceipt !== true) return counts
+    return { ...counts, details: { nodes: result.acks(), durability, repairs: result.repaired ?? 0 } }
   }
 
   #endUnwritten(job: Job<ClientRequest>): void {
-    const quorum = this.#receipt('w', { answered: 0, fallbacks: 0 }, { needed: 0 })
+    const quorum = this.#receipt(job, 'w', { answered: 0, fallbacks: 0, acks: () => [] }, { needed: 0 })
     this.#end(job, undefined, { type: 'written', context: undefined, state: undefined, quorum })
   }
 
@@ -495,6 +506,14 @@ export class Coordinator {
     const told = job.isDoubtful === true && error !== undefined ? asDoubtful(error) : error
     this.#context.time.soon(() => job.done(told, answer))
   }
+}
+
+/** What a receipt says of a quorum. */
+interface Counted {
+  readonly answered: number
+  readonly fallbacks: number
+  readonly acks: () => readonly ReceiptNode[]
+  readonly repaired?: number
 }
 
 function atLeastQuorum(needs: QuorumNeeds, owners: number): QuorumNeeds {
@@ -518,8 +537,8 @@ function asRetry(job: Job<ClientRequest>, nowMs: number): Job<ClientRequest> {
   return { ...job, isDoubtful: true, request: { ...request, idempotency } }
 }
 
-function asDoubtful({ code, message, hint, cause }: StarlingError): StarlingError {
-  return errorOf(code, message, { aftermath: 'may-have-changed', hint, cause })
+function asDoubtful({ code, message, hint, quorum, cause }: StarlingError): StarlingError {
+  return errorOf(code, message, { aftermath: 'may-have-changed', hint, quorum, cause })
 }
 
 function levelProblem(
@@ -546,9 +565,9 @@ export function errorOfOutcome(outcome: Outcome, isRead: boolean): StarlingError
         hint: 'read before writing again',
       })
     case 'refused': {
-      const { code, message, hint } = outcome.refusal
+      const { code, message, aftermath: left, hint, quorum } = outcome.refusal
       const known = isErrorCode(code) ? code : 'quorum-unavailable'
-      return errorOf(known, message, { aftermath: outcome.refusal.aftermath, hint: hint === '' ? undefined : hint })
+      return errorOf(known, message, { aftermath: left, hint: hint === '' ? undefined : hint, quorum })
     }
     case 'answered':
       return new QuorumUnavailable('an owner gave an answer of the wrong kind', { aftermath })

@@ -24,6 +24,7 @@ interface PeerTimes {
 
 interface KnownPeer {
   readonly isUp: boolean
+  readonly isAlive: boolean
   readonly link: FrameLink
 }
 
@@ -51,6 +52,12 @@ export class Peers {
   isReachable(id: NodeId): boolean {
     const peer = this.#peer(id)
     return peer?.isUp === true && !peer.link.isBackingOff
+  }
+
+  /** It is alive as far as anybody knows, and a connection to it stands: what is sent now arrives, as far as we can tell. */
+  isConnected(id: NodeId): boolean {
+    const peer = this.#peer(id)
+    return peer?.isAlive === true && peer.link.isReady
   }
 
   endpointOf(id: NodeId): Endpoint | undefined {
@@ -112,7 +119,7 @@ export class Peers {
     const member = this.#memberOf(id)
     if (member === undefined) return undefined
     const isUp = member.state === 'alive' || member.state === 'suspect'
-    const peer: KnownPeer = { isUp, link: this.#links.link(member.metadata.peer) }
+    const peer: KnownPeer = { isUp, isAlive: member.state === 'alive', link: this.#links.link(member.metadata.peer) }
     this.#known.set(id, peer)
     return peer
   }
