@@ -1,11 +1,12 @@
 import type { Sibling } from '../protocol/causality/record.ts'
-import type { GetAnswer, QuorumReceipt, WrittenAnswer } from '../protocol/quorum/client-request.ts'
+import type { GetAnswer, WrittenAnswer } from '../protocol/quorum/client-request.ts'
 import { NotFound } from '../vocabulary/errors.ts'
 import { prefersMultipart } from './accept.ts'
 import { isNotModified } from './conditions.ts'
 import type { Exchange, HeaderList } from './exchange.ts'
 import { encodeHeaderText, isHeaderName } from './header-text.ts'
 import { multipartOf } from './multipart.ts'
+import { pushQuorum } from './receipt.ts'
 import { contentTypeDefault, single } from './request-headers.ts'
 import { instant, viewSibling } from './sibling-view.ts'
 
@@ -72,11 +73,4 @@ function pushSibling(headers: HeaderList, sibling: Sibling): void {
     if (value !== undefined && isHeaderName(name)) headers.push(`Starling-Meta-${name}`, value)
   }
   if (sibling.expiresAtMs !== undefined) headers.push('Starling-Expires-At', instant(sibling.expiresAtMs))
-}
-
-function pushQuorum(headers: HeaderList, receipt: QuorumReceipt): void {
-  headers.push(
-    'Starling-Quorum',
-    `${receipt.kind}=${receipt.answered}/${receipt.needed}; owners=${receipt.owners}; fallbacks=${receipt.fallbacks}`,
-  )
 }

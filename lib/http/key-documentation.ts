@@ -64,10 +64,19 @@ export const deleteHeaders: Headers = {
   ...session,
 }
 
+const receiptText =
+  'With ?receipt=full, in JSON: who coordinated, who owns the key, who answered for whom, their zones, what the acks promise, and how many copies were repaired.'
+
+/** Also on errors for want of answers. */
+export const quorumHeaders: Headers = {
+  'Starling-Quorum': header('Where a quorum was tried: answered and needed, and who it was.'),
+  'Starling-Receipt': header(receiptText),
+}
+
 const written: Headers = {
   'Starling-Context': header('Covers what the context of the request covered, plus this write.'),
   'Starling-Quorum': header('Answered and needed acks, and who gave them: w=3/2; owners=3; fallbacks=0'),
-  'Starling-Receipt': header('With ?receipt=full: who coordinated, who owns the key; JSON.'),
+  'Starling-Receipt': header(receiptText),
   ...nextSession,
 }
 
@@ -75,7 +84,7 @@ const read: Headers = {
   'Starling-Context': header('Covers everything in this answer. Send it with the write that is based on it.'),
   'Starling-Siblings': { description: 'How many values there are.', schema: integer('Values.', { minimum: 0 }) },
   'Starling-Quorum': header('Answered and needed answers, and who gave them: r=2/2; owners=2; fallbacks=0'),
-  'Starling-Receipt': header('With ?receipt=full: who coordinated, who owns the key; JSON.'),
+  'Starling-Receipt': header(receiptText),
   ...nextSession,
 }
 

@@ -9,11 +9,12 @@ import {
   getHeaders,
   notFoundHeaders,
   putHeaders,
+  quorumHeaders,
   writtenResponse,
 } from './key-documentation.ts'
 import { keyParameters, wordParameter } from './parameters.ts'
 import { QueryReader, type ValuesOf } from './query.ts'
-import { fullReceipt } from './receipt.ts'
+import { fullReceipt, pushQuorum } from './receipt.ts'
 import {
   readContentType,
   readContext,
@@ -58,6 +59,7 @@ const get: Route = {
   responses: foundResponses,
   errors: ['not-found', 'session-unavailable', ...errors],
   notFoundHeaders,
+  quorumHeaders,
   answer(exchange) {
     const bucket = bucketOf(exchange.target)
     const key = keyOf(exchange.target)
@@ -93,6 +95,7 @@ const put: Route = {
     'metadata-too-large',
     'unsupported-encoding',
   ],
+  quorumHeaders,
   answer(exchange) {
     const { headers } = exchange
     const bucket = bucketOf(exchange.target)
@@ -137,6 +140,7 @@ const remove: Route = {
   headers: deleteHeaders,
   responses: { 204: writtenResponse },
   errors: [...errors, 'invalid-context', 'precondition-failed', 'session-unavailable', 'idempotency-key-reused'],
+  quorumHeaders,
   answer(exchange) {
     const { headers } = exchange
     const bucket = bucketOf(exchange.target)
@@ -166,25 +170,22 @@ type KeyQuery = ValuesOf<typeof keyParameters>
 
 function serve(exchange: Exchange, query: KeyQuery, session: string | undefined, request: ClientRequest): void {
   if (request.type !== 'get') exchange.aftermathOfBugs = 'may-have-changed'
-  exchange.edge.node.serveInSession(request, session, (error, answer, next) => {
+  const asked = query.receipt === undefined ? request : { ...request, wantsReceipt: true }
+  exchange.edge.node.serveInSession(asked, session, (error, answer, next) => {
     exchange.guard(() => {
       const headers: HeaderList = next === undefined ? [] : ['Starling-Session', next]
-      if (answer === undefined) exchange.fail(error, headers)
-      else answerServed(exchange, query, request, answer, headers)
+      const quorum = answer?.quorum ?? error?.quorum
+      if (quorum !== undefined && query.receipt !== undefined) {
+        headers.push('Starling-Receipt', fullReceipt(exchange.edge.node, request, quorum))
+      }
+      if (answer !== undefined) return answerServed(exchange, answer, headers)
+      if (quorum !== undefined) pushQuorum(headers, quorum)
+      exchange.fail(error, headers)
     })
   })
 }
 
-function answerServed(
-  exchange: Exchange,
-  query: KeyQuery,
-  request: ClientRequest,
-  answer: ClientAnswer,
-  headers: HeaderList,
-): void {
-  if (query.receipt !== undefined) {
-    headers.push('Starling-Receipt', fullReceipt(exchange.edge.node, request, answer.quorum))
-  }
+function answerServed(exchange: Exchange, answer: ClientAnswer, headers: HeaderList): void {
   if (answer.type === 'got') answerRead(exchange, answer, headers)
   else answerWritten(exchange, answer, headers)
 }

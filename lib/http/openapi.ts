@@ -160,6 +160,7 @@ function problemResponse(route: Route, status: number, codes: readonly ErrorCode
     description: `${codes.join(', ')}.`,
     headers: {
       ...(status === 404 ? route.notFoundHeaders : {}),
+      ...(status === 503 || status === 504 ? route.quorumHeaders : {}),
       ...(isRetryable ? { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' } } } : {}),
       'X-Request-Id': requestId,
     },

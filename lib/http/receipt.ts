@@ -1,14 +1,24 @@
 import type { NodeApi } from '../node/node-api.ts'
 import type { ClientRequest, QuorumReceipt } from '../protocol/quorum/client-request.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
+import type { HeaderList } from './exchange.ts'
+
+/** On every answer that a quorum had a part in, errors included: what was answered, what was needed, and who it was. */
+export function pushQuorum(headers: HeaderList, receipt: QuorumReceipt): void {
+  headers.push(
+    'Starling-Quorum',
+    `${receipt.kind}=${receipt.answered}/${receipt.needed}; owners=${receipt.owners}; fallbacks=${receipt.fallbacks}`,
+  )
+}
 
 /**
  * The `Starling-Receipt` header of `?receipt=full`: JSON in ASCII, because a 204 has no body to put it into. Who
- * coordinated, who owns the key, and what the quorum counted.
+ * coordinated, who owns the key, who answered for whom, and what was promised and repaired.
  */
 export function fullReceipt(node: NodeApi, request: ClientRequest, quorum: QuorumReceipt): string {
   const members = new Map(node.status().members.map((member) => [member.id, member]))
   const place = node.ownersOf(request.bucket, request.key)
+  const { nodes = [], durability, repairs = 0 } = quorum.details ?? {}
   const receipt = {
     operation: request.type,
     coordinator: nameOf(quorum.coordinator),
@@ -22,7 +32,15 @@ export function fullReceipt(node: NodeApi, request: ClientRequest, quorum: Quoru
       owners: quorum.owners,
       fallbacks: quorum.fallbacks,
     },
-    durability: request.type === 'get' ? null : (request.options.durability ?? 'bucket'),
+    nodes: nodes.map(({ node: id, role, forNode }) => ({
+      ...nameOf(id),
+      role,
+      // Only a fallback answers for somebody else.
+      for: role === 'fallback' ? nameOf(forNode) : null,
+    })),
+    zones: [...new Set(nodes.map(({ node: id }) => members.get(id)?.zone ?? null))],
+    durability: durability ?? null,
+    repairs,
   }
   return asciiJson(receipt)
 

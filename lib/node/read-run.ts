@@ -8,10 +8,13 @@ import { DeadlineExceeded, QuorumUnavailable, SessionUnavailable, type StarlingE
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
+import type { QuorumReceipt, ReceiptNode } from '../vocabulary/quorum-receipt.ts'
 import { encodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { catchUpClock } from './catch-up-clock.ts'
 import { type Deadline, deadlineFirstMs } from './deadlines.ts'
+import { failedReceipt } from './failed-receipt.ts'
+import { isSilent } from './is-silent.ts'
 import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 import { standIns } from './stand-ins.ts'
@@ -22,7 +25,10 @@ export interface ReadResult {
   /** Owners for which somebody answered, and for how many of them a fallback did. */
   readonly answered: number
   readonly fallbacks: number
+  /** Copies brought up to date before the answer. */
   readonly repaired: number
+  /** Who answered so that it counts. */
+  readonly acks: () => readonly ReceiptNode[]
   /** The least of the clocks at which the merged states were read (docs/rules.md D5). */
   readonly asOf: Hlc
 }
@@ -187,12 +193,12 @@ export class ReadRun {
   }
 
   #localAnswer(copy: LocalCopy): ReplicaAnswer | undefined {
-    const { store, recovery, barriers } = this.#context
+    const { store, barriers } = this.#context
     if (copy.state === 'failed') return undefined
     const partition = store.partitionOf(this.#key)
     return {
       state: copy.state,
-      isRecovering: recovery.isRecovering(partition),
+      isRecovering: isSilent(this.#context, partition, this.#key.bucket),
       record: copy.state === 'found' ? this.#decode(copy.bytes) : undefined,
       gcDeleted: barriers.of(partition).gcDeleted,
     }
@@ -310,7 +316,8 @@ export class ReadRun {
     if (this.#speculation !== undefined) deadlines.cancel(this.#speculation)
     if (verdict.type === 'read') {
       const { record, answered, fallbacks, repaired } = verdict
-      return this.#tell(undefined, { record, answered, fallbacks, repaired, asOf: this.#asOf })
+      const acks = (): readonly ReceiptNode[] => this.#machine.answers()
+      return this.#tell(undefined, { record, answered, fallbacks, repaired, acks, asOf: this.#asOf })
     }
     if (verdict.type === 'session-unavailable') {
       const hint = 'retry, or read without the session'
@@ -321,11 +328,18 @@ export class ReadRun {
       verdict.type === 'quorum-unavailable'
         ? new QuorumUnavailable(`fewer than ${this.#needs.needed} of ${this.#owners.length} owners answered the read`, {
             hint: 'retry, or read with a smaller r',
+            quorum: this.#receipt(),
           })
         : new DeadlineExceeded(`fewer than ${this.#needs.needed} owners answered before the deadline`, {
             hint: 'retry, or allow a longer timeout',
+            quorum: this.#receipt(),
           })
     this.#tell(error, undefined)
+  }
+
+  /** Who answered all the same. */
+  #receipt(): QuorumReceipt {
+    return failedReceipt('r', this.#context.self, this.#needs.needed, this.#machine.answers(), undefined)
   }
 
   /** Not inside the call that began it; every later event comes from elsewhere. */

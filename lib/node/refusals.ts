@@ -23,6 +23,6 @@ export function mergeRefused(failure: MergeFailure): Refusal {
 
 export function refusalOf(error: StarlingError | undefined): Refusal {
   if (error === undefined) return { ...refusal('internal', 'no answer'), aftermath: 'may-have-changed' }
-  const { code, message, aftermath, hint } = error
-  return { type: 'refused', code, message, aftermath, hint: hint ?? '' }
+  const { code, message, aftermath, hint, quorum } = error
+  return { type: 'refused', code, message, aftermath, hint: hint ?? '', quorum }
 }

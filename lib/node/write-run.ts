@@ -23,8 +23,10 @@ import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { recordBytesMax, siblingsWarn } from '../vocabulary/limits.ts'
+import type { QuorumReceipt } from '../vocabulary/quorum-receipt.ts'
 import { catchUpClock } from './catch-up-clock.ts'
 import { type Deadline, deadlineFirstMs } from './deadlines.ts'
+import { failedReceipt } from './failed-receipt.ts'
 import { hintSeat, type LocalSeat } from './hint-seat.ts'
 import { dotsOf, type KeyedWrite, problemOfKeyed } from './keyed-write.ts'
 import type { Ticket } from './outstanding-writes.ts'
@@ -353,6 +355,7 @@ export class WriteRun {
         return this.#finish(
           new QuorumUnavailable(`fewer than ${this.#needs.needed} of ${owners} owners are in reach`, {
             hint: quorumHint,
+            quorum: this.#receipt(),
           }),
           undefined,
         )
@@ -362,6 +365,7 @@ export class WriteRun {
           new QuorumUnavailable(`${acked} of ${owners} owners stored the write, ${this.#needs.needed} were needed`, {
             aftermath: 'may-have-changed',
             hint: quorumHint,
+            quorum: this.#receipt(),
           }),
           undefined,
         )
@@ -373,12 +377,18 @@ export class WriteRun {
           new DeadlineExceeded(`${acked} of ${this.#needs.needed} owners had stored the write at the deadline`, {
             aftermath: this.#isStored ? 'may-have-changed' : 'nothing-changed',
             hint: 'read before writing again, or allow a longer timeout',
+            quorum: this.#receipt(),
           }),
           undefined,
         )
       default:
         return unreachable(verdict)
     }
+  }
+
+  /** Who acknowledged all the same. */
+  #receipt(): QuorumReceipt {
+    return failedReceipt('w', this.#context.self, this.#needs.needed, this.#machine.acks(), this.#durability)
   }
 
   #finish(error: StarlingError | undefined, result: WriteResult | undefined): void {

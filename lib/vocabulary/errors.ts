@@ -1,3 +1,5 @@
+import type { QuorumReceipt } from './quorum-receipt.ts'
+
 /** An unanswered write is not an undone one: a replica that took it will spread it. */
 export type Aftermath = 'nothing-changed' | 'may-have-changed'
 
@@ -40,6 +42,8 @@ export interface StarlingErrorOptions {
   readonly aftermath?: Aftermath | undefined
   /** What the caller can do about it, in one sentence. */
   readonly hint?: string | undefined
+  /** Who answered, where it was for want of answers. */
+  readonly quorum?: QuorumReceipt | undefined
   readonly cause?: unknown
 }
 
@@ -54,12 +58,15 @@ export abstract class StarlingError extends Error {
   abstract readonly retryable: boolean
   readonly aftermath: Aftermath
   readonly hint: string | undefined
+  /** Who answered, where it was for want of answers. */
+  readonly quorum: QuorumReceipt | undefined
 
   constructor(message: string, options: StarlingErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = new.target.name
     this.aftermath = options.aftermath ?? 'nothing-changed'
     this.hint = options.hint
+    this.quorum = options.quorum
   }
 }
 

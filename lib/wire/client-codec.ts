@@ -4,7 +4,6 @@ import type {
   ClientRequest,
   Durability,
   QuorumLevel,
-  QuorumReceipt,
   ReadOptions,
   WriteOptions,
 } from '../protocol/quorum/client-request.ts'
@@ -14,7 +13,6 @@ import { BytesReader } from './bytes-reader.ts'
 import type { BytesWriter } from './bytes-writer.ts'
 import { contextCharsMax } from './context-token.ts'
 import { dotBytesMin, readDot, writeDot } from './dot-codec.ts'
-import { readNodeId, writeNodeId } from './id-codec.ts'
 import {
   readChoice,
   readList,
@@ -26,6 +24,7 @@ import {
   writeText,
 } from './part-codec.ts'
 import { readIdempotency, readSessionNeed, writeIdempotency, writeSessionNeed } from './promise-codec.ts'
+import { readReceipt, writeReceipt } from './receipt-codec.ts'
 import {
   readMetadata,
   readSiblingFacts,
@@ -40,7 +39,6 @@ const requests: readonly ClientRequest['type'][] = ['get', 'put', 'delete']
 const answers: readonly ClientAnswer['type'][] = ['got', 'written']
 const durabilities: readonly Durability[] = ['os', 'disk']
 const levels: readonly QuorumLevel[] = ['one', 'quorum', 'all']
-const receipts: readonly QuorumReceipt['kind'][] = ['r', 'w']
 const ownersMax = 65_535
 /** Behind every word and every count. */
 const asTheBucketSays = ownersMax + levels.length + 1
@@ -53,6 +51,7 @@ export function writeClientRequest(writer: BytesWriter, request: ClientRequest):
   writer.text(request.key)
   writeTimeout(writer, request.timeoutMs)
   writeSessionNeed(writer, request.session)
+  writer.flag(request.wantsReceipt === true)
   if (request.type === 'get') {
     writeReadOptions(writer, request.options)
     return
@@ -79,6 +78,7 @@ export function readClientRequest(reader: BytesReader, body: Uint8Array): Client
     key: key as Key,
     timeoutMs: readTimeout(reader),
     session: readSessionNeed(reader),
+    ...(reader.flag() ? { wantsReceipt: true } : {}),
   }
   if (type !== 'put' && body.length > 0) throw new MalformedBytes('a frame has a body it should not have')
   if (type === 'get') return { type, ...common, options: readReadOptions(reader) }
@@ -234,26 +234,6 @@ function writeLevelAsked(writer: BytesWriter, level: QuorumLevel | undefined): v
 function readLevelAsked(reader: BytesReader): QuorumLevel | undefined {
   const written = reader.varint(asTheBucketSays)
   return written === asTheBucketSays ? undefined : (levels[written] ?? written - levels.length)
-}
-
-function writeReceipt(writer: BytesWriter, receipt: QuorumReceipt): void {
-  writeChoice(writer, receipts, receipt.kind)
-  writer.varint(receipt.answered)
-  writer.varint(receipt.needed)
-  writer.varint(receipt.owners)
-  writer.varint(receipt.fallbacks)
-  writeNodeId(writer, receipt.coordinator)
-}
-
-function readReceipt(reader: BytesReader): QuorumReceipt {
-  return {
-    kind: readChoice(reader, receipts),
-    answered: reader.varint(ownersMax),
-    needed: reader.varint(ownersMax),
-    owners: reader.varint(ownersMax),
-    fallbacks: reader.varint(ownersMax),
-    coordinator: readNodeId(reader),
-  }
 }
 
 function readContext(reader: BytesReader): string {

@@ -10,6 +10,7 @@ import type { ClientAnswer, ClientRequest, Durability } from '../protocol/quorum
 import type { Aftermath, ErrorCode } from '../vocabulary/errors.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { Bucket, RecordKey } from '../vocabulary/key.ts'
+import type { QuorumReceipt } from '../vocabulary/quorum-receipt.ts'
 
 /** The newest frame protocol this code speaks, and the oldest it still understands. */
 export const wireVersion = 1
@@ -354,6 +355,8 @@ export interface Refusal {
   readonly message: string
   readonly aftermath: Aftermath
   readonly hint: string
+  /** Who answered, where too few did. */
+  readonly quorum?: QuorumReceipt | undefined
 }
 
 /**

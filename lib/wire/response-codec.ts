@@ -35,6 +35,7 @@ import {
   writeOptional,
   writeText,
 } from './part-codec.ts'
+import { readReceipt, writeReceipt } from './receipt-codec.ts'
 import { readStock, writeStock } from './stock-codec.ts'
 import { MalformedBytes } from './unreadable-bytes.ts'
 
@@ -110,7 +111,8 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
       writer.text(response.code)
       writer.text(response.message)
       writeChoice(writer, aftermaths, response.aftermath)
-      return writer.text(response.hint)
+      writer.text(response.hint)
+      return writeOptional(writer, response.quorum, writeReceipt)
     case 'members':
       writeNodeId(writer, response.from)
       return writeList(writer, response.members, writeMember)
@@ -260,13 +262,7 @@ function readBodiless(type: Exclude<Answer['type'], Bodied>, reader: BytesReader
     case 'stock':
       return readStock(reader)
     case 'refused':
-      return {
-        type,
-        code: readRefusalCode(reader),
-        message: reader.text(),
-        aftermath: readChoice(reader, aftermaths),
-        hint: reader.text(),
-      }
+      return readRefusal(reader)
     default:
       return unreachable(type)
   }
@@ -277,6 +273,18 @@ function readReplicaState(reader: BytesReader, body: Uint8Array): ReplicaState {
   const state = readChoice(reader, states)
   if ((state === 'found') !== body.length > 0) throw new MalformedBytes('a record is there or not, against the state')
   return state
+}
+
+function readRefusal(reader: BytesReader): Refusal {
+  const refusal = {
+    type: 'refused',
+    code: readRefusalCode(reader),
+    message: reader.text(),
+    aftermath: readChoice(reader, aftermaths),
+    hint: reader.text(),
+  } as const
+  const quorum = readOptional(reader, readReceipt)
+  return quorum === undefined ? refusal : { ...refusal, quorum }
 }
 
 function readRefusalCode(reader: BytesReader): Refusal['code'] {

@@ -32,6 +32,7 @@ import {
 } from '../../lib/vocabulary/errors.ts'
 import { toClusterId, toEndpoint, toNodeId } from '../../lib/vocabulary/ids.ts'
 import type { Bucket, Key } from '../../lib/vocabulary/key.ts'
+import type { ReceiptNode } from '../../lib/vocabulary/quorum-receipt.ts'
 
 interface Held {
   seen: readonly Dot[]
@@ -255,7 +256,7 @@ export class FakeNode implements NodeApi {
         peer: toEndpoint('127.0.0.1:7071'),
         http: member.id === cyd ? undefined : toEndpoint('127.0.0.1:7070'),
         state: 'alive' as const,
-        zone: 'z1',
+        zone: member.id === cyd ? 'z2' : 'z1',
         weight: 1,
         version: '0.1.0',
         owns: 1,
@@ -392,7 +393,7 @@ export class FakeNode implements NodeApi {
           context: isKnown ? tokenOf(request.bucket, request.key, held.seen) : undefined,
           tombstone: isKnown && held.siblings.length === 0,
           stateHash: isKnown ? stateHashOf(held) : undefined,
-          quorum: receipt('r'),
+          quorum: receipt('r', request),
         }
       }
       case 'put': {
@@ -408,20 +409,20 @@ export class FakeNode implements NodeApi {
           state: request.returnValue
             ? { siblings, stateHash: stateHashOf(next), context: tokenOf(request.bucket, request.key, next.seen) }
             : undefined,
-          quorum: receipt('w'),
+          quorum: receipt('w', request),
         }
       }
       case 'delete': {
         this.#checkConditions(request, held)
         if (held.seen.length === 0)
-          return { type: 'written', context: undefined, state: undefined, quorum: receipt('w') }
+          return { type: 'written', context: undefined, state: undefined, quorum: receipt('w', request) }
         const covered = request.context === undefined ? held.seen : coveredBy(request)
         this.#held.set(id(request.bucket, request.key), { seen: held.seen, siblings: surviving(held, covered) })
         return {
           type: 'written',
           context: tokenOf(request.bucket, request.key, covered),
           state: undefined,
-          quorum: receipt('w'),
+          quorum: receipt('w', request),
         }
       }
     }
@@ -469,9 +470,18 @@ function id(bucket: string, key: string): string {
   return `${bucket}\0${key}`
 }
 
-function receipt(kind: 'r' | 'w'): QuorumReceipt {
-  return { kind, answered: 3, needed: 2, owners: 2, fallbacks: 1, coordinator: ada }
+function receipt(kind: 'r' | 'w', request: ClientRequest): QuorumReceipt {
+  const counts = { kind, answered: 3, needed: 2, owners: 2, fallbacks: 1, coordinator: ada }
+  if (request.wantsReceipt !== true) return counts
+  const durability = request.type === 'get' ? undefined : (request.options.durability ?? 'os')
+  return { ...counts, details: { nodes: whoAnswered, durability, repairs: kind === 'r' ? 1 : 0 } }
 }
+
+/** For bob, cyd stands in. */
+export const whoAnswered: readonly ReceiptNode[] = [
+  { node: ada, role: 'owner', forNode: ada },
+  { node: cyd, role: 'fallback', forNode: bob },
+]
 
 function tokenOf(bucket: string, key: string, seen: readonly Dot[]): string {
   return Buffer.from(JSON.stringify([bucket, key, seen])).toString('base64url')

@@ -1,6 +1,8 @@
 import t from 'tap'
-import { type ErrorCode, errorOf, QuorumUnavailable } from '../../lib/vocabulary/errors.ts'
+import { DeadlineExceeded, type ErrorCode, errorOf, NoLayout, QuorumUnavailable } from '../../lib/vocabulary/errors.ts'
+import { toNodeId } from '../../lib/vocabulary/ids.ts'
 import { valueBytesMax } from '../../lib/vocabulary/limits.ts'
+import { whoAnswered } from './fake-node.ts'
 import { type Answer, type Ask, serve } from './with-server.ts'
 
 t.test('a value', async (t) => {
@@ -273,7 +275,11 @@ t.test('conditions', async (t) => {
 t.test('the parameters of a request reach the node', async (t) => {
   const { ask, node } = await serve(t)
   await ask('/v1/kv/carts/ada')
-  t.match(node.requests.at(-1), { type: 'get', timeoutMs: 3000, options: { r: undefined, pr: undefined, sloppy: true } })
+  t.match(node.requests.at(-1), {
+    type: 'get',
+    timeoutMs: 3000,
+    options: { r: undefined, pr: undefined, sloppy: true },
+  })
   await ask('/v1/kv/carts/ada?r=1&pr=one&sloppy=false&timeout=60000')
   t.match(node.requests.at(-1), { timeoutMs: 60_000, options: { r: 1, pr: 'one', sloppy: false } })
   await ask('/v1/kv/carts/ada?w=all&pw=quorum&durability=disk&timeout=500', { method: 'DELETE' })
@@ -285,7 +291,7 @@ t.test('the parameters of a request reach the node', async (t) => {
 })
 
 t.test('?receipt=full says who answered', async (t) => {
-  const { ask } = await serve(t)
+  const { ask, node } = await serve(t)
   const put = await ask('/v1/kv/carts/ada?receipt=full&durability=disk', { method: 'PUT', body: 'x' })
   t.match(JSON.parse(String(put.headers['starling-receipt'])), {
     operation: 'put',
@@ -293,12 +299,44 @@ t.test('?receipt=full says who answered', async (t) => {
     partition: 7,
     owners: [{ name: 'ada' }, { name: 'böb' }, { name: 'cyd' }],
     quorum: { kind: 'w', answered: 3, needed: 2, owners: 2, fallbacks: 1 },
+    nodes: [
+      { name: 'ada', zone: 'z1', role: 'owner', for: null },
+      { name: 'cyd', zone: 'z2', role: 'fallback', for: { name: 'böb' } },
+    ],
+    zones: ['z1', 'z2'],
     durability: 'disk',
+    repairs: 0,
   })
+  t.match(node.requests.at(-1), { wantsReceipt: true })
   t.notOk('starling-receipt' in (await ask('/v1/kv/carts/ada')).headers)
   t.match(JSON.parse(String((await ask('/v1/kv/carts/ada?receipt=full')).headers['starling-receipt'])), {
     operation: 'get',
     durability: null,
+    repairs: 1,
+  })
+
+  await t.test('also of what too few answered', async (t) => {
+    const details = { nodes: whoAnswered.slice(0, 1), durability: 'os', repairs: 0 } as const
+    const coordinator = toNodeId('a'.repeat(32))
+    const quorum = { kind: 'w', answered: 1, needed: 2, owners: 1, fallbacks: 0, coordinator, details } as const
+    for (const error of [
+      new QuorumUnavailable('too few', { aftermath: 'may-have-changed', quorum }),
+      new DeadlineExceeded('too late', { aftermath: 'may-have-changed', quorum }),
+    ]) {
+      node.failures.push(error, error)
+      const plain = await ask('/v1/kv/carts/ada', { method: 'PUT', body: 'x' })
+      t.match(plain, { json: { code: error.code }, headers: { 'starling-quorum': 'w=1/2; owners=1; fallbacks=0' } })
+      t.notOk('starling-receipt' in plain.headers)
+      const full = await ask('/v1/kv/carts/ada?receipt=full', { method: 'DELETE' })
+      t.match(JSON.parse(String(full.headers['starling-receipt'])), {
+        operation: 'delete',
+        quorum: { answered: 1, needed: 2 },
+        nodes: [{ name: 'ada', role: 'owner' }],
+      })
+    }
+    node.failures.push(new NoLayout('not yet'))
+    const other = await ask('/v1/kv/carts/ada?receipt=full')
+    t.notOk('starling-quorum' in other.headers, 'where no quorum was tried there is nothing to tell')
   })
 })
 

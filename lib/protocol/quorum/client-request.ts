@@ -1,5 +1,5 @@
-import type { NodeId } from '../../vocabulary/ids.ts'
 import type { Bucket, Key } from '../../vocabulary/key.ts'
+import type { QuorumReceipt } from '../../vocabulary/quorum-receipt.ts'
 import type { Metadata, Sibling } from '../causality/record.ts'
 import type { Seen } from '../causality/seen.ts'
 
@@ -44,6 +44,8 @@ interface RequestOfKey {
   readonly timeoutMs: number
   /** Whatever this request reads is no older; a write that reads nothing waits for nothing. */
   readonly session?: SessionNeed | undefined
+  /** The receipt of the answer says who answered. */
+  readonly wantsReceipt?: boolean
 }
 
 export interface GetRequest extends RequestOfKey {
@@ -78,15 +80,7 @@ export interface DeleteRequest extends RequestOfKey {
 /** What a client asks of a coordinator: the same value from HTTP, from the embedded client and from a forwarder. */
 export type ClientRequest = GetRequest | PutRequest | DeleteRequest
 
-/** What happened to a quorum, for `Starling-Quorum` and receipts. */
-export interface QuorumReceipt {
-  readonly kind: 'r' | 'w'
-  readonly answered: number
-  readonly needed: number
-  readonly owners: number
-  readonly fallbacks: number
-  readonly coordinator: NodeId
-}
+export type { QuorumReceipt } from '../../vocabulary/quorum-receipt.ts'
 
 export interface GetAnswer {
   readonly type: 'got'
