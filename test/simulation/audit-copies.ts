@@ -1,53 +1,73 @@
 import type { KeyRecord } from '../../lib/protocol/causality/record.ts'
 import { covers } from '../../lib/protocol/causality/version-vector.ts'
 import type { Durability } from '../../lib/protocol/quorum/client-request.ts'
-import type { World } from '../../lib/simulator/world.ts'
+import type { SimulatedDisk } from '../../lib/simulator/simulated-disk.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
+import type { NodeId } from '../../lib/vocabulary/ids.ts'
 import { type Key, toRecordKey } from '../../lib/vocabulary/key.ts'
 import { decodeRecord } from '../../lib/wire/record.ts'
-import { dataKey } from '../../lib/wire/store-keys.ts'
+import { dataKey, hintKey } from '../../lib/wire/store-keys.ts'
 import { decodeStored } from '../../lib/wire/stored-record.ts'
 import { UnreadableBytes } from '../../lib/wire/unreadable-bytes.ts'
 import { bucket, vidOf } from './clients.ts'
+import type { SimulatedCluster } from './cluster.ts'
 
-/**
- * How many disks hold a value now, or something that supersedes it, as durably as was asked: what no client could see,
- * and what an acknowledgement by W owners says. Undefined when nobody holds the value itself any more: it may have been
- * superseded everywhere, and its dot with it.
- */
-export function countCopies(
-  world: World,
-  hash: Hash,
-  value: { readonly key: string; readonly partition: number; readonly vid: string; readonly durability: Durability },
-): number | undefined {
-  const storeKey = dataKey(value.partition, toRecordKey(bucket, value.key as Key, hash))
-  const disks = [...world.machines.values()].map((machine) => machine.disk)
-  const visible = recordsIn(
-    disks.map((disk) => disk.live.get(storeKey)),
-    hash,
-  )
-  const sibling = visible.flatMap((record) => record.siblings).find((one) => vidOf(one) === value.vid)
-  if (sibling === undefined) return undefined
-  const kept =
-    value.durability === 'os'
-      ? visible
-      : recordsIn(
-          disks.map((disk) => disk.durableValue(storeKey)),
-          hash,
-        )
-  return kept.filter((record) => covers(record.vv, sibling.dot)).length
+export interface Copies {
+  /** Owners that have it, or for which some node keeps it. */
+  readonly slots: number
+  /** Owners that have it themselves. */
+  readonly owners: number
+  /** Disks it is on. */
+  readonly disks: number
 }
 
-/** Those that can be read. */
-function recordsIn(stored: readonly (Uint8Array | undefined)[], hash: Hash): readonly KeyRecord[] {
-  const records: KeyRecord[] = []
-  for (const bytes of stored) {
-    if (bytes === undefined) continue
-    try {
-      records.push(decodeRecord(decodeStored(bytes, hash).recordBytes, hash))
-    } catch (error) {
-      if (!(error instanceof UnreadableBytes)) throw error
-    }
+/**
+ * How many disks hold a value now, or something that supersedes it, as durably as was asked, and for which owners: what
+ * no client could see, and what an acknowledgement says. Undefined when nobody holds the value itself any more: it may
+ * have been superseded everywhere, and its dot with it.
+ */
+export function countCopies(
+  cluster: SimulatedCluster,
+  hash: Hash,
+  value: {
+    readonly key: string
+    readonly partition: number
+    readonly owners: readonly NodeId[]
+    readonly vid: string
+    readonly durability: Durability
+  },
+): Copies | undefined {
+  const recordKey = toRecordKey(bucket, value.key as Key, hash)
+  const own = dataKey(value.partition, recordKey)
+  const hints = value.owners.map((owner) => ({ owner, storeKey: hintKey(owner, value.partition, recordKey) }))
+  const places: { readonly disk: SimulatedDisk; readonly forOwner: NodeId; readonly storeKey: Uint8Array }[] = []
+  for (const name of cluster.names) {
+    const { disk } = cluster.world.machine(name)
+    const id = cluster.idOf(name)
+    if (id !== undefined && value.owners.includes(id)) places.push({ disk, forOwner: id, storeKey: own })
+    for (const { owner, storeKey } of hints) places.push({ disk, forOwner: owner, storeKey })
   }
-  return records
+  const visible = places.map(({ disk, storeKey }) => recordIn(disk.live.get(storeKey), hash))
+  const sibling = visible.flatMap((record) => record?.siblings ?? []).find((one) => vidOf(one) === value.vid)
+  if (sibling === undefined) return undefined
+  const holding = places.filter(({ disk, storeKey }, index) => {
+    const record = value.durability === 'os' ? visible[index] : recordIn(disk.durableValue(storeKey), hash)
+    return record !== undefined && covers(record.vv, sibling.dot)
+  })
+  return {
+    slots: new Set(holding.map(({ forOwner }) => forOwner)).size,
+    owners: new Set(holding.filter(({ storeKey }) => storeKey === own).map(({ forOwner }) => forOwner)).size,
+    disks: new Set(holding.map(({ disk }) => disk)).size,
+  }
+}
+
+/** Undefined: nothing there, or nothing that can be read. */
+export function recordIn(stored: Uint8Array | undefined, hash: Hash): KeyRecord | undefined {
+  if (stored === undefined) return undefined
+  try {
+    return decodeRecord(decodeStored(stored, hash).recordBytes, hash)
+  } catch (error) {
+    if (!(error instanceof UnreadableBytes)) throw error
+    return undefined
+  }
 }

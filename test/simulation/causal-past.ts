@@ -1,4 +1,4 @@
-import type { Operation } from './history.ts'
+import { type Operation, unseenEnds } from './history.ts'
 
 /** What happened to one key. Writes and reads in the order of their invocations. */
 export interface KeyHistory {
@@ -20,6 +20,11 @@ export function byKey(operations: readonly Operation[]): readonly KeyHistory[] {
     else history.writes.push(operation)
   }
   return [...keys.values()]
+}
+
+/** What a read shows, and what that and what cannot be seen supersede. */
+export function coverageOf(history: KeyHistory, past: CausalPast, read: Operation): WriteSet {
+  return past.coverage([...read.values, ...unseenEnds(history.writes, read)])
 }
 
 /** A set of writes of one key, one bit for each. */

@@ -1,10 +1,11 @@
-import { byKey, CausalPast, type KeyHistory } from './causal-past.ts'
+import { byKey, CausalPast, coverageOf, type KeyHistory } from './causal-past.ts'
 import { type CheckResult, checkResult, type Violation } from './check-result.ts'
 import { type HistoryRecord, type Operation, operationsOf } from './history.ts'
 
 /**
  * No acknowledged write is lost: after everything healed, each is among the values read, or in the past of one of
- * them, or of a delete that was tried (a tombstone cannot be seen). Exact for what was observed, without search.
+ * them, or of a delete that was tried (a tombstone cannot be seen), or of a value that expired. Exact for what was
+ * observed, without search.
  *
  * Also: no read, at any time, returns a value that nobody had written by then.
  */
@@ -13,8 +14,6 @@ export function checkAcknowledgedWrites(records: readonly HistoryRecord[]): Chec
   let compared = 0
   for (const history of byKey(operationsOf(records))) {
     const past = new CausalPast(history.writes)
-    const deletes: string[] = []
-    for (const write of history.writes) if (write.type === 'delete' && write.outcome !== 'fail') deletes.push(write.vid)
     const acknowledged = history.writes.filter((write) => write.type === 'put' && write.outcome === 'ok')
     const invocations = new Map(history.writes.map((write) => [write.vid, write]))
     for (const read of history.reads) {
@@ -27,7 +26,7 @@ export function checkAcknowledgedWrites(records: readonly HistoryRecord[]): Chec
         }
       }
       if (!read.isFinal) continue
-      const covered = past.coverage([...read.values, ...deletes])
+      const covered = coverageOf(history, past, read)
       for (const write of acknowledged) {
         // What is written after the final read began, it need not show.
         if (write.endedAt > read.invokedAt) continue

@@ -1,11 +1,13 @@
 import { antichainWidth } from './antichain-width.ts'
 import { byKey, CausalPast, type KeyHistory } from './causal-past.ts'
 import { type CheckResult, checkResult, type Violation } from './check-result.ts'
-import { type HistoryRecord, type Operation, operationsOf } from './history.ts'
+import { type HistoryRecord, mustHaveExpired, type Operation, operationsOf } from './history.ts'
 
 export interface ContextPromises {
   /** Reads never go back in time: R > N/2, not sloppy. */
   readonly monotonicReads: boolean
+  /** R + W > N, and not sloppy: a read knows of every delete that was acknowledged before it began. */
+  readonly freshReads: boolean
 }
 
 /**
@@ -30,6 +32,7 @@ export function checkContexts(records: readonly HistoryRecord[], promises: Conte
         ...duplicates(history, read),
         ...strangers(history, keyOf, read),
         ...explosions(history, past, read),
+        ...expired(history, read),
       )
       if (isSequential && read.values.length > 1) {
         violations.push(
@@ -37,7 +40,7 @@ export function checkContexts(records: readonly HistoryRecord[], promises: Conte
         )
       }
     }
-    violations.push(...resurrections(history, past))
+    violations.push(...resurrections(history, past, promises.freshReads))
     if (promises.monotonicReads) violations.push(...zombies(history, past))
   }
   return checkResult(violations, compared)
@@ -52,12 +55,15 @@ function falseSiblings(history: KeyHistory, past: CausalPast, read: Operation): 
     .map((vid) => violation('false-sibling', history, read, [vid], 'it is in the past of a value shown beside it'))
 }
 
-/** C7: one write makes one sibling. Nobody knows what became of an `info`, and a client may have sent it twice. */
+/**
+ * C7: one write makes one sibling. Nobody knows what became of an `info`, and a client may have sent it twice; unless it
+ * had an id, which makes every try the same write.
+ */
 function duplicates(history: KeyHistory, read: Operation): readonly Violation[] {
   if (new Set(read.values).size === read.values.length) return []
   const repeated = read.values.filter((vid, index) => read.values.indexOf(vid) < index)
   return [...new Set(repeated)]
-    .filter((vid) => history.writes.some((write) => write.vid === vid && write.outcome === 'ok'))
+    .filter((vid) => history.writes.some((write) => write.vid === vid && (write.outcome === 'ok' || write.isKeyed)))
     .map((vid) => violation('duplicate-sibling', history, read, [vid], 'it is shown twice'))
 }
 
@@ -93,11 +99,19 @@ function isKnownTo(read: Operation, write: Operation): boolean {
   return write.type === 'put' && write.outcome !== 'fail' && write.invokedAt < read.endedAt
 }
 
-/** After everything healed, nothing is shown that an acknowledged delete had seen. */
-function resurrections(history: KeyHistory, past: CausalPast): readonly Violation[] {
+/** A value that is out of its time, by all clocks, is out of sight. */
+function expired(history: KeyHistory, read: Operation): readonly Violation[] {
+  const late = history.writes.filter(
+    (write) => read.values.includes(write.vid) && mustHaveExpired(write, read.invokedNs),
+  )
+  return late.map(({ vid }) => violation('expired-value', history, read, [vid], 'its time was over'))
+}
+
+/** After everything healed, and before that where reads are fresh, nothing is shown that an acknowledged delete had seen. */
+function resurrections(history: KeyHistory, past: CausalPast, freshReads: boolean): readonly Violation[] {
   const violations: Violation[] = []
   for (const read of history.reads) {
-    if (read.outcome !== 'ok' || !read.isFinal || read.values.length === 0) continue
+    if (read.outcome !== 'ok' || !(read.isFinal || freshReads) || read.values.length === 0) continue
     const deletes = history.writes.filter(
       (write) => write.type === 'delete' && write.outcome === 'ok' && write.endedAt < read.invokedAt,
     )

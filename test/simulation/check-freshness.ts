@@ -1,4 +1,4 @@
-import { byKey, CausalPast, type KeyHistory, type WriteSet } from './causal-past.ts'
+import { byKey, CausalPast, coverageOf, type KeyHistory, type WriteSet } from './causal-past.ts'
 import { type CheckResult, checkResult, type Violation } from './check-result.ts'
 import { type HistoryRecord, type Operation, operationsOf } from './history.ts'
 
@@ -43,15 +43,6 @@ export function checkFreshness(records: readonly HistoryRecord[], promises: Fres
     }
   }
   return checkResult(violations, compared)
-}
-
-/** What a read shows, and what that and the deletes tried by then supersede. */
-function coverageOf(history: KeyHistory, past: CausalPast, read: Operation): WriteSet {
-  const ends = [...read.values]
-  for (const write of history.writes) {
-    if (write.type === 'delete' && write.outcome !== 'fail' && write.invokedAt < read.endedAt) ends.push(write.vid)
-  }
-  return past.coverage(ends)
 }
 
 function addSet(to: WriteSet, from: WriteSet): void {

@@ -1,8 +1,10 @@
 import type { Sibling } from '../../lib/protocol/causality/record.ts'
-import type { ClientAnswer, ClientRequest, QuorumLevel } from '../../lib/protocol/quorum/client-request.ts'
+import type { ClientAnswer, ClientRequest } from '../../lib/protocol/quorum/client-request.ts'
 import type { StarlingError } from '../../lib/vocabulary/errors.ts'
 import type { Bucket, Key } from '../../lib/vocabulary/key.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
+import { BytesReader } from '../../lib/wire/bytes-reader.ts'
+import { readHlc } from '../../lib/wire/dot-codec.ts'
 import type { SimulatedCluster } from './cluster.ts'
 import { type Configuration, pick } from './configuration.ts'
 import type { History } from './history.ts'
@@ -24,6 +26,11 @@ export type Ending =
   | { readonly type: 'ok'; readonly answer: ClientAnswer }
   | { readonly type: 'fail' | 'info'; readonly error: string }
 
+/** What a client carries from one answer to its next request. */
+export interface CarriedSession {
+  token: string | undefined
+}
+
 /** What the clients of one run share. */
 export interface Workload {
   readonly cluster: SimulatedCluster
@@ -32,7 +39,7 @@ export interface Workload {
   /** Process numbers, never used twice. */
   nextProcess(): number
   /** Told in the moment in which a node says that a put is done. */
-  acknowledged(node: string, request: ClientRequest): void
+  acknowledged(node: string, request: ClientRequest, answer: ClientAnswer): void
   /** Asks for one operation fewer; false when there are none left. */
   takeOperation(): boolean
 }
@@ -44,6 +51,7 @@ export function ask(
   request: ClientRequest,
   random: Random,
   done: (ending: Ending) => void,
+  session?: CarriedSession | undefined,
 ): void {
   const { cluster } = workload
   const { world } = cluster
@@ -58,10 +66,16 @@ export function ask(
     // Nobody listens: the connection is refused, and nothing was sent.
     if (target === undefined) return end({ type: 'fail', error: 'unreachable' })
     world.inProcess(node, () => {
-      target.serve(request, (error, answer) => {
-        if (error === undefined) workload.acknowledged(node, request)
-        world.after(random.fraction() * 2, () => end(endingOf(error, answer)))
-      })
+      const answered = (error: StarlingError | undefined, answer: ClientAnswer | undefined, token?: string): void => {
+        if (answer !== undefined) workload.acknowledged(node, request, answer)
+        world.after(random.fraction() * 2, () => {
+          // What comes too late for its client, its session does not know of.
+          if (session !== undefined && !hasEnded) session.token = token
+          end(endingOf(error, answer))
+        })
+      }
+      if (session === undefined) target.serve(request, answered)
+      else target.serveInSession(request, session.token, answered)
     })
     world.after(request.timeoutMs + 500, () => end({ type: 'info', error: 'no answer' }))
   })
@@ -79,6 +93,7 @@ export class SimulatedClient {
   readonly #session: string
   readonly #random: Random
   readonly #seen = new Map<string, Seen>()
+  readonly #carried: CarriedSession | undefined
   #process: number
   #writes = 0
   #isIdle = false
@@ -87,6 +102,7 @@ export class SimulatedClient {
     this.#workload = workload
     this.#session = `s${number}`
     this.#random = random
+    this.#carried = workload.configuration.sessions ? { token: undefined } : undefined
     this.#process = workload.nextProcess()
   }
 
@@ -132,44 +148,55 @@ export class SimulatedClient {
   #get(key: string, then: (seen: Seen | undefined) => void): void {
     const { cluster, configuration, history } = this.#workload
     const node = pick(this.#random, cluster.names)
-    const { r, sloppy, timeoutMs } = configuration
-    const base = { p: this.#process, s: this.#session, f: 'get', k: key, r, node }
-    history.add({ t: 'invoke', ...base, ns: this.#ns() })
-    ask(this.#workload, node, getRequest(key, r, sloppy, timeoutMs), this.#random, (ending) => {
+    const base = { ...this.#base('get', key), r: configuration.r }
+    history.add({ t: 'invoke', ...base, node, ns: this.#ns() })
+    const ended = (ending: Ending): void => {
       if (ending.type !== 'ok' || ending.answer.type !== 'got') {
         this.#failed(ending, base)
         return this.#think()
       }
       const { context } = ending.answer
       const vids = vidsOf(ending.answer)
-      history.add({ t: 'ok', ...base, vals: vids, tok: context, ns: this.#ns() })
+      history.add({
+        t: 'ok',
+        ...base,
+        node,
+        vals: vids,
+        tok: context,
+        ...answered(cluster, ending.answer),
+        ns: this.#ns(),
+      })
       const seen = context === undefined ? undefined : { token: context, vids, dots: [] }
       if (seen !== undefined) this.#seen.set(key, seen)
       then(seen)
-    })
+    }
+    ask(this.#workload, node, getRequest(configuration, key), this.#random, ended, this.#carried)
   }
 
   #write(kind: 'put' | 'delete', key: string, seen: Seen | undefined): void {
-    const { cluster, configuration, history } = this.#workload
-    const node = pick(this.#random, cluster.names)
+    const { configuration, history } = this.#workload
     this.#writes += 1
     const vid = `${this.#session}-${this.#writes}`
-    const base = { p: this.#process, s: this.#session, f: kind, k: key, vid, w: configuration.w, node }
+    const value = valueBytes(vid, this.#random.below(configuration.valueBytesMax))
+    const expires = kind === 'put' && configuration.ttlShare > 0 && this.#random.fraction() < configuration.ttlShare
+    const ttl = expires ? configuration.ttlSeconds : undefined
+    const base = { ...this.#base(kind, key), vid, w: configuration.w, rid: configuration.retries ? vid : undefined }
     history.add({
       t: 'invoke',
       ...base,
       ctx: seen?.vids ?? [],
       ctxDots: seen?.dots,
       ctxTok: seen?.token,
+      ttl,
       ns: this.#ns(),
     })
-    const padding = this.#random.below(configuration.valueBytesMax)
-    const request = writeRequest(configuration, kind, key, seen?.token, valueBytes(vid, padding))
-    ask(this.#workload, node, request, this.#random, (ending) => {
+    const request = { ...writeRequest(configuration, kind, key, seen?.token, value, ttl) }
+    this.#try(request, vid, undefined, (ending) => {
       if (ending.type !== 'ok') this.#failed(ending, base)
       else {
         const { context } = ending.answer
-        history.add({ t: 'ok', ...base, retTok: context, ns: this.#ns() })
+        const { cluster } = this.#workload
+        history.add({ t: 'ok', ...base, retTok: context, ...answered(cluster, ending.answer), ns: this.#ns() })
         // The answer's token stands for what the request had seen and for this write.
         if (context !== undefined) {
           const vids = [...(seen?.vids ?? []), vid]
@@ -178,6 +205,35 @@ export class SimulatedClient {
       }
       this.#think()
     })
+  }
+
+  /**
+   * At some coordinator; and where writes have ids, at another one again when nobody knows what became of it.
+   * @param first when it was tried first, and how often until now
+   */
+  #try(
+    request: Exclude<ClientRequest, { type: 'get' }>,
+    vid: string,
+    first: { readonly atMs: number; readonly tries: number } | undefined,
+    done: (ending: Ending) => void,
+  ): void {
+    const { cluster, configuration } = this.#workload
+    const { world } = cluster
+    const node = pick(this.#random, cluster.names)
+    const triedForMs = first === undefined ? undefined : world.nowMs - first.atMs
+    const keyed = configuration.retries ? { ...request, idempotency: { key: vid, triedForMs } } : request
+    const { atMs, tries } = first ?? { atMs: world.nowMs, tries: 0 }
+    const ended = (ending: Ending): void => {
+      if (ending.type === 'ok' || !configuration.retries) return done(ending)
+      const isUnknown = first !== undefined || ending.type === 'info'
+      if (!isUnknown || tries === retriesMax) return done(isUnknown ? { ...ending, type: 'info' } : ending)
+      world.after(retryMs, () => this.#try(request, vid, { atMs, tries: tries + 1 }, done))
+    }
+    ask(this.#workload, node, keyed, this.#random, ended, this.#carried)
+  }
+
+  #base(f: string, k: string): { p: number; s: string; f: string; k: string; ses: true | undefined } {
+    return { p: this.#process, s: this.#session, f, k, ses: this.#carried === undefined ? undefined : true }
   }
 
   #failed(ending: Ending, base: { p: number; s: string; f: string; k: string }): void {
@@ -197,8 +253,13 @@ export function keyName(number: number): string {
   return `k${number}`
 }
 
-export function getRequest(key: string, r: QuorumLevel, sloppy: boolean, timeoutMs: number): ClientRequest {
-  return { type: 'get', bucket, key: key as Key, timeoutMs, options: { r, pr: 0, sloppy } }
+export function getRequest({ r, pr, sloppy, timeoutMs }: Configuration, key: string): ClientRequest {
+  return { type: 'get', bucket, key: key as Key, timeoutMs, options: { r, pr, sloppy } }
+}
+
+/** Whatever any owner has. */
+export function getRequestOfAll({ timeoutMs }: Configuration, key: string): ClientRequest {
+  return { type: 'get', bucket, key: key as Key, timeoutMs, options: { r: 'all', pr: 0, sloppy: false } }
 }
 
 export function writeRequest(
@@ -207,9 +268,10 @@ export function writeRequest(
   key: string,
   context: string | undefined,
   value: Uint8Array,
-): ClientRequest {
-  const { w, sloppy, durability, timeoutMs } = configuration
-  const options = { w, pw: 0, sloppy, durability }
+  ttlSeconds?: number | undefined,
+): Exclude<ClientRequest, { type: 'get' }> {
+  const { w, pw, sloppy, durability, timeoutMs } = configuration
+  const options = { w, pw, sloppy, durability }
   const common = { bucket, key: key as Key, timeoutMs, options, context, ifMatch: undefined }
   if (kind === 'delete') return { type: 'delete', ...common }
   return {
@@ -218,7 +280,7 @@ export function writeRequest(
     value,
     contentType: 'text/plain',
     metadata: [],
-    ttlSeconds: undefined,
+    ttlSeconds,
     returnValue: false,
     ifNoneMatch: false,
   }
@@ -243,4 +305,21 @@ export function vidIn(value: Uint8Array): string {
   return decoder.decode(value.subarray(0, value.indexOf(space)))
 }
 
+/** What an answer tells besides: who coordinated, and the clock of the latest thing in it. */
+export function answered(
+  cluster: SimulatedCluster,
+  { context, quorum }: ClientAnswer,
+): { readonly by: string | undefined; readonly hlc: number } {
+  return { by: cluster.nameOf(quorum.coordinator), hlc: context === undefined ? 0 : clockOf(context) }
+}
+
+/** A token begins with its version and its clock; only the harness looks into one. */
+function clockOf(token: string): number {
+  const reader = new BytesReader(Buffer.from(token, 'base64url'))
+  reader.u8()
+  return readHlc(reader)
+}
+
 const space = 0x20
+const retriesMax = 3
+const retryMs = 20

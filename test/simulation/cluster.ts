@@ -1,8 +1,9 @@
 import type { NodeApi } from '../../lib/node/node-api.ts'
 import type { NodeParts, NodeSettings } from '../../lib/node/node-settings.ts'
 import type { Ports } from '../../lib/ports/ports.ts'
+import type { SimulatedMetrics } from '../../lib/simulator/simulated-metrics.ts'
 import type { World } from '../../lib/simulator/world.ts'
-import { toEndpoint } from '../../lib/vocabulary/ids.ts'
+import { type NodeId, toEndpoint } from '../../lib/vocabulary/ids.ts'
 import type { Configuration } from './configuration.ts'
 
 interface Problem {
@@ -20,7 +21,14 @@ export interface DrivenNode extends NodeApi {
 
 export type NodeMaker = (ports: Ports, settings: NodeSettings, parts: Partial<NodeParts>) => DrivenNode
 
-const nodeNames = ['ada', 'bob', 'cyd', 'dan', 'eve'] as const
+const nodeNames = ['ada', 'bob', 'cyd', 'dan', 'eve', 'fay', 'gil'] as const
+
+/** Each says itself that it must stay 0. */
+const alarmSeries = [
+  'starling_dot_conflicts_total',
+  'starling_internal_errors_total',
+  'starling_anti_entropy_tree_drift_total',
+] as const
 
 /** The nodes of one run, each on its machine. */
 export class SimulatedCluster {
@@ -29,7 +37,12 @@ export class SimulatedCluster {
   readonly #configuration: Configuration
   readonly #makeNode: NodeMaker
   readonly #nodes = new Map<string, DrivenNode>()
+  readonly #metrics = new Map<string, SimulatedMetrics>()
+  readonly #alarms = new Set<string>()
+  readonly #ids = new Map<string, NodeId>()
   readonly #stopping = new Set<DrivenNode>()
+  /** When processes ended, by force or in good order. */
+  readonly endings: { readonly name: string; readonly atMs: number }[] = []
   /** Nodes that gave up, with the reason: none is expected. */
   readonly gaveUp: string[] = []
 
@@ -57,8 +70,10 @@ export class SimulatedCluster {
 
   start(name: string): void {
     if (this.isRunning(name)) return
-    const node = this.#makeNode(this.world.portsFor(name), this.#settings(name), {})
+    const ports = this.world.portsFor(name)
+    const node = this.#makeNode(ports, this.#settings(name), {})
     this.#nodes.set(name, node)
+    this.#metrics.set(name, ports.metrics)
     this.world.inProcess(name, () => {
       node.start({ http: undefined, onFatal: (problem) => this.#gaveUp(name, node, problem.message) }, (problem) => {
         if (problem !== undefined) this.#gaveUp(name, node, problem.message)
@@ -67,13 +82,33 @@ export class SimulatedCluster {
   }
 
   crash(name: string, kind: 'kill' | 'power'): void {
+    this.#noteEnding(name)
     this.world.crash(name, kind)
+  }
+
+  /** What a series of the process that runs there counts now. */
+  metric(name: string, series: string, ...labelValues: readonly string[]): number {
+    return this.#metrics.get(name)?.value(series, ...labelValues) ?? 0
+  }
+
+  /** The node on that machine may not run, but it has had its id since its first start. */
+  idOf(name: string): NodeId | undefined {
+    let id = this.#ids.get(name)
+    if (id !== undefined) return id
+    id = this.#nodes.get(name)?.self().id
+    if (id !== undefined) this.#ids.set(name, id)
+    return id
+  }
+
+  nameOf(id: NodeId): string | undefined {
+    return this.names.find((name) => this.idOf(name) === id)
   }
 
   /** Stops in good order; a node that does not get there is killed by whoever starts it again. */
   stop(name: string): void {
     const node = this.node(name)
     if (node === undefined) return
+    this.#noteEnding(name)
     this.#stopping.add(node)
     this.world.inProcess(name, () => {
       node.stop(() => {
@@ -102,6 +137,24 @@ export class SimulatedCluster {
     })
   }
 
+  /** What nodes counted that must never be counted. */
+  alarms(): readonly string[] {
+    for (const name of this.names) if (this.isRunning(name)) this.#noteAlarms(name)
+    return [...this.#alarms]
+  }
+
+  #noteEnding(name: string): void {
+    if (!this.isRunning(name)) return
+    this.endings.push({ name, atMs: this.world.nowMs })
+    this.#noteAlarms(name)
+  }
+
+  #noteAlarms(name: string): void {
+    for (const series of alarmSeries) {
+      if (this.metric(name, series) > 0) this.#alarms.add(`${name} counts ${series}`)
+    }
+  }
+
   #ended(name: string, node: DrivenNode): void {
     if (this.#nodes.get(name) === node && this.isRunning(name)) this.world.crash(name, 'kill')
   }
@@ -114,7 +167,7 @@ export class SimulatedCluster {
   }
 
   #settings(name: string): NodeSettings {
-    const { replicas, partitions } = this.#configuration
+    const { replicas, partitions, readRepair, hints, antiEntropy, tombstoneGraceSeconds } = this.#configuration
     return {
       cluster: 'simulated',
       name,
@@ -126,10 +179,10 @@ export class SimulatedCluster {
       weight: 1,
       replicas,
       partitions,
-      readRepair: 'blocking',
-      hints: true,
-      antiEntropy: true,
-      tombstoneGraceSeconds: 86_400,
+      readRepair,
+      hints,
+      antiEntropy,
+      tombstoneGraceSeconds,
       version: '0.0.0',
     }
   }

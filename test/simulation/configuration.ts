@@ -1,5 +1,7 @@
 import { seededRandom, seedFor } from '../../lib/ports/random.ts'
+import type { KeyRecord } from '../../lib/protocol/causality/record.ts'
 import type { Durability, QuorumLevel } from '../../lib/protocol/quorum/client-request.ts'
+import type { ReadRepairMode } from '../../lib/protocol/quorum/read.ts'
 import type { DiskSettings } from '../../lib/simulator/simulated-disk.ts'
 import type { LinkSettings } from '../../lib/simulator/simulated-network.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
@@ -22,12 +24,18 @@ export const faultKinds = [
   'wipe',
   'roll-back',
   'flip-bit',
+  'kill-at-work',
+  'long-absence',
 ] as const
 
 export type FaultKind = (typeof faultKinds)[number]
 
 /** Faults that can take acknowledged data from a disk: they hit one node only, and only where W >= 2. */
 const dataLosing: readonly FaultKind[] = ['wipe', 'roll-back', 'flip-bit']
+/** Faults after which a node may have no disk for what it should keep for others. */
+const diskRefusing: readonly FaultKind[] = ['disk-full', 'disk-error']
+/** What brings copies together can be killed only where there is such a thing; and a long absence takes its time. */
+const drawnApart: readonly FaultKind[] = ['kill-at-work', 'long-absence']
 
 /** Everything about one run that is not decided while it runs. */
 export interface Configuration {
@@ -61,24 +69,54 @@ export interface Configuration {
   readonly faultLastsMs: number
   /** After the healing every process is killed once: what only memory held is gone. */
   readonly restartsAll: boolean
+  /** What brings copies together: at least one of the three. */
+  readonly hints: boolean
+  readonly antiEntropy: boolean
+  readonly readRepair: ReadRepairMode
+  /** No tombstone goes earlier, however well confirmed. */
+  readonly tombstoneGraceSeconds: number
+  /** How many owners themselves must answer, or hold a write. */
+  readonly pr: QuorumLevel
+  readonly pw: QuorumLevel
+  readonly conflict: KeyRecord['mode']
+  /** Clients carry what they have seen. */
+  readonly sessions: boolean
+  /** Clients send a write of unknown outcome again, to another coordinator, under the same id. */
+  readonly retries: boolean
+  /** The fraction of puts that expire, and after how many seconds. */
+  readonly ttlShare: number
+  readonly ttlSeconds: number
+  /** How often a node is killed while copies are brought together after the healing. */
+  readonly interruptions: number
+  /** Before the healing some nodes are cut off or down for good, and every other one must go on taking writes. */
+  readonly triesAvailability: boolean
+  /** Nobody asks for exchanges after the healing: they come by themselves within ten minutes. */
+  readonly awaitsSchedule: boolean
 }
 
 /** Draws a run: each parameter on its own, and a random subset of the faults (Groce et al., Swarm Testing, ISSTA 2012). */
 export function drawConfiguration(seed: number, operations?: number): Configuration {
   const random = seededRandom(seedFor(seed, 'configuration'))
-  const nodes = 3 + random.below(3)
+  const repair = drawRepair(seededRandom(seedFor(seed, 'repair')))
+  const nodes = pick(random, [3, 3, 4, 4, 5, 5, 6, 7])
   const replicas = random.below(8) === 0 ? 2 : 3
-  const [r, w] = pick(random, quorums)
+  const quorum = pick(random, quorums)
+  const [r, w] = repair.isLowest ? ([1, 1] as const) : quorum
   const keepsTwo = answers(w, replicas) >= 2
   const durability = random.below(2) === 0 ? 'disk' : 'os'
   // What only `os` has acknowledged, a power cut may take from everybody at once.
   const isAllowed = (kind: FaultKind): boolean => {
+    if (drawnApart.includes(kind)) return false
+    // Hints alone bring back what a node missed, not what it lost, nor what nobody had room for.
+    if (repair.isHintsAlone && (dataLosing.includes(kind) || diskRefusing.includes(kind))) return false
     if (dataLosing.includes(kind)) return keepsTwo
     return (kind !== 'power' && kind !== 'blackout') || durability === 'disk'
   }
   const allowed = faultKinds.filter(isAllowed)
   const style = random.below(10)
-  const faults = style === 0 ? [] : style === 1 ? [pick(random, allowed)] : allowed.filter(() => random.below(2) === 0)
+  const usual = style === 0 ? [] : style === 1 ? [pick(random, allowed)] : allowed.filter(() => random.below(2) === 0)
+  const faults = usual.length === 0 ? usual : [...usual, ...repair.faults]
+  const sloppy = random.below(3) === 0
   const isLossy = faults.length > 0 && random.below(2) === 0
   const clients = 2 + random.below(7)
   const count = operations ?? 150 + random.below(200)
@@ -89,7 +127,7 @@ export function drawConfiguration(seed: number, operations?: number): Configurat
     replicas,
     r,
     w,
-    sloppy: random.below(3) === 0,
+    sloppy,
     durability,
     keys: 1 + random.below(pick(random, [3, 12])),
     clients,
@@ -115,7 +153,74 @@ export function drawConfiguration(seed: number, operations?: number): Configurat
     faultEveryMs: pick(random, [500, 2000, 5000]),
     faultLastsMs: pick(random, [200, 2000, 8000]),
     restartsAll: random.below(2) === 0,
+    ...repair.drawn,
+    triesAvailability: repair.drawn.triesAvailability && sloppy && repair.drawn.hints,
   }
+}
+
+type Repair = Pick<
+  Configuration,
+  | 'hints'
+  | 'antiEntropy'
+  | 'readRepair'
+  | 'tombstoneGraceSeconds'
+  | 'pr'
+  | 'pw'
+  | 'conflict'
+  | 'sessions'
+  | 'retries'
+  | 'ttlShare'
+  | 'ttlSeconds'
+  | 'interruptions'
+  | 'triesAvailability'
+  | 'awaitsSchedule'
+>
+
+/** What has to do with bringing copies together, from a stream of chance of its own: the rest of a seed stays as it was. */
+function drawRepair(random: Random): {
+  readonly drawn: Repair
+  readonly faults: readonly FaultKind[]
+  readonly isHintsAlone: boolean
+  /** R and W are 1. */
+  readonly isLowest: boolean
+} {
+  const mechanisms = drawMechanisms(random)
+  const sessions = random.below(4) === 0
+  const isLowest = sessions && random.below(2) === 0
+  const conflict = random.below(6) === 0 ? 'lww' : 'siblings'
+  const hasLevels = !isLowest && random.below(5) === 0
+  const drawn = {
+    ...mechanisms,
+    tombstoneGraceSeconds: pick(random, [86_400, 86_400, 2, 0]),
+    pr: hasLevels ? pick(random, [0, 1]) : 0,
+    pw: hasLevels ? pick(random, [1, 'quorum'] as const) : 0,
+    conflict,
+    sessions,
+    // Of a write that was tried twice a last-write-wins history cannot tell the clock.
+    retries: conflict === 'siblings' && random.below(3) === 0,
+    ttlShare: random.below(5) === 0 ? 0.1 + 0.4 * random.fraction() : 0,
+    ttlSeconds: pick(random, [1, 10, 40]),
+    interruptions: random.below(3) === 0 ? 1 + random.below(2) : 0,
+    triesAvailability: random.below(2) === 0,
+    awaitsSchedule: mechanisms.antiEntropy && random.below(100) === 0,
+  } satisfies Repair
+  const faults: FaultKind[] = []
+  if (random.below(3) === 0) faults.push('kill-at-work')
+  if (random.below(20) === 0) faults.push('long-absence')
+  const isHintsAlone = drawn.hints && !drawn.antiEntropy && drawn.readRepair === 'off'
+  return { drawn, faults, isHintsAlone, isLowest }
+}
+
+/** Half of the runs have all that a cluster has by default, a third of them one mechanism alone. */
+function drawMechanisms(random: Random): Pick<Configuration, 'hints' | 'antiEntropy' | 'readRepair'> {
+  const style = random.below(12)
+  if (style < 6) return { hints: true, antiEntropy: true, readRepair: 'blocking' }
+  if (style === 6) return { hints: true, antiEntropy: false, readRepair: 'off' }
+  if (style === 7) return { hints: false, antiEntropy: true, readRepair: 'off' }
+  if (style === 8) return { hints: false, antiEntropy: false, readRepair: pick(random, ['blocking', 'async']) }
+  const hints = random.below(2) === 0
+  const antiEntropy = !hints || random.below(2) === 0
+  return { hints, antiEntropy, readRepair: pick(random, ['blocking', 'async', 'off']) }
 }
 
 /** How many owners a level means where each key has `owners`. */

@@ -5,7 +5,7 @@ import { decodeOwnRow } from '../../lib/wire/own-row.ts'
 import { metaKey } from '../../lib/wire/store-keys.ts'
 import { openValue } from '../../lib/wire/stored-record.ts'
 import { hash } from '../wire/fixtures/hash.ts'
-import type { SimulatedCluster } from './cluster.ts'
+import type { DrivenNode, SimulatedCluster } from './cluster.ts'
 import { type Configuration, type FaultKind, pick } from './configuration.ts'
 import type { History } from './history.ts'
 
@@ -13,6 +13,10 @@ import type { History } from './history.ts'
 const clockJumpMsMax = 3000
 /** The first byte of a stored record's key. */
 const dataPrefix = 0x64
+/** Twice the time after which anything gives up waiting for a member. */
+const absenceMsMin = 60_000
+const lookEveryMs = 30
+const looksMax = 100
 
 /** Does to a cluster what a bad day does, again and again, until it is told to stop; then undoes all of it. */
 export class Nemesis {
@@ -29,6 +33,10 @@ export class Nemesis {
   #isCalm = false
   /** What was to be undone before the last healing is forgotten. */
   #healings = 0
+  /** A node that stays down however often it would be started. */
+  #absent: string | undefined
+  /** Until when. */
+  absentUntilMs = Number.NEGATIVE_INFINITY
   /** When the victim's disk last lost what it had acknowledged. */
   dataLostAtMs = Number.NEGATIVE_INFINITY
   /** How many faults began. */
@@ -47,9 +55,15 @@ export class Nemesis {
     if (this.#configuration.faults.length > 0) this.#wait()
   }
 
+  /** No new fault begins; those that have begun go on. */
+  stop(): void {
+    this.#isStopped = true
+  }
+
   /** No new fault begins, and nothing is broken any more; nodes may still have to recover. */
   heal(): void {
     this.#isStopped = true
+    this.#absent = undefined
     this.#mendAll()
     this.#record('heal', {})
   }
@@ -69,7 +83,7 @@ export class Nemesis {
       const isHurt = disk.fault !== 'none' || state === 'storage-failed' || this.#cluster.isStopping(name)
       disk.fault = 'none'
       if (isHurt) this.#cluster.crash(name, 'kill')
-      this.#cluster.start(name)
+      this.#startNow(name)
     }
   }
 
@@ -155,7 +169,34 @@ export class Nemesis {
         this.#record(kind, { name: this.#victim, isFlipped })
         return this.#startLater(this.#victim)
       }
+      case 'kill-at-work':
+        return this.#killAtWork(looksMax)
+      case 'long-absence':
+        return this.#takeAway(name)
     }
+  }
+
+  /** A node dies in the middle of bringing copies together; or the one it works with does. */
+  #killAtWork(looks: number): void {
+    if (looks === 0 || this.#isStopped || this.#isCalm) return
+    const worker = this.#cluster.names.find((name) => isAtWork(this.#cluster.node(name)))
+    if (worker === undefined) {
+      this.#world.after(lookEveryMs, () => this.#killAtWork(looks - 1))
+      return
+    }
+    const name = this.#random.below(2) === 0 ? worker : pick(this.#random, this.#cluster.names)
+    this.#cluster.crash(name, 'kill')
+    this.#record('kill-at-work', { name, worker })
+    this.#startLater(name)
+  }
+
+  /** Once in a run a node is away for longer than anything waits. */
+  #takeAway(name: string): void {
+    if (this.absentUntilMs > 0) return
+    this.#absent = name
+    this.absentUntilMs = this.#world.nowMs + absenceMsMin * (1 + this.#random.fraction())
+    this.#cluster.crash(name, 'kill')
+    this.#record('long-absence', name)
   }
 
   /**
@@ -179,7 +220,8 @@ export class Nemesis {
 
   #whenWhole(callback: () => void): void {
     if (this.#isStopped) return
-    if (this.#cluster.unreadiness().length === 0) callback()
+    // Not while somebody else may hold the only other copy of something, and is away.
+    if (this.#absent === undefined && this.#cluster.unreadiness().length === 0) callback()
     else this.#world.after(500, () => this.#whenWhole(callback))
   }
 
@@ -253,8 +295,12 @@ export class Nemesis {
     const healings = this.#healings
     this.#world.after(delayMs, () => {
       // After a healing everybody runs already.
-      if (this.#healings === healings) this.#cluster.start(name)
+      if (this.#healings === healings) this.#startNow(name)
     })
+  }
+
+  #startNow(name: string): void {
+    if (name !== this.#absent) this.#cluster.start(name)
   }
 
   #later(undo: () => void): void {
@@ -268,6 +314,16 @@ export class Nemesis {
   #record(f: string, v: unknown): void {
     this.#history.add({ t: 'info', p: 'nemesis', f, v, ns: Math.floor(this.#world.nowMs * 1_000_000) })
   }
+}
+
+function isAtWork(node: DrivenNode | undefined): boolean {
+  if (node === undefined) return false
+  return (
+    node.self().recoveringPartitions > 0 ||
+    node.hints().hints.some(({ state }) => state === 'delivering') ||
+    node.antiEntropy().exchanges.some(({ state }) => state === 'running') ||
+    node.tombstones().some(({ waitingFor }) => waitingFor === 'next round')
+  )
 }
 
 /** 0: the store has no such row, or one that cannot be read. */

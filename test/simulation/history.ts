@@ -32,8 +32,21 @@ export interface HistoryRecord {
   readonly w?: number | string | undefined
   readonly r?: number | string | undefined
   readonly node?: string | undefined
+  /** The node that coordinated it. */
+  readonly by?: string | undefined
+  /** The id of a write that its client may have sent to several coordinators. */
+  readonly rid?: string | undefined
+  /** It carried all that its session had seen. */
+  readonly ses?: true | undefined
+  /** Seconds after which the value that was put expires. */
+  readonly ttl?: number | undefined
+  /** The clock of what a write made, or of the latest thing a read has seen. */
+  readonly hlc?: number | undefined
   /** A read after everything healed, from every owner. */
   readonly final?: true | undefined
+  /** A node's own copy: its state's hash, absent when it has none; and whether it is a tombstone. */
+  readonly state?: string | undefined
+  readonly tomb?: boolean | undefined
   /** The error's code. */
   readonly error?: string | undefined
   /** What the fault was. */
@@ -86,6 +99,15 @@ export interface Operation {
   readonly outcome: 'ok' | 'fail' | 'info'
   /** What a read returned. */
   readonly values: readonly string[]
+  readonly isKeyed: boolean
+  readonly isOfSession: boolean
+  /** Undefined: it never expires. */
+  readonly ttlSeconds: number | undefined
+  /** When, not in positions: a value expires by the clock. An operation of unknown outcome never ends. */
+  readonly invokedNs: number
+  readonly endedNs: number
+  /** Of the write, or of the latest that the read had seen; 0: unknown, or nothing. */
+  readonly hlc: number
 }
 
 /** The operations of a history in the order of their invocations. What never ended is `info`. */
@@ -110,6 +132,12 @@ export function operationsOf(records: readonly HistoryRecord[]): readonly Operat
         endedAt: Number.POSITIVE_INFINITY,
         outcome: 'info',
         values: [],
+        isKeyed: record.rid !== undefined,
+        isOfSession: record.ses === true,
+        ttlSeconds: record.ttl,
+        invokedNs: record.ns,
+        endedNs: Number.POSITIVE_INFINITY,
+        hlc: 0,
       })
       continue
     }
@@ -117,8 +145,43 @@ export function operationsOf(records: readonly HistoryRecord[]): readonly Operat
     const operation = index === undefined ? undefined : operations[index]
     if (index === undefined || operation === undefined) continue
     open.delete(record.p)
-    const endedAt = record.t === 'info' ? Number.POSITIVE_INFINITY : record.i
-    operations[index] = { ...operation, outcome: record.t, endedAt, values: record.vals ?? [] }
+    const hasEnded = record.t !== 'info'
+    operations[index] = {
+      ...operation,
+      outcome: record.t,
+      endedAt: hasEnded ? record.i : Number.POSITIVE_INFINITY,
+      endedNs: hasEnded ? record.ns : Number.POSITIVE_INFINITY,
+      values: record.vals ?? [],
+      hlc: record.hlc ?? 0,
+    }
   }
   return operations
+}
+
+/** How far any two clocks of a run may be apart: a value may vanish that much before its time is over, or after. */
+export const clockToleranceNs = 10_000_000_000
+
+/** A put whose value may have expired by then: readers no longer see it, but what it superseded stays superseded. */
+export function mayHaveExpired(write: Operation, byNs: number): boolean {
+  if (write.type !== 'put' || write.ttlSeconds === undefined || write.outcome === 'fail') return false
+  return write.invokedNs + write.ttlSeconds * 1e9 - clockToleranceNs <= byNs
+}
+
+/** A put whose value must be out of sight from then on. */
+export function mustHaveExpired(write: Operation, fromNs: number): boolean {
+  if (write.type !== 'put' || write.ttlSeconds === undefined || write.outcome !== 'ok') return false
+  return write.endedNs + write.ttlSeconds * 1e9 + clockToleranceNs < fromNs
+}
+
+/**
+ * What cannot be seen and may yet have superseded something: the deletes that had been tried when the read ended, and
+ * the puts that may have expired by then.
+ */
+export function unseenEnds(writes: readonly Operation[], read: Operation): readonly string[] {
+  const ends: string[] = []
+  for (const write of writes) {
+    if (write.outcome === 'fail' || write.invokedAt > read.endedAt) continue
+    if (write.type === 'delete' || mayHaveExpired(write, read.endedNs)) ends.push(write.vid)
+  }
+  return ends
 }

@@ -1,4 +1,5 @@
-import { type HistoryRecord, type Operation, operationsOf } from './history.ts'
+import type { CopyPromises } from './check-copies.ts'
+import { clockToleranceNs, type HistoryRecord, type Operation, operationsOf } from './history.ts'
 
 /**
  * The checkers' claims once more, for small histories: sets of names, definitions written out, no cleverness shared with
@@ -21,20 +22,19 @@ export function oracleOfAcknowledgedWrites(records: readonly HistoryRecord[]): r
       if (!isExplained) found.add(`invented-value ${read.key} ${vid}`)
     }
     if (!read.isFinal) continue
-    const ends = [...read.values]
-    for (const one of operations)
-      if (one.type === 'delete' && one.key === read.key && one.outcome !== 'fail') ends.push(one.vid)
     for (const write of operations) {
       if (write.type !== 'put' || write.outcome !== 'ok' || write.key !== read.key) continue
       if (write.endedAt > read.invokedAt) continue
-      const isThere = ends.some((end) => end === write.vid || pastOf(operations, read.key, end, false).has(write.vid))
-      if (!isThere) found.add(`lost ${read.key} ${write.vid}`)
+      if (!sees(operations, read, write.vid)) found.add(`lost ${read.key} ${write.vid}`)
     }
   }
   return [...found].sort()
 }
 
-export function oracleOfContexts(records: readonly HistoryRecord[], monotonicReads: boolean): readonly string[] {
+export function oracleOfContexts(
+  records: readonly HistoryRecord[],
+  { monotonicReads, freshReads }: { readonly monotonicReads: boolean; readonly freshReads: boolean },
+): readonly string[] {
   const operations = operationsOf(records)
   const found = new Set<string>()
   const reads = operations.filter((one) => one.type === 'get' && one.outcome === 'ok')
@@ -44,12 +44,15 @@ export function oracleOfContexts(records: readonly HistoryRecord[], monotonicRea
     for (const [index, x] of read.values.entries()) {
       if (read.values.some((y) => past(y).has(x))) found.add(`false-sibling ${read.key} ${x}`)
       const isRepeated = read.values.indexOf(x) < index
-      if (isRepeated && writes.some((one) => one.vid === x && one.outcome === 'ok')) {
+      if (isRepeated && writes.some((one) => one.vid === x && (one.outcome === 'ok' || one.isKeyed))) {
         found.add(`duplicate-sibling ${read.key} ${x}`)
       }
       const owner = operations.find((one) => one.type !== 'get' && one.vid === x)
       if (owner !== undefined && owner.key !== read.key) found.add(`value-of-another-key ${read.key} ${x}`)
-      if (read.isFinal) {
+      for (const one of writes) {
+        if (one.vid === x && isTooOld(one, read)) found.add(`expired-value ${read.key} ${x}`)
+      }
+      if (read.isFinal || freshReads) {
         for (const one of writes) {
           const isOver = one.type === 'delete' && one.outcome === 'ok' && one.endedAt < read.invokedAt
           if (isOver && past(one.vid).has(x)) found.add(`resurrection ${read.key} ${x}`)
@@ -111,12 +114,123 @@ export function oracleOfFreshness(
   return [...found].sort()
 }
 
-/** A read shows a write, or something that supersedes it, or a delete that does had been tried. */
+export function oracleOfSessions(records: readonly HistoryRecord[]): readonly string[] {
+  const operations = operationsOf(records)
+  const carried = operations.filter((one) => one.isOfSession && one.outcome === 'ok')
+  const found = new Set<string>()
+  for (const read of carried) {
+    if (read.type !== 'get') continue
+    for (const one of carried) {
+      if (one.key !== read.key || one.session !== read.session || one.endedAt > read.invokedAt) continue
+      if (one.type === 'put' && !sees(operations, read, one.vid)) found.add(`own-write-unread ${read.key} ${one.vid}`)
+      for (const vid of one.type === 'get' ? one.values : []) {
+        const isKnown = operations.some((write) => write.vid === vid && write.key === read.key && write.type !== 'get')
+        if (isKnown && !sees(operations, read, vid)) found.add(`session-went-back ${read.key} ${vid}`)
+      }
+      for (const later of one.type === 'get' ? one.values : [one.vid]) {
+        for (const vid of read.values) {
+          if (pastOf(operations, read.key, later, true).has(vid)) found.add(`session-saw-older ${read.key} ${vid}`)
+        }
+      }
+    }
+  }
+  return [...found].sort()
+}
+
+export function oracleOfLastWriteWins(
+  records: readonly HistoryRecord[],
+  promises: { readonly freshReads: boolean; readonly monotonicReads: boolean },
+): readonly string[] {
+  const operations = operationsOf(records)
+  const found = new Set<string>()
+  for (const read of operations) {
+    if (read.type !== 'get' || read.outcome !== 'ok') continue
+    const ofKey = operations.filter((one) => one.key === read.key)
+    if (read.values.length > 1) found.add(`more-than-one-value ${read.key} ${read.values.join()}`)
+    for (const vid of read.values) {
+      const put = ofKey.find((one) => one.type === 'put' && one.vid === vid)
+      const isWritten = put !== undefined && put.outcome !== 'fail' && put.invokedAt < read.endedAt
+      if (!isWritten) found.add(`invented-value ${read.key} ${vid}`)
+      else if (isTooOld(put, read)) found.add(`expired-value ${read.key} ${vid}`)
+    }
+    const before = ofKey.filter((one) => {
+      if (one.outcome !== 'ok' || one.endedAt > read.invokedAt) return false
+      if (one.isOfSession && read.isOfSession && one.session === read.session) return true
+      return one.type === 'get' ? promises.monotonicReads : promises.freshReads || read.isFinal
+    })
+    const latestClock = Math.max(0, ...before.map(({ hlc }) => hlc))
+    if (read.hlc >= latestClock) continue
+    const mayHaveEmptied = ofKey.some((one) => {
+      if (one.type === 'get' || one.outcome === 'fail' || one.invokedAt > read.endedAt) return false
+      const isGone = one.type === 'delete' || mayBeOld(one, read.endedNs)
+      return isGone && (one.outcome === 'info' || one.hlc >= latestClock)
+    })
+    if (read.values.length === 0 && mayHaveEmptied) continue
+    const latest = [...before.filter((one) => one.type !== 'get'), ...before.filter((one) => one.type === 'get')]
+    found.add(`older-value ${read.key} ${latest.find(({ hlc }) => hlc === latestClock)?.vid}`)
+  }
+  return [...found].sort()
+}
+
+export function oracleOfCopies(records: readonly HistoryRecord[], promises: CopyPromises): readonly string[] {
+  const operations = operationsOf(records)
+  const found = new Set<string>()
+  const probes = records.filter((record) => record.p === 'probe' && record.f === 'replica-get')
+  for (const probe of probes) {
+    const key = probe.k as string
+    const writes = operations.filter((one) => one.type !== 'get' && one.key === key)
+    const ofKey = probes.filter((one) => one.k === key)
+    if (promises.converged && probe.state !== ofKey[0]?.state) found.add(`not-converged ${key} `)
+    for (const vid of probe.vals ?? []) {
+      const isWritten = writes.some((one) => one.vid === vid && one.type === 'put' && one.outcome !== 'fail')
+      if (!isWritten) found.add(`invented-value ${key} ${vid}`)
+    }
+    if (promises.tombstones === 'gone' && probe.tomb === true) found.add(`tombstone-stays ${key} `)
+    const isDeleted = writes.some((one) => one.type === 'delete' && one.outcome === 'ok' && one.hlc > 0)
+    if (promises.tombstones === 'kept' && isDeleted && ofKey.every(({ state }) => state === undefined)) {
+      found.add(`tombstone-gone-early ${key} `)
+    }
+    if (promises.isLastWriteWins) continue
+    for (const put of writes) {
+      if (put.type !== 'put' || !promises.handedOver.has(put.vid)) continue
+      const unseen = writes.filter(
+        (one) => one.outcome !== 'fail' && (one.type === 'delete' || mayBeOld(one, probe.ns)),
+      )
+      const ends = [...(probe.vals ?? []), ...unseen.map(({ vid }) => vid)]
+      const isThere = ends.some((end) => end === put.vid || pastOf(operations, key, end, false).has(put.vid))
+      if (!isThere) found.add(`missing-copy ${key} ${put.vid}`)
+    }
+    for (const one of writes) {
+      if (one.type !== 'delete' || one.outcome !== 'ok') continue
+      if (!promises.converged && !promises.handedOver.has(one.vid)) continue
+      for (const vid of probe.vals ?? []) {
+        if (pastOf(operations, key, one.vid, true).has(vid)) found.add(`resurrection ${key} ${vid}`)
+      }
+    }
+  }
+  return [...found].sort()
+}
+
+function mayBeOld(write: Operation, atNs: number): boolean {
+  if (write.type !== 'put' || write.ttlSeconds === undefined) return false
+  return write.invokedNs + write.ttlSeconds * 1_000_000_000 <= atNs + clockToleranceNs
+}
+
+function isTooOld(write: Operation, read: Operation): boolean {
+  if (write.type !== 'put' || write.ttlSeconds === undefined || write.outcome !== 'ok') return false
+  return write.endedNs + write.ttlSeconds * 1_000_000_000 < read.invokedNs - clockToleranceNs
+}
+
+/** A read shows a write, or something that supersedes it; or a delete that does had been tried, or may have expired. */
 function sees(operations: readonly Operation[], read: Operation, vid: string): boolean {
-  const deletes = operations.filter(
-    (one) => one.type === 'delete' && one.key === read.key && one.outcome !== 'fail' && one.invokedAt < read.endedAt,
+  const unseen = operations.filter(
+    (one) =>
+      one.key === read.key &&
+      one.outcome !== 'fail' &&
+      one.invokedAt < read.endedAt &&
+      (one.type === 'delete' || mayBeOld(one, read.endedNs)),
   )
-  const ends = [...read.values, ...deletes.map((one) => one.vid)]
+  const ends = [...read.values, ...unseen.map((one) => one.vid)]
   return ends.some((end) => end === vid || pastOf(operations, read.key, end, false).has(vid))
 }
 

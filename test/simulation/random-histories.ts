@@ -1,9 +1,17 @@
 import type { Random } from '../../lib/vocabulary/random.ts'
 import { History, type HistoryRecord } from './history.ts'
 
-/** A small history of 2 to 9 operations in which anything may have gone wrong. */
+/**
+ * A small history of 2 to 9 operations in which anything may have gone wrong, and copies at two owners after it. A step
+ * takes 4 s, so that what expires may be seen before, about and after its time.
+ */
 export function drawHistory(random: Random): readonly HistoryRecord[] {
   const history = new History()
+  let nowNs = 0
+  const tick = (): number => {
+    nowNs += 4_000_000_000
+    return nowNs
+  }
   const keys = ['k1', 'k1', 'k1', 'k2']
   const written: { vid: string; key: string }[] = []
   const count = 2 + random.below(8)
@@ -27,14 +35,26 @@ export function drawHistory(random: Random): readonly HistoryRecord[] {
       ctxDots: f === 'get' ? undefined : ctx.filter(() => random.below(6) === 0),
       ctxTok: f === 'get' || isBlind ? undefined : 'token',
       final: f === 'get' && random.below(2) === 0 ? true : undefined,
-      ns: p,
+      rid: f !== 'get' && random.below(4) === 0 ? vid : undefined,
+      ses: random.below(3) > 0 ? true : undefined,
+      ttl: f === 'put' && random.below(5) === 0 ? 1 : undefined,
+      ns: tick(),
     })
     if (vid !== undefined) written.push({ vid, key: k })
     open.push({ p, f, k, vid })
     while (open.length > 0 && random.below(4) > 0) end(open.splice(random.below(open.length), 1)[0])
   }
   for (const one of open) end(one)
+  for (const k of ['k1', 'k2']) for (const node of ['ada', 'bob']) look(k, node)
   return history.records
+
+  function look(k: string, node: string): void {
+    const vals = written.filter(({ key }) => random.below(key === k ? 3 : 20) === 0).map(({ vid }) => vid)
+    const isThere = vals.length > 0 || random.below(3) === 0
+    const state = isThere ? pick(random, ['s1', 's1', 's2']) : undefined
+    const tomb = isThere && vals.length === 0
+    history.add({ t: 'ok', p: 'probe', f: 'replica-get', k, node, vals, state, tomb, ns: tick() })
+  }
 
   function end(one: { p: number; f: string; k: string; vid: string | undefined } | undefined): void {
     if (one === undefined) return
@@ -47,7 +67,9 @@ export function drawHistory(random: Random): readonly HistoryRecord[] {
       }
       if (random.below(20) === 0) vals.push('v-of-nobody')
     }
-    history.add({ t, p: one.p, f: one.f, k: one.k, vid: one.vid, vals: one.f === 'get' ? vals : undefined, ns: one.p })
+    const hlc = t === 'ok' ? random.below(8) : undefined
+    const read = one.f === 'get' ? vals : undefined
+    history.add({ t, p: one.p, f: one.f, k: one.k, vid: one.vid, vals: read, hlc, ns: tick() })
   }
 }
 
@@ -77,7 +99,9 @@ export function drawHealthyHistory(random: Random, operations: number): readonly
     const token = random.below(4) === 0 ? undefined : process.tokens.get(k)
     const ctx = token?.values ?? []
     const base = { p: process.p, s: process.session, f, k, vid, ns: step }
-    history.add({ ...base, t: 'invoke', ctx, ctxTok: token === undefined ? undefined : 'token' })
+    const rid = random.below(3) === 0 ? vid : undefined
+    const ctxTok = token === undefined ? undefined : 'token'
+    history.add({ ...base, t: 'invoke', ctx, ctxTok, rid, ses: true })
     const outcome = pick(random, ['ok', 'ok', 'ok', 'ok', 'ok', 'info', 'fail'] as const)
     if (outcome === 'ok' || (outcome === 'info' && random.below(2) === 0)) {
       for (const seen of token?.covered ?? []) state.siblings.delete(seen)
@@ -85,13 +109,20 @@ export function drawHealthyHistory(random: Random, operations: number): readonly
       state.seen.add(vid)
       if (f === 'put') state.siblings.add(vid)
     }
-    history.add({ ...base, t: outcome })
+    history.add({ ...base, t: outcome, hlc: outcome === 'ok' ? writes : undefined })
     if (outcome === 'ok') {
       process.tokens.set(k, { values: [vid], covered: new Set([...(token?.covered ?? []), vid]) })
     } else if (outcome === 'info') {
       // As a real client: another process goes on, with nothing in hand.
       process.p += processes.length
       process.tokens.clear()
+    }
+  }
+  for (const [k, { siblings, seen }] of store) {
+    for (const node of ['ada', 'bob', 'cyd']) {
+      const state = seen.size === 0 ? undefined : [...siblings].join()
+      const tomb = seen.size > 0 && siblings.size === 0
+      history.add({ t: 'ok', p: 'probe', f: 'replica-get', k, node, vals: [...siblings], state, tomb, ns: operations })
     }
   }
   for (const [k, state] of store) read(1_000_000, 'final', k, state, true)
@@ -105,9 +136,50 @@ export function drawHealthyHistory(random: Random, operations: number): readonly
     isFinal: boolean,
   ): Token {
     const final = isFinal ? true : undefined
-    history.add({ t: 'invoke', p, s, f: 'get', k, final, ns: 0 })
+    history.add({ t: 'invoke', p, s, f: 'get', k, final, ses: isFinal ? undefined : true, ns: 0 })
     history.add({ t: 'ok', p, s, f: 'get', k, vals: [...state.siblings], tok: 'token', ns: 0 })
     return { values: [...state.siblings], covered: new Set(state.seen) }
+  }
+}
+
+/** The same for a last-write-wins bucket: the write with the latest clock is what there is, and some expire in time. */
+export function drawHealthyLastWriteWinsHistory(random: Random, operations: number): readonly HistoryRecord[] {
+  const history = new History()
+  const keys = ['k1', 'k2']
+  const store = new Map<string, { vid: string | undefined; hlc: number; expiresNs: number }>()
+  let nowNs = 0
+  for (let step = 1; step <= operations; step += 1) {
+    nowNs += 5_000_000_000
+    const p = random.below(4)
+    const k = pick(random, keys)
+    const base = { p, s: `s${p}`, k, ses: true as const }
+    if (random.below(3) === 0) {
+      read(base, false)
+      continue
+    }
+    const f = random.below(5) === 0 ? 'delete' : 'put'
+    const vid = `v${step}`
+    const ttl = f === 'put' && random.below(4) === 0 ? 15 : undefined
+    const outcome = pick(random, ['ok', 'ok', 'ok', 'info', 'fail'] as const)
+    // Mostly later than anything before it; a slow clock's write is lost, as it must be.
+    const hlc = random.below(6) === 0 ? step * 10 - 35 : step * 10
+    history.add({ ...base, t: 'invoke', f, vid, ttl, ns: nowNs })
+    const isStored = outcome === 'ok' || (outcome === 'info' && random.below(2) === 0)
+    if (isStored && hlc > (store.get(k)?.hlc ?? 0)) {
+      const expiresNs = ttl === undefined ? Number.POSITIVE_INFINITY : nowNs + ttl * 1e9
+      store.set(k, { vid: f === 'put' ? vid : undefined, hlc, expiresNs })
+    }
+    history.add({ ...base, t: outcome, f, vid, hlc: outcome === 'ok' ? hlc : undefined, ns: nowNs })
+  }
+  for (const k of keys) read({ p: 9, s: 'final', k, ses: undefined }, true)
+  return history.records
+
+  function read(base: { p: number; s: string; k: string; ses: true | undefined }, isFinal: boolean): void {
+    const entry = store.get(base.k)
+    const isShown = entry?.vid !== undefined && entry.expiresNs > nowNs
+    const vals = isShown ? [entry.vid as string] : []
+    history.add({ ...base, t: 'invoke', f: 'get', final: isFinal ? true : undefined, ns: nowNs })
+    history.add({ ...base, t: 'ok', f: 'get', vals, hlc: entry?.hlc ?? 0, ns: nowNs })
   }
 }
 

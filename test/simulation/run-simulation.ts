@@ -1,16 +1,20 @@
-import type { ClientRequest } from '../../lib/protocol/quorum/client-request.ts'
+import type { ClientAnswer, ClientRequest } from '../../lib/protocol/quorum/client-request.ts'
 import { World } from '../../lib/simulator/world.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { Key } from '../../lib/vocabulary/key.ts'
 import { countCopies } from './audit-copies.ts'
 import { checkAcknowledgedWrites } from './check-acknowledged-writes.ts'
 import { checkContexts } from './check-contexts.ts'
+import { type CopyPromises, checkCopies } from './check-copies.ts'
 import { checkFreshness } from './check-freshness.ts'
-import type { Violation } from './check-result.ts'
+import { checkLastWriteWins } from './check-last-write-wins.ts'
+import type { CheckResult, Violation } from './check-result.ts'
+import { checkSessions } from './check-sessions.ts'
 import {
+  answered,
   ask,
   bucket,
-  getRequest,
+  getRequestOfAll,
   keyName,
   SimulatedClient,
   valueBytes,
@@ -20,9 +24,10 @@ import {
   writeRequest,
 } from './clients.ts'
 import { type NodeMaker, SimulatedCluster } from './cluster.ts'
-import { answers, type Configuration, drawConfiguration } from './configuration.ts'
+import { answers, type Configuration, drawConfiguration, type FaultKind } from './configuration.ts'
 import { Nemesis } from './faults.ts'
-import { History } from './history.ts'
+import { FinalPhase, shortGraceSeconds } from './final-phase.ts'
+import { History, type HistoryRecord } from './history.ts'
 import { trapLeaks } from './trap-leaks.ts'
 
 export interface SimulationOptions {
@@ -58,6 +63,12 @@ const formLimitMs = 60_000
 const faultsLimitMs = 1_800_000
 const recoverLimitMs = 300_000
 const quiesceMs = 3000
+/** What is set for a bucket is in force everywhere by then. */
+const bucketInForceMs = 5000
+/** After its deadline a write still sees to it that absent owners get it, for so long at most. */
+const writeEndsMs = 10_000
+/** Members are known to be away by then. */
+const detectionMs = 15_000
 
 /**
  * One cluster's life, from a seed: it forms, serves clients through faults, is healed, recovers, and is read through every
@@ -89,7 +100,11 @@ class Run {
   readonly #hash: Hash
   #processes = 0
   #audited = 0
+  /** Where in the history the first copies were looked at, and the last. */
+  #copiesAt: { readonly from: number; readonly to: number } | undefined
+  #lastCopiesAt: number | undefined
   #operationsLeft: number
+  readonly #finalPhase: FinalPhase
 
   constructor(configuration: Configuration, options: SimulationOptions) {
     this.#configuration = configuration
@@ -99,11 +114,16 @@ class Run {
     this.#cluster = new SimulatedCluster(this.#world, configuration, options.makeNode)
     this.#nemesis = new Nemesis(this.#cluster, configuration, this.#history)
     this.#operationsLeft = configuration.operations
+    this.#finalPhase = new FinalPhase(this.#cluster, configuration, {
+      history: this.#history,
+      hash: options.hash,
+      report: (check, message) => this.report(check, message),
+    })
     this.#workload = {
       cluster: this.#cluster,
       configuration,
       history: this.#history,
-      acknowledged: (node, request) => this.#audit(node, request),
+      acknowledged: (node, request, answer) => this.#audit(node, request, answer),
       nextProcess: () => {
         this.#processes += 1
         return this.#processes
@@ -128,7 +148,7 @@ class Run {
       clock.wallOffsetMs = (random.fraction() * 2 - 1) * wallOffsetMsMax
       this.#world.after(random.fraction() * 2000, () => this.#cluster.start(name))
     }
-    if (!this.#awaitReady('cluster-did-not-form', formLimitMs)) return
+    if (!this.#awaitReady('cluster-did-not-form', formLimitMs) || !this.#setBucket()) return
     const sessions = Array.from(
       { length: clients },
       (_, number) => new SimulatedClient(this.#workload, number, this.#world.random(`client ${number}`)),
@@ -137,30 +157,35 @@ class Run {
     this.#nemesis.start()
     const isDone = this.#world.runUntil(() => sessions.every((session) => session.isIdle), faultsLimitMs)
     if (!isDone) this.report('clients-hang', 'a client never got an answer, nor its own timeout')
+    this.#nemesis.stop()
+    this.#world.run(Math.max(0, this.#nemesis.absentUntilMs - this.#world.nowMs))
+    if (this.#configuration.triesAvailability && !this.#tryAvailability()) return
     this.#nemesis.heal()
     if (!this.#awaitReady('cluster-did-not-recover', recoverLimitMs)) return
     this.#scrub()
-    this.#world.run(quiesceMs)
+    this.#world.run(1000)
+    this.#finalPhase.bringTogether()
     if (this.#configuration.restartsAll) {
       for (const name of this.#cluster.names) this.#cluster.crash(name, 'kill')
       for (const name of this.#cluster.names) this.#cluster.start(name)
       if (!this.#awaitReady('cluster-did-not-recover', recoverLimitMs)) return
     }
+    this.#finalPhase.expectSilence()
+    const from = this.#history.records.length
+    this.#finalPhase.lookAtCopies()
+    this.#copiesAt = { from, to: this.#history.records.length }
     this.#finish()
+    this.#lastCopiesAt = this.#history.records.length
+    this.#finalPhase.lookAtCopies()
   }
 
   judge(): SimulationResult {
     const { records } = this.#history
-    const { r, w, replicas } = this.#configuration
-    const isStrict = !this.#configuration.sloppy
-    const monotonicReads = isStrict && answers(r, replicas) > replicas / 2
-    const freshReads = isStrict && answers(r, replicas) + answers(w, replicas) > replicas
-    const writes = checkAcknowledgedWrites(records)
-    const contexts = checkContexts(records, { monotonicReads })
-    const freshness = checkFreshness(records, { monotonicReads, freshReads })
+    const results = this.#check(records)
     for (const reason of this.#cluster.gaveUp) this.report('node-gave-up', reason)
-    const violations = [...this.#violations, ...writes.violations, ...contexts.violations, ...freshness.violations]
-    const unknown = violations.length === 0 && (writes.valid === 'unknown' || contexts.valid === 'unknown')
+    for (const reason of this.#cluster.alarms()) this.report('alarm', reason)
+    const violations = [...this.#violations, ...results.flatMap((result) => result.violations)]
+    const unknown = violations.length === 0 && results.some(({ valid }) => valid === 'unknown')
     this.#world.trace.addText(this.#history.toLines())
     return {
       ok: violations.length === 0 && !unknown,
@@ -178,6 +203,118 @@ class Run {
     }
   }
 
+  /** Only what could be checked of this run, so that none of it may be unknown. */
+  #check(records: readonly HistoryRecord[]): readonly CheckResult[] {
+    const { r, w, replicas, sloppy, readRepair, conflict, sessions } = this.#configuration
+    const isMajority = !sloppy && answers(r, replicas) > replicas / 2
+    const monotonicReads = isMajority && readRepair === 'blocking'
+    const freshReads = !sloppy && answers(r, replicas) + answers(w, replicas) > replicas
+    const promises = { monotonicReads, freshReads }
+    const copies = this.#checkCopies(records)
+    if (conflict === 'lww') return [checkLastWriteWins(records, promises), ...copies]
+    return [
+      checkAcknowledgedWrites(records),
+      checkContexts(records, promises),
+      // These may have nothing to compare in a run that has little of it.
+      known(checkFreshness(records, promises)),
+      ...(sessions ? [known(checkSessions(records))] : []),
+      ...copies,
+    ]
+  }
+
+  #checkCopies(records: readonly HistoryRecord[]): readonly CheckResult[] {
+    const { antiEntropy, readRepair, tombstoneGraceSeconds, retries, conflict } = this.#configuration
+    const isLastWriteWins = conflict === 'lww'
+    const mayBeGone = antiEntropy && !retries && tombstoneGraceSeconds <= shortGraceSeconds
+    const tombstones = mayBeGone ? 'gone' : tombstoneGraceSeconds > shortGraceSeconds ? 'kept' : undefined
+    const results: CheckResult[] = []
+    if (this.#copiesAt !== undefined) {
+      const handedOver = this.#handedOver(records.slice(0, this.#copiesAt.from))
+      const promises: CopyPromises = { converged: antiEntropy, handedOver, tombstones, isLastWriteWins }
+      results.push(known(checkCopies(records.slice(0, this.#copiesAt.to), promises)))
+    }
+    if (this.#lastCopiesAt !== undefined) {
+      // By now everything was read, from all owners.
+      const converged = antiEntropy || readRepair !== 'off'
+      const promises: CopyPromises = { converged, handedOver: new Set(), tombstones: undefined, isLastWriteWins }
+      const isProbe = ({ p, i }: HistoryRecord): boolean => p === 'probe' && i < (this.#lastCopiesAt as number)
+      results.push(
+        known(
+          checkCopies(
+            records.filter((record) => !isProbe(record)),
+            promises,
+          ),
+        ),
+      )
+    }
+    return results
+  }
+
+  /**
+   * Writes that every owner must have got by itself: with anti-entropy all that were acknowledged; with hints alone those
+   * whose coordinator lived long enough to see who had them.
+   */
+  #handedOver(records: readonly HistoryRecord[]): ReadonlySet<string> {
+    const { antiEntropy, hints, faults, timeoutMs } = this.#configuration
+    const vids = new Set<string>()
+    const isComplete = antiEntropy || (hints && !faults.some(losesHints))
+    if (!isComplete) return vids
+    const invokedMs = new Map<number, number>()
+    for (const { t, p, vid, by, ns } of records) {
+      if (typeof p !== 'number' || vid === undefined) continue
+      if (t === 'invoke') invokedMs.set(p, ns / 1e6)
+      if (t !== 'ok') continue
+      const fromMs = invokedMs.get(p) ?? 0
+      const toMs = ns / 1e6 + timeoutMs + writeEndsMs
+      const hasEnded = this.#cluster.endings.some(
+        ({ name, atMs }) => (name === by || by === undefined) && atMs >= fromMs && atMs <= toMs,
+      )
+      if (antiEntropy || !hasEnded) vids.add(vid)
+    }
+    return vids
+  }
+
+  /** Properties that requests cannot give themselves. */
+  #setBucket(): boolean {
+    const { conflict } = this.#configuration
+    if (conflict === 'siblings') return true
+    const first = this.#cluster.names[0] as string
+    let failure: string | undefined = 'no answer'
+    this.#world.inProcess(first, () => {
+      this.#cluster.node(first)?.setBucketProperties(bucket, { conflict }, 5000, (error) => {
+        failure = error?.message
+      })
+    })
+    this.#world.run(bucketInForceMs)
+    if (failure !== undefined) this.report('bucket-not-set', failure)
+    return failure === undefined
+  }
+
+  /**
+   * Some nodes are down or cut off, at least one is not: once the others have noticed, each of these takes writes at W=1,
+   * whoever owns the key.
+   */
+  #tryAvailability(): boolean {
+    const random = this.#world.random('availability')
+    const { names } = this.#cluster
+    this.#nemesis.heal()
+    if (!this.#awaitReady('cluster-did-not-recover', recoverLimitMs)) return false
+    const side = names.filter(() => random.below(2) === 0)
+    const isCut = side.length > 0 && random.below(2) === 0
+    const links = this.#world.network.links()
+    if (isCut) {
+      for (const link of links) if (side.includes(link.from.name) !== side.includes(link.to.name)) link.cut()
+    } else {
+      for (const name of side.slice(0, names.length - 1)) this.#cluster.crash(name, 'kill')
+    }
+    this.#world.run(detectionMs)
+    const options = { ...this.#configuration, w: 1, pw: 0, keys: Math.min(2, this.#configuration.keys) }
+    this.#putEverywhere('trial', options, (key, node, error) =>
+      this.report('unavailable', `a sloppy put of ${key} with w=1 at ${node} ended with ${error}`),
+    )
+    return true
+  }
+
   #awaitReady(check: string, limitMs: number): boolean {
     let reasons: readonly string[] = []
     // Looking is not free: twice a virtual second is often enough.
@@ -191,21 +328,24 @@ class Run {
     return false
   }
 
-  /** What no client can see: at the moment of its acknowledgement a put is on W disks. */
-  #audit(name: string, request: ClientRequest): void {
-    const { w, replicas, durability, timeoutMs } = this.#configuration
-    const owners = this.#cluster.node(name)?.ownersOf(request.bucket, request.key)
+  /** What no client can see: at the moment of its acknowledgement a put is on W disks, each for another owner. */
+  #audit(name: string, request: ClientRequest, answer: ClientAnswer): void {
+    const { replicas, durability, timeoutMs } = this.#configuration
+    const place = this.#cluster.node(name)?.ownersOf(request.bucket, request.key)
     // A disk that was replaced just now may have been among the W.
     const isDiskNew = this.#world.nowMs - this.#nemesis.dataLostAtMs < timeoutMs * 2
-    if (request.type !== 'put' || owners === undefined || isDiskNew) return
+    if (request.type !== 'put' || place === undefined || isDiskNew) return
     const vid = vidIn(request.value)
-    const value = { key: request.key, partition: owners.partition, vid, durability }
-    const copies = countCopies(this.#world, this.#hash, value)
+    const copies = countCopies(this.#cluster, this.#hash, { ...place, key: request.key, vid, durability })
     if (copies === undefined) return
     this.#audited += 1
-    const needed = answers(w, replicas)
-    if (copies >= needed) return
-    this.report('too-few-copies', `${vid} of ${request.key} is acknowledged by ${name}, w=${w}, and on ${copies} disks`)
+    const w = answers(request.options.w ?? 'quorum', replicas)
+    const pw = answers(request.options.pw ?? 0, replicas)
+    const isEnough = copies.slots >= w && copies.disks >= w && copies.owners >= (request.options.sloppy ? pw : w)
+    if (isEnough) return
+    const found = `on ${copies.disks} disks, ${copies.owners} of them of owners, for ${copies.slots} owners`
+    const by = this.#cluster.nameOf(answer.quorum.coordinator)
+    this.report('too-few-copies', `${vid} of ${request.key} is acknowledged by ${by}, w=${w} pw=${pw}, and ${found}`)
   }
 
   /** Every copy is looked at once: a damaged one is found when it is read, and healed. */
@@ -226,20 +366,29 @@ class Run {
   }
 
   #writeEverywhere(): void {
-    const random = this.#world.random('last writes')
-    this.#everywhere((key, node, done) => {
+    this.#putEverywhere('last', this.#configuration, (key, node, error) => {
+      this.report('unavailable', `after the healing a put of ${key} at ${node} ended with ${error}`)
+    })
+  }
+
+  #putEverywhere(
+    session: string,
+    configuration: Configuration,
+    failed: (key: string, node: string, error: string) => void,
+  ): void {
+    const random = this.#world.random(`${session} writes`)
+    this.#everywhere(configuration.keys, (key, node, done) => {
       const p = this.#workload.nextProcess()
-      const vid = `last-${p}`
-      const base = { p, s: 'last', f: 'put', k: key, vid, w: this.#configuration.w, node }
+      const vid = `${session}-${p}`
+      const base = { p, s: session, f: 'put', k: key, vid, w: configuration.w, node }
       this.#history.add({ t: 'invoke', ...base, ctx: [], ns: this.#ns() })
-      const request = writeRequest(this.#configuration, 'put', key, undefined, valueBytes(vid, 0))
+      const request = writeRequest(configuration, 'put', key, undefined, valueBytes(vid, 0))
       ask(this.#workload, node, request, random, (ending) => {
         const error = ending.type === 'ok' ? undefined : ending.error
-        this.#history.add({ t: ending.type, ...base, error, ns: this.#ns() })
+        const more = ending.type === 'ok' ? answered(this.#cluster, ending.answer) : {}
+        this.#history.add({ t: ending.type, ...base, error, ...more, ns: this.#ns() })
         // A key may have as many siblings as it may have: that is an answer, too.
-        if (error !== undefined && error !== 'too-many-siblings') {
-          this.report('unavailable', `after the healing a put of ${key} at ${node} ended with ${error}`)
-        }
+        if (error !== undefined && error !== 'too-many-siblings') failed(key, node, error)
         done()
       })
     })
@@ -247,9 +396,8 @@ class Run {
 
   #readEverywhere(): void {
     const random = this.#world.random('last reads')
-    const { timeoutMs } = this.#configuration
     const shown = new Map<string, string>()
-    this.#everywhere((key, node, done) => {
+    this.#everywhere(this.#configuration.keys, (key, node, done) => {
       const base = {
         p: this.#workload.nextProcess(),
         s: 'final',
@@ -260,7 +408,7 @@ class Run {
         final: true as const,
       }
       this.#history.add({ t: 'invoke', ...base, ns: this.#ns() })
-      ask(this.#workload, node, getRequest(key, 'all', false, timeoutMs), random, (ending) => {
+      ask(this.#workload, node, getRequestOfAll(this.#configuration, key), random, (ending) => {
         done()
         if (ending.type !== 'ok' || ending.answer.type !== 'got') {
           const error = ending.type === 'ok' ? 'a wrong answer' : ending.error
@@ -268,7 +416,14 @@ class Run {
           return this.report('unavailable', `after the healing a read of ${key} at ${node} ended with ${error}`)
         }
         const vals = vidsOf(ending.answer)
-        this.#history.add({ t: 'ok', ...base, vals, tok: ending.answer.context, ns: this.#ns() })
+        this.#history.add({
+          t: 'ok',
+          ...base,
+          vals,
+          tok: ending.answer.context,
+          ...answered(this.#cluster, ending.answer),
+          ns: this.#ns(),
+        })
         const state = ending.answer.stateHash ?? 'nothing'
         const others = shown.get(key) ?? state
         shown.set(key, others)
@@ -277,12 +432,13 @@ class Run {
     })
   }
 
-  /** Does something with every key at every node at once, and waits until all of it and what it set off is over. */
-  #everywhere(act: (key: string, node: string, done: () => void) => void): void {
-    const { keys, timeoutMs } = this.#configuration
+  /** Does something with the keys at every node that runs at once, and waits until all of it and what it set off is over. */
+  #everywhere(keys: number, act: (key: string, node: string, done: () => void) => void): void {
+    const { timeoutMs } = this.#configuration
     let open = 0
     for (let number = 0; number < keys; number += 1) {
       for (const node of this.#cluster.names) {
+        if (!this.#cluster.isRunning(node)) continue
         open += 1
         act(keyName(number), node, () => {
           open -= 1
@@ -297,4 +453,14 @@ class Run {
   #ns(): number {
     return Math.floor(this.#world.nowMs * 1_000_000)
   }
+}
+
+/** A run may have nothing of it, and is checked all the same. */
+function known(result: CheckResult): CheckResult {
+  return result.valid === 'unknown' ? { ...result, valid: true } : result
+}
+
+/** Faults after which hints alone cannot bring copies together. */
+function losesHints(kind: FaultKind): boolean {
+  return ['wipe', 'roll-back', 'flip-bit', 'disk-full', 'disk-error'].includes(kind)
 }

@@ -1,0 +1,114 @@
+import { byKey, CausalPast, type KeyHistory } from './causal-past.ts'
+import { type CheckResult, checkResult, type Violation } from './check-result.ts'
+import { type HistoryRecord, mayHaveExpired, operationsOf } from './history.ts'
+
+export interface CopyPromises {
+  /** Every owner has the same state of every key: what anti-entropy promises. */
+  readonly converged: boolean
+  /** Writes that every owner has by now, though nobody read them: what hints promise. */
+  readonly handedOver: ReadonlySet<string>
+  /** Tombstones that may go are gone; `kept`: none may have gone yet; undefined: some may. */
+  readonly tombstones: 'gone' | 'kept' | undefined
+  /** One value at most is left of each key, so that nothing can be said of the others. */
+  readonly isLastWriteWins: boolean
+}
+
+/**
+ * The owners' own copies, looked at without asking anybody else, after everything healed and nobody read: `replica-get`
+ * lines of the history, one for each key and owner.
+ */
+export function checkCopies(records: readonly HistoryRecord[], promises: CopyPromises): CheckResult {
+  const violations: Violation[] = []
+  let compared = 0
+  const histories = new Map(byKey(operationsOf(records)).map((history) => [history.key, history]))
+  const copies = new Map<string, HistoryRecord[]>()
+  for (const record of records) {
+    if (record.p !== 'probe' || record.f !== 'replica-get' || record.k === undefined) continue
+    const ofKey = copies.get(record.k)
+    if (ofKey === undefined) copies.set(record.k, [record])
+    else ofKey.push(record)
+  }
+  for (const [key, ofKey] of copies) {
+    const history = histories.get(key) ?? { key, writes: [], reads: [] }
+    compared += ofKey.length
+    if (promises.converged) violations.push(...different(key, ofKey))
+    violations.push(...strangers(history, ofKey), ...misplacedTombstones(history, ofKey, promises))
+    if (promises.isLastWriteWins) continue
+    for (const copy of ofKey) {
+      violations.push(...lacking(history, copy, promises), ...resurrected(history, copy, promises))
+    }
+  }
+  return checkResult(violations, compared)
+}
+
+function different(key: string, copies: readonly HistoryRecord[]): readonly Violation[] {
+  const first = copies[0] as HistoryRecord
+  return copies
+    .filter((copy) => copy.state !== first.state)
+    .map((copy) => {
+      const message = `${copy.node} has ${shown(copy)} of ${key}, and ${first.node} ${shown(first)}`
+      return { check: 'not-converged', key, values: [], at: copy.i, message }
+    })
+}
+
+function strangers(history: KeyHistory, copies: readonly HistoryRecord[]): readonly Violation[] {
+  return copies.flatMap((copy) =>
+    (copy.vals ?? [])
+      .filter(
+        (vid) => !history.writes.some((write) => write.vid === vid && write.type === 'put' && write.outcome !== 'fail'),
+      )
+      .map((vid) => violation('invented-value', copy, vid, 'nobody had written it there')),
+  )
+}
+
+/** The coverage of a copy: what it shows, and what cannot be seen. */
+function lacking(history: KeyHistory, copy: HistoryRecord, { handedOver }: CopyPromises): readonly Violation[] {
+  const owed = history.writes.filter((write) => write.type === 'put' && handedOver.has(write.vid))
+  if (owed.length === 0) return []
+  const past = new CausalPast(history.writes)
+  const unseen = history.writes.filter(
+    (write) => write.outcome !== 'fail' && (write.type === 'delete' || mayHaveExpired(write, copy.ns)),
+  )
+  const covered = past.coverage([...(copy.vals ?? []), ...unseen.map(({ vid }) => vid)])
+  return owed
+    .filter(({ vid }) => !past.isIn(covered, vid))
+    .map(({ vid }) => violation('missing-copy', copy, vid, 'it was acknowledged, and should have been handed over'))
+}
+
+/** R2: what an acknowledged delete had seen is at no owner any more, once every owner has the delete. */
+function resurrected(history: KeyHistory, copy: HistoryRecord, promises: CopyPromises): readonly Violation[] {
+  const known = history.writes.filter(
+    ({ type, outcome, vid }) =>
+      type === 'delete' && outcome === 'ok' && (promises.converged || promises.handedOver.has(vid)),
+  )
+  const past = new CausalPast(history.writes, 'sure')
+  const dead = past.pasts(known.map(({ vid }) => vid))
+  return (copy.vals ?? [])
+    .filter((vid) => past.isIn(dead, vid))
+    .map((vid) => violation('resurrection', copy, vid, 'a delete had seen it'))
+}
+
+function misplacedTombstones(
+  history: KeyHistory,
+  copies: readonly HistoryRecord[],
+  { tombstones }: CopyPromises,
+): readonly Violation[] {
+  if (tombstones === 'gone') {
+    return copies.filter(({ tomb }) => tomb).map((copy) => violation('tombstone-stays', copy, '', 'it may go'))
+  }
+  const isDeleted = history.writes.some(({ type, outcome, hlc }) => type === 'delete' && outcome === 'ok' && hlc > 0)
+  if (tombstones !== 'kept' || !isDeleted) return []
+  const hasAny = copies.some(({ state }) => state !== undefined)
+  if (hasAny) return []
+  return [violation('tombstone-gone-early', copies[0] as HistoryRecord, '', 'the delete is younger than the grace')]
+}
+
+function shown(copy: HistoryRecord): string {
+  if (copy.state === undefined) return 'nothing'
+  return copy.tomb ? `a tombstone (${copy.state})` : `${copy.vals?.join(', ')} (${copy.state})`
+}
+
+function violation(check: string, copy: HistoryRecord, vid: string, reason: string): Violation {
+  const message = `${copy.node} has ${shown(copy)} of ${copy.k}${vid === '' ? '' : `, and ${vid}`}: ${reason}`
+  return { check, key: copy.k ?? '', values: vid === '' ? [] : [vid], at: copy.i, message }
+}

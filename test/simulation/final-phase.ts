@@ -1,0 +1,181 @@
+import type { World } from '../../lib/simulator/world.ts'
+import type { Hash } from '../../lib/vocabulary/hash.ts'
+import type { Key } from '../../lib/vocabulary/key.ts'
+import type { Random } from '../../lib/vocabulary/random.ts'
+import { bucket, keyName, vidOf } from './clients.ts'
+import type { SimulatedCluster } from './cluster.ts'
+import type { Configuration } from './configuration.ts'
+import type { History } from './history.ts'
+import { dirtyRangesOn, divergedKeys, hintsOn, isTombstoneCopy, ownedCopies } from './stored-state.ts'
+
+/** Hints go out once a minute at the latest; an exchange that nobody asks for comes within ten minutes. */
+const togetherLimitMs = 150_000
+const scheduleLimitMs = 800_000
+const lookEveryMs = 250
+/** Asked for again: what a hint has brought to one owner since, the others may lack. */
+const exchangeEveryMs = 10_000
+const exchangeLastsMs = 3000
+/** Interruptions come while there is most to do. */
+const interruptedWithinMs = 4000
+const downMsMax = 1000
+/** No tombstone is expected to go in the course of a run whose grace is longer. */
+export const shortGraceSeconds = 10
+
+/** What is told when a promise is broken that no history shows. */
+export type Report = (check: string, message: string) => void
+
+/**
+ * What happens after the healing without any client: copies come together by themselves, within a bound, and then there
+ * is silence.
+ */
+export class FinalPhase {
+  readonly #cluster: SimulatedCluster
+  readonly #world: World
+  readonly #configuration: Configuration
+  readonly #history: History
+  readonly #hash: Hash
+  readonly #random: Random
+  readonly #report: Report
+
+  constructor(
+    cluster: SimulatedCluster,
+    configuration: Configuration,
+    parts: { readonly history: History; readonly hash: Hash; readonly report: Report },
+  ) {
+    this.#cluster = cluster
+    this.#world = cluster.world
+    this.#configuration = configuration
+    this.#history = parts.history
+    this.#hash = parts.hash
+    this.#report = parts.report
+    this.#random = this.#world.random('final phase')
+  }
+
+  /** Waits until everything is where the mechanisms of this run promise to bring it, or reports what is not. */
+  bringTogether(): void {
+    const { awaitsSchedule, interruptions } = this.#configuration
+    for (let count = 0; count < interruptions; count += 1) this.#interruptLater()
+    const beganMs = this.#world.nowMs
+    const endMs = beganMs + (awaitsSchedule ? scheduleLimitMs : togetherLimitMs)
+    const leastMs = beganMs + (interruptions > 0 ? interruptedWithinMs + downMsMax : 0)
+    let nextExchangeMs = awaitsSchedule ? Number.POSITIVE_INFINITY : beganMs
+    let reasons: readonly string[] = []
+    while (this.#world.nowMs < endMs) {
+      if (this.#world.nowMs >= nextExchangeMs) {
+        this.#exchange()
+        nextExchangeMs += exchangeEveryMs
+      }
+      this.#world.run(lookEveryMs)
+      if (this.#world.nowMs < leastMs) continue
+      reasons = [...this.#cluster.unreadiness(), ...this.#apart()]
+      if (reasons.length === 0) return
+    }
+    this.#report('not-together', `${Math.round((endMs - beganMs) / 1000)} s after the healing: ${reasons.join('; ')}`)
+  }
+
+  /** Two rounds of exchanges in which nobody finds anything to repair. */
+  expectSilence(): void {
+    if (!this.#configuration.antiEntropy) return
+    // What the last round has set off ends first.
+    this.#world.run(exchangeLastsMs)
+    const before = this.#repairs()
+    for (let round = 0; round < 2; round += 1) {
+      this.#exchange()
+      this.#world.run(exchangeLastsMs)
+    }
+    for (const [name, count] of this.#repairs()) {
+      const more = count - (before.get(name) ?? 0)
+      if (more !== 0) this.#report('repairs-equal-copies', `${more} more of ${name} though all copies were equal`)
+    }
+  }
+
+  /** Writes down what each owner itself has of each key. */
+  lookAtCopies(): void {
+    let open = 0
+    for (let number = 0; number < this.#configuration.keys; number += 1) {
+      const key = keyName(number)
+      const first = this.#cluster.names.map((name) => this.#cluster.node(name)?.ownersOf(bucket, key as Key))
+      for (const owner of first.find((place) => place !== undefined)?.owners ?? []) {
+        const node = this.#cluster.nameOf(owner)
+        if (node === undefined) continue
+        open += 1
+        this.#world.inProcess(node, () => {
+          this.#cluster.node(node)?.replica(bucket, key as Key, (error, view) => {
+            open -= 1
+            if (view === undefined) return this.#report('unreadable-copy', `${node} says of ${key}: ${error?.message}`)
+            this.#history.add({
+              t: 'ok',
+              p: 'probe',
+              f: 'replica-get',
+              k: key,
+              node,
+              vals: view.siblings.map(vidOf),
+              state: view.stateHash,
+              tomb: view.tombstone,
+              ns: Math.floor(this.#world.nowMs * 1_000_000),
+            })
+          })
+        })
+      }
+    }
+    this.#world.runUntil(() => open === 0, 10_000)
+    if (open > 0) this.#report('unreadable-copy', `${open} owners never showed their copy`)
+  }
+
+  /** Why copies are not yet where they should be. */
+  #apart(): readonly string[] {
+    const { antiEntropy, hints, keys, retries, tombstoneGraceSeconds } = this.#configuration
+    const reasons: string[] = []
+    for (const name of this.#cluster.names) {
+      const { disk } = this.#world.machine(name)
+      const waiting = hints ? hintsOn(disk) : 0
+      if (waiting > 0) reasons.push(`${name} keeps ${waiting} hints`)
+      const dirty = antiEntropy ? dirtyRangesOn(disk) : 0
+      if (dirty > 0) reasons.push(`${name} has ${dirty} dirty ranges`)
+    }
+    if (!antiEntropy || reasons.length > 0) return reasons
+    const copies = ownedCopies(this.#cluster, keys, this.#hash)
+    reasons.push(...divergedKeys(copies).map((key) => `owners have different states of ${key}`))
+    // A keyed write is remembered for ten minutes, and its tombstone with it.
+    if (reasons.length > 0 || retries || tombstoneGraceSeconds > shortGraceSeconds) return reasons
+    return copies.filter(isTombstoneCopy).map(({ key, node }) => `${node} has a tombstone of ${key}`)
+  }
+
+  #exchange(): void {
+    if (!this.#configuration.antiEntropy) return
+    for (const name of this.#cluster.names) {
+      this.#world.inProcess(name, () => this.#cluster.node(name)?.runExchange(() => {}))
+    }
+  }
+
+  #interruptLater(): void {
+    const name = this.#cluster.names[this.#random.below(this.#cluster.names.length)] as string
+    const atMs = this.#random.fraction() * interruptedWithinMs
+    const downMs = this.#random.fraction() * downMsMax
+    this.#world.after(atMs, () => {
+      this.#cluster.crash(name, 'kill')
+      this.#history.add({ t: 'info', p: 'nemesis', f: 'interrupt', v: name, ns: Math.floor(this.#world.nowMs * 1e6) })
+      this.#world.after(downMs, () => this.#cluster.start(name))
+    })
+  }
+
+  /** Everything that counts repairs. */
+  #repairs(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>()
+    for (const name of this.#cluster.names) {
+      for (const [series, ...labels] of repairSeries) {
+        counts.set(`${series} ${labels.join(' ')} at ${name}`, this.#cluster.metric(name, series, ...labels))
+      }
+    }
+    return counts
+  }
+}
+
+const repairSeries: readonly (readonly [series: string, ...labels: string[]])[] = [
+  ['starling_anti_entropy_keys_repaired_total', 'sent'],
+  ['starling_anti_entropy_keys_repaired_total', 'received'],
+  ['starling_hints_stored_total'],
+  ['starling_hints_delivered_total'],
+  ['starling_read_repairs_total', 'blocking'],
+  ['starling_read_repairs_total', 'async'],
+]
