@@ -6,6 +6,7 @@ import { decodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { DataHandlers, RequestOf, Respond } from './data-handlers.ts'
+import { isSilent } from './is-silent.ts'
 import { mergeRefused, refusal, refusalOf, storageRefused } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -58,7 +59,7 @@ export class ReplicaService {
       respond({
         type: 'record-read',
         state: copy.state,
-        isRecovering: recovery.isRecovering(partition),
+        isRecovering: isSilent(this.#context, partition, message.key.bucket),
         record: copy.state === 'found' ? copy.bytes : noBytes,
         asOf,
         gcDeleted: barriers.of(partition).gcDeleted,

@@ -1,6 +1,8 @@
 import t from 'tap'
+import type { Bucket } from '../../lib/vocabulary/key.ts'
 import { TestCluster } from './fixtures/test-cluster.ts'
 
+const synced = 'synced' as Bucket
 const five = ['ada', 'bob', 'cyd', 'dan', 'eve']
 
 t.test('A5: a node whose disk is gone fills up again', async (t) => {
@@ -48,6 +50,34 @@ t.test('A5: a node whose disk is gone fills up again', async (t) => {
     cluster.start('cyd')
     t.equal(recoveringWhenServing(cluster, 'cyd'), all, 'what was not synced may be missing again')
   })
+})
+
+t.test('A5: after a power cut of every node, with one that stays away', async (t) => {
+  const cluster = TestCluster.formed(['ada', 'bob', 'cyd'])
+  cluster.setProperties('ada', { durability: 'disk' }, synced)
+  cluster.world.run(5000)
+  cluster.askAll('ada', [
+    { ...cluster.putRequest('k', 'synced'), bucket: synced },
+    cluster.putRequest('k', 'in the cache of the disk', { w: 'all' }),
+  ])
+  for (const name of ['ada', 'bob', 'cyd']) cluster.world.crash(name, 'power')
+  cluster.start('ada')
+  cluster.start('bob')
+  cluster.await('both serve', () => ['ada', 'bob'].every((name) => cluster.node(name).self().recoveringPartitions > 0))
+  cluster.world.run(3000)
+  t.match(
+    cluster.ask('ada', { ...cluster.getRequest('k'), bucket: synced }),
+    { values: ['synced'] },
+    'a bucket whose writes are synced has lost nothing: it is read',
+  )
+  t.match(
+    cluster.get('bob', 'k'),
+    { code: 'quorum-unavailable' },
+    'of the others nobody knows, before cyd has said what it holds',
+  )
+  cluster.start('cyd')
+  cluster.awaitReady()
+  t.match(cluster.get('bob', 'k'), { code: 'ok' })
 })
 
 function replaceDisk(cluster: TestCluster, name: string): void {
