@@ -1,13 +1,24 @@
-import type { ClientAnswer, ClientRequest, GetAnswer, WrittenAnswer } from '../protocol/quorum/client-request.ts'
+import { doneMs } from '../protocol/causality/done.ts'
+import type {
+  ClientAnswer,
+  ClientRequest,
+  GetAnswer,
+  Idempotency,
+  SessionNeed,
+  WrittenAnswer,
+} from '../protocol/quorum/client-request.ts'
 import { InvalidBody, InvalidBucket, InvalidKey, ValueTooLarge } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import { type Bucket as BucketName, bucketProblem, type Key, keyProblem, toRecordKey } from '../vocabulary/key.ts'
 import { valueBytesMax } from '../vocabulary/limits.ts'
 import type { CausalContext } from './causal-context.ts'
+import { type ClientSession, coversSeen } from './client-session.ts'
 import type { Codec } from './codec.ts'
+import type { IdempotencyKeys } from './idempotency-keys.ts'
 import {
   checkedContentType,
   checkedDeadlineMs,
+  checkedIdempotencyKey,
   checkedTtlSeconds,
   type DeleteOptions,
   type GetOptions,
@@ -26,6 +37,9 @@ export interface BucketParts {
   readonly requests: Requests
   readonly hash: Hash
   readonly deadlineMs: number
+  /** Undefined: the requests are no session. */
+  readonly session: ClientSession | undefined
+  readonly idempotencyKeys: IdempotencyKeys
 }
 
 /** What an update left behind. */
@@ -79,11 +93,13 @@ export class Bucket<Value> {
     return this.#send(
       key,
       options,
-      (bucket, checkedKey, timeoutMs) => ({
+      { reads: true, context: undefined },
+      (bucket, checkedKey, timeoutMs, session) => ({
         type: 'get',
         bucket,
         key: checkedKey,
         timeoutMs,
+        session,
         options: toReadOptions(options),
       }),
       (answer) => this.#found(answer as GetAnswer, options.tombstone === true),
@@ -120,14 +136,17 @@ export class Bucket<Value> {
     return this.#send(
       key,
       options,
-      (bucket, checkedKey, timeoutMs) => ({
+      { reads: options.context === undefined, context: options.context },
+      (bucket, checkedKey, timeoutMs, session) => ({
         type: 'delete',
         bucket,
         key: checkedKey,
         timeoutMs,
+        session,
         options: toWriteOptions(options),
         context: options.context,
         ifMatch: undefined,
+        idempotency: this.#idempotency(options),
       }),
       (answer) => answer.context as CausalContext | undefined,
     )
@@ -189,11 +208,13 @@ export class Bucket<Value> {
     return this.#send(
       key,
       options,
+      { reads: false, context: options.context },
       (bucket, checkedKey, timeoutMs) => ({
         type: 'put',
         bucket,
         key: checkedKey,
         timeoutMs,
+        session: undefined,
         options: toWriteOptions(options),
         context: options.context,
         value: this.#encode(value),
@@ -204,6 +225,7 @@ export class Bucket<Value> {
         returnValue,
         ifMatch: undefined,
         ifNoneMatch: false,
+        idempotency: this.#idempotency(options),
       }),
       (answer) => toResult(answer as WrittenAnswer),
     )
@@ -212,8 +234,10 @@ export class Bucket<Value> {
   /** One promise per request, and no other: the answer's way to it is callbacks. */
   #send<Result>(
     key: string,
-    options: RequestOptions,
-    toRequest: (bucket: BucketName, key: Key, timeoutMs: number) => ClientRequest,
+    options: RequestOptions & { readonly session?: false | undefined },
+    /** Whether a node reads for it, and what it is based on. */
+    facts: { readonly reads: boolean; readonly context: string | undefined },
+    toRequest: (bucket: BucketName, key: Key, timeoutMs: number, session: SessionNeed | undefined) => ClientRequest,
     toResult: (answer: ClientAnswer) => Result,
   ): Promise<Result> {
     return new Promise((resolve, reject) => {
@@ -223,15 +247,23 @@ export class Bucket<Value> {
       const problem = keyProblem(key)
       if (problem !== undefined) throw new InvalidKey(`the key "${key.slice(0, 80)}" ${problem}`)
       const deadlineMs = options.deadlineMs === undefined ? deadlineMsDefault : checkedDeadlineMs(options.deadlineMs)
-      const request = toRequest(this.name as BucketName, key as Key, timeoutMsAt(deadlineMs))
-      const { token } = toRecordKey(request.bucket, request.key, hash)
+      const recordKey = toRecordKey(this.name as BucketName, key as Key, hash)
+      const session = options.session === false ? undefined : this.#parts.session
+      const seen = session?.of(recordKey)
+      const need = facts.reads ? session?.needOf(recordKey, seen) : undefined
+      const request = toRequest(recordKey.bucket, recordKey.key, timeoutMsAt(deadlineMs), need)
       const onAbort = (): void => {
         run.cancel()
         reject(signal?.reason)
       }
-      const run = requests.run(request, token, requests.parts.time.nowMs() + deadlineMs, (error, answer) => {
+      const run = requests.run(request, recordKey.token, requests.parts.time.nowMs() + deadlineMs, (error, answer) => {
         if (signal !== undefined) requests.aborts.unwatch(signal, onAbort)
         if (answer === undefined) return reject(error)
+        if (session !== undefined) {
+          const shown = answer.type === 'written' && answer.state !== undefined ? answer.state.context : answer.context
+          const covers = answer.type === 'got' || coversSeen(facts.context, seen)
+          if (shown !== undefined) session.note(recordKey, shown, seen, covers)
+        }
         try {
           resolve(toResult(answer))
         } catch (unreadable) {
@@ -240,6 +272,13 @@ export class Bucket<Value> {
       })
       if (signal !== undefined) requests.aborts.watch(signal, onAbort)
     })
+  }
+
+  #idempotency({ idempotencyKey }: DeleteOptions): Idempotency | undefined {
+    if (idempotencyKey === false) return undefined
+    if (idempotencyKey === undefined) return { key: this.#parts.idempotencyKeys.next(), triedForMs: undefined }
+    // Whoever gave the key may have tried it before.
+    return { key: checkedIdempotencyKey(idempotencyKey), triedForMs: doneMs }
   }
 
   #encode(value: Value): Uint8Array {

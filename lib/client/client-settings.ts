@@ -22,6 +22,8 @@ export interface ConnectOptions {
   readonly inFlightMax?: number | undefined
   /** When a node is left alone because it does not answer. */
   readonly breaker?: Partial<BreakerSettings> | undefined
+  /** Whether the requests of the client are one session, which reads nothing older than it has seen; default true. */
+  readonly session?: boolean | undefined
 }
 
 export interface ClientSettings {
@@ -34,6 +36,7 @@ export interface ClientSettings {
   readonly connectionsPerNode: number
   readonly inFlightMax: number
   readonly breaker: BreakerSettings
+  readonly hasSession: boolean
 }
 
 const connectTimeoutMsDefault = 10_000
@@ -51,6 +54,7 @@ export function toClientSettings(seeds: readonly string[], options: ConnectOptio
     connectionsPerNode: checkedCount('connectionsPerNode', options.connectionsPerNode ?? 1, 1, 64),
     inFlightMax: checkedCount('inFlightMax', options.inFlightMax ?? 2048, 1, 100_000),
     breaker: { ...breakerSettingsDefault, ...options.breaker },
+    hasSession: options.session ?? true,
   }
 }
 

@@ -8,17 +8,20 @@ import type { Endpoint } from '../vocabulary/ids.ts'
 import type { Random } from '../vocabulary/random.ts'
 import { type Goodbye, type Hello, wireVersion, wireVersionMin } from '../wire/messages.ts'
 import { Alarms } from './alarms.ts'
-import { Bucket } from './bucket.ts'
+import { Bucket, type BucketParts } from './bucket.ts'
 import { type BucketProperties, readProperties, setProperties } from './bucket-properties.ts'
 import type { BreakerState } from './circuit-breaker.ts'
+import { ClientSession } from './client-session.ts'
 import type { ClientSettings } from './client-settings.ts'
 import { ClusterView } from './cluster-view.ts'
 import { bytes, type Codec } from './codec.ts'
 import { Connections } from './connections.ts'
 import { Discovery } from './discovery.ts'
 import { HedgeBudget } from './hedge-budget.ts'
+import { IdempotencyKeys } from './idempotency-keys.ts'
 import type { RequestOptions } from './request-options.ts'
 import { Requests } from './requests.ts'
+import { Session } from './session.ts'
 
 /** What a client needs of the world. */
 export interface ClientPorts {
@@ -66,6 +69,7 @@ export class Database {
   readonly #discovery: Discovery
   readonly #alarms: Alarms
   readonly #requests: Requests
+  readonly #bucketParts: BucketParts
   readonly #goodbyes = new Map<Endpoint, Goodbye>()
   /** Told of the end of each round of discovery, and of the end of everything. */
   #onRound: ((problem: ReadonlyMap<Endpoint, string> | undefined) => void) | undefined
@@ -107,6 +111,13 @@ export class Database {
       retriesMax: settings.retriesMax,
       inFlightMax: settings.inFlightMax,
     })
+    this.#bucketParts = {
+      requests: this.#requests,
+      hash,
+      deadlineMs: settings.deadlineMs,
+      session: settings.hasSession ? this.#newSession() : undefined,
+      idempotencyKeys: new IdempotencyKeys(random),
+    }
   }
 
   /**
@@ -117,8 +128,21 @@ export class Database {
   bucket(name: string): Bucket<Uint8Array>
   bucket<Value>(name: string, options: { readonly codec: Codec<Value> }): Bucket<Value>
   bucket<Value>(name: string, options?: { readonly codec: Codec<Value> }): Bucket<Value> | Bucket<Uint8Array> {
-    const parts = { requests: this.#requests, hash: this.#ports.hash, deadlineMs: this.#settings.deadlineMs }
-    return options === undefined ? new Bucket(parts, name, bytes) : new Bucket(parts, name, options.codec)
+    return options === undefined
+      ? new Bucket(this.#bucketParts, name, bytes)
+      : new Bucket(this.#bucketParts, name, options.codec)
+  }
+
+  /**
+   * A session of its own: its reads find nothing older than what it has seen and written, and owe nothing to the rest of
+   * the client, which is one session, too. Costs nothing and need not be closed.
+   */
+  session(): Session {
+    return new Session({ ...this.#bucketParts, session: this.#newSession() })
+  }
+
+  #newSession(): ClientSession {
+    return new ClientSession(this.#ports.hash, () => this.#view.clusterId)
   }
 
   /**

@@ -17,4 +17,5 @@ export type {
   RequestOptions,
   UpdateOptions,
 } from './request-options.ts'
+export type { Session } from './session.ts'
 export type { Found, Sibling } from './sibling.ts'

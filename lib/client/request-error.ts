@@ -38,6 +38,12 @@ export function errorOfOutcome(
   }
 }
 
+/** The last word about a write of which an earlier try may have taken effect. */
+export function asDoubtful(error: StarlingError): StarlingError {
+  if (error.aftermath === 'may-have-changed') return error
+  return errorOf(error.code, error.message, { aftermath: 'may-have-changed', hint: readFirst, cause: error })
+}
+
 export function wrongAnswer(node: string, isRead: boolean): StarlingError {
   return new InternalError(`${node} gave an answer of the wrong kind`, {
     aftermath: isRead ? 'nothing-changed' : 'may-have-changed',

@@ -1,7 +1,14 @@
 import type { Metadata } from '../protocol/causality/record.ts'
 import type { Durability, QuorumLevel, ReadOptions, WriteOptions } from '../protocol/quorum/client-request.ts'
 import { InvalidHeader, InvalidParameter, MetadataTooLarge } from '../vocabulary/errors.ts'
-import { contentTypeBytesMax, metadataBytesMax, timeoutMsMax, timeoutMsMin, ttlSecondsMax } from '../vocabulary/limits.ts'
+import {
+  contentTypeBytesMax,
+  idempotencyKeyBytesMax,
+  metadataBytesMax,
+  timeoutMsMax,
+  timeoutMsMin,
+  ttlSecondsMax,
+} from '../vocabulary/limits.ts'
 import type { CausalContext } from './causal-context.ts'
 
 export type { Durability, QuorumLevel }
@@ -14,7 +21,12 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface GetOptions extends RequestOptions {
+interface KeyOptions extends RequestOptions {
+  /** False: the request is no part of the session; a get may then find something older than what was seen or written. */
+  readonly session?: false | undefined
+}
+
+export interface GetOptions extends KeyOptions {
   /** Answers to wait for: 1 to N, 'one', 'quorum' or 'all'. Default: as the bucket says, else 'quorum'. */
   readonly r?: QuorumLevel | undefined
   /** How many of them must come from owners: 0 to N, 'one', 'quorum' or 'all'. Default: as the bucket says, else 0. */
@@ -25,7 +37,7 @@ export interface GetOptions extends RequestOptions {
   readonly tombstone?: boolean | undefined
 }
 
-export interface DeleteOptions extends RequestOptions {
+export interface DeleteOptions extends KeyOptions {
   /** Acknowledgements to wait for: 1 to N, 'one', 'quorum' or 'all'. Default: as the bucket says, else 'quorum'. */
   readonly w?: QuorumLevel | undefined
   /** How many of them must come from owners: 0 to N, 'one', 'quorum' or 'all'. Default: as the bucket says, else 0. */
@@ -36,6 +48,12 @@ export interface DeleteOptions extends RequestOptions {
   readonly durability?: Durability | undefined
   /** Of the read this write is based on: it supersedes what that read returned, and nothing else. */
   readonly context?: CausalContext | undefined
+  /**
+   * 1 to 64 visible ASCII characters: makes every try of this write the same write for ten minutes, whoever makes it.
+   * Default: the client makes one, good for its own tries. False: none; then a write whose answer is lost is not tried
+   * again.
+   */
+  readonly idempotencyKey?: string | false | undefined
 }
 
 export interface PutOptions extends DeleteOptions {
@@ -47,7 +65,8 @@ export interface PutOptions extends DeleteOptions {
   readonly ttlSeconds?: number | undefined
 }
 
-export type UpdateOptions = Omit<GetOptions, 'tombstone'> & Omit<PutOptions, 'context'>
+/** An update is several writes, so there is no key for all of them. */
+export type UpdateOptions = Omit<GetOptions, 'tombstone'> & Omit<PutOptions, 'context' | 'idempotencyKey'>
 
 /** What a node reads a level as at most; how many replicas there are is for the node to say. */
 const levelMax = 65_535
@@ -74,6 +93,14 @@ export function toWriteOptions({ w, pw, sloppy, durability }: DeleteOptions): Wr
     sloppy: sloppy ?? true,
     durability,
   }
+}
+
+/** @throws {InvalidHeader} the same as over HTTP, where it is a header */
+export function checkedIdempotencyKey(key: string): string {
+  if (!/^[!-~]+$/.test(key) || key.length > idempotencyKeyBytesMax) {
+    throw new InvalidHeader(`an idempotency key has 1 to ${idempotencyKeyBytesMax} visible ASCII characters`)
+  }
+  return key
 }
 
 /** @throws {InvalidParameter} */

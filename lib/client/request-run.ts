@@ -6,13 +6,15 @@ import type { Sleeper } from './alarms.ts'
 import { backoffMs } from './backoff.ts'
 import { chooseHedge, chooseNode } from './choose-node.ts'
 import type { KnownNode } from './known-node.ts'
-import { errorOfOutcome, wrongAnswer } from './request-error.ts'
+import { asDoubtful, errorOfOutcome, wrongAnswer } from './request-error.ts'
 import type { AnswerDone, CancelableRequest, Requests } from './requests.ts'
 
 /** A node is left a little less time than the client has itself, so that the node's own answer arrives. */
 const hopMarginMs = 10
 /** How often a get that is not hedged looks whether its node still answers anybody. */
 const stallCheckEveryMs = 50
+/** And a write that may be tried again: nobody is taken for silent before half a second. */
+const silenceCheckEveryMs = 250
 
 const nobody: readonly KnownNode[] = []
 
@@ -21,8 +23,9 @@ const nobody: readonly KnownNode[] = []
  * what is left.
  *
  * A get may be asked anywhere, any number of times: of the next node when one fails, of a second one when the first is
- * late. A write is sent again only when it is certain that the attempt before changed nothing: it never left, or the node
- * said so. (Only an idempotent request may be repeated blindly; and a second put makes a second dot.)
+ * late. A write that has an idempotency key may be sent again, too, also when nobody knows what became of it, and to
+ * another node when the first has fallen silent: it says that it is not the first try, and whoever has carried it out
+ * recognises it (docs/rules.md I2). Without a key it is sent again only when it is certain that nothing has changed.
  */
 export class RequestRun implements Sleeper, CancelableRequest {
   alarmAtMs = 0
@@ -34,6 +37,8 @@ export class RequestRun implements Sleeper, CancelableRequest {
   readonly #deadlineMs: number
   readonly #done: AnswerDone
   readonly #isRead: boolean
+  /** Also when nobody knows what became of it. */
+  readonly #mayRepeat: boolean
   /** Asked in this round; a new round begins when nobody is left. */
   #tried: readonly KnownNode[] = nobody
   #retries = 0
@@ -41,6 +46,9 @@ export class RequestRun implements Sleeper, CancelableRequest {
   #state: 'in-line' | 'asking' | 'backing-off' = 'in-line'
   #asked: KnownNode | undefined
   #isHedged = false
+  /** Some node may have carried the write out: every further try says so. */
+  #isDoubtful = false
+  #askedFirstMs = 0
   #error: StarlingError | undefined
 
   constructor(requests: Requests, request: ClientRequest, token: Token, deadlineMs: number, done: AnswerDone) {
@@ -50,6 +58,7 @@ export class RequestRun implements Sleeper, CancelableRequest {
     this.#deadlineMs = deadlineMs
     this.#done = done
     this.#isRead = request.type === 'get'
+    this.#mayRepeat = request.type === 'get' || request.idempotency !== undefined
   }
 
   begin(): void {
@@ -72,11 +81,13 @@ export class RequestRun implements Sleeper, CancelableRequest {
       case 'backing-off':
         return this.#beginRound()
       case 'asking':
-        return this.#isRead ? this.#hedge(nowMs) : undefined
+        return this.#isRead ? this.#hedge(nowMs) : this.#askAnotherIfSilent(nowMs)
     }
   }
 
   onClosed(): void {
+    // What becomes of a write that was sent, its connection will say.
+    if (!this.#isRead && this.#unanswered > 0) return
     this.settle(new Closed('the client was closed'), undefined)
   }
 
@@ -102,7 +113,18 @@ export class RequestRun implements Sleeper, CancelableRequest {
     if (node === undefined) return this.#endRound()
     const remainingMs = this.#deadlineMs - this.#requests.parts.time.nowMs()
     if (remainingMs <= 0) return this.#giveUp()
-    this.#ask(node, { ...this.#request, timeoutMs: timeoutMsAt(remainingMs) })
+    this.#ask(node, this.#again(remainingMs))
+  }
+
+  /** The request as it is sent after the first time. */
+  #again(remainingMs: number): ClientRequest {
+    const request = this.#request
+    const timeoutMs = timeoutMsAt(remainingMs)
+    if (!this.#isDoubtful || request.type === 'get' || request.idempotency === undefined)
+      return { ...request, timeoutMs }
+    const { key, triedForMs = 0 } = request.idempotency
+    const sinceMs = this.#requests.parts.time.nowMs() - this.#askedFirstMs
+    return { ...request, timeoutMs, idempotency: { key, triedForMs: triedForMs + sinceMs } }
   }
 
   #ask(node: KnownNode, request: ClientRequest): void {
@@ -113,8 +135,12 @@ export class RequestRun implements Sleeper, CancelableRequest {
     this.#requests.ask(node, { type: 'coordinate', request, hops: 0 }, this.#deadlineMs, this.#isRead, (outcome) =>
       this.#heard(node, outcome),
     )
-    if (!this.#isRead) return
+    if (!this.#mayRepeat) return
     const nowMs = time.nowMs()
+    if (!this.#isRead) {
+      if (this.#askedFirstMs === 0) this.#askedFirstMs = nowMs
+      return alarms.wakeAt(nowMs + silenceCheckEveryMs, this)
+    }
     const mayHedge = hedges !== undefined && !this.#isHedged
     alarms.wakeAt(nowMs + (mayHedge ? node.hedgeAfterMs(nowMs) : stallCheckEveryMs), this)
   }
@@ -138,7 +164,8 @@ export class RequestRun implements Sleeper, CancelableRequest {
     // What a node said is worth more to the caller than that another could not be reached.
     if (this.#error === undefined || outcome.type !== 'not-sent') this.#error = error
     const isTooLate = isOverdue || error.code === 'deadline-exceeded'
-    if (isTooLate || !error.retryable || error.aftermath === 'may-have-changed') return this.#giveUp()
+    if (error.aftermath === 'may-have-changed') this.#isDoubtful = true
+    if (isTooLate || !error.retryable || (this.#isDoubtful && !this.#mayRepeat)) return this.#giveUp()
     this.#requests.parts.discovery.refreshSoon()
     // Nothing left this process: another node can be asked at once, and it is no retry.
     if (outcome.type === 'not-sent') return this.#askNext()
@@ -170,9 +197,20 @@ export class RequestRun implements Sleeper, CancelableRequest {
   /** Unless somebody who was asked as well may still answer. */
   #giveUp(): void {
     if (this.#unanswered > 0) return
-    const error = this.#error ?? new Unreachable('no node of the cluster could be reached', { hint: 'is it running?' })
+    const last = this.#error ?? new Unreachable('no node of the cluster could be reached', { hint: 'is it running?' })
+    const error = this.#isDoubtful ? asDoubtful(last) : last
     // Not inside the call that began it.
     this.#requests.parts.time.soon(() => this.settle(error, undefined))
+  }
+
+  /** Its node owes answers and gives none: the write is tried at another one. */
+  #askAnotherIfSilent(nowMs: number): void {
+    if (this.#unanswered === 0) return
+    const { alarms } = this.#requests.parts
+    const node = this.#asked?.isStalled(nowMs) === true ? this.#choose() : undefined
+    if (node === undefined) return alarms.wakeAt(nowMs + silenceCheckEveryMs, this)
+    this.#isDoubtful = true
+    this.#ask(node, this.#again(this.#deadlineMs - nowMs))
   }
 
   /** The get is late: asks another owner too, once, if the budget allows it or if its node answers nobody at all. */
@@ -190,9 +228,9 @@ export class RequestRun implements Sleeper, CancelableRequest {
   }
 
   #closed(outcome: Outcome): void {
-    const isUnknown = !this.#isRead && outcome.type === 'unknown'
-    const aftermath = isUnknown ? 'may-have-changed' : 'nothing-changed'
-    this.settle(new Closed('the client was closed', { aftermath }), undefined)
+    const error = new Closed('the client was closed')
+    const isUnknown = !this.#isRead && (this.#isDoubtful || outcome.type === 'unknown')
+    this.settle(isUnknown ? asDoubtful(error) : error, undefined)
   }
 }
 

@@ -145,11 +145,14 @@ t.test('what is safe to repeat is repeated within the deadline', async (t) => {
   })
 })
 
-t.test('a write that may have taken effect is asked once, and never called failed', async (t) => {
+const keyless = { idempotencyKey: false } as const
+
+t.test('a write without an id that may have taken effect is asked once, and never called failed', async (t) => {
   await t.test('when the connection is lost', async (t) => {
     const { cluster, db } = await failing(silence)
     for (const write of ['put', 'delete'] as const) {
-      const written = write === 'put' ? db.bucket('b').put('k', new Uint8Array(1)) : db.bucket('b').delete('k')
+      const bucket = db.bucket('b')
+      const written = write === 'put' ? bucket.put('k', new Uint8Array(1), keyless) : bucket.delete('k', keyless)
       await cluster.pass(3)
       const asked = cluster.askedNodes() as [NodeName]
       t.equal(asked.length, 1)
@@ -162,7 +165,7 @@ t.test('a write that may have taken effect is asked once, and never called faile
   await t.test('when its deadline passes', async (t) => {
     const { cluster, db } = await failing(silence)
     const before = cluster.world.nowMs
-    const error = await failure(cluster, db.bucket('b').put('k', new Uint8Array(1), { deadlineMs: 700 }))
+    const error = await failure(cluster, db.bucket('b').put('k', new Uint8Array(1), { ...keyless, deadlineMs: 700 }))
     t.match(error, { code: 'deadline-exceeded', aftermath: 'may-have-changed' })
     const tookMs = cluster.world.nowMs - before
     t.ok(tookMs >= 700 && tookMs < 740, `${tookMs}`)
@@ -172,7 +175,7 @@ t.test('a write that may have taken effect is asked once, and never called faile
   await t.test('when a node says so', async (t) => {
     for (const code of ['quorum-unavailable', 'storage-failed', 'deadline-exceeded'] as const) {
       const { cluster, db } = await failing((_request, respond) => respond(refusal(code, 'may-have-changed')))
-      const error = await failure(cluster, db.bucket('b').put('k', new Uint8Array(1)))
+      const error = await failure(cluster, db.bucket('b').put('k', new Uint8Array(1), keyless))
       t.match(error, { code, aftermath: 'may-have-changed' })
       t.equal(cluster.askedNodes().length, 1)
     }
@@ -182,6 +185,74 @@ t.test('a write that may have taken effect is asked once, and never called faile
     const { cluster, db } = await failing(silence)
     const error = await failure(cluster, db.bucket('b').get('k', { deadlineMs: 300 }))
     t.match(error, { code: 'deadline-exceeded', aftermath: 'nothing-changed' })
+  })
+})
+
+t.test('I2: a write with an id is tried again, and says so', async (t) => {
+  await t.test('when the connection is lost', async (t) => {
+    const { cluster, db } = await failing(silence)
+    for (const write of ['put', 'delete'] as const) {
+      const bucket = db.bucket('b')
+      const written = write === 'put' ? bucket.put('k', new Uint8Array(1)) : bucket.delete('k')
+      await cluster.pass(3)
+      const [first] = cluster.asked.splice(0)
+      for (const name of nodeNames) cluster.node(name).script = answer(name)
+      cluster.node(first?.node as NodeName).kill()
+      await cluster.settle(written)
+      const [second, ...others] = cluster.asked.splice(0)
+      t.same(others, [])
+      t.not(second?.node, first?.node)
+      t.match(triesOf([first, second]), [{ key: /^ \S+$/, triedForMs: undefined }, { triedForMs: Number }])
+      t.equal(triesOf([second])[0]?.key, triesOf([first])[0]?.key, 'it is the same write')
+      cluster.node(first?.node as NodeName).restart()
+      for (const name of nodeNames) cluster.node(name).script = silence
+      await cluster.pass(3000)
+    }
+  })
+
+  await t.test('when its node has fallen silent, and both answers are good', async (t) => {
+    const { cluster, db } = await failing(silence)
+    const startedMs = cluster.world.nowMs
+    const written = db.bucket('b').put('k', new Uint8Array(1))
+    await cluster.pass(3)
+    const [first] = cluster.askedNodes()
+    for (const name of nodeNames) if (name !== first) cluster.node(name).script = answer(name)
+    await cluster.settle(written)
+    const tookMs = cluster.world.nowMs - startedMs
+    t.ok(tookMs > 500 && tookMs < 800, `${tookMs}`)
+  })
+
+  await t.test('when a node says that it may have changed something', async (t) => {
+    for (const code of ['quorum-unavailable', 'storage-failed'] as const) {
+      const { cluster, db } = await failing((_request, respond) => respond(refusal(code, 'may-have-changed')), 1)
+      await cluster.settle(db.bucket('b').put('k', new Uint8Array(1)))
+      t.match(triesOf(cluster.asked.splice(0)).at(-1), { triedForMs: Number })
+    }
+  })
+
+  await t.test('and is never called failed, whatever the last one says', async (t) => {
+    const { cluster, db } = await failing(silence)
+    const written = db.bucket('b').put('k', new Uint8Array(1))
+    await cluster.pass(3)
+    const [first] = cluster.askedNodes()
+    for (const name of nodeNames)
+      cluster.node(name).script = (_request, respond) => respond(refusal('too-many-siblings'))
+    cluster.node(first as NodeName).kill()
+    t.match(await failure(cluster, written), { code: 'too-many-siblings', aftermath: 'may-have-changed' })
+  })
+
+  await t.test('each with another id, unless its user gave it one', async (t) => {
+    const cluster = new ScriptedCluster()
+    const db = await cluster.connected()
+    const bucket = db.bucket('b')
+    for (let write = 0; write < 50; write += 1) await cluster.settle(bucket.put('k', new Uint8Array(1)))
+    const keys = triesOf(cluster.asked.splice(0)).map((tried) => tried?.key)
+    t.equal(new Set(keys).size, 50)
+    t.ok(keys.every((key) => key !== undefined && key.length <= 16))
+    await cluster.settle(bucket.delete('k', { idempotencyKey: 'order-17' }))
+    t.same(triesOf(cluster.asked.splice(0)), [{ key: 'order-17', triedForMs: 600_000 }])
+    for (const idempotencyKey of ['', 'a b', 'é', 'k'.repeat(65)])
+      t.match(await failure(cluster, bucket.delete('k', { idempotencyKey })), { code: 'invalid-header' })
   })
 })
 
@@ -541,6 +612,10 @@ async function failing(
     }
   }
   return { cluster, db, fail }
+}
+
+function triesOf(asked: readonly (ScriptedCluster['asked'][number] | undefined)[]) {
+  return asked.map((one) => (one === undefined || one.request.type === 'get' ? undefined : one.request.idempotency))
 }
 
 function answer(name: NodeName): Script {

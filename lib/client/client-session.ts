@@ -1,0 +1,101 @@
+import { joinSeen, type Seen, seenWith } from '../protocol/causality/seen.ts'
+import type { SessionNeed } from '../protocol/quorum/client-request.ts'
+import type { Hash } from '../vocabulary/hash.ts'
+import type { RecordKey } from '../vocabulary/key.ts'
+import { decodeContext } from '../wire/context-token.ts'
+
+/** Keys that a session remembers at least; at most it holds twice as many. */
+const keysMin = 10_000
+/** Blind writes of one key that are remembered one by one before they are brought together. */
+const tokensMax = 8
+
+/** What a session knows of one key; replaced when it learns more, so that who asked can tell whether it has since. */
+export interface KeySeen {
+  /** Contexts of answers: all that the session has seen is in one of them, or in `before`. */
+  readonly tokens: readonly string[]
+  readonly before: Seen | undefined
+  /** All of it, once it was read. */
+  all: Seen | undefined
+}
+
+/**
+ * What one session of a client has seen and written, key by key (docs/rules.md S1). A note costs next to nothing: the
+ * context of the answer is kept as it came, and read only when the key is read again.
+ *
+ * Unlike a session that travels in a header it remembers thousands of keys, and knows when it has forgotten none: as
+ * long as that is so, a key that it does not know is one that it has never touched.
+ */
+export class ClientSession {
+  readonly #hash: Hash
+  readonly #clusterId: () => string | undefined
+  // Two generations: what is used moves to the young one; when that is full, the old one is forgotten.
+  #young = new Map<string, KeySeen>()
+  #old = new Map<string, KeySeen>()
+  #hasForgotten = false
+
+  constructor(hash: Hash, clusterId: () => string | undefined) {
+    this.#hash = hash
+    this.#clusterId = clusterId
+  }
+
+  of(key: RecordKey): KeySeen | undefined {
+    const { id } = key
+    const known = this.#young.get(id)
+    if (known !== undefined || this.#old.size === 0) return known
+    const old = this.#old.get(id)
+    if (old !== undefined) this.#keep(id, old)
+    return old
+  }
+
+  /** What an answer must not be older than, given what `of` said; undefined: anything will do. */
+  needOf(key: RecordKey, seen: KeySeen | undefined): SessionNeed | undefined {
+    if (seen === undefined) return this.#hasForgotten ? 'quorum' : undefined
+    seen.all ??= this.#readAll(key, seen)
+    return seen.all ?? 'quorum'
+  }
+
+  /**
+   * An answer showed, or wrote, what its context `token` covers.
+   *
+   * @param asked what `of` said when the request was sent
+   * @param coversAsked whether the token covers all of that as well: a get does, and a write with that very context
+   */
+  note(key: RecordKey, token: string, asked: KeySeen | undefined, coversAsked: boolean): void {
+    const now = this.of(key)
+    if (now === undefined || (now === asked && coversAsked)) {
+      if (now?.tokens.length === 1 && now.tokens[0] === token) return
+      return this.#keep(key.id, { tokens: [token], before: undefined, all: undefined })
+    }
+    if (now.tokens.includes(token)) return
+    const next = { tokens: [...now.tokens, token], before: now.before, all: undefined }
+    if (next.tokens.length <= tokensMax) return this.#keep(key.id, next)
+    const all = this.#readAll(key, next)
+    this.#keep(key.id, { tokens: [], before: all, all })
+  }
+
+  #keep(id: string, seen: KeySeen): void {
+    this.#young.set(id, seen)
+    if (this.#young.size < keysMin) return
+    if (this.#old.size > 0) this.#hasForgotten = true
+    this.#old = this.#young
+    this.#young = new Map()
+  }
+
+  #readAll(key: RecordKey, { tokens, before }: Pick<KeySeen, 'tokens' | 'before'>): Seen | undefined {
+    const clusterId = this.#clusterId() ?? ''
+    let all = before
+    for (const token of tokens) {
+      const context = decodeContext(token, clusterId, key, this.#hash)
+      if (context === undefined) continue
+      const seen = seenWith(context)
+      all = all === undefined ? seen : joinSeen(all, seen)
+    }
+    return all
+  }
+}
+
+/** Whether a write with the context `given` covers everything that the session had seen of its key. */
+export function coversSeen(given: string | undefined, seen: KeySeen | undefined): boolean {
+  if (seen === undefined) return true
+  return seen.before === undefined && seen.tokens.length === 1 && seen.tokens[0] === given
+}
