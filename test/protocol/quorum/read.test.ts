@@ -8,6 +8,8 @@ import { type NodeId, toNodeId } from '../../../lib/vocabulary/ids.ts'
 const ada = node('a')
 const bob = node('b')
 const cyd = node('c')
+const dan = node('d')
+const eve = node('e')
 const one = state(1)
 const two = state(2)
 const both: KeyRecord = { ...one, vv: [...one.vv, ...two.vv], siblings: [...one.siblings, ...two.siblings] }
@@ -182,6 +184,107 @@ t.test('an answer that comes after the verdict', async (t) => {
   })
 })
 
+t.test('a sloppy read with R=2 while bob and cyd are known to be dead; dan and eve stand in', async (t) => {
+  const absentTwo = { isSloppy: true, ownersNeeded: 0, unreachable: new Set([bob, cyd]), fallbacks: () => [dan, eve] }
+
+  t.test('asks the fallbacks too, and what one finds counts for its owner (rule Q3)', async (t) => {
+    const read = of(absentTwo)
+    t.same(read.handle({ type: 'begun' }).slice(0, 3), [
+      { type: 'send-read', to: ada },
+      { type: 'send-hint-read', to: dan },
+      { type: 'send-hint-read', to: eve },
+    ])
+    read.handle(found(ada, one))
+    t.same(verdicts(read.handle(foundHint(dan, one))), [
+      { type: 'read', record: one, answered: 2, fallbacks: 1, repaired: 0 },
+    ])
+    t.same(read.answers(), [
+      { node: ada, role: 'owner', forNode: ada },
+      { node: dan, role: 'fallback', forNode: bob },
+    ])
+  })
+
+  t.test('that a fallback found nothing says nothing', async (t) => {
+    const effects = run(of(absentTwo), absent(ada), foundHint(dan, undefined), foundHint(eve, undefined))
+    t.same(verdicts(effects), [{ type: 'quorum-unavailable' }])
+  })
+
+  t.test(
+    'what a fallback adds is brought to the owners in reach, and answered although too few can hold it',
+    async (t) => {
+      const read = of(absentTwo)
+      const effects = run(read, found(ada, one), foundHint(dan, two))
+      t.same(repairs(effects), [{ to: ada, record: both, isBlocking: true }])
+      t.same(verdicts(read.handle(repaired(ada))), [
+        { type: 'read', record: both, answered: 2, fallbacks: 1, repaired: 1 },
+      ])
+    },
+  )
+
+  t.test('is refused at once where owners themselves must answer: strict, or pr', async (t) => {
+    const refused = [{ type: 'quorum-unavailable' }]
+    t.same(verdicts(of({ ...absentTwo, isSloppy: false, ownersNeeded: 2 }).handle({ type: 'begun' })), refused)
+    t.same(verdicts(of({ ...absentTwo, ownersNeeded: 2 }).handle({ type: 'begun' })), refused)
+    t.same(verdicts(of({ ...absentTwo, fallbacks: () => [] }).handle({ type: 'begun' })), refused)
+  })
+
+  t.test('with owners enough, no fallback is bothered', async (t) => {
+    const read = of({ ...absentTwo, unreachable: new Set([cyd]) })
+    t.same(asked(read.handle({ type: 'begun' })), [ada, bob])
+    t.same(verdicts([...read.handle(found(ada, one)), ...read.handle(found(bob, one))]).length, 1)
+  })
+
+  t.test('an owner that fails is replaced by its fallback', async (t) => {
+    const read = of({ ...absentTwo, unreachable: new Set([cyd]) })
+    run(read, found(ada, one))
+    t.same(read.handle(failed(bob)), [
+      { type: 'send-hint-read', to: dan },
+      { type: 'send-hint-read', to: eve },
+    ])
+    t.same(verdicts(read.handle(foundHint(eve, one)))[0], {
+      type: 'read',
+      record: one,
+      answered: 2,
+      fallbacks: 1,
+      repaired: 0,
+    })
+  })
+})
+
+t.test('a read that a session is not satisfied with (rule S1)', async (t) => {
+  const knowsTwo = (record: KeyRecord | undefined): boolean => record?.vv.some(({ shortId }) => shortId === 2) === true
+
+  t.test('asks everybody else, and answers when somebody knows', async (t) => {
+    const read = of({ isSatisfied: knowsTwo, repair: 'off' })
+    t.same(run(read, found(ada, one), found(bob, one)).at(-1), { type: 'send-read', to: cyd })
+    t.same(verdicts(read.handle(found(cyd, two)))[0], {
+      type: 'read',
+      record: both,
+      answered: 3,
+      fallbacks: 0,
+      repaired: 0,
+    })
+  })
+
+  t.test('also fallbacks, which then are merged and need not count', async (t) => {
+    const read = of({ isSatisfied: knowsTwo, repair: 'off', unreachable: new Set([cyd]), fallbacks: () => [dan] })
+    t.same(run(read, found(ada, one), found(bob, one)).at(-1), { type: 'send-hint-read', to: dan })
+    t.same(verdicts(read.handle(foundHint(dan, two)))[0], {
+      type: 'read',
+      record: both,
+      answered: 2,
+      fallbacks: 0,
+      repaired: 0,
+    })
+  })
+
+  t.test('is given up when nobody is left, never answered with less', async (t) => {
+    const read = of({ isSatisfied: knowsTwo })
+    run(read, found(ada, one), found(bob, one))
+    t.same(verdicts(read.handle(failed(cyd))), [{ type: 'session-unavailable' }])
+  })
+})
+
 function node(letter: string): NodeId {
   return toNodeId(letter.repeat(32))
 }
@@ -230,6 +333,10 @@ function found(replica: NodeId, record: KeyRecord): ReadEvent {
 
 function absent(replica: NodeId): ReadEvent {
   return { type: 'answered', node: replica, answer: { state: 'absent', isRecovering: false, record: undefined } }
+}
+
+function foundHint(fallback: NodeId, record: KeyRecord | undefined): ReadEvent {
+  return { type: 'hint-answered', node: fallback, record }
 }
 
 function failed(replica: NodeId): ReadEvent {
