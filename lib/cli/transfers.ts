@@ -43,7 +43,7 @@ function row(name: string, transfer: Transfer): string[] {
     orDash(partitionsLeft, formatCount),
     orDash(keysLeft, formatCount),
     orDash(bytesLeft, formatBytes),
-    `${formatBytes(bytesPerSecond)}/s`,
+    orDash(bytesPerSecond, (rate) => `${formatBytes(rate)}/s`),
     orDash(etaSeconds, formatSeconds),
   ]
 }

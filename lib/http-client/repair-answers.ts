@@ -25,7 +25,7 @@ export interface Transfer {
   readonly partitionsLeft?: number | null
   readonly keysLeft?: number | null
   readonly bytesLeft?: number | null
-  readonly bytesPerSecond: number
+  readonly bytesPerSecond?: number | null
   readonly etaSeconds?: number | null
 }
 

@@ -82,7 +82,7 @@ const transfers: Route = {
               partitionsLeft: nullable(integer('Partitions still to come.')),
               keysLeft: nullable(integer('Keys still to come.')),
               bytesLeft: nullable(integer('Bytes still to come.')),
-              bytesPerSecond: number('Lately.'),
+              bytesPerSecond: nullable(number('Lately; null where only partitions are counted.')),
               etaSeconds: nullable(number('Until it ends, at that rate.')),
             }),
           ),

@@ -213,6 +213,7 @@ export class Coordinator {
     this.#read(job, needs, (error, result) => {
       if (error !== undefined || result === undefined) return this.#end(job, error)
       this.#context.metrics.siblings.observe(result.record?.siblings.length ?? 0)
+      this.#context.metrics.clockEntries.observe(result.record?.vv.length ?? 0)
       const quorum = this.#receipt(job, 'r', result, needs)
       this.#end(job, undefined, { ...this.#shown(job, result.record), quorum })
     })

@@ -3,6 +3,7 @@ import type { CounterCell, GaugeCell, HistogramCell, Metrics } from '../ports/me
 const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const replicatedBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600, 3600]
 const recordBuckets = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
+const clockBuckets = [1, 2, 3, 5, 8, 16, 32, 64]
 const siblingBuckets = [1, 2, 3, 5, 10, 25, 50, 100]
 
 /** Everything the node room counts, declared once, each series looked up once. */
@@ -10,6 +11,7 @@ export interface NodeMetrics {
   readonly replicaRequestSeconds: (peer: string) => HistogramCell
   readonly quorumFailures: CounterCell
   readonly siblings: HistogramCell
+  readonly clockEntries: HistogramCell
   readonly readRepairs: (kind: 'blocking' | 'async') => CounterCell
   readonly readRepairsDropped: CounterCell
   readonly fullyReplicatedSeconds: HistogramCell
@@ -49,6 +51,12 @@ export interface HintReading {
   readonly oldestSeconds: number
 }
 
+/** Data that moves between this node and another. */
+export interface TransferReading {
+  readonly partitionsLeft: number | undefined
+  readonly bytesLeft: number | undefined
+}
+
 export interface MetricReadings {
   readonly eventLoopDelaySeconds: () => number
   readonly membersByState: () => readonly { readonly labels: readonly string[]; readonly value: number }[]
@@ -63,6 +71,7 @@ export interface MetricReadings {
   readonly uptimeSeconds: () => number
   /** What is kept for each absent owner, by its name. */
   readonly hints: () => readonly HintReading[]
+  readonly transfers: () => readonly TransferReading[]
   readonly tombstonesByReason: () => readonly { readonly labels: readonly string[]; readonly value: number }[]
   readonly stableAgeSeconds: () => number
 }
@@ -126,6 +135,13 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
   byTarget('starling_hints', 'Records kept for an absent owner', ({ count }) => count)
   byTarget('starling_hint_bytes', 'Bytes of the records kept for an absent owner', ({ bytes }) => bytes)
   byTarget('starling_hint_oldest_seconds', 'Age of the oldest record kept for an owner', (one) => one.oldestSeconds)
+  metrics.gauge(
+    { name: 'starling_transfer_partitions', help: 'Partitions that are still to be read from others' },
+    () => readings.transfers().reduce((sum, { partitionsLeft }) => sum + (partitionsLeft ?? 0), 0),
+  )
+  metrics.gauge({ name: 'starling_transfer_bytes_left', help: 'Bytes of the transfers under way' }, () =>
+    readings.transfers().reduce((sum, { bytesLeft }) => sum + (bytesLeft ?? 0), 0),
+  )
   const hintsNotTaken = metrics.counter({
     name: 'starling_hints_not_taken_total',
     help: 'Hints that their owner did not take, to be tried again',
@@ -183,6 +199,11 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
       name: 'starling_siblings',
       help: 'Siblings of the records that reads returned',
       buckets: siblingBuckets,
+    })(),
+    clockEntries: metrics.histogram({
+      name: 'starling_clock_entries',
+      help: 'Entries in the version vectors of the records that reads returned',
+      buckets: clockBuckets,
     })(),
     readRepairs: (kind) => readRepairs(kind),
     readRepairsDropped: metrics.counter({

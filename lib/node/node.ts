@@ -86,6 +86,7 @@ export class StarlingNode implements NodeApi {
       clockOffsetSeconds: () => (this.#life?.minting?.clockOffsetMs ?? 0) / 1000,
       uptimeSeconds: () => this.#uptimeSeconds(),
       hints: () => this.#life?.serving?.hintDelivery.views() ?? [],
+      transfers: () => this.transfers().transfers,
       tombstonesByReason: () =>
         this.tombstones().map(({ waitingFor, count }) => ({ labels: [waitingFor], value: count })),
       stableAgeSeconds: () => this.#life?.serving?.context.stability.ageSeconds() ?? 0,

@@ -52,6 +52,8 @@ export class RecoveryDriver {
   #retry: Timer | undefined
   #keeping: Timer | undefined
   #isStopped = false
+  #begunAtMs = 0
+  #exchanged = 0
 
   constructor(
     parts: {
@@ -75,6 +77,8 @@ export class RecoveryDriver {
     const partitions = kept === undefined ? allPartitions(layout, self) : kept.owed
     this.#recovery = new Recovery(cause.reason, partitions)
     this.#context = context
+    this.#begunAtMs = this.#time.nowMs()
+    this.#exchanged = 0
     if (cause.isContinued) {
       // Not kept: then nothing is vouched for, and everything that stands here may be of the copy.
       this.#copiedFrom = kept?.copiedFrom ?? hlcZero
@@ -128,6 +132,16 @@ export class RecoveryDriver {
     return this.#recovery?.partitionsLeft ?? 0
   }
 
+  /** What is still to be exchanged, by owner, and how fast that went so far. */
+  progress(): { readonly owed: ReadonlyMap<NodeId, number>; readonly exchangesPerSecond: number } {
+    const owed = new Map<NodeId, number>()
+    for (const { owners } of this.#recovery?.owed() ?? []) {
+      for (const owner of owners) owed.set(owner, (owed.get(owner) ?? 0) + 1)
+    }
+    const seconds = (this.#time.nowMs() - this.#begunAtMs) / 1000
+    return { owed, exchangesPerSecond: seconds > 0 ? this.#exchanged / seconds : 0 }
+  }
+
   get reason(): RecoveryReason | undefined {
     return this.#recovery?.reason
   }
@@ -168,6 +182,7 @@ export class RecoveryDriver {
         if (this.#recovery !== recovery) return
         if (isDone) {
           recovery.exchanged(partition, owner)
+          this.#exchanged += 1
           this.#keepSoon()
           this.#next()
         } else {

@@ -1,5 +1,6 @@
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { NodeLife } from './node-life.ts'
+import type { Serving } from './serving.ts'
 
 // What an operator sees of the work that brings copies back together: this node's own view, each answer a snapshot.
 
@@ -32,7 +33,8 @@ export interface TransferView {
   readonly partitionsLeft: number | undefined
   readonly keysLeft: number | undefined
   readonly bytesLeft: number | undefined
-  readonly bytesPerSecond: number
+  /** Undefined where only partitions are counted. */
+  readonly bytesPerSecond: number | undefined
   /** Undefined while nothing has moved yet. */
   readonly etaSeconds: number | undefined
 }
@@ -87,7 +89,26 @@ export function hintsView(life: NodeLife | undefined): HintsView {
 }
 
 export function transfersView(life: NodeLife | undefined): TransfersView {
-  return { transfers: life?.serving?.hintDelivery.transfers() ?? [] }
+  const serving = life?.serving
+  if (serving === undefined) return { transfers: [] }
+  return { transfers: [...serving.hintDelivery.transfers(), ...recoveryTransfers(serving)] }
+}
+
+/** What the store lost, from each owner that must be heard of it; owners are heard at the same time. */
+function recoveryTransfers({ recovery, context }: Serving): readonly TransferView[] {
+  const { owed, exchangesPerSecond } = recovery.progress()
+  let left = 0
+  for (const partitions of owed.values()) left += partitions
+  return [...owed].map(([peer, partitionsLeft]) => ({
+    kind: 'recovery',
+    peer,
+    name: context.peers.nameOf(peer),
+    partitionsLeft,
+    keysLeft: undefined,
+    bytesLeft: undefined,
+    bytesPerSecond: undefined,
+    etaSeconds: exchangesPerSecond === 0 ? undefined : left / exchangesPerSecond,
+  }))
 }
 
 export function antiEntropyView(life: NodeLife | undefined): AntiEntropyView {

@@ -98,6 +98,40 @@ t.test('the status counts the hints of all members', async (t) => {
   t.match(cluster.replica('ada', 'a1'), { present: true, hint: false }, 'its own copy is more than a hint')
 })
 
+t.test('a recovery that waits for an owner shows as a transfer, and can be ended by hand', async (t) => {
+  const cluster = TestCluster.formed()
+  cluster.put('ada', 'k', 'v', { w: 'all' })
+  for (const name of ['bob', 'cyd']) cluster.world.crash(name, 'kill')
+  cluster.world.machine('cyd').disk.errorByte = true
+  cluster.start('cyd')
+  cluster.await('all but bob have been heard', () => {
+    const [left, ...more] = cluster.node('cyd').transfers().transfers
+    return left?.name === 'bob' && more.length === 0
+  })
+  t.match(cluster.node('cyd').transfers(), {
+    transfers: [{ kind: 'recovery', name: 'bob', partitionsLeft: 16, bytesPerSecond: undefined }],
+  })
+  t.ok((cluster.node('cyd').transfers().transfers[0]?.etaSeconds ?? 0) > 0)
+  t.equal(cluster.metric('cyd', 'starling_transfer_partitions'), 16)
+  t.match(cluster.get('cyd', 'k', { r: 2 }), { code: 'quorum-unavailable' }, 'until then its answers do not count')
+
+  const accepted: unknown[] = []
+  const accept = (): void =>
+    cluster.world.inProcess('cyd', () => cluster.node('cyd').acceptLoss((_error, answer) => accepted.push(answer)))
+  accept()
+  cluster.await('it counts again', () => accepted.length > 0)
+  t.same(accepted, [{ partitions: 16 }])
+  t.same(cluster.node('cyd').transfers(), { transfers: [] })
+  t.match(cluster.get('cyd', 'k', { r: 2 }), { code: 'ok', values: ['v'] })
+  accept()
+  cluster.await('an answer', () => accepted.length > 1)
+  t.same(accepted[1], { partitions: 0 }, 'there is nothing left to end')
+  cluster.world.crash('cyd', 'kill')
+  cluster.start('cyd')
+  cluster.await('it serves', () => cluster.node('cyd').notReadyBecause().length === 0)
+  t.equal(cluster.node('cyd').self().recoveringPartitions, 0, 'for good')
+})
+
 t.test('a replica says when it keeps a copy only for somebody else', async (t) => {
   const cluster = TestCluster.formed(['ada', 'bob', 'cyd', 'dan'])
   const key = cluster.keyWhere((owners) => owners.join() === 'ada,bob,cyd')
