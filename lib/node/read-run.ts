@@ -1,5 +1,6 @@
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
+import type { Durability } from '../protocol/quorum/client-request.ts'
 import type { QuorumNeeds } from '../protocol/quorum/quorum-level.ts'
 import { Read, type ReadEffect, type ReadEvent, type ReadPlan, type ReplicaAnswer } from '../protocol/quorum/read.ts'
 import { preferenceOrder } from '../protocol/ring/preference-order.ts'
@@ -55,6 +56,8 @@ export class ReadRun {
   #hasBegun = false
   #seen: { readonly bytes: Uint8Array; readonly record: KeyRecord } | undefined
   readonly #needs: QuorumNeeds
+  /** Of repairs: what a read has shown is as lasting as what a write has promised. */
+  readonly #durability: Durability
   /** The least of the clocks at which the merged states were read (docs/rules.md D5). */
   #asOf: Hlc
 
@@ -77,6 +80,7 @@ export class ReadRun {
     this.#key = request.key
     this.#deadlineMs = request.deadlineMs
     this.#needs = request.needs
+    this.#durability = properties.durability
     this.#layoutNumber = request.layoutNumber
     this.#done = done
     this.#asOf = context.recovery.asOf(context.store.partitionOf(request.key), context.minting.read())
@@ -282,7 +286,7 @@ export class ReadRun {
   #repairHere(record: KeyRecord): void {
     const asked = this.#machine
     const { self, store } = this.#context
-    store.merge(this.#key, record, encodeRecord(record), 'os', this.#asOf, (failure) => {
+    store.merge(this.#key, record, encodeRecord(record), this.#durability, this.#asOf, (failure) => {
       if (failure?.kind === 're-read') return this.#reRead(self, asked)
       this.#dispatch({ type: failure === undefined ? 'repaired' : 'repair-failed', node: self }, asked)
     })
@@ -297,7 +301,7 @@ export class ReadRun {
       key: this.#key,
       record: encodeRecord(record),
       purpose: 'repair',
-      durability: 'os',
+      durability: this.#durability,
       layoutNumber: this.#layoutNumber,
       asOf: this.#asOf,
       timeoutMs,

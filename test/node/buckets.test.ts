@@ -216,7 +216,7 @@ t.test('the effect of each property', async (t) => {
   await t.test('siblingsMax: what a put may leave', async (t) => {
     const cluster = TestCluster.formed()
     set(cluster, { siblingsMax: 2 })
-    for (const value of ['a', 'b']) t.match(cluster.put('ada', 'k', value), { code: 'ok' })
+    for (const value of ['a', 'b']) t.match(cluster.put('ada', 'k', value, { w: 'all' }), { code: 'ok' })
     t.match(cluster.put('bob', 'k', 'c'), { code: 'too-many-siblings', aftermath: 'nothing-changed' })
     const { context } = cluster.get('cyd', 'k')
     t.match(cluster.put('bob', 'k', 'merged', { context }), { code: 'ok' })
