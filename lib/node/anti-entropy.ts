@@ -4,6 +4,7 @@ import type { TreeReader } from '../protocol/anti-entropy/answer.ts'
 import type { ExchangePlan, ExchangeSummary } from '../protocol/anti-entropy/exchange.ts'
 import { Schedule } from '../protocol/anti-entropy/schedule.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
+import type { Random } from '../vocabulary/random.ts'
 import type { Comparison } from '../wire/messages.ts'
 import type { DataHandlers } from './data-handlers.ts'
 import type { DirtyRanges } from './dirty-ranges.ts'
@@ -44,7 +45,8 @@ export class AntiEntropy {
   readonly #dirty: DirtyRanges
   readonly #foreground: ForegroundLatency
   readonly #log: Log
-  readonly #schedule = new Schedule()
+  readonly #random: Random
+  readonly #schedule: Schedule
   readonly #pairs = new Map<NodeId, Pair>()
   readonly #running = new Map<NodeId, ExchangeRun>()
   /** One partition each, for a recovery; not of the schedule. */
@@ -58,6 +60,7 @@ export class AntiEntropy {
     parts: {
       readonly trees: MerkleTrees | undefined
       readonly log: Log
+      readonly random: Random
     },
   ) {
     this.#context = context
@@ -65,6 +68,8 @@ export class AntiEntropy {
     this.#dirty = context.dirty
     this.#foreground = context.foreground
     this.#log = parts.log
+    this.#random = parts.random
+    this.#schedule = new Schedule(parts.random)
     // What may hold records that were deleted for good is compared with nobody (docs/rules.md T3).
     this.#reader = {
       tree: (partition) => (context.recovery.isClosed(partition) ? undefined : parts.trees?.tree(partition)),
@@ -110,7 +115,7 @@ export class AntiEntropy {
     if (inForce === undefined || this.#trees === undefined || this.#isStopped) {
       return this.#context.time.soon(() => done(false))
     }
-    const plan: ExchangePlan = { partitions: [partition], isWhole: false, first: nothing, isThorough: true }
+    const plan: ExchangePlan = { partitions: [partition], isWhole: false, first: nothing, isThorough: true, beginAt: 0 }
     const run = this.#run(inForce, owner, plan, true, (summary, traffic) => {
       this.#single.delete(run)
       this.#count(summary, traffic)
@@ -204,7 +209,13 @@ export class AntiEntropy {
     const shared = inForce.ring.sharedPartitions(this.#context.self, peer)
     const moment = this.#dirty.moment
     const first = new Set(this.#dirty.of(peer))
-    const plan: ExchangePlan = { partitions: shared, isWhole: true, first, isThorough: false }
+    const plan: ExchangePlan = {
+      partitions: shared,
+      isWhole: true,
+      first,
+      isThorough: false,
+      beginAt: this.#random.fraction(),
+    }
     const run = this.#run(inForce, peer, plan, isForced, (summary, traffic) => {
       this.#running.delete(peer)
       this.#ended(peer, summary, traffic, moment)

@@ -170,7 +170,7 @@ export class Serving {
       comparedWith: (partition) => this.antiEntropy.comparisonsOf(partition),
       tombstoneWaitsFor: (key) => this.deletion.driver.waitingFor(key) ?? '',
     }
-    this.antiEntropy = new AntiEntropy(context, { trees, log })
+    this.antiEntropy = new AntiEntropy(context, { trees, log, random: ports.random('anti-entropy') })
     this.stockTaking = new StockTaking({ time, peers })
     this.#members = () => parts.membership.machine.members()
     const replicas = new ReplicaService(context, this.coordinator).handlers

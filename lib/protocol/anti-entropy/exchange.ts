@@ -74,6 +74,11 @@ export interface ExchangePlan {
   readonly first: ReadonlySet<number>
   /** Everything that differs is moved at once, also what may be on its way: for a node that recovers (rule A5). */
   readonly isThorough: boolean
+  /**
+   * Where among the leaves that differ to begin, from 0 to 1: two who fill a third at the same time should not both begin
+   * with the same.
+   */
+  readonly beginAt: number
 }
 
 /**
@@ -225,6 +230,7 @@ export class Exchange {
 
   #lookAgain(): readonly ExchangeEffect[] {
     if (this.#suspects.length === 0) return this.#conclude()
+    this.#suspects.push(...this.#suspects.splice(0, Math.floor(this.#suspects.length * this.#plan.beginAt)))
     if (this.#plan.isThorough) return this.#compareLeaves()
     return [{ type: 'set-timer', delayMs: secondLookMs }]
   }

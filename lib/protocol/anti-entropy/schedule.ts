@@ -1,12 +1,14 @@
 import type { NodeId } from '../../vocabulary/ids.ts'
+import type { Random } from '../../vocabulary/random.ts'
 import type { ExchangeSummary } from './exchange.ts'
 
 /** How often an exchange begins when nothing asks for one sooner; more often when there are many co-owners. */
 export const exchangeEveryMs = 10_000
 /** No two co-owners go longer without one, as far as both can be reached and nothing fails. */
 export const exchangeAgeMsMax = 600_000
-/** A node that is back is given a moment: hints come first, and they are cheaper. */
+/** A node that is back is given a moment: hints come first, and they are cheaper. Then not all begin at the same time. */
 const afterReturnMs = 1_000
+const spreadMs = 1_000
 const retryAfterMs = 10_000
 /** Marked ranges are tried again after this long. */
 const dirtyEveryMs = 10_000
@@ -34,8 +36,13 @@ interface Pair {
  * exchange has more to do with; otherwise, every ten seconds, with the one whose last exchange is the oldest.
  */
 export class Schedule {
+  readonly #random: Random
   readonly #pairs = new Map<NodeId, Pair>()
   #lastTurnMs = Number.NEGATIVE_INFINITY
+
+  constructor(random: Random) {
+    this.#random = random
+  }
 
   /** Something says that the two differ: a refused hint, or an operator who asks. */
   hurry(node: NodeId, nowMs: number): void {
@@ -95,7 +102,7 @@ export class Schedule {
 
   #notice({ node, isReachable, isDirty }: PeerState, nowMs: number): void {
     const pair = this.#pair(node, nowMs)
-    if (isReachable && !pair.wasReachable) pair.dueAtMs = nowMs + afterReturnMs
+    if (isReachable && !pair.wasReachable) pair.dueAtMs = nowMs + afterReturnMs + this.#random.below(spreadMs)
     if (isDirty && nowMs - pair.beganAtMs >= dirtyEveryMs) pair.dueAtMs ??= nowMs
     pair.wasReachable = isReachable
   }

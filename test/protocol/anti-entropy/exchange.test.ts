@@ -288,7 +288,7 @@ function copy(token: bigint, from: Replica, to: Replica): void {
 }
 
 function planOf(replica: Replica): ExchangePlan {
-  return { partitions: replica.partitions, isWhole: true, first: new Set(), isThorough: false }
+  return { partitions: replica.partitions, isWhole: true, first: new Set(), isThorough: false, beginAt: 0.4 }
 }
 
 function tokensThatDiffer(ada: Replica, bob: Replica): ReadonlySet<bigint> {
