@@ -1,6 +1,6 @@
 import t from 'tap'
 import { hlcFromMs } from '../../lib/protocol/clock/hlc.ts'
-import { toNodeId } from '../../lib/vocabulary/ids.ts'
+import { type NodeId, toNodeId } from '../../lib/vocabulary/ids.ts'
 import type { Frame, Hello, Refusal, Request, Response } from '../../lib/wire/messages.ts'
 import { encodeRecord } from '../../lib/wire/record.ts'
 import { adaDigest, hello, RawPeer } from '../links/parties.ts'
@@ -38,6 +38,23 @@ t.test('what one node asks of another', async (t) => {
     } as const
     t.match(peer.ask(pull), refused)
     t.match(peer.ask({ type: 'explain-replica', key: named(bucket, foreign) }), { state: 'absent', isOwner: false })
+  })
+
+  await t.test('is a hint, kept for one specific owner of the key and for nobody else', async (t) => {
+    const [first] = cluster.ownersOf(foreign) as [string]
+    const owner = cluster.node(first).id as NodeId
+    t.match(peer.ask(hint(foreign, owner)), { type: 'record-written' })
+    const kept = peer.ask({ type: 'read-hint', key: named(bucket, foreign), layoutNumber: 1, timeoutMs: 1000 })
+    t.match(kept, { type: 'record-read', state: 'found' })
+    const none = { type: 'read-hint', key: named(bucket, 'never written'), layoutNumber: 1, timeoutMs: 1000 } as const
+    t.match(peer.ask(none), { type: 'record-read', state: 'absent' })
+    const refused = (reason: string): number => cluster.metric('ada', 'starling_hints_refused_total', reason)
+    t.match(peer.ask(hint(foreign, toNodeId('5'.repeat(32)))), { code: 'not-owner', ...nothing })
+    t.match(peer.ask(hint(foreign, cluster.node('ada').id as NodeId)), { code: 'not-owner', ...nothing })
+    t.match(peer.ask(hint(mine, cluster.node('ada').id as NodeId)), { code: 'not-owner', ...nothing })
+    t.match(peer.ask({ ...hint(foreign, owner), layoutNumber: 2 }), { code: 'layout-stale', ...nothing })
+    t.match(peer.ask({ ...hint(foreign, owner), record: Uint8Array.of(9, 9, 9) }), { code: 'malformed', ...nothing })
+    t.same(['unknown-node', 'not-owner', 'owner', 'layout'].map(refused), [1, 1, 1, 1], 'each with its reason')
   })
 
   await t.test('is refused when it is damaged, and damages nothing', async (t) => {
@@ -107,6 +124,22 @@ function caller(cluster: TestCluster, changes: Partial<Hello>) {
       cluster.await(`an answer to ${message.type}`, () => peer.heard.some(isAnswer), 10_000)
       return (peer.heard.find(isAnswer) as Extract<Frame, { kind: 'response' }>).message
     },
+  }
+}
+
+function hint(key: string, target: NodeId): Extract<Request, { type: 'store-hint' }> {
+  const theirs = remote('theirs')
+  // Above whatever the node has called stable.
+  const later = hlcFromMs(4_000_000_000_000)
+  return {
+    type: 'store-hint',
+    target,
+    key: named(bucket, key),
+    record: encodeRecord({ ...theirs, siblings: theirs.siblings.map((sibling) => ({ ...sibling, hlc: later })) }),
+    durability: 'os',
+    layoutNumber: 1,
+    asOf: hlcFromMs(0),
+    timeoutMs: 1000,
   }
 }
 
