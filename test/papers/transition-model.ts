@@ -1,16 +1,8 @@
 import { seededRandom, seedFor } from '../../lib/ports/random.ts'
 import { emptyDocument, type LayoutDocument } from '../../lib/protocol/layout/layout-document.ts'
 import type { DecidedLayout, LayoutVersion } from '../../lib/protocol/layout/layout-version.ts'
-import { mergeDocuments } from '../../lib/protocol/layout/merge-documents.ts'
-import {
-  barrierOf,
-  newestLive,
-  nextTracker,
-  oldestLive,
-  readVersions,
-  withDecided,
-  withoutRetired,
-} from '../../lib/protocol/layout/transition.ts'
+import { Topology, type TopologyEffect } from '../../lib/protocol/layout/topology.ts'
+import { barrierOf, newestLive, oldestLive, readVersions } from '../../lib/protocol/layout/transition.ts'
 import { type ClusterId, type NodeId, toNodeId } from '../../lib/vocabulary/ids.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
 
@@ -27,6 +19,14 @@ export type Omission =
   /** F2: as soon as the own reads have switched. */
   | 'T5 every member reads from the newest'
 
+const nothingDone = {
+  plannedWith: undefined,
+  isSwept: true,
+  syncedFor: 0,
+  hintsClearFor: 0,
+  isAbortAccepted: false,
+}
+
 const W = 2
 const R = 2
 /** A write is acknowledged also when its messages are slow. */
@@ -34,11 +34,14 @@ const writePatienceMs = 2500
 
 interface Member {
   readonly id: NodeId
-  document: LayoutDocument
+  topology: Topology
+  /** What a restart finds. */
+  persisted: LayoutDocument
+  life: number
   /** Writes that this node stores. */
   readonly stored: Set<number>
   /** Layout numbers of what is in flight here. */
-  readonly planned: Map<number, number>
+  planned: Map<number, number>
   syncedFor: number
   isSynchronising: boolean
 }
@@ -72,7 +75,9 @@ export class TransitionModel {
     const document = { ...emptyDocument, live: [first] }
     this.#members = ids.map((id) => ({
       id,
-      document,
+      topology: new Topology(id, document, nothingDone),
+      persisted: document,
+      life: 0,
       stored: new Set(),
       planned: new Map(),
       syncedFor: 0,
@@ -86,7 +91,9 @@ export class TransitionModel {
 
   /** Whether the transition came to its end everywhere. */
   get isOver(): boolean {
-    return this.#members.every(({ document }) => document.live.length === 1 && newestLive(document) !== first(document))
+    return this.#members.every(
+      ({ topology: { document } }) => document.live.length === 1 && newestLive(document) !== first(document),
+    )
   }
 
   run(): void {
@@ -108,7 +115,28 @@ export class TransitionModel {
   }
 
   #decide(member: Member): void {
-    member.document = { ...member.document, live: withDecided(member.document.live, this.#next) }
+    this.#carryOut(member, member.topology.handle({ type: 'decided', layout: this.#next }))
+  }
+
+  #carryOut(member: Member, effects: readonly TopologyEffect[]): void {
+    const { life } = member
+    for (const effect of effects) {
+      if (effect.type !== 'persist-document') continue
+      this.#after(1 + this.#random.below(20), () => {
+        if (member.life !== life) return
+        member.persisted = effect.document
+        this.#carryOut(member, member.topology.handle({ type: 'persisted', ticket: effect.ticket }))
+      })
+    }
+  }
+
+  /** The process dies: what it had in flight is nobody's any more, and comes late or not at all. */
+  #crash(member: Member): void {
+    member.life += 1
+    member.planned = new Map()
+    member.isSynchronising = false
+    member.topology = new Topology(member.id, member.persisted, nothingDone)
+    this.#carryOut(member, member.topology.handle({ type: 'started' }))
   }
 
   #tick(): void {
@@ -116,46 +144,44 @@ export class TransitionModel {
     this.#progress(member)
     this.#synchronise(member)
     const other = this.#pick()
-    const { document } = member
+    const { document } = member.topology
     this.#send(member, other, () => this.#learn(other, document))
+    if (this.#random.below(60) === 0) this.#crash(this.#pick())
   }
 
   #learn(member: Member, document: LayoutDocument): void {
-    const merged = mergeDocuments(member.document, document)
-    if (merged.ok) member.document = merged.document
+    this.#carryOut(member, member.topology.handle({ type: 'document-received', document }))
   }
 
   #progress(member: Member): void {
-    const { document } = member
-    const newest = newestLive(document)?.version
+    const newest = newestLive(member.topology.document)?.version
     if (newest === undefined) return
     const plannedWith = [...member.planned.values()].sort((a, b) => a - b)[0]
-    const tracker = nextTracker(document, member.id, {
+    const progress = {
       plannedWith: this.#omission === 'T2 lock and fence' ? undefined : plannedWith,
       isSwept: true,
       syncedFor: member.syncedFor,
       hintsClearFor: newest.assignedAt,
       isAbortAccepted: false,
-    })
-    if (tracker !== undefined && tracker !== document.trackers.get(member.id)) {
-      const trackers = new Map(document.trackers).set(member.id, this.#told(member, tracker))
-      member.document = { ...document, trackers }
     }
-    member.document = { ...member.document, live: this.#withoutRetired(member) }
+    this.#carryOut(member, member.topology.handle({ type: 'progressed', progress }))
+    this.#overstate(member)
   }
 
-  #told(member: Member, tracker: NonNullable<ReturnType<typeof nextTracker>>) {
-    // Told as soon as everything was pushed, whoever may still write without the new owners in mind.
-    if (this.#omission !== 'T3 synchronising after the barrier') return tracker
-    return { ...tracker, sync: Math.max(tracker.sync, member.syncedFor) }
-  }
-
-  #withoutRetired(member: Member): readonly DecidedLayout[] {
-    const { document } = member
+  /** Says what the real keeper would not yet say, where a rule is left out. */
+  #overstate(member: Member): void {
+    const { document } = member.topology
     const newest = newestLive(document)
-    if (this.#omission !== 'T5 every member reads from the newest' || newest === undefined)
-      return withoutRetired(document)
-    return this.#readVersion(document) === newest ? [newest] : document.live
+    const tracker = document.trackers.get(member.id)
+    if (newest === undefined || tracker === undefined) return
+    // Told as soon as everything was pushed, whoever may still write without the new owners in mind.
+    const isEarly = this.#omission === 'T3 synchronising after the barrier' && tracker.sync < member.syncedFor
+    if (isEarly) {
+      const said = { ...tracker, seq: tracker.seq + 1, sync: member.syncedFor }
+      this.#learn(member, { ...document, trackers: new Map([[member.id, said]]) })
+    }
+    const isGone = this.#omission === 'T5 every member reads from the newest' && this.#readVersion(document) === newest
+    if (isGone && document.live.length > 1) this.#learn(member, { ...document, live: [newest] })
   }
 
   #readVersion(document: LayoutDocument): DecidedLayout | undefined {
@@ -171,7 +197,7 @@ export class TransitionModel {
 
   /** An old owner brings everything it has to the new ones; it counts when it began after the barrier. */
   #synchronise(member: Member): void {
-    const { document } = member
+    const { document } = member.topology
     const newest = newestLive(document)
     const oldest = oldestLive(document)
     if (newest === undefined || oldest === undefined || newest === oldest || member.isSynchronising) return
@@ -207,7 +233,7 @@ export class TransitionModel {
 
   #write(): void {
     const coordinator = this.#pick()
-    const { live } = coordinator.document
+    const { live } = coordinator.topology.document
     const number = live.at(-1)?.version.number ?? 0
     const sets = live.map((layout) => ownersOf(layout))
     const union = [...new Set(sets.flat())]
@@ -238,7 +264,7 @@ export class TransitionModel {
           if (!isEnough) return
           isAnswered = true
           // T8: what has been decided meanwhile asks for its own owners.
-          const isOutdated = (newestLive(coordinator.document)?.version.number ?? 0) > number
+          const isOutdated = (newestLive(coordinator.topology.document)?.version.number ?? 0) > number
           if (!isOutdated || this.#omission === 'T2 lock and fence') this.#acknowledged.push({ id, at: this.#now })
         },
         writePatienceMs,
@@ -247,7 +273,7 @@ export class TransitionModel {
   }
 
   #store(replica: Member, write: number, plannedWith: number): boolean {
-    const { document } = replica
+    const { document } = replica.topology
     const isFenced = plannedWith < barrierOf(document)
     if (isFenced && this.#omission !== 'T2 lock and fence') return false
     if (!document.live.some((layout) => ownersOf(layout).includes(replica.id))) return false
@@ -257,7 +283,7 @@ export class TransitionModel {
 
   #read(): void {
     const coordinator = this.#pick()
-    const version = this.#readVersion(coordinator.document)
+    const version = this.#readVersion(coordinator.topology.document)
     if (version === undefined) return
     const beganAt = this.#now
     const owners = [...ownersOf(version)].sort(() => this.#random.below(3) - 1)
@@ -268,7 +294,7 @@ export class TransitionModel {
         coordinator,
         replica,
         () =>
-          replica.document.live.some((layout) => ownersOf(layout).includes(replica.id))
+          replica.topology.document.live.some((layout) => ownersOf(layout).includes(replica.id))
             ? new Set(replica.stored)
             : undefined,
         (stored) => {

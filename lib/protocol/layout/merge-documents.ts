@@ -7,6 +7,7 @@ import {
   type StagedChange,
 } from './layout-document.ts'
 import type { DecidedLayout, LayoutVersion } from './layout-version.ts'
+import { withoutRepeated } from './transition.ts'
 
 export type MergedDocuments =
   | { readonly ok: true; readonly document: LayoutDocument }
@@ -52,7 +53,7 @@ function mergeLive(a: readonly DecidedLayout[], b: readonly DecidedLayout[]): re
     if (known !== undefined && known.hash !== layout.hash) return undefined
     byNumber.set(layout.version.number, known ?? layout)
   }
-  const merged = [...byNumber.values()].sort((x, y) => x.version.number - y.version.number)
+  const merged = withoutRepeated([...byNumber.values()].sort((x, y) => x.version.number - y.version.number))
   return merged.length === a.length && merged.every((layout, index) => layout === a[index]) ? a : merged
 }
 

@@ -5,7 +5,7 @@ import { digestOf } from '../../../lib/protocol/layout/document-digest.ts'
 import { firstCandidate } from '../../../lib/protocol/layout/first-candidate.ts'
 import { emptyDocument, type LayoutDocument } from '../../../lib/protocol/layout/layout-document.ts'
 import { layoutHash, toDecidedLayout } from '../../../lib/protocol/layout/layout-hash.ts'
-import type { LayoutVersion } from '../../../lib/protocol/layout/layout-version.ts'
+import type { DecidedLayout, LayoutVersion } from '../../../lib/protocol/layout/layout-version.ts'
 import { mergeDocuments } from '../../../lib/protocol/layout/merge-documents.ts'
 import { toClusterId } from '../../../lib/vocabulary/ids.ts'
 import { InvariantViolation } from '../../../lib/vocabulary/invariant.ts'
@@ -78,10 +78,18 @@ t.test('a decided layout ends the votes on it', async (t) => {
 t.test('whoever retired a version retired it for all', async (t) => {
   const clusterId = toClusterId('0123456789abcdef')
   const first = { ...toDecidedLayout(version(), testHash), clusterId }
-  const second = toDecidedLayout({ ...version(), number: 2, parent: first.hash }, testHash, clusterId)
+  const second = toDecidedLayout({ ...version(), number: 2, assignedAt: 2, parent: first.hash }, testHash, clusterId)
   const both = { ...emptyDocument, live: [first, second] }
   t.same(merged({ ...emptyDocument, live: [first] }, { ...emptyDocument, live: [first, second] }), both)
   t.same(merged(both, { ...emptyDocument, live: [second] }).live, [second])
+})
+
+t.test('L4: a version that repeats an assignment takes the place of the one it repeats', async (t) => {
+  const { first, second, amended } = history()
+  const back = next(second, 3, 1)
+  const known = (...live: readonly DecidedLayout[]) => ({ ...emptyDocument, live })
+  t.same(merged(known(first, second), known(first, amended)).live, [first, amended])
+  t.same(merged(known(first, second), known(second, back)).live, [second, back], 'T7: the way back')
 })
 
 t.test('the hash of a version covers all it says', async (t) => {
@@ -90,6 +98,7 @@ t.test('the hash of a version covers all it says', async (t) => {
   if (first === undefined) throw new Error('a version has nodes')
   const others: LayoutVersion[] = [
     { ...base, number: 2 },
+    { ...base, number: 2, assignedAt: 2 },
     { ...base, parent: '0123456789abcdef' },
     { ...base, partitionCount: 8 },
     { ...base, replicaCount: 2 },
@@ -126,13 +135,36 @@ function version(nodeCount = 3): LayoutVersion {
   return made.version
 }
 
+/** What one cluster decided: a change, an amendment of it, another change, and the way back from that. */
+function history() {
+  const first = toDecidedLayout(version(), testHash)
+  const second = next(first, 2, 2)
+  const amended = next(second, 3, 2)
+  const moving = next(amended, 4, 4)
+  return { first, second, amended, moving, back: next(moving, 5, 2) }
+}
+
+function next(before: DecidedLayout, number: number, assignedAt: number): DecidedLayout {
+  return toDecidedLayout({ ...version(), number, assignedAt, parent: before.hash }, testHash, before.clusterId)
+}
+
 /** Documents of one cluster: some before its first layout, some after. */
 function documents(): fc.Arbitrary<LayoutDocument> {
   const small = fc.integer({ min: 0, max: 3 })
   const node = small.map((number) => nodeId(number + 1))
   const versions = [version(2), version(3), version(4)].map((each) => [layoutHash(each, testHash), each] as const)
   const candidates = new Map(versions)
-  const decided = toDecidedLayout(version(), testHash)
+  const { first, second, amended, moving, back } = history()
+  const lives = [
+    [first],
+    [first, second],
+    [first, amended],
+    [second],
+    [amended],
+    [amended, moving],
+    [moving, back],
+    [back],
+  ]
   const vote = fc.record({
     seq: small,
     round: small,
@@ -153,14 +185,15 @@ function documents(): fc.Arbitrary<LayoutDocument> {
   return fc
     .record({
       isDecided: fc.boolean(),
+      lived: fc.nat(lives.length - 1),
       votes: mapOf(vote),
       trackers: mapOf(tracker),
       staged: mapOf(change),
     })
-    .map(({ isDecided, votes, trackers, staged }) => {
+    .map(({ isDecided, lived, votes, trackers, staged }) => {
       const named = new Set([...votes.values()].map(({ candidate }) => candidate))
       return isDecided
-        ? { ...emptyDocument, live: [decided], trackers, staged }
+        ? { ...emptyDocument, live: lives[lived] ?? [], trackers, staged }
         : {
             ...emptyDocument,
             votes,
