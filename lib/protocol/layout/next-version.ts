@@ -128,6 +128,7 @@ class Draft {
     this.#awaited = new Set(current.awaited)
   }
 
+  /** What has come about already is nothing to plan: staged changes need no clearing once they are decided. */
   apply(node: NodeId, change: StagedChange): void {
     switch (change.action) {
       case 'join':
@@ -168,7 +169,7 @@ class Draft {
 
   #join(node: NodeId, change: StagedChange): void {
     const facts = this.#members.get(node)
-    if (this.#nodes.has(node)) return this.#fail('members', `${this.#name(node)} is a member already`)
+    if (this.#nodes.has(node)) return
     if (facts?.isAlive !== true) return this.#fail('members', `${this.#name(node)} is to join, and is not alive`)
     this.#add(node, change.zone ?? facts.zone, change.weight ?? facts.weight)
     this.#isReplanned = true
@@ -176,7 +177,7 @@ class Draft {
   }
 
   #leave(node: NodeId): void {
-    if (!this.#nodes.delete(node)) return this.#fail('members', `${this.#name(node)} is no member`)
+    if (!this.#nodes.delete(node)) return
     this.#isReplanned = true
     this.changes.push(`${this.#name(node)} leaves${this.#gone(node)}`)
   }
@@ -185,6 +186,7 @@ class Draft {
     const successor = change.with
     const before = this.#nodes.get(node)
     const facts = successor === undefined ? undefined : this.#members.get(successor)
+    if (before === undefined && successor !== undefined && this.#nodes.has(successor)) return
     if (before === undefined) return this.#fail('members', `${this.#name(node)} is no member`)
     if (successor === undefined || facts?.isAlive !== true) {
       return this.#fail('members', `the node that replaces ${this.#name(node)} is not alive`)
@@ -197,7 +199,7 @@ class Draft {
   }
 
   #exclude(node: NodeId): void {
-    if (!this.#nodes.has(node)) return this.#fail('members', `${this.#name(node)} is no member`)
+    if (!this.#nodes.has(node) || this.#excluded.has(node)) return
     if (this.#isAlive(node)) {
       return this.#fail('exclusion', `${this.#name(node)} is alive: let it leave instead`)
     }
@@ -208,8 +210,9 @@ class Draft {
 
   #set(node: NodeId, change: StagedChange): void {
     const before = this.#nodes.get(node)
-    if (before === undefined) return this.#fail('members', `${this.#name(node)} is no member`)
+    if (before === undefined) return
     const after = { ...before, zone: change.zone ?? before.zone, weight: change.weight ?? before.weight }
+    if (after.zone === before.zone && after.weight === before.weight) return
     this.#nodes.set(node, after)
     this.#isReplanned = true
     this.changes.push(`${this.#name(node)} is in zone ${after.zone} with weight ${after.weight}`)

@@ -46,10 +46,9 @@ t.test('a join', async (t) => {
     t.ok(shortIds.every((shortId) => shortId === (shortId | 0)))
   })
 
-  t.test('of several nodes is one plan; one that is not alive, or is a member, is refused', async (t) => {
+  t.test('of several nodes is one plan; one that is not alive is refused', async (t) => {
     t.equal(planned(before, { dan: join, eve: join }).version?.nodes.length, 5)
     t.match(failuresOf(planned(before, { dan: join }, { dead: ['dan'] })), [/dan is to join, and is not alive/])
-    t.match(failuresOf(planned(before, { ada: join })), [/ada is a member already/])
   })
 
   t.test('to a cluster with fewer nodes than replicas gives every partition more owners', async (t) => {
@@ -119,6 +118,21 @@ t.test('a replacement', async (t) => {
     ])
     t.match(failuresOf(planned(['ada'], { bob: { action: 'replace', with: idOf('eve') } })), [/bob is no member/])
   })
+})
+
+t.test('what has come about already is nothing to plan', async (t) => {
+  const layout = layoutOf(['ada', 'bob', 'cyd'])
+  const excluded = planned(layout, { cyd: { action: 'exclude' } }, { dead: ['cyd'] }).version as LayoutVersion
+  for (const [change, what] of [
+    [{ ada: join }, 'it joined'],
+    [{ dan: { action: 'leave' } }, 'it left'],
+    [{ dan: { action: 'replace', with: idOf('ada') } }, 'it was replaced'],
+    [{ cyd: { action: 'exclude' } }, 'it is excluded'],
+    [{ ada: { action: 'set', zone: 'default', weight: 1 } }, 'it is so'],
+    [{ ada: { action: 'clear' } }, 'it was taken back'],
+  ] as const) {
+    t.match(failuresOf(planned(excluded, change)), [/nothing is staged/], what)
+  }
 })
 
 t.test('L4: an exclusion repeats the assignment: it may be decided during a transition', async (t) => {
