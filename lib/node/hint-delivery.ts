@@ -1,7 +1,7 @@
 import type { Outcome } from '../links/frame-link.ts'
 import type { Log } from '../ports/log.ts'
 import type { Timer } from '../ports/time.ts'
-import { hlcToMs } from '../protocol/clock/hlc.ts'
+import { type Hlc, hlcToMs, hlcZero } from '../protocol/clock/hlc.ts'
 import { type BatchOutcome, Delivery, type DeliveryEffect, type DeliveryEvent } from '../protocol/handoff/delivery.ts'
 import { oldestMint } from '../protocol/handoff/oldest-mint.ts'
 import type { Member } from '../protocol/membership/member.ts'
@@ -30,9 +30,11 @@ interface Stream {
   readonly machine: Delivery
   cursor: Uint8Array | undefined
   batch: readonly Hint[]
+  /** The clock when the batch was read (docs/rules.md D5). */
+  readAt: Hlc
   retryMs: number
   timer: Timer | undefined
-  /** When it was last asked to begin; timers of earlier ones are ignored. */
+  /** Why the last delivery stopped; undefined: it came to its end. */
   lastError: string | undefined
   isAlive: boolean
 }
@@ -199,6 +201,7 @@ export class HintDelivery {
 
   #read(stream: Stream): void {
     const limits = { entriesMax: mergeEntriesMax, bytesMax: mergeBytesMax }
+    stream.readAt = this.#context.minting.read()
     this.#context.hints.scan(stream.target, stream.cursor, limits, (failure, hints, next) => {
       const nowMs = this.#now()
       if (failure !== undefined) {
@@ -213,17 +216,16 @@ export class HintDelivery {
   }
 
   #send(stream: Stream): void {
-    const { peers, minting, layout, recovery, store } = this.#context
+    const { peers, layout } = this.#context
     const { batch, target } = stream
-    let asOf = minting.read()
-    for (const { key } of batch) asOf = recovery.asOf(store.partitionOf(key), asOf)
     const message = {
       type: 'merge-records',
       purpose: 'hint',
       durability: 'disk',
       entries: batch.map(({ key, record }) => ({ key, record })),
       layoutNumber: layout.inForce?.decided.version.number ?? 0,
-      asOf,
+      // The time of reading: allowed, because taking hints and removing them is synced before anybody calls it stable.
+      asOf: stream.readAt,
     } as const
     peers.ask(target, message, batchTimeoutMs, (outcome) => this.#answered(stream, batch, outcome))
   }
@@ -327,6 +329,7 @@ export class HintDelivery {
         machine: new Delivery(),
         cursor: undefined,
         batch: [],
+        readAt: hlcZero,
         retryMs: retryMsMin,
         timer: undefined,
         lastError: undefined,

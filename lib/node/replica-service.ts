@@ -12,6 +12,8 @@ import type { RequestContext } from './request-context.ts'
 
 const pullBytesMax = 1024 * 1024
 const listKeysMax = 10_001
+/** An event loop that keeps events waiting for longer has no time for bulk. */
+const busyDelayMs = 50
 const noBytes = new Uint8Array(0)
 const written: Response = { type: 'record-written' }
 /** A state from outside is checked before it is merged: damage on the way must not become data. */
@@ -110,9 +112,9 @@ export class ReplicaService {
     const ended = (index: number, outcome: MergeOutcome): void => {
       outcomes[index] = outcome
       left -= 1
-      if (left === 0) respond({ type: 'records-merged', outcomes, isBusy: store.isBusy })
+      if (left === 0) respond({ type: 'records-merged', outcomes, isBusy: this.#isBusy() })
     }
-    if (left === 0) return respond({ type: 'records-merged', outcomes, isBusy: store.isBusy })
+    if (left === 0) return respond({ type: 'records-merged', outcomes, isBusy: this.#isBusy() })
     for (const [index, { key, record }] of entries.entries()) {
       const incoming = this.#mayTake(key.token) ? this.#decodeChecked(record) : undefined
       if (incoming === undefined) {
@@ -123,6 +125,12 @@ export class ReplicaService {
         ended(index, failure === undefined ? 'merged' : failure.kind === 're-read' ? 're-read' : 'failed'),
       )
     }
+  }
+
+  /** Clients come first: what is sent in bulk should come more slowly for a while. */
+  #isBusy(): boolean {
+    const { store, time } = this.#context
+    return store.isBusy || time.eventLoopDelayMs() > busyDelayMs
   }
 
   #decodeChecked(record: Uint8Array): KeyRecord | undefined {
