@@ -38,7 +38,8 @@ interface Look {
 /** One look in progress. */
 interface Looking {
   readonly partition: number
-  readonly changes: number
+  /** Without what this look itself removed. */
+  changes: number
   count: number
   readonly waiting: Map<string, { readonly waitingFor: WaitingFor; count: number }>
 }
@@ -226,8 +227,12 @@ export class DeletionDriver {
       if (this.#isStopped) return
       if (least !== undefined) this.#least = { ...least, atMs: time.nowMs() }
       for (const waitingFor of waiting) {
-        if (waitingFor === undefined) looking.count -= 1
-        else count(looking, waitingFor)
+        if (waitingFor !== undefined) count(looking, waitingFor)
+        else {
+          // Gone from the index, too: else the next tombstone would look like this one, and wait for long.
+          looking.count -= 1
+          looking.changes -= 1
+        }
       }
       done()
     })

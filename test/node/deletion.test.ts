@@ -40,6 +40,16 @@ t.test('a deleted key', async (t) => {
     t.same(cluster.get('cyd', 'cart').values, ['coffee'])
   })
 
+  await t.test('once more is gone as soon as the first time', async (t) => {
+    const cluster = formed()
+    for (const round of ['first', 'second', 'third']) {
+      const beganMs = cluster.world.nowMs
+      deleted(cluster, 'cart')
+      awaitGone(cluster, 'cart')
+      t.ok(cluster.world.nowMs - beganMs < minuteMs, `${round} after ${cluster.world.nowMs - beganMs} ms`)
+    }
+  })
+
   await t.test('with the only node there is', async (t) => {
     const cluster = TestCluster.formed(['ada'], {
       change: (settings) => ({ ...settings, replicas: 1, tombstoneGraceSeconds: 0 }),
