@@ -250,7 +250,7 @@ export class Bucket<Value> {
       const recordKey = toRecordKey(this.name as BucketName, key as Key, hash)
       const session = options.session === false ? undefined : this.#parts.session
       const seen = session?.of(recordKey)
-      const need = facts.reads ? session?.needOf(recordKey, seen) : undefined
+      const need = facts.reads ? session?.needOf(seen) : undefined
       const request = toRequest(recordKey.bucket, recordKey.key, timeoutMsAt(deadlineMs), need)
       const onAbort = (): void => {
         run.cancel()

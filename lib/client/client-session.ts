@@ -1,8 +1,7 @@
 import { joinSeen, type Seen, seenWith } from '../protocol/causality/seen.ts'
 import type { SessionNeed } from '../protocol/quorum/client-request.ts'
-import type { Hash } from '../vocabulary/hash.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
-import { decodeContext } from '../wire/context-token.ts'
+import { contextIn } from '../wire/context-token.ts'
 
 /** Keys that a session remembers at least; at most it holds twice as many. */
 const keysMin = 10_000
@@ -26,17 +25,10 @@ export interface KeySeen {
  * long as that is so, a key that it does not know is one that it has never touched.
  */
 export class ClientSession {
-  readonly #hash: Hash
-  readonly #clusterId: () => string | undefined
   // Two generations: what is used moves to the young one; when that is full, the old one is forgotten.
   #young = new Map<string, KeySeen>()
   #old = new Map<string, KeySeen>()
   #hasForgotten = false
-
-  constructor(hash: Hash, clusterId: () => string | undefined) {
-    this.#hash = hash
-    this.#clusterId = clusterId
-  }
 
   of(key: RecordKey): KeySeen | undefined {
     const { id } = key
@@ -48,9 +40,9 @@ export class ClientSession {
   }
 
   /** What an answer must not be older than, given what `of` said; undefined: anything will do. */
-  needOf(key: RecordKey, seen: KeySeen | undefined): SessionNeed | undefined {
+  needOf(seen: KeySeen | undefined): SessionNeed | undefined {
     if (seen === undefined) return this.#hasForgotten ? 'quorum' : undefined
-    seen.all ??= this.#readAll(key, seen)
+    seen.all ??= readAll(seen)
     return seen.all ?? 'quorum'
   }
 
@@ -69,7 +61,7 @@ export class ClientSession {
     if (now.tokens.includes(token)) return
     const next = { tokens: [...now.tokens, token], before: now.before, all: undefined }
     if (next.tokens.length <= tokensMax) return this.#keep(key.id, next)
-    const all = this.#readAll(key, next)
+    const all = readAll(next)
     this.#keep(key.id, { tokens: [], before: all, all })
   }
 
@@ -80,18 +72,17 @@ export class ClientSession {
     this.#old = this.#young
     this.#young = new Map()
   }
+}
 
-  #readAll(key: RecordKey, { tokens, before }: Pick<KeySeen, 'tokens' | 'before'>): Seen | undefined {
-    const clusterId = this.#clusterId() ?? ''
-    let all = before
-    for (const token of tokens) {
-      const context = decodeContext(token, clusterId, key, this.#hash)
-      if (context === undefined) continue
-      const seen = seenWith(context)
-      all = all === undefined ? seen : joinSeen(all, seen)
-    }
-    return all
+function readAll({ tokens, before }: Pick<KeySeen, 'tokens' | 'before'>): Seen | undefined {
+  let all = before
+  for (const token of tokens) {
+    const context = contextIn(token)
+    if (context === undefined) continue
+    const seen = seenWith(context)
+    all = all === undefined ? seen : joinSeen(all, seen)
   }
+  return all
 }
 
 /** Whether a write with the context `given` covers everything that the session had seen of its key. */

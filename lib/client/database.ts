@@ -115,7 +115,7 @@ export class Database {
       requests: this.#requests,
       hash,
       deadlineMs: settings.deadlineMs,
-      session: settings.hasSession ? this.#newSession() : undefined,
+      session: settings.hasSession ? new ClientSession() : undefined,
       idempotencyKeys: new IdempotencyKeys(random),
     }
   }
@@ -138,11 +138,7 @@ export class Database {
    * the client, which is one session, too. Costs nothing and need not be closed.
    */
   session(): Session {
-    return new Session({ ...this.#bucketParts, session: this.#newSession() })
-  }
-
-  #newSession(): ClientSession {
-    return new ClientSession(this.#ports.hash, () => this.#view.clusterId)
+    return new Session({ ...this.#bucketParts, session: new ClientSession() })
   }
 
   /**

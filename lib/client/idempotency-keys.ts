@@ -7,7 +7,11 @@ export class IdempotencyKeys {
   #next: number
 
   constructor(random: Random) {
-    this.#prefix = `${madeByClient}${random.uint32().toString(36)}.`
+    const name = random
+      .below(36 ** 6)
+      .toString(36)
+      .padStart(6, '0')
+    this.#prefix = madeByClient + name
     // Two clients may draw the same name; then they begin at different places.
     this.#next = random.below(36 ** 4)
   }

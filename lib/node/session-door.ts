@@ -4,7 +4,7 @@ import { newSession, noteSeen, type Session, seenOf } from '../protocol/session/
 import { InvalidHeader, type StarlingError } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import { type RecordKey, toRecordKey } from '../vocabulary/key.ts'
-import { decodeContext } from '../wire/context-token.ts'
+import { contextIn } from '../wire/context-token.ts'
 import { decodeSession, encodeSession } from '../wire/session-token.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { RequestContext } from './request-context.ts'
@@ -56,7 +56,7 @@ function tokenAfter(
 ): string | undefined {
   if (answer === undefined || clusterId === undefined) return undefined
   const shown = answer.type === 'written' && answer.state !== undefined ? answer.state.context : answer.context
-  const context = shown === undefined ? undefined : decodeContext(shown, clusterId, key, hash)
+  const context = shown === undefined ? undefined : contextIn(shown)
   if (context === undefined) return undefined
   return encodeSession(noteSeen(session, key.token, seenWith(context)), clusterId, hash)
 }

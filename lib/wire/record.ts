@@ -50,7 +50,7 @@ export function encodeRecord(record: KeyRecord): Uint8Array {
     writer.bytes(sibling.value)
   }
   writer.varint(record.done.length)
-  for (const entry of record.done) writeDone(writer, record.vv, entry)
+  for (const entry of record.done) writeDone(writer, record, entry)
   return writer.finish()
 }
 
@@ -70,7 +70,7 @@ export function decodeRecord(bytes: Uint8Array, hash: Hash, options?: DecodeOpti
   const deletedHlc = readHlc(reader)
   const vv = readVector(reader)
   const siblings = readSiblings(reader, vv)
-  const done = readAllDone(reader, vv)
+  const done = readAllDone(reader, vv, siblings)
   reader.end()
   if (flags === isLww && siblings.length > 1) throw new MalformedBytes('a last-write-wins record has several siblings')
   if (options !== undefined) verify(siblings, hash, options)
@@ -120,9 +120,12 @@ function readCoveredDot(reader: BytesReader, vv: VersionVector, index: number): 
   }
 }
 
-/** The dot of a finished write may be of an actor that vv no longer names: then it stands here in full, behind a 0. */
-function writeDone(writer: BytesWriter, vv: VersionVector, entry: DoneEntry): void {
-  writer.text(entry.requestId)
+/**
+ * The dot of a finished write may be of an actor that vv no longer names: then it stands here in full, behind a 0. Its id
+ * is left empty where its sibling has said it.
+ */
+function writeDone(writer: BytesWriter, { vv, siblings }: KeyRecord, entry: DoneEntry): void {
+  writer.text(siblingOf(siblings, entry.dot)?.requestId === entry.requestId ? '' : entry.requestId)
   const index = actorIndex(vv, entry.dot)
   if (index === -1 || (vv[index] as Dot).counter < entry.dot.counter) {
     writer.varint(0)
@@ -135,19 +138,28 @@ function writeDone(writer: BytesWriter, vv: VersionVector, entry: DoneEntry): vo
   writer.varint(entry.hlc)
 }
 
-function readAllDone(reader: BytesReader, vv: VersionVector): readonly DoneEntry[] {
+function readAllDone(reader: BytesReader, vv: VersionVector, siblings: readonly Sibling[]): readonly DoneEntry[] {
   const count = reader.count(doneBytesMin)
   if (count === 0) return noDone
   const done: DoneEntry[] = []
   for (let read = 0; read < count; read += 1) {
-    const requestId = reader.text()
+    const written = reader.text()
     const reference = reader.varint()
     const dot = reference === 0 ? readUncoveredDot(reader, vv) : readCoveredDot(reader, vv, reference - 1)
     const last = done[read - 1]
     if (last !== undefined && compareDots(last.dot, dot) >= 0) throw new MalformedBytes('done is not sorted by dot')
+    const said = siblingOf(siblings, dot)?.requestId
+    const requestId = written === '' ? said : written
+    if (requestId === undefined || written === said)
+      throw new MalformedBytes('a finished write has no id, or one twice')
     done.push({ requestId, dot, bodyHash: reader.varint(), hlc: readHlc(reader) })
   }
   return done
+}
+
+function siblingOf(siblings: readonly Sibling[], dot: Dot): Sibling | undefined {
+  for (const sibling of siblings) if (compareDots(sibling.dot, dot) === 0) return sibling
+  return undefined
 }
 
 function readUncoveredDot(reader: BytesReader, vv: VersionVector): Dot {

@@ -17,24 +17,24 @@ const [first, second, third] = [dot(1, 5), dot(2, 7), dot(3, 9)]
 
 t.test('S1: a session of a client', async (t) => {
   t.test('asks for what it has seen, and for nothing of a key it never touched', async (t) => {
-    const session = newSession()
-    t.equal(session.needOf(tea, session.of(tea)), undefined)
+    const session = new ClientSession()
+    t.equal(session.needOf(session.of(tea)), undefined)
     session.note(tea, token(covering(first)), undefined, true)
-    t.same(session.needOf(tea, session.of(tea)), { vv: [first], hlc: 5 })
-    t.equal(session.needOf(keyOf('milk'), session.of(keyOf('milk'))), undefined)
+    t.same(session.needOf(session.of(tea)), { vv: [first], hlc: 5 })
+    t.equal(session.needOf(session.of(keyOf('milk'))), undefined)
   })
 
   t.test('forgets nothing by a write that did not know what it had seen', async (t) => {
-    const session = newSession()
+    const session = new ClientSession()
     session.note(tea, token(covering(first)), undefined, true)
     const asked = session.of(tea)
     t.notOk(coversSeen(undefined, asked), 'a blind write')
     session.note(tea, token({ ...emptyContext, hlc: 7 as Hlc, dots: [second] }), asked, false)
-    t.same(session.needOf(tea, session.of(tea)), { vv: [first, second], hlc: 7 })
+    t.same(session.needOf(session.of(tea)), { vv: [first, second], hlc: 7 })
   })
 
   t.test('keeps one context where the write was based on what it had seen', async (t) => {
-    const session = newSession()
+    const session = new ClientSession()
     session.note(tea, token(covering(first)), undefined, true)
     const asked = session.of(tea)
     t.ok(coversSeen(token(covering(first)), asked))
@@ -43,15 +43,15 @@ t.test('S1: a session of a client', async (t) => {
   })
 
   t.test('forgets nothing when two answers cross', async (t) => {
-    const session = newSession()
+    const session = new ClientSession()
     const asked = session.of(tea)
     session.note(tea, token(covering(first)), asked, true)
     session.note(tea, token(covering(second)), asked, true)
-    t.same(session.needOf(tea, session.of(tea)), { vv: [first, second], hlc: 7 })
+    t.same(session.needOf(session.of(tea)), { vv: [first, second], hlc: 7 })
   })
 
   t.test('brings many blind writes of one key together', async (t) => {
-    const session = newSession()
+    const session = new ClientSession()
     for (let counter = 1; counter <= 100; counter += 1) {
       session.note(
         tea,
@@ -61,12 +61,12 @@ t.test('S1: a session of a client', async (t) => {
       )
       t.ok((session.of(tea)?.tokens.length ?? 0) <= 8)
     }
-    const need = session.needOf(tea, session.of(tea))
+    const need = session.needOf(session.of(tea))
     t.equal(typeof need === 'object' && need.vv.length, 100)
   })
 
   t.test('notes an answer that says nothing new without a trace', async (t) => {
-    const session = newSession()
+    const session = new ClientSession()
     session.note(tea, token(covering(first)), undefined, true)
     const seen = session.of(tea)
     session.note(tea, token(covering(first)), seen, true)
@@ -74,7 +74,7 @@ t.test('S1: a session of a client', async (t) => {
   })
 
   t.test('reads at a quorum what it may have forgotten', async (t) => {
-    const session = newSession()
+    const session = new ClientSession()
     session.note(tea, token(covering(first)), undefined, true)
     for (let number = 0; number < 30_000; number += 1) {
       const key = keyOf(`${number}`)
@@ -82,17 +82,17 @@ t.test('S1: a session of a client', async (t) => {
       // What is used stays.
       if (number % 5_000 === 0) session.of(tea)
     }
-    t.same(session.needOf(tea, session.of(tea)), { vv: [first], hlc: 5 })
+    t.same(session.needOf(session.of(tea)), { vv: [first], hlc: 5 })
     const [old, young, never] = ['0', '29999', 'never'].map(keyOf) as [RecordKey, RecordKey, RecordKey]
-    t.equal(session.needOf(old, session.of(old)), 'quorum')
-    t.equal(session.needOf(never, session.of(never)), 'quorum')
-    t.equal(typeof session.needOf(young, session.of(young)), 'object')
+    t.equal(session.needOf(session.of(old)), 'quorum')
+    t.equal(session.needOf(session.of(never)), 'quorum')
+    t.equal(typeof session.needOf(session.of(young)), 'object')
   })
 
   t.test('asks for a quorum when it cannot read what it was given', async (t) => {
-    const session = newSession()
+    const session = new ClientSession()
     session.note(tea, 'no context at all', undefined, true)
-    t.equal(session.needOf(tea, session.of(tea)), 'quorum')
+    t.equal(session.needOf(session.of(tea)), 'quorum')
   })
 })
 
@@ -150,10 +150,6 @@ t.test('S1: a client', async (t) => {
     t.equal(lastOf(other)?.session, undefined)
   })
 })
-
-function newSession(): ClientSession {
-  return new ClientSession(testHash, () => clusterId)
-}
 
 function lastOf(cluster: ScriptedCluster): ClientRequest | undefined {
   return cluster.asked.splice(0).at(-1)?.request

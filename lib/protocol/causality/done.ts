@@ -15,7 +15,7 @@ export const doneMax = 256
  * still try. (docs/decisions/0030-ids-that-clients-make.md)
  */
 export const brief = 0
-export const briefDoneMax = 16
+export const briefDoneMax = 4
 export const briefDoneMs = 120_000
 
 /** The entry of a request that a state remembers, if any (rule I2): such a request mints nothing. */
@@ -25,10 +25,7 @@ export function findDone(done: readonly DoneEntry[], requestId: string): DoneEnt
 
 /** Whether as many are remembered as may be: another one would have to be forgotten, and is refused instead. */
 export function isDoneFull(done: readonly DoneEntry[]): boolean {
-  if (done.length < doneMax) return false
-  let count = 0
-  for (const entry of done) if (entry.bodyHash !== brief) count += 1
-  return count >= doneMax
+  return done.length - countBrief(done) >= doneMax
 }
 
 /**
@@ -36,9 +33,8 @@ export function isDoneFull(done: readonly DoneEntry[]): boolean {
  * after it: then nobody can say whether a second one would be a repetition.
  */
 export function mayHaveForgotten(done: readonly DoneEntry[], since: Hlc): boolean {
-  if (done.length < briefDoneMax) return false
-  const kept = done.filter((entry) => entry.bodyHash === brief)
-  return kept.length >= briefDoneMax && kept.every((entry) => entry.hlc >= since)
+  if (countBrief(done) < briefDoneMax) return false
+  return done.every((entry) => entry.bodyHash !== brief || entry.hlc >= since)
 }
 
 /** The union, by dot. Returns `a` itself when `b` adds nothing, else `b` itself when `a` adds nothing. */
@@ -73,12 +69,28 @@ export function equalDone(a: readonly DoneEntry[], b: readonly DoneEntry[]): boo
 
 /** The latest of a union are the latest of the latest: so this, too, comes out the same in any order. */
 function withoutOldestBrief(done: readonly DoneEntry[]): readonly DoneEntry[] {
-  if (done.length <= briefDoneMax) return done
-  const kept = done.filter((entry) => entry.bodyHash === brief)
-  if (kept.length <= briefDoneMax) return done
-  kept.sort((a, b) => b.hlc - a.hlc || compareDots(b.dot, a.dot))
-  const gone = new Set(kept.slice(briefDoneMax))
-  return done.filter((entry) => !gone.has(entry))
+  let kept = done
+  for (let count = countBrief(done); count > briefDoneMax; count -= 1) {
+    const oldest = oldestBrief(kept)
+    kept = kept.filter((entry) => entry !== oldest)
+  }
+  return kept
+}
+
+function countBrief(done: readonly DoneEntry[]): number {
+  let count = 0
+  for (const entry of done) if (entry.bodyHash === brief) count += 1
+  return count
+}
+
+function oldestBrief(done: readonly DoneEntry[]): DoneEntry | undefined {
+  let oldest: DoneEntry | undefined
+  for (const entry of done) {
+    if (entry.bodyHash !== brief) continue
+    // Sorted by dot: of two of one moment, the first is the older.
+    if (oldest === undefined || entry.hlc < oldest.hlc) oldest = entry
+  }
+  return oldest
 }
 
 /** Forgets what was minted too long before `now`. Returns `done` itself when nothing is that old. */
