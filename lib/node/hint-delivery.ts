@@ -14,6 +14,7 @@ import type { DirtyRanges } from './dirty-ranges.ts'
 import type { Hint } from './hint-store.ts'
 import type { HintsForTarget, TransferView } from './repair-views.ts'
 import type { RequestContext } from './request-context.ts'
+import { retargetHints } from './retarget-hints.ts'
 
 /** A target must have been back for so long; a hint for one that is there waits as long, so that they go together. */
 const settledMs = 1_000
@@ -114,7 +115,8 @@ export class HintDelivery {
     const before = this.#ring
     this.#ring = ring
     if (before === undefined || before === ring) return
-    for (const { target } of this.#context.hints.ledger()) this.#retarget(target, undefined, before, ring)
+    const { self, hints, store, minting } = this.#context
+    retargetHints({ self, hints, store, clock: () => minting.read() }, before, ring)
   }
 
   views(): readonly HintsForTarget[] {
@@ -288,37 +290,6 @@ export class HintDelivery {
     if (!stream.isAlive) return
     this.#beginAfter(stream, stream.retryMs)
     stream.retryMs = Math.min(retryMsMax, stream.retryMs * 2)
-  }
-
-  #retarget(target: NodeId, after: Uint8Array | undefined, before: Ring, ring: Ring): void {
-    const { hints } = this.#context
-    const limits = { entriesMax: mergeEntriesMax, bytesMax: mergeBytesMax }
-    hints.scan(target, after, limits, (failure, batch, next) => {
-      if (failure !== undefined || this.#isStopped) return
-      for (const hint of batch) this.#retargetOne(hint, before, ring)
-      if (next !== undefined) this.#retarget(target, next, before, ring)
-    })
-  }
-
-  #retargetOne(hint: Hint, before: Ring, ring: Ring): void {
-    const { hints, store, minting, self } = this.#context
-    const isOwnerStill = ring.owns(hint.target, hint.partition)
-    const owners = ring.ownersOf(hint.partition)
-    const wanting = isOwnerStill ? owners.filter((owner) => !before.owns(owner, hint.partition)) : owners
-    let left = wanting.length
-    const handed = (isDone: boolean): void => {
-      left -= isDone ? 1 : Number.POSITIVE_INFINITY
-      // The original goes only when every owner has it, or somebody keeps it for each.
-      if (left === 0 && !isOwnerStill) hints.remove([hint], () => {})
-    }
-    const record = hints.decode(hint.record)
-    for (const owner of wanting) {
-      if (owner === self) {
-        store.merge(hint.key, record, hint.record, 'disk', minting.read(), (failure) => handed(failure === undefined))
-      } else {
-        hints.add(owner, hint.key, record, hint.record, 'disk', (outcome) => handed(outcome.type !== 'failed'))
-      }
-    }
   }
 
   #stream(target: NodeId): Stream {

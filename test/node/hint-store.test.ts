@@ -1,98 +1,19 @@
 import t from 'tap'
-import { BatchWriter } from '../../lib/node/batch-writer.ts'
-import { DirtyRanges } from '../../lib/node/dirty-ranges.ts'
-import { HintSeat } from '../../lib/node/hint-seat.ts'
-import { type Hint, type HintOutcome, HintStore, type HintStoreOptions } from '../../lib/node/hint-store.ts'
-import { standardParts } from '../../lib/node/standard-parts.ts'
-import { contextOfGet, emptyContext } from '../../lib/protocol/causality/context.ts'
-import { mintDot } from '../../lib/protocol/causality/mint.ts'
-import { putRecord } from '../../lib/protocol/causality/put.ts'
+import type { HintSeat } from '../../lib/node/hint-seat.ts'
+import type { Hint, HintStore } from '../../lib/node/hint-store.ts'
 import type { KeyRecord, StoredRecord } from '../../lib/protocol/causality/record.ts'
-import { siblingChecksum } from '../../lib/protocol/causality/state-hash.ts'
 import { type Hlc, hlcFromMs, hlcZero } from '../../lib/protocol/clock/hlc.ts'
 import { hintLimitsDefault } from '../../lib/protocol/handoff/hint-budget.ts'
-import type { Durability } from '../../lib/protocol/quorum/client-request.ts'
 import { type NodeId, toNodeId } from '../../lib/vocabulary/ids.ts'
-import type { RecordKey } from '../../lib/vocabulary/key.ts'
-import { encodeRecord } from '../../lib/wire/record.ts'
 import { hintKey } from '../../lib/wire/store-keys.ts'
-import { hash } from '../wire/fixtures/hash.ts'
 import { named } from '../wire/fixtures/names.ts'
-import { fakeLog, fakeMetrics, HeldStorage, hexOf, ManualTime } from './fixtures/fake-parts.ts'
+import { hexOf } from './fixtures/fake-parts.ts'
+import { decide, HintHolder, made } from './fixtures/hint-holder.ts'
 
 const bob = toNodeId('b'.repeat(32))
 const cyd = toNodeId('c'.repeat(32))
 const tea = named('carts', 'tea')
 const milk = named('carts', 'milk')
-const noLimits = { entriesMax: 500, bytesMax: 256 * 1024 }
-
-/** The hints of one node on a store that does what the test says. */
-class HintHolder {
-  readonly time = new ManualTime()
-  readonly storage: HeldStorage
-  readonly added: NodeId[] = []
-  readonly dirty: DirtyRanges
-  readonly hints: HintStore
-  readonly log: readonly string[]
-  generation = 7
-
-  constructor(changes: Partial<HintStoreOptions> = {}, storage = new HeldStorage()) {
-    const { metrics } = fakeMetrics()
-    const { log, lines } = fakeLog()
-    const { time } = this
-    const batches = new BatchWriter({ time, storage, metrics }, () => {})
-    this.storage = storage
-    this.log = lines
-    this.dirty = new DirtyRanges({ storage, batches, hash })
-    this.hints = new HintStore(
-      { storage, batches, dirty: this.dirty, hash, log, time, metrics, nodeParts: standardParts },
-      {
-        limits: hintLimitsDefault,
-        isOn: true,
-        partitionCount: 16,
-        generation: () => this.generation,
-        freeBytes: () => 1e12,
-        publishedStable: () => hlcZero,
-        onAdded: (target) => this.added.push(target),
-        onFailure: () => {},
-        ...changes,
-      },
-    )
-  }
-
-  add(target: NodeId, key: RecordKey, record: KeyRecord, durability: Durability = 'os'): HintOutcome[] {
-    const outcomes: HintOutcome[] = []
-    this.hints.add(target, key, record, encodeRecord(record), durability, (outcome) => outcomes.push(outcome))
-    return outcomes
-  }
-
-  flush(): void {
-    this.time.endTurn()
-    while (this.storage.writes.length > 0) {
-      this.storage.complete()
-      this.time.endTurn()
-    }
-  }
-
-  load(): this {
-    this.hints.load(() => {})
-    return this
-  }
-
-  scan(target: NodeId): readonly Hint[] {
-    const found: Hint[] = []
-    this.hints.scan(target, undefined, noLimits, (_failure, hints) => found.push(...hints))
-    return found
-  }
-
-  restarted(): HintHolder {
-    return new HintHolder({}, this.storage).load()
-  }
-
-  seat(target: NodeId): HintSeat {
-    return new HintSeat({ hints: this.hints, merge: standardParts.merge, generation: () => this.generation }, target)
-  }
-}
 
 t.test('a hint', async (t) => {
   t.test('is one merged state for each target and key', async (t) => {
@@ -284,20 +205,6 @@ t.test('the hint that a fallback coordinates on (rule Q2)', async (t) => {
     t.same([holder.hints.ledger(), holder.dirty.countOf(bob)], [[], 0])
   })
 })
-
-function decide(before: StoredRecord | undefined, text: string, counter: number): StoredRecord {
-  const seen = before === undefined ? emptyContext : contextOfGet(before.record)
-  const { dot, mintAs } = mintDot(before, seen.vv, { shortId: 1, generation: 7 }, counter)
-  const value = new TextEncoder().encode(text)
-  const content = { value, contentType: 'text/plain', metadata: [], expiresAtMs: undefined }
-  const checksum = siblingChecksum(value, content.contentType, content.metadata, undefined, hash)
-  return putRecord(before, seen, { dot, mintAs, hlc: hlcFromMs(counter) }, 'siblings', { ...content, checksum })
-}
-
-/** A state of its own actor, minted at `ms`. */
-function made(text: string, ms: number): KeyRecord {
-  return decide(undefined, text, ms).record
-}
 
 function putAt(holder: HintHolder, seat: HintSeat, text: string, counter: number): StoredRecord {
   const copy = seat.read(tea)
