@@ -1,11 +1,11 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import { pruneDone } from '../../../lib/protocol/causality/done.ts'
+import { brief, mergeDone, pruneDone } from '../../../lib/protocol/causality/done.ts'
 import type { Dot } from '../../../lib/protocol/causality/dot.ts'
 import { emptyRecord, isTombstone, recordHlc, visibleSiblings } from '../../../lib/protocol/causality/inspect-record.ts'
 import { mergeRecords } from '../../../lib/protocol/causality/merge.ts'
-import type { KeyRecord, Sibling } from '../../../lib/protocol/causality/record.ts'
+import type { DoneEntry, KeyRecord, Sibling } from '../../../lib/protocol/causality/record.ts'
 import {
   covers,
   coversVector,
@@ -152,6 +152,35 @@ t.test('I1: one request with two siblings', async (t) => {
     const b: KeyRecord = { ...record([dot(1, 6)], [], 'lww'), done: [doneSecond] }
     t.same(mergeRecords(a, b).siblings, [first])
     t.equal(mergeRecords(a, b).done.length, 2)
+  })
+
+  t.test('is forgotten in a merge, too, by the latest clock there is', async (t) => {
+    const late = { ...sibling(dot(3, 1), hlcFromMs(600_002)), requestId: 's' }
+    const doneLate = { requestId: 's', dot: dot(3, 1), bodyHash: 1, hlc: hlcFromMs(600_002) }
+    const merged = mergeRecords(atFirst, { ...record([dot(3, 1)], [late]), done: [doneLate] })
+    t.same(merged.done, [doneLate])
+    const inTime = mergeRecords(atFirst, { ...record([dot(3, 1)], [{ ...late, hlc: hlcFromMs(600_001) }]), done: [] })
+    t.same(inTime.done, [doneFirst])
+  })
+
+  t.test('that its client named goes when others come: the latest four stay, for two minutes', async (t) => {
+    const entries = [1, 2, 3, 4, 5, 6].map((counter) => ({
+      requestId: ` ${counter}`,
+      dot: dot(1, counter),
+      bodyHash: brief,
+      hlc: hlcFromMs(counter),
+    }))
+    fc.assert(
+      fc.property(fc.shuffledSubarray(entries, { minLength: 6 }), fc.nat(6), (shuffled, at) => {
+        const sorted = (some: typeof entries) => some.toSorted((a, b) => a.dot.counter - b.dot.counter)
+        const [one, other] = [sorted(shuffled.slice(0, at)), sorted(shuffled.slice(at))]
+        deepEqual(mergeDone(one.slice(-4), other.slice(-4)), entries.slice(2))
+      }),
+    )
+    const [oldest] = entries as [DoneEntry]
+    t.same(mergeDone([oldest], [{ ...doneSecond, dot: dot(2, 7) }]), [oldest, doneSecond], 'others take no room')
+    t.same(pruneDone([oldest], hlcFromMs(120_001)), [oldest])
+    t.same(pruneDone([oldest], hlcFromMs(120_002)), [])
   })
 
   t.test('is forgotten ten minutes after its mint, and not before', async (t) => {

@@ -7,7 +7,7 @@ import { mergeRecords } from '../../../lib/protocol/causality/merge.ts'
 import { type Mint, mintAsAfterMerge, mintDot } from '../../../lib/protocol/causality/mint.ts'
 import { type Content, putRecord } from '../../../lib/protocol/causality/put.ts'
 import type { CausalContext, KeyRecord, StoredRecord } from '../../../lib/protocol/causality/record.ts'
-import type { RequestMark } from '../../../lib/protocol/causality/request-mark.ts'
+import { madeByClient, markOf, type RequestMark } from '../../../lib/protocol/causality/request-mark.ts'
 import { withDot } from '../../../lib/protocol/causality/version-vector.ts'
 import { type Hlc, hlcMax } from '../../../lib/protocol/clock/hlc.ts'
 import type { Random } from '../../../lib/vocabulary/random.ts'
@@ -24,8 +24,8 @@ export interface Rules {
   readonly answer: 'seen-and-dot' | 'whole-state' | 'seen-only'
   /** A8. How a coordinator reads a dot in a context. */
   readonly dots: 'exact' | 'as-entries'
-  /** I1. Whether a write carries the id of its request. */
-  readonly requests: 'marked' | 'unmarked'
+  /** I1. Whether a write carries the id of its request; `brief`: one that its client made, remembered as long as there is room. */
+  readonly requests: 'marked' | 'brief' | 'unmarked'
 }
 
 export const theRules: Rules = {
@@ -93,7 +93,7 @@ export class ReplicaModel {
     const id = this.#past.length
     this.#past.push(this.#closure(seen))
     this.#carryOut(id, context, first, 'put')
-    client.context = this.#carryOut(id, context, second, 'put')
+    client.context = this.#carryOut(id, context, second, 'put', false)
     client.seen = new Set([id])
   }
 
@@ -162,13 +162,13 @@ export class ReplicaModel {
     return values.filter((value) => values.some((other) => this.#past[other]?.has(value)))
   }
 
-  #carryOut(id: number, given: CausalContext, at: Replica, what: 'put' | 'delete'): CausalContext {
+  #carryOut(id: number, given: CausalContext, at: Replica, what: 'put' | 'delete', isFirst = true): CausalContext {
     const context =
       this.#rules.dots === 'exact' ? given : { ...given, vv: given.dots.reduce(withDot, given.vv), dots: [] }
     if (unknownDots(context, at.stored?.record).length > 0) this.receive(at, this.merged())
-    const mark: RequestMark | undefined =
-      this.#rules.requests === 'marked' ? { requestId: `request ${id}`, bodyHash: 1 } : undefined
-    const done = mark === undefined || at.stored === undefined ? undefined : findDone(at.stored.record.done, mark.requestId)
+    const mark = this.#markOf(id, isFirst)
+    const done =
+      mark === undefined || at.stored === undefined ? undefined : findDone(at.stored.record.done, mark.requestId)
     if (done !== undefined && at.stored !== undefined) return contextAfterWrite(context, done.dot, at.stored.record)
     const mint = this.#mint(at, context.vv)
     const written =
@@ -186,6 +186,17 @@ export class ReplicaModel {
         return context
       case 'seen-and-dot':
         return contextAfterWrite(context, mint.dot, written.record)
+    }
+  }
+
+  #markOf(id: number, isFirst: boolean): RequestMark | undefined {
+    switch (this.#rules.requests) {
+      case 'marked':
+        return markOf(`request-${id}`, id + 1, isFirst)
+      case 'brief':
+        return markOf(`${madeByClient}request-${id}`, id + 1, isFirst)
+      case 'unmarked':
+        return undefined
     }
   }
 
