@@ -15,6 +15,7 @@ export async function startStarling(place: Place, started: (child: Child) => voi
     const join = peer.filter((other) => other !== peer[index]).map((other) => `127.0.0.1:${other}`)
     const words = ['start', '--name', name, '--http', `127.0.0.1:${port}`, '--peer', own]
     words.push('--data', `${place.directory}/${name}`, '--join', join.join(','), '--expect', '3')
+    words.push(...(place.words ?? []))
     return new Child([...place.nodeFlags, programAt('bin/starling.js'), ...words], `${place.directory}/${name}.log`)
   })
   children.forEach(started)

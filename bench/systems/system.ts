@@ -18,6 +18,8 @@ export interface Place {
   readonly directory: string
   /** Further words for `node`: a profiler's flags. */
   readonly nodeFlags: readonly string[]
+  /** Further words for `starling start`. */
+  readonly words?: readonly string[]
 }
 
 /** Holds the children as they come, so that a start which fails half-way leaves none behind. */
