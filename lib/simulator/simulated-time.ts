@@ -19,6 +19,11 @@ export class MachineClock {
 /** The true wall-clock time at which every world begins. */
 const epochMs = 1_767_225_600_000
 
+/** What a wall clock without error shows now. */
+export function wallMsOf(world: { readonly nowMs: number }): number {
+  return epochMs + world.nowMs
+}
+
 /** One process's view of time. */
 export class SimulatedTime implements Time {
   readonly #process: SimulatedProcess

@@ -48,11 +48,12 @@ export function countCopies(
     for (const { owner, storeKey } of hints) places.push({ disk, forOwner: owner, storeKey })
   }
   const visible = places.map(({ disk, storeKey }) => recordIn(disk.live.get(storeKey), hash))
-  const sibling = visible.flatMap((record) => record?.siblings ?? []).find((one) => vidOf(one) === value.vid)
-  if (sibling === undefined) return undefined
+  const siblings = visible.flatMap((record) => record?.siblings ?? []).filter((one) => vidOf(one) === value.vid)
+  if (siblings.length === 0) return undefined
   const holding = places.filter(({ disk, storeKey }, index) => {
     const record = value.durability === 'os' ? visible[index] : recordIn(disk.durableValue(storeKey), hash)
-    return record !== undefined && covers(record.vv, sibling.dot)
+    // A write that was tried twice may have two dots: one of them is enough.
+    return record !== undefined && siblings.some(({ dot }) => covers(record.vv, dot))
   })
   return {
     slots: new Set(holding.map(({ forOwner }) => forOwner)).size,

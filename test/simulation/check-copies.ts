@@ -5,10 +5,10 @@ import { type HistoryRecord, mayHaveExpired, operationsOf } from './history.ts'
 export interface CopyPromises {
   /** Every owner has the same state of every key: what anti-entropy promises. */
   readonly converged: boolean
-  /** Writes that every owner has by now, though nobody read them: what hints promise. */
+  /** Writes that every owner has by now that is not marked, though nobody read them: what hints promise. */
   readonly handedOver: ReadonlySet<string>
-  /** Tombstones that may go are gone; `kept`: none may have gone yet; undefined: some may. */
-  readonly tombstones: 'gone' | 'kept' | undefined
+  /** Tombstones of deletes before that clock are gone; `kept`: none may have gone yet; undefined: some may. */
+  readonly tombstones: { readonly goneIfBefore: number } | 'kept' | undefined
   /** One value at most is left of each key, so that nothing can be said of the others. */
   readonly isLastWriteWins: boolean
 }
@@ -64,7 +64,7 @@ function strangers(history: KeyHistory, copies: readonly HistoryRecord[]): reado
 /** The coverage of a copy: what it shows, and what cannot be seen. */
 function lacking(history: KeyHistory, copy: HistoryRecord, { handedOver }: CopyPromises): readonly Violation[] {
   const owed = history.writes.filter((write) => write.type === 'put' && handedOver.has(write.vid))
-  if (owed.length === 0) return []
+  if (owed.length === 0 || copy.marked) return []
   const past = new CausalPast(history.writes)
   const unseen = history.writes.filter(
     (write) => write.outcome !== 'fail' && (write.type === 'delete' || mayHaveExpired(write, copy.ns)),
@@ -79,7 +79,7 @@ function lacking(history: KeyHistory, copy: HistoryRecord, { handedOver }: CopyP
 function resurrected(history: KeyHistory, copy: HistoryRecord, promises: CopyPromises): readonly Violation[] {
   const known = history.writes.filter(
     ({ type, outcome, vid }) =>
-      type === 'delete' && outcome === 'ok' && (promises.converged || promises.handedOver.has(vid)),
+      type === 'delete' && outcome === 'ok' && (promises.converged || (promises.handedOver.has(vid) && !copy.marked)),
   )
   const past = new CausalPast(history.writes, 'sure')
   const dead = past.pasts(known.map(({ vid }) => vid))
@@ -93,11 +93,14 @@ function misplacedTombstones(
   copies: readonly HistoryRecord[],
   { tombstones }: CopyPromises,
 ): readonly Violation[] {
-  if (tombstones === 'gone') {
-    return copies.filter(({ tomb }) => tomb).map((copy) => violation('tombstone-stays', copy, '', 'it may go'))
+  if (tombstones === undefined) return []
+  if (tombstones !== 'kept') {
+    return copies
+      .filter(({ tomb, hlc = 0 }) => tomb && hlc < tombstones.goneIfBefore)
+      .map((copy) => violation('tombstone-stays', copy, '', 'it may go'))
   }
   const isDeleted = history.writes.some(({ type, outcome, hlc }) => type === 'delete' && outcome === 'ok' && hlc > 0)
-  if (tombstones !== 'kept' || !isDeleted) return []
+  if (!isDeleted) return []
   const hasAny = copies.some(({ state }) => state !== undefined)
   if (hasAny) return []
   return [violation('tombstone-gone-early', copies[0] as HistoryRecord, '', 'the delete is younger than the grace')]

@@ -209,7 +209,7 @@ function drawCopyPromises(records: readonly HistoryRecord[], random: Random): Co
   return {
     converged: random.below(2) === 0,
     handedOver: new Set(acknowledged.filter(() => random.below(2) === 0).map(({ vid }) => vid)),
-    tombstones: (['gone', 'kept', undefined] as const)[random.below(3)],
+    tombstones: ([{ goneIfBefore: 4 }, 'kept', undefined] as const)[random.below(3)],
     isLastWriteWins: random.below(3) === 0,
   }
 }
@@ -315,7 +315,7 @@ function promisesOfAll(records: readonly HistoryRecord[]): CopyPromises {
 }
 
 function goneCopiesOf(records: readonly HistoryRecord[]): CheckResult {
-  return checkCopies(records, { ...promisesOfAll(records), tombstones: 'gone' })
+  return checkCopies(records, { ...promisesOfAll(records), tombstones: { goneIfBefore: 1 } })
 }
 
 function contextsOf(records: readonly HistoryRecord[]): CheckResult {

@@ -98,7 +98,7 @@ export interface Configuration {
 export function drawConfiguration(seed: number, operations?: number): Configuration {
   const random = seededRandom(seedFor(seed, 'configuration'))
   const repair = drawRepair(seededRandom(seedFor(seed, 'repair')))
-  const nodes = pick(random, [3, 3, 4, 4, 5, 5, 6, 7])
+  const nodes = pick(random, [3, 3, 3, 4, 4, 5, 5, 6, 7])
   const replicas = random.below(8) === 0 ? 2 : 3
   const quorum = pick(random, quorums)
   const [r, w] = repair.isLowest ? ([1, 1] as const) : quorum

@@ -1,3 +1,5 @@
+import { hlcFromMs } from '../../lib/protocol/clock/hlc.ts'
+import { wallMsOf } from '../../lib/simulator/simulated-time.ts'
 import type { World } from '../../lib/simulator/world.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { Key } from '../../lib/vocabulary/key.ts'
@@ -6,7 +8,7 @@ import { bucket, keyName, vidOf } from './clients.ts'
 import type { SimulatedCluster } from './cluster.ts'
 import type { Configuration } from './configuration.ts'
 import type { History } from './history.ts'
-import { dirtyRangesOn, divergedKeys, hintsOn, isTombstoneCopy, ownedCopies } from './stored-state.ts'
+import { dirtyRangesOn, divergedKeys, hintsOn, isTombstoneCopy, ownedCopies, type StoredCopy } from './stored-state.ts'
 
 /** Hints go out once a minute at the latest; an exchange that nobody asks for comes within ten minutes. */
 const togetherLimitMs = 150_000
@@ -14,10 +16,12 @@ const scheduleLimitMs = 800_000
 const lookEveryMs = 250
 /** Asked for again: what a hint has brought to one owner since, the others may lack. */
 const exchangeEveryMs = 10_000
-const exchangeLastsMs = 3000
+const exchangeLastsMs = 1500
 /** Interruptions come while there is most to do. */
 const interruptedWithinMs = 4000
 const downMsMax = 1000
+/** How far wall clocks may be apart in the end. */
+const clocksApartMs = 5000
 /** No tombstone is expected to go in the course of a run whose grace is longer. */
 export const shortGraceSeconds = 10
 
@@ -36,6 +40,7 @@ export class FinalPhase {
   readonly #hash: Hash
   readonly #random: Random
   readonly #report: Report
+  #goneIfBefore = 0
 
   constructor(
     cluster: SimulatedCluster,
@@ -56,6 +61,7 @@ export class FinalPhase {
     const { awaitsSchedule, interruptions } = this.#configuration
     for (let count = 0; count < interruptions; count += 1) this.#interruptLater()
     const beganMs = this.#world.nowMs
+    this.#goneIfBefore = hlcFromMs(wallMsOf(this.#world) + clocksApartMs)
     const endMs = beganMs + (awaitsSchedule ? scheduleLimitMs : togetherLimitMs)
     const leastMs = beganMs + (interruptions > 0 ? interruptedWithinMs + downMsMax : 0)
     let nextExchangeMs = awaitsSchedule ? Number.POSITIVE_INFINITY : beganMs
@@ -92,6 +98,8 @@ export class FinalPhase {
   /** Writes down what each owner itself has of each key. */
   lookAtCopies(): void {
     let open = 0
+    const stored = ownedCopies(this.#cluster, this.#configuration.keys, this.#hash)
+    const storedAt = new Map(stored.map((copy) => [`${copy.node} ${copy.key}`, copy]))
     for (let number = 0; number < this.#configuration.keys; number += 1) {
       const key = keyName(number)
       const first = this.#cluster.names.map((name) => this.#cluster.node(name)?.ownersOf(bucket, key as Key))
@@ -102,6 +110,7 @@ export class FinalPhase {
         this.#world.inProcess(node, () => {
           this.#cluster.node(node)?.replica(bucket, key as Key, (error, view) => {
             open -= 1
+            const copy = storedAt.get(`${node} ${key}`)
             if (view === undefined) return this.#report('unreadable-copy', `${node} says of ${key}: ${error?.message}`)
             this.#history.add({
               t: 'ok',
@@ -112,6 +121,8 @@ export class FinalPhase {
               vals: view.siblings.map(vidOf),
               state: view.stateHash,
               tomb: view.tombstone,
+              hlc: copy === undefined ? 0 : deletedHlcOf(copy),
+              marked: copy?.isMarked ? true : undefined,
               ns: Math.floor(this.#world.nowMs * 1_000_000),
             })
           })
@@ -138,7 +149,21 @@ export class FinalPhase {
     reasons.push(...divergedKeys(copies).map((key) => `owners have different states of ${key}`))
     // A keyed write is remembered for ten minutes, and its tombstone with it.
     if (reasons.length > 0 || retries || tombstoneGraceSeconds > shortGraceSeconds) return reasons
-    return copies.filter(isTombstoneCopy).map(({ key, node }) => `${node} has a tombstone of ${key}`)
+    const gone = copies.filter((copy) => isTombstoneCopy(copy) && deletedHlcOf(copy) < this.#goneIfBefore)
+    return gone.map(({ key, node }) => `${node} has a tombstone of ${key}${this.#waits(node)}`)
+  }
+
+  /**
+   * Tombstones of deletes before that clock must go. A node that is started again and again has its clock far ahead of
+   * all others (docs/rules.md K1): the grace of what it deleted begins when they have caught up.
+   */
+  get goneIfBefore(): number {
+    return this.#goneIfBefore
+  }
+
+  #waits(node: string): string {
+    const waiting = this.#cluster.node(node)?.tombstones() ?? []
+    return waiting.length === 0 ? '' : ` (waits for: ${waiting.map(({ waitingFor }) => waitingFor).join(', ')})`
   }
 
   #exchange(): void {
@@ -169,6 +194,10 @@ export class FinalPhase {
     }
     return counts
   }
+}
+
+function deletedHlcOf({ record }: StoredCopy): number {
+  return record?.deletedHlc ?? 0
 }
 
 const repairSeries: readonly (readonly [series: string, ...labels: string[]])[] = [

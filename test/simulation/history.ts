@@ -40,13 +40,15 @@ export interface HistoryRecord {
   readonly ses?: true | undefined
   /** Seconds after which the value that was put expires. */
   readonly ttl?: number | undefined
-  /** The clock of what a write made, or of the latest thing a read has seen. */
+  /** The clock of what a write made, of the latest thing a read has seen, or of the delete that a tombstone tells of. */
   readonly hlc?: number | undefined
   /** A read after everything healed, from every owner. */
   readonly final?: true | undefined
   /** A node's own copy: its state's hash, absent when it has none; and whether it is a tombstone. */
   readonly state?: string | undefined
   readonly tomb?: boolean | undefined
+  /** Somebody could not keep a hint for it, and has marked the range for comparison instead. */
+  readonly marked?: true | undefined
   /** The error's code. */
   readonly error?: string | undefined
   /** What the fault was. */

@@ -185,14 +185,16 @@ export function oracleOfCopies(records: readonly HistoryRecord[], promises: Copy
       const isWritten = writes.some((one) => one.vid === vid && one.type === 'put' && one.outcome !== 'fail')
       if (!isWritten) found.add(`invented-value ${key} ${vid}`)
     }
-    if (promises.tombstones === 'gone' && probe.tomb === true) found.add(`tombstone-stays ${key} `)
+    const { tombstones } = promises
+    const isOld = typeof tombstones === 'object' && (probe.hlc ?? 0) < tombstones.goneIfBefore
+    if (isOld && probe.tomb === true) found.add(`tombstone-stays ${key} `)
     const isDeleted = writes.some((one) => one.type === 'delete' && one.outcome === 'ok' && one.hlc > 0)
-    if (promises.tombstones === 'kept' && isDeleted && ofKey.every(({ state }) => state === undefined)) {
+    if (tombstones === 'kept' && isDeleted && ofKey.every(({ state }) => state === undefined)) {
       found.add(`tombstone-gone-early ${key} `)
     }
     if (promises.isLastWriteWins) continue
     for (const put of writes) {
-      if (put.type !== 'put' || !promises.handedOver.has(put.vid)) continue
+      if (put.type !== 'put' || !promises.handedOver.has(put.vid) || probe.marked) continue
       const unseen = writes.filter(
         (one) => one.outcome !== 'fail' && (one.type === 'delete' || mayBeOld(one, probe.ns)),
       )
@@ -202,7 +204,7 @@ export function oracleOfCopies(records: readonly HistoryRecord[], promises: Copy
     }
     for (const one of writes) {
       if (one.type !== 'delete' || one.outcome !== 'ok') continue
-      if (!promises.converged && !promises.handedOver.has(one.vid)) continue
+      if (!promises.converged && (probe.marked || !promises.handedOver.has(one.vid))) continue
       for (const vid of probe.vals ?? []) {
         if (pastOf(operations, key, one.vid, true).has(vid)) found.add(`resurrection ${key} ${vid}`)
       }

@@ -53,7 +53,9 @@ export function drawHistory(random: Random): readonly HistoryRecord[] {
     const isThere = vals.length > 0 || random.below(3) === 0
     const state = isThere ? pick(random, ['s1', 's1', 's2']) : undefined
     const tomb = isThere && vals.length === 0
-    history.add({ t: 'ok', p: 'probe', f: 'replica-get', k, node, vals, state, tomb, ns: tick() })
+    const hlc = random.below(8)
+    const marked = random.below(5) === 0 ? true : undefined
+    history.add({ t: 'ok', p: 'probe', f: 'replica-get', k, node, vals, state, tomb, hlc, marked, ns: tick() })
   }
 
   function end(one: { p: number; f: string; k: string; vid: string | undefined } | undefined): void {

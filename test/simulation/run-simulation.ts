@@ -62,13 +62,13 @@ export interface SimulationResult {
 const formLimitMs = 60_000
 const faultsLimitMs = 1_800_000
 const recoverLimitMs = 300_000
-const quiesceMs = 3000
+const quiesceMs = 1500
 /** What is set for a bucket is in force everywhere by then. */
 const bucketInForceMs = 5000
 /** After its deadline a write still sees to it that absent owners get it, for so long at most. */
 const writeEndsMs = 10_000
 /** Members are known to be away by then. */
-const detectionMs = 15_000
+const detectionMs = 40_000
 
 /**
  * One cluster's life, from a seed: it forms, serves clients through faults, is healed, recovers, and is read through every
@@ -226,7 +226,8 @@ class Run {
     const { antiEntropy, readRepair, tombstoneGraceSeconds, retries, conflict } = this.#configuration
     const isLastWriteWins = conflict === 'lww'
     const mayBeGone = antiEntropy && !retries && tombstoneGraceSeconds <= shortGraceSeconds
-    const tombstones = mayBeGone ? 'gone' : tombstoneGraceSeconds > shortGraceSeconds ? 'kept' : undefined
+    const { goneIfBefore } = this.#finalPhase
+    const tombstones = mayBeGone ? { goneIfBefore } : tombstoneGraceSeconds > shortGraceSeconds ? 'kept' : undefined
     const results: CheckResult[] = []
     if (this.#copiesAt !== undefined) {
       const handedOver = this.#handedOver(records.slice(0, this.#copiesAt.from))

@@ -3,8 +3,8 @@ import { stateHash } from '../../lib/protocol/causality/state-hash.ts'
 import type { SimulatedDisk } from '../../lib/simulator/simulated-disk.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { NodeId } from '../../lib/vocabulary/ids.ts'
-import { type Key, type RecordKey, toRecordKey } from '../../lib/vocabulary/key.ts'
-import { dataKey, hintRange, type KeyRange, metaRange } from '../../lib/wire/store-keys.ts'
+import { type Key, toRecordKey } from '../../lib/vocabulary/key.ts'
+import { dataKey, hintRange, type KeyRange, metaKey, metaRange } from '../../lib/wire/store-keys.ts'
 import { recordIn } from './audit-copies.ts'
 import { bucket, keyName } from './clients.ts'
 import type { SimulatedCluster } from './cluster.ts'
@@ -16,6 +16,8 @@ export interface StoredCopy {
   readonly record: KeyRecord | undefined
   /** Undefined: nothing there. */
   readonly state: string | undefined
+  /** Some node has marked the key's partition for comparison with this one. */
+  readonly isMarked: boolean
 }
 
 /** What the owners of all keys of a run have of them, read from their disks: nobody is asked, nothing is set off. */
@@ -28,8 +30,12 @@ export function ownedCopies(cluster: SimulatedCluster, keys: number, hash: Hash)
     const recordKey = toRecordKey(bucket, key as Key, hash)
     for (const owner of place.owners) {
       const node = cluster.nameOf(owner)
-      if (node !== undefined)
-        copies.push(copyOn(cluster.world.machine(node).disk, node, place.partition, recordKey, hash))
+      if (node === undefined) continue
+      const mark = metaKey(`dirty-range/${owner}/${place.partition}`)
+      const isMarked = cluster.names.some((name) => cluster.world.machine(name).disk.live.get(mark) !== undefined)
+      const record = recordIn(cluster.world.machine(node).disk.live.get(dataKey(place.partition, recordKey)), hash)
+      const state = record === undefined ? undefined : stateHash(recordKey, record, hash).toString(16).padStart(16, '0')
+      copies.push({ node, key, record, state, isMarked })
     }
   }
   return copies
@@ -58,12 +64,6 @@ export function hintsOn(disk: SimulatedDisk): number {
 /** Ranges that are marked for comparison there. */
 export function dirtyRangesOn(disk: SimulatedDisk): number {
   return countIn(disk, metaRange('dirty-range/'))
-}
-
-function copyOn(disk: SimulatedDisk, node: string, partition: number, recordKey: RecordKey, hash: Hash): StoredCopy {
-  const record = recordIn(disk.live.get(dataKey(partition, recordKey)), hash)
-  const state = record === undefined ? undefined : stateHash(recordKey, record, hash).toString(16).padStart(16, '0')
-  return { node, key: recordKey.key, record, state }
 }
 
 /** Any node that knows. */
