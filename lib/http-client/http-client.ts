@@ -2,6 +2,7 @@ import {
   type Aftermath,
   DeadlineExceeded,
   type ErrorCode,
+  errorOf,
   InternalError,
   InvalidBucket,
   InvalidKey,
@@ -16,7 +17,7 @@ import { Endpoints } from './endpoints.ts'
 import { fetchTransport } from './fetch-transport.ts'
 import { Listing, type ListOptions } from './listing.ts'
 import { errorFrom } from './problem.ts'
-import { readFound, readWritten, writeHeaders } from './record-messages.ts'
+import { idempotencyHeader, readFound, readWritten, writeHeaders } from './record-messages.ts'
 import type { AntiEntropy, Hints, Transfers } from './repair-answers.ts'
 import { type HttpResponse, type Transport, TransportFailure } from './transport.ts'
 
@@ -44,6 +45,11 @@ export interface WriteOptions extends RequestOptions {
   readonly durability?: 'os' | 'disk' | undefined
   /** Of the read this write is based on: it supersedes what that read returned, and nothing else. */
   readonly context?: string | undefined
+  /**
+   * 1 to 64 visible ASCII characters: makes every try of this write the same write for ten minutes, so that it is tried
+   * at the next endpoint also when nobody knows what became of it. Use another one for each write.
+   */
+  readonly idempotencyKey?: string | undefined
 }
 
 export interface PutOptions extends WriteOptions {
@@ -86,8 +92,8 @@ interface Call {
 /**
  * A client of the HTTP API of version 1. Needs only `fetch`, so it runs in browsers too.
  *
- * Endpoints are tried in order until one can be reached: reads always, writes only as long as it is certain that no node
- * has seen them. Every method rejects with a StarlingError that has the code, the aftermath and the hint of the answer.
+ * Endpoints are tried in order until one can be reached: reads and writes with an idempotency key always, other writes
+ * only as long as it is certain that no node has seen them. Every method rejects with a StarlingError that has the code, the aftermath and the hint of the answer.
  * An abort by `options.signal` rejects with the signal's reason; a write's outcome is then unknown.
  */
 export class HttpClient {
@@ -278,6 +284,8 @@ export class HttpClient {
 
   async #ask<Answer>(call: Call, read: (response: HttpResponse) => Promise<Answer>): Promise<Answer> {
     const changes = call.method !== 'GET'
+    const mayRepeat = call.headers?.[idempotencyHeader] !== undefined
+    let isDoubtful = false
     let last: StarlingError | undefined
     for (const origin of this.#endpoints.inOrder()) {
       try {
@@ -288,17 +296,20 @@ export class HttpClient {
           return answer
         }
         last = errorFrom(response.status, await response.bytes(), changes)
-        const mayAskAnother = codesOfOneNode.includes(last.code) && last.aftermath === 'nothing-changed'
-        if (!mayAskAnother) throw last
+        const isNothing = last.aftermath === 'nothing-changed'
+        if (!codesOfOneNode.includes(last.code) || !(isNothing || mayRepeat)) throw isDoubtful ? doubtful(last) : last
+        if (!isNothing) isDoubtful = true
       } catch (error) {
         if (!(error instanceof TransportFailure)) throw error
         this.#endpoints.failed(origin)
         const aftermath: Aftermath = changes && error.mayHaveBeenSent ? 'may-have-changed' : 'nothing-changed'
         // An answer that says why counts for more than a node that says nothing.
         if (last === undefined || aftermath === 'may-have-changed') last = errorOfFailure(error, aftermath)
-        if (aftermath === 'may-have-changed') throw last
+        if (aftermath === 'may-have-changed' && !mayRepeat) throw last
+        if (aftermath === 'may-have-changed') isDoubtful = true
       }
     }
+    if (last !== undefined && isDoubtful) throw doubtful(last)
     throw last ?? new Unreachable(`no node of ${this.#endpoints} could be reached`)
   }
 
@@ -316,6 +327,13 @@ export class HttpClient {
       signal,
     }
   }
+}
+
+/** An earlier endpoint may have carried the write out. */
+function doubtful(error: StarlingError): StarlingError {
+  if (error.aftermath === 'may-have-changed') return error
+  const { code, message, hint } = error
+  return errorOf(code, message, { aftermath: 'may-have-changed', hint, cause: error })
 }
 
 function errorOfFailure(failure: TransportFailure, aftermath: Aftermath): StarlingError {

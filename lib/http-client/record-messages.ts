@@ -4,21 +4,30 @@ import { errorFrom } from './problem.ts'
 import { contentTypeDefault, parseSibling, type SiblingJson } from './sibling.ts'
 import type { HttpResponse } from './transport.ts'
 
+/** Marks a write that may be tried again, whatever became of it. */
+export const idempotencyHeader = 'idempotency-key'
 const metadataPrefix = 'starling-meta-'
+const idempotencyKey = /^[!-~]{1,64}$/
 const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 interface WriteFields {
   readonly context?: string | undefined
+  readonly idempotencyKey?: string | undefined
   readonly contentType?: string | undefined
   readonly metadata?: Readonly<Record<string, string>> | undefined
   readonly ttlSeconds?: number | undefined
   readonly onlyIfAbsent?: boolean | undefined
 }
 
-/** @throws {InvalidHeader} for metadata or a content type that no header can carry unchanged */
+/** @throws {InvalidHeader} for an idempotency key that is none, and for metadata or a content type that no header can carry unchanged */
 export function writeHeaders(fields: WriteFields): Record<string, string> {
   const headers: Record<string, string> = {}
   if (fields.context !== undefined) headers['starling-context'] = fields.context
+  if (fields.idempotencyKey !== undefined) {
+    if (!idempotencyKey.test(fields.idempotencyKey))
+      throw new InvalidHeader('an idempotency key has 1 to 64 visible ASCII characters')
+    headers[idempotencyHeader] = fields.idempotencyKey
+  }
   if (fields.contentType !== undefined) headers['content-type'] = toHeader('the content type', fields.contentType)
   if (fields.ttlSeconds !== undefined) headers['starling-ttl'] = String(fields.ttlSeconds)
   if (fields.onlyIfAbsent === true) headers['if-none-match'] = '*'

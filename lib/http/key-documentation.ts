@@ -11,7 +11,7 @@ const session: Headers = {
   ),
 }
 
-const nextSession: Headers = {
+export const nextSession: Headers = {
   'Starling-Session': header(
     'What this session has seen and written by now. Send it with the next request, to any node.',
   ),

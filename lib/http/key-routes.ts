@@ -7,6 +7,7 @@ import {
   deleteHeaders,
   foundResponses,
   getHeaders,
+  nextSession,
   notFoundHeaders,
   putHeaders,
   quorumHeaders,
@@ -60,6 +61,7 @@ const get: Route = {
   errors: ['not-found', 'session-unavailable', ...errors],
   notFoundHeaders,
   quorumHeaders,
+  errorHeaders: nextSession,
   answer(exchange) {
     const bucket = bucketOf(exchange.target)
     const key = keyOf(exchange.target)
@@ -96,6 +98,7 @@ const put: Route = {
     'unsupported-encoding',
   ],
   quorumHeaders,
+  errorHeaders: nextSession,
   answer(exchange) {
     const { headers } = exchange
     const bucket = bucketOf(exchange.target)
@@ -141,6 +144,7 @@ const remove: Route = {
   responses: { 204: writtenResponse },
   errors: [...errors, 'invalid-context', 'precondition-failed', 'session-unavailable', 'idempotency-key-reused'],
   quorumHeaders,
+  errorHeaders: nextSession,
   answer(exchange) {
     const { headers } = exchange
     const bucket = bucketOf(exchange.target)

@@ -159,6 +159,7 @@ function problemResponse(route: Route, status: number, codes: readonly ErrorCode
   return {
     description: `${codes.join(', ')}.`,
     headers: {
+      ...route.errorHeaders,
       ...(status === 404 ? route.notFoundHeaders : {}),
       ...(status === 503 || status === 504 ? route.quorumHeaders : {}),
       ...(isRetryable ? { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' } } } : {}),

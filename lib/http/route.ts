@@ -42,6 +42,8 @@ export interface Route {
   readonly errors: readonly ErrorCode[]
   /** What the errors say in headers that come for want of answers: 503 and 504. */
   readonly quorumHeaders?: Readonly<Record<string, HeaderDeclaration>>
+  /** What any error says in headers. */
+  readonly errorHeaders?: Readonly<Record<string, HeaderDeclaration>>
   /** What a 404 says in headers. */
   readonly notFoundHeaders?: Readonly<Record<string, HeaderDeclaration>>
   answer(exchange: Exchange): void

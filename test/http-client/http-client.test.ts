@@ -10,6 +10,7 @@ import {
   Draining,
   InternalError,
   InvalidBucket,
+  InvalidHeader,
   InvalidKey,
   InvalidParameter,
   PreconditionFailed,
@@ -154,6 +155,23 @@ for (const [name, transport] of transports) {
       const fresh = new HttpClient({ endpoints: [flaky.url, node.url], transport })
       await rejects(t, fresh.put('b', 'k2', 'x'), Unreachable, 'may-have-changed')
       t.same(node.values('b', 'k2'), [])
+    })
+
+    t.test('writes with an idempotency key go on to the next node, whatever became of them', async (t) => {
+      const { node } = await nodeAndClient(t)
+      const flaky = await started(t)
+      flaky.trouble = () => 'reset-after'
+      const client = new HttpClient({ endpoints: [flaky.url, node.url], transport })
+      await client.put('b', 'k', 'x', { idempotencyKey: 'order-17' })
+      t.same(node.values('b', 'k'), ['x'])
+      t.same(
+        [flaky, node].map(({ seen }) => seen[0]?.headers['idempotency-key']),
+        ['order-17', 'order-17'],
+      )
+      node.trouble = () => 'refuse'
+      const fresh = new HttpClient({ endpoints: [flaky.url, node.url], transport })
+      await rejects(t, fresh.delete('b', 'k', { idempotencyKey: 'order-18' }), Draining, 'may-have-changed')
+      await rejects(t, fresh.put('b', 'k', 'x', { idempotencyKey: 'a b' }), InvalidHeader, 'nothing-changed')
     })
 
     t.test('a node that says it is stopping sends its callers to the next one', async (t) => {

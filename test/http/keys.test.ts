@@ -1,5 +1,13 @@
 import t from 'tap'
-import { DeadlineExceeded, type ErrorCode, errorOf, NoLayout, QuorumUnavailable } from '../../lib/vocabulary/errors.ts'
+import {
+  DeadlineExceeded,
+  type ErrorCode,
+  errorOf,
+  IdempotencyKeyReused,
+  NoLayout,
+  QuorumUnavailable,
+  SessionUnavailable,
+} from '../../lib/vocabulary/errors.ts'
 import { toNodeId } from '../../lib/vocabulary/ids.ts'
 import { valueBytesMax } from '../../lib/vocabulary/limits.ts'
 import { whoAnswered } from './fake-node.ts'
@@ -153,6 +161,59 @@ t.test('nothing', async (t) => {
     t.notOk('starling-context' in remove.headers)
     t.notOk('starling-tombstone' in (await ask('/v1/kv/carts/never')).headers)
   })
+})
+
+t.test('a session', async (t) => {
+  const { ask, node } = await serve(t)
+  const session = 'abc'
+  const headers = { 'starling-session': session }
+
+  await t.test('begins with any answer', async (t) => {
+    t.equal((await ask('/v1/kv/carts/ada', { method: 'PUT', body: 'x' })).headers['starling-session'], '+')
+    t.equal((await ask('/v1/kv/carts/ada')).headers['starling-session'], '+')
+  })
+
+  await t.test('comes with each request, and goes back with each answer', async (t) => {
+    const etag = (await ask('/v1/kv/carts/ada')).headers.etag as string
+    for (const [path, request, status] of [
+      ['ada', { method: 'PUT', body: 'y' }, 204],
+      ['ada', {}, 300],
+      ['ada', { method: 'HEAD' }, 300],
+      ['ada', { method: 'DELETE' }, 204],
+      ['ada', {}, 404],
+      ['bob', { method: 'PUT', body: 'x' }, 204],
+    ] as const) {
+      const answer = await ask(`/v1/kv/carts/${path}`, { ...request, headers })
+      t.match([answer.status, answer.headers['starling-session']], [status, 'abc+'], JSON.stringify(request))
+      t.equal(node.sessions.at(-1), session)
+    }
+    t.type(etag, 'string')
+    const { headers: found } = await ask('/v1/kv/carts/bob')
+    const unchanged = await ask('/v1/kv/carts/bob', { headers: { ...headers, 'if-none-match': found.etag as string } })
+    t.match([unchanged.status, unchanged.headers['starling-session']], [304, 'abc+'])
+  })
+
+  await t.test('stays with its client when an answer cannot be given', async (t) => {
+    node.failures.push(new SessionUnavailable('nobody knows'))
+    const refused = await ask('/v1/kv/carts/ada', { headers })
+    t.match([refused.status, refused.json.code], [412, 'session-unavailable'])
+    t.match(refused.json, { retryable: true, aftermath: 'nothing-changed' })
+    t.equal(refused.headers['starling-session'], session)
+  })
+})
+
+t.test('an idempotency key goes with a write as it came, as one that may have been tried before', async (t) => {
+  const { ask, node } = await serve(t)
+  const headers = { 'idempotency-key': 'order-17' }
+  for (const method of ['PUT', 'DELETE'] as const) {
+    await ask('/v1/kv/carts/ada', { method, headers, ...(method === 'PUT' ? { body: 'x' } : {}) })
+    t.match(node.requests.at(-1), { idempotency: { key: 'order-17', triedForMs: 600_000 } })
+  }
+  await ask('/v1/kv/carts/ada', { method: 'DELETE' })
+  t.match(node.requests.at(-1), { idempotency: undefined })
+  node.failures.push(new IdempotencyKeyReused('another body'))
+  const reused = await ask('/v1/kv/carts/ada', { method: 'PUT', body: 'y', headers })
+  t.match([reused.status, reused.json.code, reused.json.retryable], [422, 'idempotency-key-reused', false])
 })
 
 t.test('siblings', async (t) => {

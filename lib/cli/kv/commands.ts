@@ -71,6 +71,7 @@ function addWriteOptions(command: Command): Command {
     .option('--pw <N>', 'how many of them must be owners', parseQuorum)
     .option('--no-sloppy', 'let no fallback count')
     .option('--durability <LEVEL>', 'os or disk; default: as the bucket says')
+    .option('--idempotency-key <KEY>', 'makes every try of this write one write, for ten minutes')
 }
 
 function addRangeOptions(command: Command): Command {

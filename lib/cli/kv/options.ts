@@ -14,6 +14,7 @@ export interface WriteFlags extends ClientOptions {
   readonly pw?: QuorumLevel
   readonly sloppy: boolean
   readonly durability?: string
+  readonly idempotencyKey?: string
 }
 
 export interface RangeFlags extends ClientOptions {
@@ -27,10 +28,10 @@ export function readOptions(flags: ReadFlags): ReadOptions {
 }
 
 export function writeOptions(flags: WriteFlags): WriteOptions {
-  const { context, w, pw, durability } = flags
+  const { context, w, pw, durability, idempotencyKey } = flags
   if (durability !== undefined && durability !== 'os' && durability !== 'disk')
     throw new UsageError(`--durability ${durability} is not accepted`, 'it is os or disk')
-  return { context, w, pw, durability, ...notSloppy(flags), ...requestOptions(flags) }
+  return { context, w, pw, durability, idempotencyKey, ...notSloppy(flags), ...requestOptions(flags) }
 }
 
 /** What is the default is left to the node. */
