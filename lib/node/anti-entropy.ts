@@ -191,7 +191,7 @@ export class AntiEntropy {
   }
 
   #look(inForce: LayoutInForce): void {
-    const { peers, time } = this.#context
+    const { peers, time, hints } = this.#context
     const coOwners = this.#coOwners(inForce)
     this.#handOverMarks(inForce)
     // One at a time: what repairs is not to be what slows down.
@@ -200,6 +200,7 @@ export class AntiEntropy {
       node,
       isReachable: peers.isReachable(node),
       isDirty: this.#dirty.countOf(node) > 0,
+      hasHints: hints.countOf(node) > 0,
     }))
     const peer = this.#schedule.next(states, time.nowMs(), this.suspendedBecause !== undefined)
     if (peer !== undefined) this.#begin(inForce, peer, false)

@@ -6,9 +6,11 @@ import type { ExchangeSummary } from './exchange.ts'
 export const exchangeEveryMs = 10_000
 /** No two co-owners go longer without one, as far as both can be reached and nothing fails. */
 export const exchangeAgeMsMax = 600_000
-/** A node that is back is given a moment: hints come first, and they are cheaper. Then not all begin at the same time. */
+/** A node that is back is given a moment. Then not all begin at the same time. */
 const afterReturnMs = 1_000
 const spreadMs = 1_000
+/** Hints are cheaper than finding out what they hold: they come first, if they come within this time. */
+export const hintsFirstMs = 20_000
 const retryAfterMs = 10_000
 /** Marked ranges are tried again after this long. */
 const dirtyEveryMs = 10_000
@@ -20,11 +22,14 @@ export interface PeerState {
   readonly isReachable: boolean
   /** Some partitions are known to differ (docs/rules.md H2). */
   readonly isDirty: boolean
+  /** This node keeps writes for it. */
+  readonly hasHints: boolean
 }
 
 interface Pair {
   readonly knownSinceMs: number
   wasReachable: boolean
+  returnedAtMs: number
   /** When an exchange should begin, whatever its turn; undefined: nothing asks for one. */
   dueAtMs: number | undefined
   endedAtMs: number | undefined
@@ -56,7 +61,7 @@ export class Schedule {
    */
   next(peers: readonly PeerState[], nowMs: number, isSuspended: boolean): NodeId | undefined {
     for (const peer of peers) this.#notice(peer, nowMs)
-    const reachable = peers.filter(({ isReachable }) => isReachable)
+    const reachable = peers.filter((peer) => peer.isReachable && !this.#awaitsHints(peer, nowMs))
     const asked = reachable
       .filter(({ node }) => (this.#pair(node).dueAtMs ?? Number.POSITIVE_INFINITY) <= nowMs)
       .sort((a, b) => (this.#pair(a.node).dueAtMs as number) - (this.#pair(b.node).dueAtMs as number))
@@ -102,9 +107,16 @@ export class Schedule {
 
   #notice({ node, isReachable, isDirty }: PeerState, nowMs: number): void {
     const pair = this.#pair(node, nowMs)
-    if (isReachable && !pair.wasReachable) pair.dueAtMs = nowMs + afterReturnMs + this.#random.below(spreadMs)
+    if (isReachable && !pair.wasReachable) {
+      pair.returnedAtMs = nowMs
+      pair.dueAtMs = nowMs + afterReturnMs + this.#random.below(spreadMs)
+    }
     if (isDirty && nowMs - pair.beganAtMs >= dirtyEveryMs) pair.dueAtMs ??= nowMs
     pair.wasReachable = isReachable
+  }
+
+  #awaitsHints({ node, hasHints }: PeerState, nowMs: number): boolean {
+    return hasHints && nowMs - this.#pair(node).returnedAtMs < hintsFirstMs
   }
 
   #ageOrder(node: NodeId): number {
@@ -124,6 +136,7 @@ export class Schedule {
     const pair: Pair = {
       knownSinceMs: nowMs,
       wasReachable: false,
+      returnedAtMs: Number.NEGATIVE_INFINITY,
       dueAtMs: undefined,
       endedAtMs: undefined,
       beganAtMs: Number.NEGATIVE_INFINITY,

@@ -3,6 +3,7 @@ import { seededRandom } from '../../../lib/ports/random.ts'
 import {
   exchangeAgeMsMax,
   exchangeEveryMs,
+  hintsFirstMs,
   type PeerState,
   Schedule,
 } from '../../../lib/protocol/anti-entropy/schedule.ts'
@@ -55,6 +56,20 @@ t.test('the schedule of exchanges', async (t) => {
   })
 
   t.test(
+  t.test('lets hints go first, for a while', async (t) => {
+    const world = made([ada, bob])
+    world.pass(30_000)
+    world.unreachable.add(bob)
+    world.pass(10_000)
+    world.unreachable.delete(bob)
+    world.hinted.add(bob)
+    world.begun.length = 0
+    world.pass(hintsFirstMs)
+    t.notOk(world.begun.some(({ node }) => node === bob))
+    world.pass(1_000)
+    t.ok(world.begun.some(({ node }) => node === bob))
+  })
+
     'begins at once with one that ranges are marked for, and again every ten seconds while they are',
     async (t) => {
       const world = made([ada, bob])
@@ -115,6 +130,7 @@ function made(peers: readonly NodeId[]) {
     isSuspended: false,
     unreachable: new Set<NodeId>(),
     dirty: new Set<NodeId>(),
+    hinted: new Set<NodeId>(),
     failing: new Set<NodeId>(),
     begun: [] as { node: NodeId; atMs: number }[],
     pass(durationMs: number): void {
@@ -124,6 +140,7 @@ function made(peers: readonly NodeId[]) {
             node,
             isReachable: !this.unreachable.has(node),
             isDirty: this.dirty.has(node),
+            hasHints: this.hinted.has(node),
           }),
         )
         const chosen = schedule.next(states, this.nowMs, this.isSuspended)
