@@ -55,7 +55,6 @@ t.test('the schedule of exchanges', async (t) => {
     t.ok(world.begun.some(({ node }) => node === bob))
   })
 
-  t.test(
   t.test('lets hints go first, for a while', async (t) => {
     const world = made([ada, bob])
     world.pass(30_000)
@@ -70,6 +69,7 @@ t.test('the schedule of exchanges', async (t) => {
     t.ok(world.begun.some(({ node }) => node === bob))
   })
 
+  t.test(
     'begins at once with one that ranges are marked for, and again every ten seconds while they are',
     async (t) => {
       const world = made([ada, bob])
