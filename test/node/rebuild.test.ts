@@ -6,7 +6,7 @@ import { eventually, json, memberFlags, NodeProcess, put, ready } from './fixtur
 
 const keys = Array.from({ length: 20 }, (_, index) => `key-${index}`)
 
-t.test('a store that cannot be opened', async (t) => {
+t.test('a store that cannot be opened', { timeout: 120_000 }, async (t) => {
   const { nodes, flagsOf, dataOf } = await cluster(t)
   const { ada, bob, cyd } = nodes
   for (const key of keys) t.equal((await put(ada, key, `of ${key}`, '?w=all')).status, 204)
@@ -80,7 +80,7 @@ t.test('a store that cannot be opened', async (t) => {
   })
 })
 
-t.test('a node alone has nobody to rebuild from', async (t) => {
+t.test('a node alone has nobody to rebuild from', { timeout: 60_000 }, async (t) => {
   const data = join(scratchDirectory(t), 'alone')
   const node = await NodeProcess.start(t, ['--name', 'ada', '--data', data])
   await ready([node])
