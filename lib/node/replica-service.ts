@@ -13,7 +13,7 @@ import type { RequestContext } from './request-context.ts'
 const pullBytesMax = 1024 * 1024
 const listKeysMax = 10_001
 /** An event loop that keeps events waiting for longer has no time for bulk. */
-const busyDelayMs = 50
+const busyDelayMs = 100
 const noBytes = new Uint8Array(0)
 const written: Response = { type: 'record-written' }
 /** A state from outside is checked before it is merged: damage on the way must not become data. */

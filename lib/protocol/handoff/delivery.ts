@@ -35,7 +35,8 @@ export type DeliveryEffect =
   | { readonly type: 'ended'; readonly stoppedBecause: string | undefined }
 
 export const bytesPerSecondFirst = 1024 * 1024
-const bytesPerSecondMin = 64 * 1024
+/** A machine that is always busy gets its hints all the same, or it would be behind for as long. */
+const bytesPerSecondMin = 256 * 1024
 const bytesPerSecondMax = 256 * 1024 * 1024
 const faster = 1.25
 const slower = 0.5

@@ -97,6 +97,17 @@ t.test('the delivery of hints to one target', async (t) => {
     t.equal(slow.machine.bytesPerSecond, before / 2)
   })
 
+  t.test('but never comes to a standstill, however busy the target says it is', async (t) => {
+    const stream = new Stream()
+    stream.begin()
+    for (let count = 0; count < 20; count += 1) {
+      stream.read({ bytes: 1, count: 1 })
+      stream.pass(1000)
+      stream.delivered({ isBusy: true })
+    }
+    t.equal(stream.machine.bytesPerSecond, bytesPerSecondFirst / 4)
+  })
+
   t.test('tries again in a moment when the target has no time at all', async (t) => {
     const stream = new Stream()
     stream.begin()
