@@ -379,7 +379,8 @@ export class StarlingNode implements NodeApi {
             return
           }
           this.#storeFailure = problem.message
-          this.#ports.log.error({ reason: problem.message, waitMs }, 'the store cannot be opened: trying again')
+          const { message: reason, hint } = problem
+          this.#ports.log.error({ reason, hint, waitMs }, 'the store cannot be opened: trying again')
           this.#reopenLater(identity)
         })
       } catch (error) {
