@@ -100,11 +100,6 @@ export class AntiEntropy {
     }
   }
 
-  /** The two may differ: they are compared before others. */
-  hurry(peer: NodeId): void {
-    this.#schedule.hurry(peer, this.#context.time.nowMs())
-  }
-
   /**
    * Brings this node's and `owner`'s copies of one partition together, both ways, moving only what differs; also what is
    * on its way. `done(true)`: both now hold the merge of what they had when it began. `done(false)`: not, or a tree is

@@ -8,7 +8,7 @@ import type { Token } from '../vocabulary/key.ts'
 import { type ExchangeAnswer, mergeBytesMax, mergeEntriesMax, type RecordEntry } from '../wire/messages.ts'
 import type { DataHandlers, RequestOf, Respond } from './data-handlers.ts'
 import type { DirtyRanges } from './dirty-ranges.ts'
-import { addRecord, type LeafSource, scanLeaves } from './leaf-scan.ts'
+import { type LeafSource, readToken, scanLeaves } from './leaf-scan.ts'
 import { refusal, storageRefused } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -171,26 +171,6 @@ export class ExchangeService {
     const { store, hash } = this.#context
     return { store, hash, trees: this.#trees, partitionCount: ring.partitionCount }
   }
-}
-
-/** The records of one token as the store has them, and their combined state hash; 0: there are none. */
-export function readToken(
-  { store, hash }: Pick<RequestContext, 'store' | 'hash'>,
-  partition: number,
-  token: bigint,
-  done: (
-    failure: Parameters<typeof storageRefused>[0] | undefined,
-    stateHash: bigint,
-    entries: readonly RecordEntry[],
-  ) => void,
-): void {
-  const states: LeafEntry[] = []
-  const entries: RecordEntry[] = []
-  const visit = (key: RecordEntry['key'], record: Uint8Array): void => {
-    addRecord(states, key, record, hash)
-    entries.push({ key, record })
-  }
-  store.scanTokens(partition, token, token, visit, (failure) => done(failure, states[0]?.stateHash ?? 0n, entries))
 }
 
 function earlier(a: Hlc, b: Hlc): Hlc {

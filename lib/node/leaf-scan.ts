@@ -7,6 +7,7 @@ import { stateHash } from '../protocol/causality/state-hash.ts'
 import { type Hlc, hlcMax } from '../protocol/clock/hlc.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
+import type { RecordEntry } from '../wire/messages.ts'
 import { decodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { ReplicaStore } from './replica-store.ts'
@@ -46,12 +47,14 @@ export function scanLeaves(
   const found: LeafEntry[][] = leaves.map(() => [])
   const runs = runsOf(leaves, source.trees)
   let running = 0
+  let isDone = false
   let failed: StorageFailure | undefined
   const next = (): void => {
     const run = failed === undefined ? runs.pop() : undefined
     if (run === undefined) {
-      if (running === 0) done(failed, found)
-      return
+      if (running > 0 || isDone) return
+      isDone = true
+      return done(failed, found)
     }
     running += 1
     const { first } = leafTokens(run.partition, run.first, partitionCount)
@@ -88,6 +91,22 @@ export function addRecord(entries: LeafEntry[], key: RecordKey, bytes: Uint8Arra
   const last = entries.at(-1)
   if (last?.token !== token) entries.push({ token, stateHash: state, newest })
   else entries[entries.length - 1] = { token, stateHash: last.stateHash ^ state, newest: hlcMax(last.newest, newest) }
+}
+
+/** The records of one token as the store has them, and their combined state hash; 0: there are none. */
+export function readToken(
+  { store, hash }: Pick<LeafSource, 'store' | 'hash'>,
+  partition: number,
+  token: bigint,
+  done: (failure: StorageFailure | undefined, stateHash: bigint, entries: readonly RecordEntry[]) => void,
+): void {
+  const states: LeafEntry[] = []
+  const entries: RecordEntry[] = []
+  const visit = (key: RecordEntry['key'], record: Uint8Array): void => {
+    addRecord(states, key, record, hash)
+    entries.push({ key, record })
+  }
+  store.scanTokens(partition, token, token, visit, (failure) => done(failure, states[0]?.stateHash ?? 0n, entries))
 }
 
 /** When the newest write that a state shows was made. */

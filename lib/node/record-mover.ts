@@ -7,9 +7,8 @@ import type { Token } from '../vocabulary/key.ts'
 import { mergeBytesMax, mergeEntriesMax, type RecordEntry } from '../wire/messages.ts'
 import { decodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
-import { readToken } from './exchange-service.ts'
 import type { LayoutInForce } from './layout-driver.ts'
-import { addRecord } from './leaf-scan.ts'
+import { addRecord, readToken } from './leaf-scan.ts'
 import type { RequestContext } from './request-context.ts'
 
 const timeoutMs = 10_000

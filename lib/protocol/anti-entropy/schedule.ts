@@ -49,11 +49,6 @@ export class Schedule {
     this.#random = random
   }
 
-  /** Something says that the two differ: a refused hint, or an operator who asks. */
-  hurry(node: NodeId, nowMs: number): void {
-    this.#pair(node).dueAtMs = nowMs
-  }
-
   /**
    * The node to begin with now, if any; it counts as begun.
    * @param peers all co-owners, those apart with whom an exchange runs

@@ -1,0 +1,335 @@
+import t from 'tap'
+import type { Outcome } from '../../lib/links/frame-link.ts'
+import { AntiEntropy } from '../../lib/node/anti-entropy.ts'
+import type { Coordinator } from '../../lib/node/coordinator.ts'
+import type { DataHandlers } from '../../lib/node/data-handlers.ts'
+import { DirtyRanges } from '../../lib/node/dirty-ranges.ts'
+import { ForegroundLatency } from '../../lib/node/foreground-latency.ts'
+import { ReplicaService } from '../../lib/node/replica-service.ts'
+import type { RequestContext } from '../../lib/node/request-context.ts'
+import { seededRandom } from '../../lib/ports/random.ts'
+import { hlcFromMs, hlcZero } from '../../lib/protocol/clock/hlc.ts'
+import { Ring } from '../../lib/protocol/ring/ring.ts'
+import { type NodeId, toNodeId } from '../../lib/vocabulary/ids.ts'
+import type { RecordKey } from '../../lib/vocabulary/key.ts'
+import type { ExchangeAnswer, Refusal, Request, Response } from '../../lib/wire/messages.ts'
+import { encodeRecord } from '../../lib/wire/record.ts'
+import { hash } from '../wire/fixtures/hash.ts'
+import { named } from '../wire/fixtures/names.ts'
+import { fakeLog, HeldStorage } from './fixtures/fake-parts.ts'
+import { RecordNode, remote } from './fixtures/record-node.ts'
+
+const partitionCount = 4
+const layoutHash = '0123456789abcdef'
+const ada = toNodeId('ada'.padEnd(32, '0'))
+const bob = toNodeId('b0b'.padEnd(32, '0'))
+const keys = Array.from({ length: 20 }, (_, number) => named('carts', `key-${number}`))
+const [key] = keys as [RecordKey]
+
+t.test('two nodes exchange', async (t) => {
+  await t.test('records of any size: the limits of requests are for clients', async (t) => {
+    const { here, there, settle } = pair()
+    const large = 'x'.repeat(300 * 1024)
+    for (const each of keys) here.node.write(each, 'small')
+    here.node.write(keys[3] as RecordKey, large)
+    there.node.write(keys[4] as RecordKey, large)
+    settle()
+    here.exchanges.runNow()
+    settle()
+    t.same(there.values(), here.values())
+    t.equal(here.node.cells.value('starling_anti_entropy_exchanges_total', 'repaired'), 1)
+    t.same(
+      there.merges.filter(({ bytes }) => bytes > 256 * 1024).map(({ count }) => count),
+      [1],
+      'a large one alone',
+    )
+  })
+
+  await t.test('at 2 MiB a second, one message at a time', async (t) => {
+    const { here, there, settle } = pair()
+    for (const each of keys) here.node.write(each, 'x'.repeat(200 * 1024))
+    settle()
+    const begunMs = here.node.time.nowMs()
+    here.exchanges.runNow()
+    settle()
+    t.same(there.values(), here.values())
+    const tookMs = (there.merges.at(-1)?.atMs ?? 0) - begunMs
+    t.ok(tookMs > 1_700 && tookMs < 4_000, `4 MiB in ${tookMs} ms`)
+  })
+
+  await t.test('and read again what was read before a deletion (rule D5)', async (t) => {
+    const { here, there, settle } = pair()
+    here.node.write(key, 'first')
+    there.reReads = 2
+    settle()
+    here.exchanges.runNow()
+    settle()
+    t.same(there.node.valuesOf(key), ['first'])
+    t.equal(there.merges.length, 3)
+    t.ok((there.merges[2]?.asOf ?? 0) > (there.merges[0]?.asOf ?? 0), 'each time as of a later moment')
+  })
+
+  await t.test('until it is refused for good; then the next exchange tries', async (t) => {
+    const { here, there, settle } = pair()
+    here.node.write(key, 'first')
+    there.reReads = 1000
+    settle()
+    here.exchanges.runNow()
+    settle()
+    t.equal(here.node.cells.value('starling_anti_entropy_exchanges_total', 'incomplete'), 1)
+    there.reReads = 0
+    here.exchanges.runNow()
+    settle()
+    t.same(there.node.valuesOf(key), ['first'])
+  })
+
+  await t.test('one partition, thoroughly, for a node that recovers (rule A5)', async (t) => {
+    const { here, there, settle, partitionOf } = pair()
+    for (const each of keys) there.node.write(each, 'first')
+    settle()
+    here.node.write(key, 'a moment ago')
+    settle()
+    const ended: boolean[] = []
+    here.exchanges.exchangePartitionNow(partitionOf(key), bob, (isTogether) => ended.push(isTogether))
+    t.same(ended, [])
+    settle()
+    t.same(ended, [true])
+    const inPartition = keys.filter((each) => partitionOf(each) === partitionOf(key))
+    t.same(
+      inPartition.map((each) => here.node.valuesOf(each)),
+      inPartition.map((each) => there.node.valuesOf(each)),
+    )
+    t.same(here.values().length, inPartition.length, 'and no other')
+    t.ok((here.exchanges.comparedAgoMs(partitionOf(key), bob) ?? 1e9) < 60_000)
+  })
+
+  await t.test('nothing of a partition that may hold what was deleted for good (rule T3)', async (t) => {
+    const { here, there, settle, partitionOf } = pair()
+    for (const each of keys) here.node.write(each, 'first')
+    there.closed.add(partitionOf(key))
+    settle()
+    here.exchanges.runNow()
+    settle()
+    t.same(there.node.valuesOf(key), [])
+    const ended: boolean[] = []
+    here.exchanges.exchangePartitionNow(partitionOf(key), bob, (isTogether) => ended.push(isTogether))
+    settle()
+    t.same(ended, [false])
+  })
+})
+
+t.test('what another node says is not believed blindly', async (t) => {
+  await t.test('another layout is refused', async (t) => {
+    const { here, there, settle } = pair()
+    here.node.write(key, 'first')
+    settle()
+    there.layoutHash = 'f'.repeat(16)
+    here.exchanges.runNow()
+    settle()
+    t.equal(here.node.cells.value('starling_anti_entropy_exchanges_total', 'refused'), 1)
+    t.match(here.exchanges.view().exchanges, [{ reason: /another layout/ }])
+    t.same(there.node.valuesOf(key), [])
+  })
+
+  await t.test('an answer to something else ends the exchange', async (t) => {
+    for (const answer of [
+      { type: 'ranges-marked' },
+      { type: 'leaves-compared', busy: [], answered: 0, leaves: [] },
+    ] as const satisfies readonly ExchangeAnswer[]) {
+      const { here, settle } = pair({ answers: () => ({ type: 'exchanged', answer }) })
+      here.node.write(key, 'first')
+      settle()
+      here.exchanges.runNow()
+      settle()
+      t.equal(here.node.cells.value('starling_anti_entropy_exchanges_total', 'failed'), 1)
+      t.same(here.node.valuesOf(key), ['first'])
+    }
+  })
+
+  await t.test('records that nobody asked for, or that cannot be read, are counted and dropped', async (t) => {
+    const record = encodeRecord(remote('forged'))
+    const damaged = record.slice()
+    damaged[damaged.length - 4] = (damaged[damaged.length - 4] as number) ^ 1
+    for (const entry of [
+      { key: named('carts', 'not wanted'), record },
+      { key, record: damaged },
+      { key, record: new Uint8Array([9, 9]) },
+    ]) {
+      const { here, there, settle } = pair({
+        answers: (message, answered) =>
+          message.type === 'exchange' && message.question.type === 'pull-records'
+            ? { type: 'exchanged', answer: { type: 'records-pulled', answered: 1, asOf: hlcZero, entries: [entry] } }
+            : answered,
+      })
+      there.node.write(key, 'honest')
+      settle()
+      here.exchanges.runNow()
+      settle()
+      t.same(here.values(), [])
+      t.same(here.node.valuesOf(entry.key), [])
+      t.equal(here.node.cells.value('starling_malformed_frames_total'), 1)
+      t.equal(here.node.cells.value('starling_anti_entropy_exchanges_total', 'incomplete'), 1)
+    }
+  })
+
+  await t.test('questions about partitions that not both own are refused', async (t) => {
+    const { there } = pair()
+    const branches = Array.from({ length: 64 }, () => 0n)
+    for (const question of [
+      { type: 'compare-branches', partitions: [{ partition: 77, branches }] },
+      { type: 'compare-leaves', leaves: [{ partition: 77, leaf: 1, hash: 0n }] },
+      { type: 'compare-roots', isOnly: false, partitions: [], groups: [1n] },
+      { type: 'mark-dirty', partitions: [77] },
+    ] as const) {
+      const answers: (Response | Refusal)[] = []
+      const message = { type: 'exchange', from: ada, layoutHash, question } as const
+      there.handlers.exchange(message, (answer) => answers.push(answer))
+      t.match(answers, [{ type: 'refused', code: 'not-owner' }], question.type)
+    }
+  })
+})
+
+t.test('while clients wait too long nothing is begun, and what runs moves nothing', async (t) => {
+  const { here, there, settle } = pair()
+  for (const each of keys) here.node.write(each, 'first')
+  settle()
+  const makeSlow = (): void => {
+    for (let request = 0; request < 100; request += 1) here.foreground.observe(2000, here.node.time.nowMs())
+  }
+  makeSlow()
+  here.exchanges.start()
+  for (let second = 0; second < 30; second += 1) {
+    makeSlow()
+    here.node.time.pass(1000)
+  }
+  t.same(there.values(), [])
+  t.match(here.exchanges.view(), { suspendedBecause: /one request in a hundred takes up to 2048 ms/ })
+  t.equal(here.exchanges.isSuspended, true)
+  settle()
+  settle()
+  t.same(there.values(), here.values(), 'and then it goes on')
+  here.exchanges.stop()
+})
+
+interface Party {
+  readonly node: RecordNode
+  readonly exchanges: AntiEntropy
+  readonly handlers: Pick<DataHandlers, 'exchange' | 'merge-records'>
+  readonly foreground: ForegroundLatency
+  /** Batches that came. */
+  readonly merges: { readonly count: number; readonly bytes: number; readonly asOf: number; readonly atMs: number }[]
+  readonly closed: Set<number>
+  layoutHash: string
+  /** So many batches are refused as read before a deletion. */
+  reReads: number
+  readonly answer: ((message: Request, answered: Response | Refusal) => Response | Refusal) | undefined
+  /** Of each key that it has, the values, long ones by their length. */
+  values(): readonly (readonly string[])[]
+}
+
+/** Two owners of all partitions; their messages arrive at the end of the turn. `answers` may change what Bob says. */
+function pair({ answers }: { answers?: (message: Request, answered: Response | Refusal) => Response | Refusal } = {}) {
+  const parties = new Map<NodeId, Party>()
+  const here = party(ada, 1, parties, undefined)
+  const there = party(bob, 2, parties, answers)
+  parties.set(ada, here)
+  parties.set(bob, there)
+  for (const { node } of [here, there]) node.trees.start(node.store)
+  const settle = (): void => {
+    for (let turn = 0; turn < 1200; turn += 1) {
+      for (const { node } of [here, there]) {
+        node.time.pass(10)
+        node.flush()
+      }
+    }
+  }
+  settle()
+  return { here, there, settle, partitionOf: (of: RecordKey) => here.node.store.partitionOf(of) }
+}
+
+function party(
+  self: NodeId,
+  shortId: number,
+  parties: ReadonlyMap<NodeId, Party>,
+  answers: ((message: Request, answered: Response | Refusal) => Response | Refusal) | undefined,
+): Party {
+  const node = new RecordNode(partitionCount, new HeldStorage(), true)
+  const { time, store } = node
+  const merges: Party['merges'] = []
+  const closed = new Set<number>()
+  const foreground = new ForegroundLatency()
+  const nodes = [ada, bob].map((id, index) => ({ id, shortId: index + 1, zone: 'z', weight: 1 }))
+  const assignment = Uint16Array.from({ length: partitionCount * 2 }, (_, cell) => cell % 2)
+  const ring = new Ring({ nodes, partitionCount, replicaCount: 2, assignment })
+  const inForce = () => ({
+    decided: { hash: made.layoutHash, version: { number: 1, partitionCount } },
+    ring,
+  })
+  const context = {
+    self,
+    time,
+    hash,
+    store,
+    metrics: node.metrics,
+    foreground,
+    dirty: new DirtyRanges({ storage: node.storage, batches: node.batches, hash }),
+    hints: { countOf: () => 0 },
+    layout: {
+      get inForce() {
+        return inForce()
+      },
+    },
+    recovery: {
+      isClosed: (partition: number) => closed.has(partition),
+      asOf: (_partition: number, now: number) => now,
+    },
+    minting: { read: () => hlcFromMs(time.wallMs()), adopt: () => true },
+    peers: {
+      isReachable: () => true,
+      nameOf: (id: NodeId) => id.slice(0, 3),
+      ask: (id: NodeId, message: Request, _timeoutMs: number, done: (outcome: Outcome) => void) => {
+        const other = parties.get(id) as Party
+        const respond = (answer: Response | Refusal): void => {
+          const said = other.node === node ? answer : (other.answer?.(message, answer) ?? answer)
+          time.soon(() =>
+            done(said.type === 'refused' ? { type: 'refused', refusal: said } : { type: 'answered', message: said }),
+          )
+        }
+        if (message.type === 'exchange') other.handlers.exchange(message, respond)
+        if (message.type === 'merge-records') other.handlers['merge-records'](message, respond)
+      },
+    },
+  } as unknown as RequestContext
+  const exchanges = new AntiEntropy(context, {
+    trees: node.trees,
+    log: fakeLog().log,
+    random: seededRandom([shortId, 2, 3, 4]),
+  })
+  const replicas = new ReplicaService(context, undefined as unknown as Coordinator).handlers
+  const made: Party = {
+    node,
+    exchanges,
+    foreground,
+    merges,
+    closed,
+    layoutHash,
+    reReads: 0,
+    answer: answers,
+    handlers: {
+      ...exchanges.handlers,
+      'merge-records': (message, respond) => {
+        const { entries, asOf } = message
+        const bytes = entries.reduce((sum, entry) => sum + entry.record.length, 0)
+        merges.push({ count: entries.length, bytes, asOf, atMs: time.nowMs() })
+        if (made.reReads === 0) return replicas['merge-records'](message, respond)
+        made.reReads -= 1
+        respond({ type: 'records-merged', outcomes: entries.map(() => 're-read' as const), isBusy: false })
+      },
+    },
+    values: () =>
+      keys
+        .map((each) => node.valuesOf(each).map((value) => (value.length > 100 ? `${value.length} characters` : value)))
+        .filter((values) => values.length > 0),
+  }
+  return made
+}
