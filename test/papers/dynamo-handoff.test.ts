@@ -24,16 +24,13 @@ t.test('§4.6: a node that is down, a write meant for it, and its return', async
     t.equal(others.filter((name) => hintsOn(cluster, name).length > 0).length, 1)
   })
 
-  t.test(
-    'with a hint that names the intended recipient',
-    async (t) => {
-      const stored = others.flatMap((name) => hintsOn(cluster, name))
-      t.same(
-        stored.map((hint) => hint.target),
-        [cluster.node(down).id],
-      )
-    },
-  )
+  t.test('with a hint that names the intended recipient', async (t) => {
+    const stored = others.flatMap((name) => hintsOn(cluster, name))
+    t.same(
+      stored.map((hint) => hint.target),
+      [cluster.node(down).id],
+    )
+  })
 
   t.test('kept apart there, as no copy of its own', async (t) => {
     for (const name of others) t.equal(ownCopy(cluster, name, key), undefined, name)
