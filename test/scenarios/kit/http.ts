@@ -25,7 +25,7 @@ export class Http {
 
   async call(
     node: Reachable,
-    method: 'GET' | 'PUT' | 'DELETE',
+    method: 'GET' | 'PUT' | 'DELETE' | 'POST',
     path: string,
     { headers = {}, body }: { readonly headers?: Readonly<Record<string, string>>; readonly body?: string } = {},
   ): Promise<Reply> {
@@ -42,6 +42,10 @@ export class Http {
     } catch (error) {
       return { status: 0, text: String(error), context: undefined }
     }
+  }
+
+  post(node: Reachable, path: string): Promise<Reply> {
+    return this.call(node, 'POST', path, { headers: { 'content-type': 'application/json' }, body: '{}' })
   }
 
   /** A read by quorum through that node; undefined when it failed. */

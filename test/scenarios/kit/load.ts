@@ -37,6 +37,7 @@ export class Load {
   #next = 0
   #heldBack = 0
   #slowestMs = 0
+  #acknowledged = 0
 
   constructor(lab: Lab, http: Http, ledger: Ledger, options: LoadOptions) {
     this.#lab = lab
@@ -45,6 +46,10 @@ export class Load {
     this.#options = options
     this.#timer = setInterval(() => this.#tick(), tickMs)
     lab.teardown(() => clearInterval(this.#timer))
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged
   }
 
   /** Writes that were due and not sent. */
@@ -96,7 +101,9 @@ export class Load {
     const sentMs = performance.now()
     const done = putOnce(this.#http, this.#ledger, node, story, write, query, headers).then((isAcknowledged) => {
       this.#inFlight.delete(done)
-      if (isAcknowledged) this.#slowestMs = Math.max(this.#slowestMs, performance.now() - sentMs)
+      if (!isAcknowledged) return
+      this.#acknowledged += 1
+      this.#slowestMs = Math.max(this.#slowestMs, performance.now() - sentMs)
     })
     this.#inFlight.add(done)
   }
