@@ -1,3 +1,4 @@
+import { hlcZero } from '../protocol/clock/hlc.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { ToldBarrier } from '../wire/messages.ts'
 import type { RequestContext } from './request-context.ts'
@@ -7,7 +8,8 @@ const askTimeoutMs = 3_000
 /**
  * Learns from other owners what was deleted for good in a partition whose own barrier may be lost, and keeps it, synced
  * (docs/rules.md T3). `done(true)` once one of `asked` that has not lost its own has answered; or, if those have lost
- * theirs as well, once every other owner has answered: then nobody knows more.
+ * theirs as well, once every other owner has answered: then nobody knows more, and nothing that was read before this moment
+ * is taken.
  */
 export function learnBarriers(
   context: RequestContext,
@@ -21,8 +23,10 @@ export function learnBarriers(
     if (told.some(({ isKnown }) => isKnown)) return keep(context, told, done)
     if (told.length === 0) return done(false)
     askAll(context, partition, owners, (all) => {
-      if (all.some(({ isKnown }) => isKnown) || all.length === owners.length) return keep(context, all, done)
-      done(false)
+      if (all.some(({ isKnown }) => isKnown)) return keep(context, all, done)
+      if (all.length < owners.length) return done(false)
+      const now = { partition, gcBarrier: context.minting.read(), gcDeleted: hlcZero, isKnown: false }
+      keep(context, [...all, now], done)
     })
   })
 }
