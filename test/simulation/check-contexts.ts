@@ -34,7 +34,7 @@ export function checkContexts(records: readonly HistoryRecord[], promises: Conte
         ...explosions(history, past, read),
         ...expired(history, read),
       )
-      if (isSequential && read.values.length > 1) {
+      if (isSequential && read.values.length > 1 && read.values.every((vid) => isSettled(history, read, vid))) {
         violations.push(
           violation('siblings-of-sequential-writes', history, read, read.values, 'one client wrote, step by step'),
         )
@@ -51,8 +51,13 @@ function falseSiblings(history: KeyHistory, past: CausalPast, read: Operation): 
   if (read.values.length < 2) return []
   const superseded = past.pasts(read.values)
   return [...new Set(read.values)]
-    .filter((vid) => past.isIn(superseded, vid))
+    .filter((vid) => past.isIn(superseded, vid) && isSettled(history, read, vid))
     .map((vid) => violation('false-sibling', history, read, [vid], 'it is in the past of a value shown beside it'))
+}
+
+/** See `isRetried`. */
+export function isSettled(history: KeyHistory, read: Operation, vid: string): boolean {
+  return read.isFinal || !history.writes.some((write) => write.vid === vid && write.isRetried)
 }
 
 /**
@@ -79,7 +84,7 @@ function strangers(history: KeyHistory, keyOf: ReadonlyMap<string, string>, read
  * this; only for others is the width worth computing.
  */
 function explosions(history: KeyHistory, past: CausalPast, read: Operation): readonly Violation[] {
-  if (read.values.length < 2) return []
+  if (read.values.length < 2 || !read.values.every((vid) => isSettled(history, read, vid))) return []
   const superseded = past.pasts(read.values)
   const distinct = new Set(read.values)
   const isSuspect =
@@ -117,7 +122,8 @@ function resurrections(history: KeyHistory, past: CausalPast, freshReads: boolea
     )
     const dead = past.pasts(deletes.map((one) => one.vid))
     for (const vid of new Set(read.values)) {
-      if (past.isIn(dead, vid)) violations.push(violation('resurrection', history, read, [vid], 'a delete had seen it'))
+      if (past.isIn(dead, vid) && isSettled(history, read, vid))
+        violations.push(violation('resurrection', history, read, [vid], 'a delete had seen it'))
     }
   }
   return violations
@@ -138,7 +144,7 @@ function zombies(history: KeyHistory, past: CausalPast): readonly Violation[] {
         next += 1
       }
       for (const vid of new Set(read.values)) {
-        if (past.isIn(behind, vid)) {
+        if (past.isIn(behind, vid) && isSettled(history, read, vid)) {
           violations.push(violation('zombie', history, read, [vid], 'an earlier read of the session had passed it'))
         }
       }

@@ -1,4 +1,5 @@
 import { byKey, CausalPast, coverageOf, type KeyHistory } from './causal-past.ts'
+import { isSettled } from './check-contexts.ts'
 import { type CheckResult, checkResult, type Violation } from './check-result.ts'
 import { type HistoryRecord, type Operation, operationsOf } from './history.ts'
 
@@ -27,7 +28,7 @@ export function checkSessions(records: readonly HistoryRecord[]): CheckResult {
         surePast.pasts(one.type === 'get' ? one.values : [one.vid], behind)
       }
       for (const vid of new Set(read.values)) {
-        if (!surePast.isIn(behind, vid)) continue
+        if (!surePast.isIn(behind, vid) || !isSettled(history, read, vid)) continue
         violations.push(violation('session-saw-older', history, read, vid, 'the session had passed it'))
       }
     }

@@ -191,12 +191,12 @@ export class SimulatedClient {
       ns: this.#ns(),
     })
     const request = { ...writeRequest(configuration, kind, key, seen?.token, value, ttl) }
-    this.#try(request, vid, undefined, (ending) => {
-      if (ending.type !== 'ok') this.#failed(ending, base)
+    this.#try(request, vid, undefined, (ending, tries) => {
+      if (ending.type !== 'ok') this.#failed(ending, { ...base, tries })
       else {
         const { context } = ending.answer
         const { cluster } = this.#workload
-        history.add({ t: 'ok', ...base, retTok: context, ...answered(cluster, ending.answer), ns: this.#ns() })
+        history.add({ t: 'ok', ...base, tries, retTok: context, ...answered(cluster, ending.answer), ns: this.#ns() })
         // The answer's token stands for what the request had seen and for this write.
         if (context !== undefined) {
           const vids = [...(seen?.vids ?? []), vid]
@@ -215,7 +215,7 @@ export class SimulatedClient {
     request: Exclude<ClientRequest, { type: 'get' }>,
     vid: string,
     first: { readonly atMs: number; readonly tries: number } | undefined,
-    done: (ending: Ending) => void,
+    done: (ending: Ending, tries: number | undefined) => void,
   ): void {
     const { cluster, configuration } = this.#workload
     const { world } = cluster
@@ -224,9 +224,10 @@ export class SimulatedClient {
     const keyed = configuration.retries ? { ...request, idempotency: { key: vid, triedForMs } } : request
     const { atMs, tries } = first ?? { atMs: world.nowMs, tries: 0 }
     const ended = (ending: Ending): void => {
-      if (ending.type === 'ok' || !configuration.retries) return done(ending)
+      if (!configuration.retries) return done(ending, undefined)
+      if (ending.type === 'ok') return done(ending, tries + 1)
       const isUnknown = first !== undefined || ending.type === 'info'
-      if (!isUnknown || tries === retriesMax) return done(isUnknown ? { ...ending, type: 'info' } : ending)
+      if (!isUnknown || tries === retriesMax) return done(isUnknown ? { ...ending, type: 'info' } : ending, tries + 1)
       world.after(retryMs, () => this.#try(request, vid, { atMs, tries: tries + 1 }, done))
     }
     ask(this.#workload, node, keyed, this.#random, ended, this.#carried)
@@ -236,7 +237,7 @@ export class SimulatedClient {
     return { p: this.#process, s: this.#session, f, k, ses: this.#carried === undefined ? undefined : true }
   }
 
-  #failed(ending: Ending, base: { p: number; s: string; f: string; k: string }): void {
+  #failed(ending: Ending, base: { p: number; s: string; f: string; k: string; tries?: number | undefined }): void {
     const error = ending.type === 'ok' ? 'wrong answer' : ending.error
     const outcome = ending.type === 'fail' ? 'fail' : 'info'
     this.#workload.history.add({ t: outcome, ...base, error, ns: this.#ns() })

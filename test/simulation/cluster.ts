@@ -91,11 +91,9 @@ export class SimulatedCluster {
     return this.#metrics.get(name)?.value(series, ...labelValues) ?? 0
   }
 
-  /** The node on that machine may not run, but it has had its id since its first start. */
+  /** Of the node that ran there last; one that lost its disk has another one until it has resumed its own. */
   idOf(name: string): NodeId | undefined {
-    let id = this.#ids.get(name)
-    if (id !== undefined) return id
-    id = this.#nodes.get(name)?.self().id
+    const id = this.#nodes.get(name)?.self().id ?? this.#ids.get(name)
     if (id !== undefined) this.#ids.set(name, id)
     return id
   }

@@ -36,6 +36,8 @@ export interface HistoryRecord {
   readonly by?: string | undefined
   /** The id of a write that its client may have sent to several coordinators. */
   readonly rid?: string | undefined
+  /** How often the client sent it. */
+  readonly tries?: number | undefined
   /** It carried all that its session had seen. */
   readonly ses?: true | undefined
   /** Seconds after which the value that was put expires. */
@@ -102,6 +104,8 @@ export interface Operation {
   /** What a read returned. */
   readonly values: readonly string[]
   readonly isKeyed: boolean
+  /** Maybe two coordinators carried it out. Until copies have met, one of the two may outlive what superseded the other. */
+  readonly isRetried: boolean
   readonly isOfSession: boolean
   /** Undefined: it never expires. */
   readonly ttlSeconds: number | undefined
@@ -135,6 +139,7 @@ export function operationsOf(records: readonly HistoryRecord[]): readonly Operat
         outcome: 'info',
         values: [],
         isKeyed: record.rid !== undefined,
+        isRetried: record.rid !== undefined,
         isOfSession: record.ses === true,
         ttlSeconds: record.ttl,
         invokedNs: record.ns,
@@ -155,6 +160,7 @@ export function operationsOf(records: readonly HistoryRecord[]): readonly Operat
       endedNs: hasEnded ? record.ns : Number.POSITIVE_INFINITY,
       values: record.vals ?? [],
       hlc: record.hlc ?? 0,
+      isRetried: operation.isKeyed && (record.tries ?? 1) > 1,
     }
   }
   return operations

@@ -6,8 +6,10 @@ import type { ClientRequest } from '../../lib/protocol/quorum/client-request.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import { decodeRecord } from '../../lib/wire/record.ts'
 import { decodeStored } from '../../lib/wire/stored-record.ts'
+import { alteredWrites, dataPrefix, metaPrefix, withStorage } from './alter-storage.ts'
 import type { DrivenNode, NodeMaker } from './cluster.ts'
 import type { Configuration } from './configuration.ts'
+import { repairMutants } from './repair-mutants.ts'
 
 /**
  * A known bug, put into a node from outside: the checkers must notice each of them, or they prove nothing. None of it
@@ -21,6 +23,7 @@ export interface Mutant {
   readonly merge?: (a: KeyRecord, b: KeyRecord) => KeyRecord
   readonly alterPorts?: (ports: Ports) => Ports
   readonly alterServe?: (node: DrivenNode) => DrivenNode['serve']
+  readonly alterSessions?: (node: DrivenNode) => DrivenNode['serveInSession']
   readonly readRepair?: 'off'
 }
 
@@ -62,6 +65,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     killedBy: 'cluster-did-not-recover',
     alterPorts: (ports) => withStorage(ports, forgettingMetadata),
   },
+  ...repairMutants,
 }
 
 /** Nodes with that bug. */
@@ -73,6 +77,7 @@ export function withMutant(makeNode: NodeMaker, mutant: Mutant): NodeMaker {
       mutant.merge === undefined ? parts : { ...parts, merge: mutant.merge },
     )
     if (mutant.alterServe !== undefined) node.serve = mutant.alterServe(node)
+    if (mutant.alterSessions !== undefined) node.serveInSession = mutant.alterSessions(node)
     return node
   }
 }
@@ -152,21 +157,8 @@ function serveReportingSuccess(node: DrivenNode): DrivenNode['serve'] {
     })
 }
 
-function withStorage(ports: Ports, alter: (storage: Storage) => Storage): Ports {
-  const { storage } = ports
-  return {
-    ...ports,
-    storage: {
-      open: (done) =>
-        storage.open((failure, opened) =>
-          done(failure, opened === undefined ? undefined : { ...opened, storage: alter(opened.storage) }),
-        ),
-    },
-  }
-}
-
 function neverSynced(storage: Storage): Storage {
-  return altered(storage, (operations, _sync, done) => storage.write(operations, { sync: false }, done))
+  return alteredWrites(storage, (operations, _sync, done) => storage.write(operations, { sync: false }, done))
 }
 
 function forgettingTombstones(storage: Storage, hash: Hash): Storage {
@@ -176,27 +168,12 @@ function forgettingTombstones(storage: Storage, hash: Hash): Storage {
     decodeRecord(decodeStored(operation.value, hash).recordBytes, hash).siblings.length === 0
   const forget = (operation: StorageOperation): StorageOperation =>
     isTombstone(operation) ? { type: 'delete', key: operation.key } : operation
-  return altered(storage, (operations, sync, done) => storage.write(operations.map(forget), { sync }, done))
+  return alteredWrites(storage, (operations, sync, done) => storage.write(operations.map(forget), { sync }, done))
 }
 
 function forgettingMetadata(storage: Storage): Storage {
   return {
-    ...altered(storage, (operations, sync, done) => storage.write(operations, { sync }, done)),
+    ...alteredWrites(storage, (operations, sync, done) => storage.write(operations, { sync }, done)),
     get: (key) => (key[0] === metaPrefix ? undefined : storage.get(key)),
-  }
-}
-
-const dataPrefix = 0x64
-const metaPrefix = 0x6d
-
-function altered(
-  storage: Storage,
-  write: (operations: readonly StorageOperation[], sync: boolean, done: Parameters<Storage['write']>[2]) => void,
-): Storage {
-  return {
-    get: (key) => storage.get(key),
-    write: (operations, { sync }, done) => write(operations, sync, done),
-    scan: (range, done) => storage.scan(range, done),
-    close: (done) => storage.close(done),
   }
 }

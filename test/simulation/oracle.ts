@@ -41,8 +41,9 @@ export function oracleOfContexts(
   for (const read of reads) {
     const past = (vid: string): ReadonlySet<string> => pastOf(operations, read.key, vid, true)
     const writes = operations.filter((one) => one.type !== 'get' && one.key === read.key)
+    const isSettled = (vid: string): boolean => read.isFinal || !writes.some((one) => one.vid === vid && one.isRetried)
     for (const [index, x] of read.values.entries()) {
-      if (read.values.some((y) => past(y).has(x))) found.add(`false-sibling ${read.key} ${x}`)
+      if (read.values.some((y) => past(y).has(x)) && isSettled(x)) found.add(`false-sibling ${read.key} ${x}`)
       const isRepeated = read.values.indexOf(x) < index
       if (isRepeated && writes.some((one) => one.vid === x && (one.outcome === 'ok' || one.isKeyed))) {
         found.add(`duplicate-sibling ${read.key} ${x}`)
@@ -55,19 +56,22 @@ export function oracleOfContexts(
       if (read.isFinal || freshReads) {
         for (const one of writes) {
           const isOver = one.type === 'delete' && one.outcome === 'ok' && one.endedAt < read.invokedAt
-          if (isOver && past(one.vid).has(x)) found.add(`resurrection ${read.key} ${x}`)
+          if (isOver && past(one.vid).has(x) && isSettled(x)) found.add(`resurrection ${read.key} ${x}`)
         }
       }
       if (monotonicReads) {
         for (const earlier of reads) {
           const isEarlier =
             earlier.key === read.key && earlier.session === read.session && earlier.endedAt < read.invokedAt
-          if (isEarlier && earlier.values.some((z) => past(z).has(x))) found.add(`zombie ${read.key} ${x}`)
+          if (isEarlier && earlier.values.some((z) => past(z).has(x)) && isSettled(x))
+            found.add(`zombie ${read.key} ${x}`)
         }
       }
     }
     const known = writes.filter((one) => one.type === 'put' && one.outcome !== 'fail' && one.invokedAt < read.endedAt)
+    const areSettled = read.values.every(isSettled)
     if (
+      areSettled &&
       read.values.length > 1 &&
       read.values.length >
         widest(
@@ -85,7 +89,7 @@ export function oracleOfContexts(
       if (before !== undefined && !(before.endedAt < one.invokedAt && one.sureContext.includes(before.vid)))
         isSequential = false
     }
-    if (isSequential && read.values.length > 1) {
+    if (isSequential && areSettled && read.values.length > 1) {
       found.add(`siblings-of-sequential-writes ${read.key} ${[...read.values].join()}`)
     }
   }
@@ -129,6 +133,8 @@ export function oracleOfSessions(records: readonly HistoryRecord[]): readonly st
       }
       for (const later of one.type === 'get' ? one.values : [one.vid]) {
         for (const vid of read.values) {
+          const isRetried = operations.some((write) => write.vid === vid && write.key === read.key && write.isRetried)
+          if (isRetried && !read.isFinal) continue
           if (pastOf(operations, read.key, later, true).has(vid)) found.add(`session-saw-older ${read.key} ${vid}`)
         }
       }

@@ -71,7 +71,8 @@ export function drawHistory(random: Random): readonly HistoryRecord[] {
     }
     const hlc = t === 'ok' ? random.below(8) : undefined
     const read = one.f === 'get' ? vals : undefined
-    history.add({ t, p: one.p, f: one.f, k: one.k, vid: one.vid, vals: read, hlc, ns: tick() })
+    const tries = 1 + random.below(2)
+    history.add({ t, p: one.p, f: one.f, k: one.k, vid: one.vid, vals: read, hlc, tries, ns: tick() })
   }
 }
 

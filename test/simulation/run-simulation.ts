@@ -14,6 +14,7 @@ import {
   answered,
   ask,
   bucket,
+  getRequest,
   getRequestOfAll,
   keyName,
   SimulatedClient,
@@ -67,6 +68,7 @@ const quiesceMs = 1500
 const bucketInForceMs = 5000
 /** After its deadline a write still sees to it that absent owners get it, for so long at most. */
 const writeEndsMs = 10_000
+const unwrittenKeys = 3
 /** Members are known to be away by then. */
 const detectionMs = 40_000
 
@@ -309,11 +311,36 @@ class Run {
       for (const name of side.slice(0, names.length - 1)) this.#cluster.crash(name, 'kill')
     }
     this.#world.run(detectionMs)
+    this.#readUnwritten(isCut ? side : [])
     const options = { ...this.#configuration, w: 1, pw: 0, keys: Math.min(2, this.#configuration.keys) }
     this.#putEverywhere('trial', options, (key, node, error) =>
       this.report('unavailable', `a sloppy put of ${key} with w=1 at ${node} ended with ${error}`),
     )
     return true
+  }
+
+  /** Of a key that nobody wrote, whoever reaches none of its owners must not say that there is nothing (docs/rules.md Q3). */
+  #readUnwritten(side: readonly string[]): void {
+    const random = this.#world.random('unwritten')
+    const reaches = (from: string, to: string): boolean =>
+      this.#cluster.isRunning(to) && side.includes(from) === side.includes(to)
+    let open = 0
+    for (const node of this.#cluster.names) {
+      for (let number = 0; number < unwrittenKeys && this.#cluster.isRunning(node); number += 1) {
+        const key = `unwritten-${number}`
+        const owners = this.#cluster.node(node)?.ownersOf(bucket, key as Key)?.owners ?? []
+        const isCutOff = owners.every((owner) => !reaches(node, this.#cluster.nameOf(owner) ?? node))
+        if (!isCutOff) continue
+        open += 1
+        const request = getRequest({ ...this.#configuration, r: 1, pr: 0, sloppy: true }, key)
+        ask(this.#workload, node, request, random, (ending) => {
+          open -= 1
+          if (ending.type !== 'ok') return
+          this.report('fallback-said-absent', `${node} reaches no owner of ${key}, and says that it is not there`)
+        })
+      }
+    }
+    this.#world.runUntil(() => open === 0, this.#configuration.timeoutMs * 2 + 5000)
   }
 
   #awaitReady(check: string, limitMs: number): boolean {
