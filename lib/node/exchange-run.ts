@@ -87,11 +87,17 @@ export class ExchangeRun {
         time.after(effect.delayMs, () => this.#dispatch({ type: 'timer-fired' }))
         return
       case 'scan-leaves': {
-        const { partitionCount } = this.#layout.ring
-        return scanLeaves({ store, hash, trees: this.#trees, partitionCount }, effect.leaves, (failure, leaves) => {
-          if (failure === undefined) this.#dispatch({ type: 'leaves-scanned', leaves, wallMs: time.wallMs() })
-          else this.#dispatch({ type: 'failed', outcome: 'failed', reason: failure.message })
-        })
+        const source = { store, hash, trees: this.#trees, partitionCount: this.#layout.ring.partitionCount }
+        this.#mover.forget()
+        return scanLeaves(
+          source,
+          effect.leaves,
+          (failure, leaves) => {
+            if (failure === undefined) this.#dispatch({ type: 'leaves-scanned', leaves, wallMs: time.wallMs() })
+            else this.#dispatch({ type: 'failed', outcome: 'failed', reason: failure.message })
+          },
+          (key) => this.#mover.know(key),
+        )
       }
       case 'push':
         return this.#mover.push(effect.tokens, (count, failed) => this.#dispatch({ type: 'pushed', count, failed }))

@@ -8,13 +8,15 @@ import type { Token } from '../vocabulary/key.ts'
 import { type ExchangeAnswer, mergeBytesMax, mergeEntriesMax, type RecordEntry } from '../wire/messages.ts'
 import type { DataHandlers, RequestOf, Respond } from './data-handlers.ts'
 import type { DirtyRanges } from './dirty-ranges.ts'
-import { type LeafSource, readToken, scanLeaves } from './leaf-scan.ts'
+import { type LeafSource, readTokens, scanLeaves } from './leaf-scan.ts'
 import { refusal, storageRefused } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
 
 /** Leaves are read in portions; an answer ends with the portion that makes it this large. */
 const leavesPerPortion = 32
 const entriesPerAnswerMax = 20_000
+/** Keys are read so many at a time. */
+const tokensPerPortion = 8
 
 type Question<Type extends ExchangeQuestion['type']> = Extract<ExchangeQuestion, { readonly type: Type }>
 
@@ -112,23 +114,22 @@ export class ExchangeService {
     const pulled: RecordEntry[] = []
     let asOf = now
     let bytes = 0
-    const step = (at: number): void => {
-      const want = wanted[at]
-      if (want === undefined || pulled.length >= mergeEntriesMax) {
-        return answer({ type: 'records-pulled', answered: at, asOf, entries: pulled })
-      }
-      const partition = ring.partitionOf(want.token as Token)
-      readToken(this.#context, partition, want.token, (failure, stateHash, entries) => {
+    const end = (answered: number): void => answer({ type: 'records-pulled', answered, asOf, entries: pulled })
+    const step = (from: number): void => {
+      const portion = wanted.slice(from, from + tokensPerPortion)
+      if (portion.length === 0 || pulled.length >= mergeEntriesMax) return end(from)
+      const tokens = portion.map(({ token }) => ({ partition: ring.partitionOf(token as Token), token }))
+      readTokens(this.#context, tokens, (failure, records) => {
         if (failure !== undefined) return respond(storageRefused(failure))
-        if (stateHash === want.stateHash) return step(at + 1)
-        const more = entries.reduce((sum, { key, record }) => sum + key.bytes.length + record.length, 0)
-        if (pulled.length > 0 && bytes + more > mergeBytesMax) {
-          return answer({ type: 'records-pulled', answered: at, asOf, entries: pulled })
+        for (const [place, { stateHash, entries }] of records.entries()) {
+          if (stateHash === portion[place]?.stateHash) continue
+          const more = entries.reduce((sum, { key, record }) => sum + key.bytes.length + record.length, 0)
+          if (pulled.length > 0 && bytes + more > mergeBytesMax) return end(from + place)
+          bytes += more
+          pulled.push(...entries)
+          asOf = earlier(asOf, recovery.asOf(tokens[place]?.partition ?? 0, now))
         }
-        bytes += more
-        pulled.push(...entries)
-        asOf = earlier(asOf, recovery.asOf(partition, now))
-        step(at + 1)
+        step(from + portion.length)
       })
     }
     if (store.isFull) return respond(refusal('overloaded', 'too many writes wait for the disk'))

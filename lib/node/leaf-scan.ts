@@ -37,11 +37,15 @@ interface Run {
   readonly wanted: Map<number, number>
 }
 
-/** What the store has in each of `leaves`, in their order: what is on its way to the store is not in it. */
+/**
+ * What the store has in each of `leaves`, in their order: what is on its way to the store is not in it.
+ * @param seen is told of every key
+ */
 export function scanLeaves(
   source: LeafSource,
   leaves: readonly Leaf[],
   done: (failure: StorageFailure | undefined, entries: readonly (readonly LeafEntry[])[]) => void,
+  seen: (key: RecordKey) => void = ignore,
 ): void {
   const { store, hash, partitionCount } = source
   const found: LeafEntry[][] = leaves.map(() => [])
@@ -61,7 +65,9 @@ export function scanLeaves(
     const { last } = leafTokens(run.partition, run.last, partitionCount)
     const visit = (key: RecordKey, bytes: Uint8Array): void => {
       const place = run.wanted.get(leafOf(key.token, partitionCount))
-      if (place !== undefined) addRecord(found[place] as LeafEntry[], key, bytes, hash)
+      if (place === undefined) return
+      seen(key)
+      addRecord(found[place] as LeafEntry[], key, bytes, hash)
     }
     store.scanTokens(run.partition, first, last, visit, (failure) => {
       running -= 1
@@ -93,20 +99,36 @@ export function addRecord(entries: LeafEntry[], key: RecordKey, bytes: Uint8Arra
   else entries[entries.length - 1] = { token, stateHash: last.stateHash ^ state, newest: hlcMax(last.newest, newest) }
 }
 
-/** The records of one token as the store has them, and their combined state hash; 0: there are none. */
-export function readToken(
+/** The records of one token. */
+export interface TokenRecords {
+  /** Combined; 0: there are none. */
+  readonly stateHash: bigint
+  readonly entries: readonly RecordEntry[]
+}
+
+/** The records of each of these tokens as the store has them, in their order. */
+export function readTokens(
   { store, hash }: Pick<LeafSource, 'store' | 'hash'>,
-  partition: number,
-  token: bigint,
-  done: (failure: StorageFailure | undefined, stateHash: bigint, entries: readonly RecordEntry[]) => void,
+  tokens: readonly { readonly partition: number; readonly token: bigint }[],
+  done: (failure: StorageFailure | undefined, records: readonly TokenRecords[]) => void,
 ): void {
-  const states: LeafEntry[] = []
-  const entries: RecordEntry[] = []
-  const visit = (key: RecordEntry['key'], record: Uint8Array): void => {
-    addRecord(states, key, record, hash)
-    entries.push({ key, record })
+  const records: TokenRecords[] = []
+  let failed: StorageFailure | undefined
+  let left = tokens.length
+  for (const [index, { partition, token }] of tokens.entries()) {
+    const states: LeafEntry[] = []
+    const entries: RecordEntry[] = []
+    const visit = (key: RecordKey, record: Uint8Array): void => {
+      addRecord(states, key, record, hash)
+      entries.push({ key, record })
+    }
+    store.scanTokens(partition, token, token, visit, (failure) => {
+      failed ??= failure
+      records[index] = { stateHash: states[0]?.stateHash ?? 0n, entries }
+      left -= 1
+      if (left === 0) done(failed, records)
+    })
   }
-  store.scanTokens(partition, token, token, visit, (failure) => done(failure, states[0]?.stateHash ?? 0n, entries))
 }
 
 /** When the newest write that a state shows was made. */
@@ -141,3 +163,5 @@ function isNear(from: number, to: number, partition: number, trees: TreeReader):
   }
   return true
 }
+
+function ignore(): void {}

@@ -3,12 +3,12 @@ import { siblingChecksum } from '../protocol/causality/state-hash.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { Durability } from '../protocol/quorum/client-request.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
-import type { Token } from '../vocabulary/key.ts'
+import type { RecordKey, Token } from '../vocabulary/key.ts'
 import { mergeBytesMax, mergeEntriesMax, type RecordEntry } from '../wire/messages.ts'
 import { decodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { LayoutInForce } from './layout-driver.ts'
-import { addRecord, readToken } from './leaf-scan.ts'
+import { addRecord } from './leaf-scan.ts'
 import type { RequestContext } from './request-context.ts'
 
 const timeoutMs = 10_000
@@ -45,6 +45,8 @@ export class RecordMover {
   readonly #layout: LayoutInForce
   readonly #durability: Durability
   readonly #mustWait: () => boolean
+  /** By token, the keys that were seen here: what may be pushed. */
+  #keys = new Map<bigint, RecordKey[]>()
   #restUntilMs = 0
   #isStopped = false
   /** Sent and received so far. */
@@ -68,7 +70,18 @@ export class RecordMover {
     this.#isStopped = true
   }
 
-  /** Sends what this node has of `tokens`. `failed` counts those that the other side does not hold now. */
+  /** This node has something of the key; as long as `forget` was not called. */
+  know(key: RecordKey): void {
+    const keys = this.#keys.get(key.token)
+    if (keys === undefined) this.#keys.set(key.token, [key])
+    else if (keys.every(({ id }) => id !== key.id)) keys.push(key)
+  }
+
+  forget(): void {
+    this.#keys = new Map()
+  }
+
+  /** Sends what this node has of `tokens`, which it knows. `failed` counts those that the other side does not hold now. */
   push(tokens: readonly bigint[], done: (count: number, failed: number) => void): void {
     let pushed = 0
     let failed = 0
@@ -136,23 +149,38 @@ export class RecordMover {
     let bytes = 0
     let present = 0
     const step = (at: number): void => {
-      const token = tokens[at]
       if (this.#isStopped) return
+      const token = tokens[at]
       if (token === undefined || entries.length >= mergeEntriesMax) {
         return done({ tokens: tokens.slice(0, at), entries, present, asOf })
       }
-      const partition = this.#partitionOf(token)
-      readToken(this.#context, partition, token, (failure, _stateHash, found) => {
-        if (failure !== undefined) return done(undefined)
+      this.#read(token, (found) => {
+        if (found === undefined) return done(undefined)
         const more = bytesOf(found)
         if (entries.length > 0 && bytes + more > mergeBytesMax) {
           return done({ tokens: tokens.slice(0, at), entries, present, asOf })
         }
         if (found.length > 0) present += 1
-        const readAt = recovery.asOf(partition, now)
+        const readAt = recovery.asOf(this.#partitionOf(token), now)
         if (readAt < asOf) asOf = readAt
         bytes += more
         entries.push(...found)
+        step(at + 1)
+      })
+    }
+    step(0)
+  }
+
+  /** What has reached the store of the keys of one token. Undefined: the store does not say. */
+  #read(token: bigint, done: (found: readonly RecordEntry[] | undefined) => void): void {
+    const found: RecordEntry[] = []
+    const keys = this.#keys.get(token) ?? []
+    const step = (at: number): void => {
+      const key = keys[at]
+      if (key === undefined) return done(found)
+      this.#context.store.readStored(key, (copy) => {
+        if (copy.state === 'failed') return done(undefined)
+        if (copy.state === 'found') found.push({ key, record: copy.bytes })
         step(at + 1)
       })
     }
@@ -242,6 +270,7 @@ export class RecordMover {
         // Whoever sends what was not asked for is not believed in anything.
         if (!wanted.has(key.token)) throw new NotWanted()
         const incoming = decodeRecord(record, hash, { siblingChecksum })
+        this.know(key)
         received.set(key.token, [...(received.get(key.token) ?? []), entry])
         store.merge(key, incoming, record, this.#durability, asOf, (failure) => {
           if (failure?.kind === 're-read') again.add(key.token)
