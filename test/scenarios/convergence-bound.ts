@@ -71,7 +71,7 @@ async function run(lab: Lab): Promise<void> {
 async function faultsFor(lab: Lab, cluster: Cluster, seconds: number): Promise<number> {
   const endMs = performance.now() + seconds * 1000
   let count = 0
-  while (performance.now() < endMs) {
+  while (performance.now() < endMs || count < faultsMin) {
     const victim = lab.pick(cluster.members)
     const fault = lab.pick(['killed', 'stopped', 'put to sleep'])
     const lastsMs = 500 + lab.fraction() * 8_000

@@ -1,6 +1,7 @@
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { call } from '../node/fixtures/real-nodes.ts'
 import { Cluster, type Member } from './kit/cluster.ts'
 import { Http } from './kit/http.ts'
 import type { Lab } from './kit/lab.ts'
@@ -98,7 +99,7 @@ async function claimRemoved(lab: Lab, http: Http, nodes: readonly Member[], keys
     left = await tombstonesOf(nodes)
   }
   lab.measure(`until no tombstone was left, when ${when}`, (performance.now() - startedMs) / 1000, 's')
-  lab.claim(`no tombstone is left when ${when}`, left === 0, `${left} left`)
+  lab.claim(`no tombstone is left when ${when}`, left === 0, left === 0 ? '' : await waitingFor(nodes))
   const present: string[] = []
   await inLanes(keys, async (key) => {
     for (const node of nodes) {
@@ -136,6 +137,18 @@ async function liveCopies(http: Http, nodes: readonly Member[], keys: readonly s
     }
   })
   return live
+}
+
+/** The metric says of each tombstone what it waits for. */
+async function waitingFor(nodes: readonly Member[]): Promise<string> {
+  const texts = await Promise.all(nodes.map((node) => call(node, 'GET', '/metrics')))
+  const lines = texts.flatMap(({ text }, at) =>
+    text
+      .split('\n')
+      .filter((line) => /^starling_tombstones\{.*[1-9]\d*$/.test(line))
+      .map((line) => `${nodes[at]?.name}: ${line}`),
+  )
+  return lines.join(', ')
 }
 
 async function tombstonesOf(nodes: readonly Member[]): Promise<number> {

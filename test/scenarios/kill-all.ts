@@ -31,19 +31,21 @@ async function killAll(lab: Lab, durability: 'os' | 'disk'): Promise<void> {
   const http = new Http(lab)
   const ledger = new Ledger()
   const cluster = await Cluster.start(lab)
+  const acknowledgedMin = (rate * seconds) / rounds / 2
   for (let round = 1; round <= rounds; round += 1) {
     const before = ledger.counts.acknowledged
     const through = (): typeof cluster.members => cluster.members
     const load = new Load(lab, http, ledger, { through, rate, keys, query: `?durability=${durability}` })
     // Never at the same point of whatever the nodes do in turns.
     await load.runFor((seconds / rounds) * (0.7 + 0.6 * lab.fraction()))
+    await load.until(acknowledgedMin)
     await Promise.all(cluster.members.map((member) => member.kill()))
     await load.stop()
     const acknowledged = ledger.counts.acknowledged - before
     lab.say(
       `round ${round}: all killed after ${acknowledged} acknowledged writes, ${ledger.counts.unknown} unknown in all`,
     )
-    lab.mustHaveSeen(`writes acknowledged in round ${round}`, acknowledged, (rate * seconds) / rounds / 2)
+    lab.mustHaveSeen(`writes acknowledged in round ${round}`, acknowledged, acknowledgedMin)
 
     const startedMs = performance.now()
     await Promise.all(cluster.members.map((member) => member.start()))

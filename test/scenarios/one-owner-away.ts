@@ -1,3 +1,4 @@
+import { eventually } from '../node/fixtures/real-nodes.ts'
 import { Cluster, type Member } from './kit/cluster.ts'
 import { awaitCopies, wrongReads } from './kit/copies.ts'
 import { Http } from './kit/http.ts'
@@ -9,6 +10,7 @@ const keysMax = 10_000
 /** So that most keys are written again while the owner is away: a repair then meets newer copies, too. */
 const writesPerKey = 3
 const settleSeconds = 3
+const resumedWithinMs = 120_000
 
 export interface Absence {
   readonly flags: readonly string[]
@@ -42,6 +44,7 @@ export async function oneOwnerAway(lab: Lab, absence: Absence): Promise<void> {
   through = stayers
   const id = await away.id()
   const before = ledger.counts.acknowledged
+  const missedMin = rate * seconds * (absence.acknowledgedShareMin ?? 0.8)
   const gone = away.kill()
   const awayUntilMs = performance.now() + seconds * 1000
   await gone
@@ -49,19 +52,22 @@ export async function oneOwnerAway(lab: Lab, absence: Absence): Promise<void> {
   await cluster.seesAs(away, ['dead'])
   await absence.whileAway?.(lab, cluster, away)
   await load.runFor(Math.max(0, awayUntilMs - performance.now()) / 1000)
+  await load.until(before + missedMin)
   const missed = ledger.counts.acknowledged - before
   lab.measure('acknowledged while it was away', missed, 'writes')
-  lab.mustHaveSeen(
-    'writes acknowledged while it was away',
-    missed,
-    rate * seconds * (absence.acknowledgedShareMin ?? 0.8),
-  )
+  lab.mustHaveSeen('writes acknowledged while it was away', missed, missedMin)
   await reportHints(lab, stayers)
 
   await away.start()
+  if (absence.deletesData === true)
+    await eventually(
+      'it is who it was',
+      () => away.id(),
+      (now) => now === id,
+      resumedWithinMs,
+    )
   const readyMs = await away.ready()
-  const again = await away.id()
-  lab.claim('it comes back as the node it was', again === id, again)
+  lab.claim('it comes back as the node it was', (await away.id()) === id, id)
   // From here on the load has keys of its own: a copy that is written anew needs no repair.
   await load.stop()
   const demands = ledger.demands()

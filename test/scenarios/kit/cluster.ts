@@ -55,7 +55,7 @@ export class Member implements Reachable {
     this.#process = await NodeProcess.start(this.#lab, [...this.#flags, ...extraFlags], this.surroundings)
   }
 
-  /** What it is called for life; one that finds its place by its name knows it when it is ready. */
+  /** What it is called for life. An emptied node finds its place by its name, some time after it is ready. */
   async id(): Promise<string> {
     return String((await json(this, '/v1/node')).id)
   }

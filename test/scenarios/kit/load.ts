@@ -66,6 +66,12 @@ export class Load {
     await sleep(seconds * 1000)
   }
 
+  /** Goes on until so many of its writes were acknowledged, on a slow machine too; but not for ever. */
+  async until(acknowledged: number, secondsMax = 60): Promise<void> {
+    const endMs = performance.now() + secondsMax * 1000
+    while (this.#acknowledged < acknowledged && performance.now() < endMs) await sleep(tickMs)
+  }
+
   /** Resolves when every write that was sent has ended. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
