@@ -451,7 +451,9 @@ export class NodeLife implements BehindPeerPort {
 
   #recover(reason: RecoveryReason, isContinued: boolean): void {
     const inForce = this.#layout?.inForce
-    if (inForce !== undefined) this.#serving?.recover({ reason, isContinued, leasedUpTo: this.#leasedUpTo }, inForce)
+    const startedAt = this.#ready?.hlcFrom ?? this.#leasedUpTo
+    const cause = { reason, isContinued, leasedUpTo: this.#leasedUpTo, startedAt }
+    if (inForce !== undefined) this.#serving?.recover(cause, inForce)
   }
 
   #resumeByName(decided: DecidedLayout): void {

@@ -1,6 +1,6 @@
 import type { Log } from '../ports/log.ts'
 import type { Time, Timer } from '../ports/time.ts'
-import { type Hlc, hlcPlusMs, hlcZero } from '../protocol/clock/hlc.ts'
+import { type Hlc, hlcMax, hlcPlusMs, hlcZero } from '../protocol/clock/hlc.ts'
 import { hlcLeaseMs } from '../protocol/continuity/continuity.ts'
 import { type PartitionToRecover, Recovery } from '../protocol/continuity/recovery.ts'
 import type { RecoveryReason } from '../protocol/continuity/start-kind.ts'
@@ -29,6 +29,8 @@ export interface RecoveryCause {
   readonly isContinued: boolean
   /** The clock lease that the store held when it was opened: a restored copy was made during it (docs/rules.md D6). */
   readonly leasedUpTo: Hlc
+  /** The clock with which this start began. */
+  readonly startedAt: Hlc
 }
 
 /**
@@ -73,7 +75,8 @@ export class RecoveryDriver {
 
   /** Every partition that has another owner is recovering from now on; or those that a crash left. */
   begin(cause: RecoveryCause, layout: LayoutInForce, self: NodeId, context: RequestContext): void {
-    const kept = cause.isContinued ? this.#loadProgress(cause.reason) : undefined
+    const found = this.#loadProgress()
+    const kept = cause.isContinued && found?.reason === cause.reason ? found : undefined
     const partitions = kept === undefined ? allPartitions(layout, self) : kept.owed
     this.#recovery = new Recovery(cause.reason, partitions)
     this.#context = context
@@ -84,8 +87,11 @@ export class RecoveryDriver {
       this.#copiedFrom = kept?.copiedFrom ?? hlcZero
       this.#copiedUpTo = kept?.copiedUpTo ?? context.minting.read()
     } else {
-      this.#copiedFrom = hlcPlusMs(cause.leasedUpTo, -hlcLeaseMs)
-      this.#copiedUpTo = cause.leasedUpTo
+      // The copy of a store that had itself been restored, and had not recovered, is as old as that one was.
+      const from = hlcPlusMs(cause.leasedUpTo, -hlcLeaseMs)
+      this.#copiedFrom = found !== undefined && found.copiedFrom < from ? found.copiedFrom : from
+      // Others may have named, with clocks that were ahead, what the copy holds: up to where this life begins.
+      this.#copiedUpTo = hlcMax(cause.leasedUpTo, cause.startedAt)
     }
     this.#closed.clear()
     for (const { partition } of this.#recovery.owed()) {
@@ -235,13 +241,12 @@ export class RecoveryDriver {
     this.#meta.write(progressName, progress, durability, () => {})
   }
 
-  /** Undefined: none of this recovery; then it begins again, and vouches for nothing. */
-  #loadProgress(reason: RecoveryReason): RecoveryProgress | undefined {
+  /** Of a recovery that had not ended; undefined: none, or unreadable. */
+  #loadProgress(): RecoveryProgress | undefined {
     const bytes = this.#meta.read(progressName)
     if (!(bytes instanceof Uint8Array)) return undefined
     try {
-      const progress = decodeRecoveryProgress(bytes)
-      return progress.reason === reason ? progress : undefined
+      return decodeRecoveryProgress(bytes)
     } catch (error) {
       if (error instanceof UnreadableBytes) return undefined
       throw error

@@ -121,6 +121,32 @@ t.test('a node that is away', async (t) => {
     t.same(cluster.get('cyd', 'kept', { r: 'all' }).values, ['salt'], 'what was not deleted is still there')
   })
 
+  await t.test('nor with a copy of an older disk, made before that one had recovered', async (t) => {
+    const cluster = formed()
+    cluster.put('ada', 'cart', 'tea', { w: 'all' })
+    cluster.world.run(20_000)
+    const { disk } = cluster.world.machine('cyd')
+    const first = disk.snapshot()
+    cluster.world.run(20_000)
+    cluster.delete('ada', 'cart', { w: 'all' })
+    awaitGone(cluster, 'cart')
+    cluster.world.crash('cyd', 'kill')
+    disk.restore(first)
+    // Without bob it cannot recover, and cannot know that the value is gone.
+    cluster.world.crash('bob', 'kill')
+    cluster.start('cyd')
+    cluster.world.run(20_000)
+    t.same(storedKeys(cluster, 'cyd', 'cart'), ['d', 'k'])
+    const second = disk.snapshot()
+    cluster.world.run(20_000)
+    cluster.world.crash('cyd', 'kill')
+    disk.restore(second)
+    cluster.start('cyd')
+    cluster.start('bob')
+    cluster.awaitReady()
+    for (const name of cluster.names) t.same(storedKeys(cluster, name, 'cart'), [], name)
+  })
+
   await t.test('and has lost its disk learns what was deleted before it takes anything (T3)', async (t) => {
     const cluster = formed()
     deleted(cluster, 'cart')
