@@ -128,7 +128,7 @@ function flagsOf(options: StartNodeOptions): Record<string, string> {
 
 function nodeSettings(settings: Settings): NodeSettings {
   const { cluster, peer, advertisePeer, join, expect, zone, weight, replicas, partitions, readRepair } = settings
-  const { hints, antiEntropy, tombstoneGraceSeconds } = settings
+  const { hints, antiEntropy, tombstoneGrace } = settings
   return {
     cluster,
     name: settings.name ?? advertisePeer ?? peer,
@@ -143,7 +143,7 @@ function nodeSettings(settings: Settings): NodeSettings {
     readRepair,
     hints: hints === 'on',
     antiEntropy: antiEntropy === 'on',
-    tombstoneGraceSeconds,
+    tombstoneGraceSeconds: tombstoneGrace,
     version: packageVersion(),
   }
 }

@@ -85,7 +85,7 @@ export const settingsSchema = {
   antiEntropy: setting('anti-entropy', choice(['on', 'off']), 'on', {
     help: 'compare replicas in the background by Merkle trees, and repair what differs',
   }),
-  tombstoneGraceSeconds: setting('tombstone-grace', integer(0, 31_536_000), 86_400, {
+  tombstoneGrace: setting('tombstone-grace', integer(0, 31_536_000), 86_400, {
     help: 'seconds a confirmed tombstone is kept before it may go; 0 is safe',
   }),
   config: {

@@ -66,6 +66,16 @@ t.test('every setting can be given in every place, under the names that its row 
   }
 })
 
+t.test('a setting is called in code what its flag is called: the command line finds it by that', async (t) => {
+  for (const name of settingNames) {
+    const { flag } = settingsSchema[name]
+    t.equal(
+      name,
+      flag.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase()),
+    )
+  }
+})
+
 t.test('an unknown flag or key is an error that names the nearest known one', async (t) => {
   refuses(t, { flags: { 'advertize-http': 'a:1' } }, 'unknown flag --advertize-http', '--advertise-http')
   refuses(t, { flags: { replcias: '3' } }, 'unknown flag --replcias', '--replicas')
