@@ -18,8 +18,10 @@ import type { AntiEntropyView, ExchangeView } from './repair-views.ts'
 import type { RequestContext } from './request-context.ts'
 
 const lookEveryMs = 1_000
-/** Beyond these, work in the background waits. */
+/** Beyond these, work in the background waits: one late second is no reason, half of the last ten are. */
 const eventLoopDelayMsMax = 100
+const secondsWatched = 10
+const lateSecondsMax = 5
 const foregroundLatencyMsMax = 500
 const askTimeoutMs = 5_000
 const marksPerMessage = 1_000
@@ -52,6 +54,8 @@ export class AntiEntropy {
   /** One partition each, for a recovery; not of the schedule. */
   readonly #single = new Set<ExchangeRun>()
   readonly #tellingMarks = new Set<NodeId>()
+  /** Looks at which the event loop was late. */
+  #lateSeconds: number[] = []
   #timer: Timer | undefined
   #isStopped = false
 
@@ -139,9 +143,9 @@ export class AntiEntropy {
   get suspendedBecause(): string | undefined {
     const { time, store } = this.#context
     if (this.#trees === undefined) return 'anti-entropy is switched off (--anti-entropy off)'
-    const delayMs = time.eventLoopDelayMs()
-    if (delayMs > eventLoopDelayMsMax) {
-      return `the event loop is late by ${Math.round(delayMs)} ms (limit ${eventLoopDelayMsMax})`
+    if (this.#lateSeconds.length >= lateSecondsMax) {
+      const seconds = `${this.#lateSeconds.length} of the last ${secondsWatched} seconds`
+      return `the event loop was late by more than ${eventLoopDelayMsMax} ms in ${seconds}`
     }
     if (store.isBusy) return 'writes wait for the disk'
     const latencyMs = this.#foreground.p99Ms(time.nowMs())
@@ -179,10 +183,20 @@ export class AntiEntropy {
 
   #lookLater(): void {
     this.#timer = this.#context.time.after(lookEveryMs, () => {
+      this.#watch()
       const inForce = this.#context.layout.inForce
       if (inForce !== undefined) this.#look(inForce)
       this.#lookLater()
     })
+  }
+
+  /** The delay that time tells is the longest of about a second. */
+  #watch(): void {
+    const { time } = this.#context
+    const nowMs = time.nowMs()
+    const sinceMs = nowMs - (secondsWatched - 0.5) * lookEveryMs
+    this.#lateSeconds = this.#lateSeconds.filter((atMs) => atMs > sinceMs)
+    if (time.eventLoopDelayMs() > eventLoopDelayMsMax) this.#lateSeconds.push(nowMs)
   }
 
   #look(inForce: LayoutInForce): void {
