@@ -201,8 +201,8 @@ function deletedHlcOf({ record }: StoredCopy): number {
 }
 
 const repairSeries: readonly (readonly [series: string, ...labels: string[]])[] = [
-  ['starling_anti_entropy_keys_repaired_total', 'sent'],
-  ['starling_anti_entropy_keys_repaired_total', 'received'],
+  ['starling_anti_entropy_keys_repaired_total', 'pushed'],
+  ['starling_anti_entropy_keys_repaired_total', 'pulled'],
   ['starling_hints_stored_total'],
   ['starling_hints_delivered_total'],
   ['starling_read_repairs_total', 'blocking'],
