@@ -27,19 +27,21 @@ export function settleRefused(
 }
 
 function settle(context: RequestContext, key: RecordKey, done: (isSettled: boolean) => void): void {
-  const { store, self, layout, parts, recovery } = context
+  const { store, self, layout, parts, recovery, barriers } = context
   const inForce = layout.inForce
   if (inForce === undefined) return done(false)
   const owners = inForce.ring.ownersOf(store.partitionOf(key))
   const others = owners.filter((owner) => owner !== self)
   const request = { key, owners, layoutNumber: inForce.decided.version.number, timeoutMs: askTimeoutMs }
-  gather(context, request, ({ record: theirs, answered }) => {
+  gather(context, request, ({ record: theirs, answered, asOf }) => {
     if (answered.length < others.length) return done(false)
     const copy = store.read(key)
     if (copy.state !== 'found') return done(copy.state === 'absent')
     const ours = store.decode(copy.bytes)
     const kept = ours.siblings.filter(({ dot, hlc }) => recovery.isSinceRestored(hlc) || holds(theirs, dot))
     const remains = { ...ours, siblings: kept }
+    // Another of them may have been restored, too: what it holds is as old as its copy.
+    if (theirs !== undefined && barriers.refuses(store.partitionOf(key), asOf, remains, theirs)) return done(false)
     const settled = theirs === undefined ? (kept.length === 0 ? undefined : remains) : parts.merge(theirs, remains)
     store.replace(key, settled, (failure) => done(failure === undefined))
   })
