@@ -22,7 +22,7 @@ const lookEveryMs = 1_000
 const eventLoopDelayMsMax = 100
 const secondsWatched = 10
 const lateSecondsMax = 5
-const foregroundLatencyMsMax = 500
+const foregroundLatencyMsMax = 512
 const askTimeoutMs = 5_000
 const marksPerMessage = 1_000
 
