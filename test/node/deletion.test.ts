@@ -36,7 +36,7 @@ t.test('a deleted key', async (t) => {
     deleted(cluster, 'cart')
     awaitGone(cluster, 'cart')
     cluster.put('bob', 'cart', 'coffee', { w: 'all' })
-    cluster.world.run(5 * minuteMs)
+    cluster.world.run(minuteMs)
     t.same(cluster.get('cyd', 'cart').values, ['coffee'])
   })
 
@@ -61,10 +61,10 @@ t.test('a deleted key', async (t) => {
 
   await t.test('waits for its grace', async (t) => {
     const cluster = TestCluster.formed(undefined, {
-      change: (settings) => ({ ...settings, tombstoneGraceSeconds: 600 }),
+      change: (settings) => ({ ...settings, tombstoneGraceSeconds: 120 }),
     })
     deleted(cluster, 'cart')
-    cluster.world.run(9 * minuteMs)
+    cluster.world.run(100_000)
     t.ok(cluster.names.every((name) => storedKeys(cluster, name, 'cart').length === 2))
     const driver = driverOf(cluster, 'cart')
     t.same(cluster.node(driver).tombstones(), [{ waitingFor: 'grace', count: 1 }])
@@ -85,7 +85,7 @@ t.test('a node that is away', async (t) => {
         .members.some(({ state }) => state === 'dead'),
     )
     t.equal(cluster.delete('ada', 'cart').code, 'ok')
-    cluster.world.run(10 * minuteMs)
+    cluster.world.run(2 * minuteMs)
     const driver = driverOf(cluster, 'cart', ['ada', 'bob'])
     if (driver !== 'cyd') {
       t.same(cluster.node(driver).tombstones(), [{ waitingFor: 'stable of cyd', count: 1 }])
@@ -94,7 +94,7 @@ t.test('a node that is away', async (t) => {
     cluster.start('cyd')
     cluster.awaitReady()
     awaitGone(cluster, 'cart')
-    cluster.world.run(5 * minuteMs)
+    cluster.world.run(minuteMs)
     t.same(cluster.get('cyd', 'cart', { r: 'all' }).values, [])
   })
 
@@ -116,7 +116,7 @@ t.test('a node that is away', async (t) => {
     cluster.awaitReady()
     t.same(storedKeys(cluster, 'cyd', 'cart'), [], 'refused by the others, and given up')
     t.ok(cluster.metricSum('starling_stale_states_refused_total') > 0)
-    cluster.world.run(5 * minuteMs)
+    cluster.world.run(minuteMs)
     for (const name of cluster.names) t.same(cluster.get(name, 'cart', { r: 'all' }).values, [])
     t.same(cluster.get('cyd', 'kept', { r: 'all' }).values, ['salt'], 'what was not deleted is still there')
   })
