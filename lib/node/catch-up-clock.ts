@@ -1,3 +1,4 @@
+import { hlcMax, hlcZero } from '../protocol/clock/hlc.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -11,14 +12,15 @@ const askTimeoutMs = 1_000
 export function catchUpClock(
   context: RequestContext,
   node: NodeId,
-  partition: number,
+  partitions: readonly number[],
   done: (isCaughtUp: boolean) => void,
 ): void {
   const { peers, minting } = context
-  peers.ask(node, { type: 'tell-barriers', partitions: [partition] }, askTimeoutMs, (outcome) => {
+  peers.ask(node, { type: 'tell-barriers', partitions }, askTimeoutMs, (outcome) => {
     if (outcome.type !== 'answered' || outcome.message.type !== 'barriers-told') return done(false)
-    const barrier = outcome.message.barriers.find((told) => told.partition === partition)?.gcBarrier
-    if (barrier === undefined || !minting.reach(barrier)) return done(false)
+    let barrier = hlcZero
+    for (const { gcBarrier } of outcome.message.barriers) barrier = hlcMax(barrier, gcBarrier)
+    if (!minting.reach(barrier)) return done(false)
     if (minting.read() >= barrier) done(true)
     else minting.whenExtended(() => done(minting.read() >= barrier))
   })

@@ -242,9 +242,8 @@ export class HintDelivery {
     const refused = batch.filter((_, index) => outcomes[index] === 're-read')
     const reRead = refused.length
     // They stay, and are read again: next time with a clock that has passed the deletion (docs/rules.md D5).
-    for (const partition of new Set(refused.map(({ key }) => this.#context.store.partitionOf(key)))) {
-      catchUpClock(this.#context, stream.target, partition, () => {})
-    }
+    const partitions = [...new Set(refused.map(({ key }) => this.#context.store.partitionOf(key)))]
+    if (reRead > 0) catchUpClock(this.#context, stream.target, partitions, () => {})
     const result: BatchOutcome = {
       merged: taken.length,
       reRead,

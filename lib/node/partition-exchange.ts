@@ -139,7 +139,7 @@ function send(
     const partition = first === undefined ? undefined : context.store.partitionOf(first.key)
     if (partition !== undefined && !context.recovery.isRestored(partition)) {
       // A live owner gives nothing up: it reads again, later, with a clock that has passed the deletion.
-      return catchUpClock(context, owner, partition, () => done(false))
+      return catchUpClock(context, owner, [partition], () => done(false))
     }
     settleRefused(context, refused, (isSettled) => {
       if (isSettled) send(context, owner, others, asOf, done)

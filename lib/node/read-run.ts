@@ -141,7 +141,7 @@ export class ReadRun {
       this.#dispatch({ type: 'begun' })
     }
     if (node === context.self) context.time.soon(() => again(true))
-    else catchUpClock(context, node, partition, again)
+    else catchUpClock(context, node, [partition], again)
   }
 
   #carryOut(effect: ReadEffect): void {

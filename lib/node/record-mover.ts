@@ -7,6 +7,7 @@ import type { RecordKey, Token } from '../vocabulary/key.ts'
 import { mergeBytesMax, mergeEntriesMax, type RecordEntry } from '../wire/messages.ts'
 import { decodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
+import { catchUpClock } from './catch-up-clock.ts'
 import type { LayoutInForce } from './layout-driver.ts'
 import { addRecord } from './leaf-scan.ts'
 import type { RequestContext } from './request-context.ts'
@@ -212,7 +213,12 @@ export class RecordMover {
         if (outcomes[index] === 'merged') merged.add(key.token)
         if (outcomes[index] === 're-read') again.add(key.token)
       }
-      done(merged.size, [...again])
+      if (again.size === 0) return done(merged.size, [])
+      // A clock that is behind the deletion would have them refused once more.
+      const partitions = [...new Set([...again].map((token) => this.#context.store.partitionOfToken(token as Token)))]
+      catchUpClock(this.#context, this.#peer, partitions, () => {
+        if (!this.#isStopped) done(merged.size, [...again])
+      })
     })
   }
 

@@ -185,7 +185,8 @@ export class WriteRun {
       const problem = problemOfKeyed(this.#keyed, stored.record)
       if (problem !== undefined) return this.#refuse(problem)
     }
-    const atLeast = stored === undefined ? this.#seen.hlc : hlcMax(recordHlc(stored.record), this.#seen.hlc)
+    const asked = this.#keyed === undefined ? this.#seen.hlc : hlcMax(this.#keyed.since, this.#seen.hlc)
+    const atLeast = stored === undefined ? asked : hlcMax(recordHlc(stored.record), asked)
     const mint = minting.mint(stored, this.#seen.vv, atLeast)
     // The lease on counters or clock is used up: its extension is on its way to the disk.
     if (mint === undefined) return minting.whenExtended(() => this.#decide())
@@ -286,7 +287,7 @@ export class WriteRun {
       if (copy.state === 'found') this.#sendState(to, copy.bytes, asOf, reReadsLeft)
       else this.#dispatch({ type: 'replica-failed', node: to })
     }
-    catchUpClock(this.#context, to, partition, (isCaughtUp) => {
+    catchUpClock(this.#context, to, [partition], (isCaughtUp) => {
       const { store } = this.#context
       const asOf = this.#clock()
       if (!isCaughtUp) this.#dispatch({ type: 'replica-failed', node: to })
