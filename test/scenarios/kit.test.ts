@@ -37,14 +37,14 @@ t.test('what a copy must hold', async (t) => {
   t.test('is not asked of a key without an acknowledged write', async (t) => {
     const ledger = new Ledger()
     const story = ledger.story('k')
-    ledger.end(story, ledger.begin(story, 10), 'unknown', undefined)
+    ledger.end(story, ledger.begin(story, 'n1', 10), 'unknown', undefined)
     t.same(ledger.demands(), [])
   })
 })
 
 t.test('every value is unlike every other, and as long as was asked', async (t) => {
   const ledger = new Ledger()
-  const values = ['a', 'b', 'a'].map((key) => ledger.begin(ledger.story(key), 100).value)
+  const values = ['a', 'b', 'a'].map((key) => ledger.begin(ledger.story(key), 'n1', 100).value)
   t.equal(new Set(values).size, 3)
   t.same(
     values.map((value) => value?.length),
@@ -138,7 +138,7 @@ function written(...what: readonly ('acknowledged' | 'refused' | 'unknown' | 'de
   const ledger = new Ledger()
   const story: KeyStory = ledger.story('k')
   const values = what.map((outcome) => {
-    const write = outcome === 'delete' ? ledger.beginDelete(story) : ledger.begin(story, 10)
+    const write = outcome === 'delete' ? ledger.beginDelete(story, 'n1') : ledger.begin(story, 'n1', 10)
     ledger.end(story, write, outcome === 'delete' ? 'acknowledged' : outcome, undefined)
     return write.value ?? ''
   })

@@ -1,6 +1,6 @@
 import { eventually } from '../node/fixtures/real-nodes.ts'
 import { Cluster, type Member } from './kit/cluster.ts'
-import { awaitCopies, wrongReads } from './kit/copies.ts'
+import { awaitCopies, tellOf, wrongReads } from './kit/copies.ts'
 import { Http } from './kit/http.ts'
 import type { Lab } from './kit/lab.ts'
 import { type Demand, Ledger } from './kit/ledger.ts'
@@ -56,8 +56,6 @@ export async function oneOwnerAway(lab: Lab, absence: Absence): Promise<void> {
   const missed = ledger.counts.acknowledged - before
   lab.measure('acknowledged while it was away', missed, 'writes')
   lab.mustHaveSeen('writes acknowledged while it was away', missed, missedMin)
-  await reportHints(lab, stayers)
-
   await away.start()
   if (absence.deletesData === true)
     await eventually(
@@ -70,6 +68,7 @@ export async function oneOwnerAway(lab: Lab, absence: Absence): Promise<void> {
   lab.claim('it comes back as the node it was', (await away.id()) === id, id)
   // From here on the load has keys of its own: a copy that is written anew needs no repair.
   await load.stop()
+  await reportHints(lab, stayers)
   const demands = ledger.demands()
   const later = new Load(lab, http, ledger, { through: () => cluster.members, rate, keys, prefix: 'later' })
   await claimHeld(lab, http, away, demands, absence.heldWithinSeconds, readyMs)
@@ -87,6 +86,8 @@ export async function oneOwnerAway(lab: Lab, absence: Absence): Promise<void> {
     last.heldAfterMs !== undefined && last.invented === 0,
     `${last.demanded} keys, ${ledger.counts.acknowledged} writes; ${firstOf(last.wrong)}`,
   )
+  const wrong = ledger.demands().filter(({ story }) => last.wrong.includes(story.key))
+  for (const line of await tellOf(http, cluster.members, wrong)) lab.say(line)
 }
 
 async function claimHeld(
@@ -113,12 +114,14 @@ async function claimHeld(
 }
 
 async function reportHints(lab: Lab, holders: readonly Member[]): Promise<void> {
-  const counts = await Promise.all(holders.map((node) => node.metric('starling_hints')))
-  lab.measure(
-    'hints waiting for it',
-    counts.reduce((sum, count) => sum + count, 0),
-    'hints',
-  )
+  lab.measure('hints waiting for it', await sumOf(holders, 'starling_hints'), 'hints')
+  const refused = await sumOf(holders, 'starling_hints_refused_total')
+  lab.measure('hints not stored: their ranges wait for anti-entropy', refused, 'hints')
+}
+
+async function sumOf(nodes: readonly Member[], metric: string): Promise<number> {
+  const counts = await Promise.all(nodes.map((node) => node.metric(metric)))
+  return counts.reduce((sum, count) => sum + count, 0)
 }
 
 export function firstOf(wrong: readonly string[]): string {

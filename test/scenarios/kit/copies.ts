@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Member } from './cluster.ts'
 import type { Http } from './http.ts'
-import { type Demand, type Finding, judge, type Shown } from './ledger.ts'
+import { type Demand, type Finding, historyOf, idOf, judge, type Shown } from './ledger.ts'
 import { inLanes } from './load.ts'
 
 const pauseMs = 100
+const toldMax = 8
 
 export interface Awaited {
   readonly demanded: number
@@ -53,6 +54,24 @@ export async function awaitCopies(
     }
     await sleep(pauseMs)
   }
+}
+
+/** What was written to some of these keys, and what each node holds of them now. */
+export async function tellOf(
+  http: Http,
+  nodes: readonly Member[],
+  demands: readonly Demand[],
+): Promise<readonly string[]> {
+  const told: string[] = []
+  for (const { story } of demands.slice(0, toldMax)) {
+    const copies: string[] = []
+    for (const node of nodes) {
+      const copy = await http.copy(node, story.key)
+      copies.push(`${node.name} (${node.http}) holds ${copy?.values.map(idOf).join(' and ') ?? 'no answer'}`)
+    }
+    told.push(`${historyOf(story)}; ${copies.join(', ')}`)
+  }
+  return told
 }
 
 /** Reads every key once by quorum through that node. @returns those not read as demanded, in words */

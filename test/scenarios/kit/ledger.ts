@@ -5,6 +5,9 @@ export interface Write {
   /** The value it wrote, unlike every other; undefined: a delete. */
   readonly value: string | undefined
   outcome: WriteOutcome
+  /** The node it was sent to, and when, in seconds since the process began. */
+  readonly through: string
+  readonly atSeconds: number
 }
 
 /** One key and everything that was written there: one write after another, each with the context of the last known one. */
@@ -56,14 +59,14 @@ export class Ledger {
   }
 
   /** @param bytes of the value; its beginning is unique */
-  begin(story: KeyStory, bytes: number): Write {
+  begin(story: KeyStory, through: string, bytes: number): Write {
     this.#valueCount += 1
     const id = `${story.key}#${this.#valueCount}:`
-    return this.#begin(story, id.padEnd(bytes, id))
+    return this.#begin(story, through, id.padEnd(bytes, id))
   }
 
-  beginDelete(story: KeyStory): Write {
-    return this.#begin(story, undefined)
+  beginDelete(story: KeyStory, through: string): Write {
+    return this.#begin(story, through, undefined)
   }
 
   trouble(why: string): void {
@@ -84,12 +87,25 @@ export class Ledger {
       .filter(({ from }) => from >= 0)
   }
 
-  #begin(story: KeyStory, value: string | undefined): Write {
-    const write: Write = { value, outcome: 'pending' }
+  #begin(story: KeyStory, through: string, value: string | undefined): Write {
+    const write: Write = { value, outcome: 'pending', through, atSeconds: performance.now() / 1000 }
     story.writes.push(write)
     story.isBusy = true
     return write
   }
+}
+
+/** The last writes of a key, for whoever must find out why a copy is wrong. */
+export function historyOf({ key, writes }: KeyStory): string {
+  const lines = writes
+    .slice(-6)
+    .map(({ value, outcome, through, atSeconds }) => `${atSeconds.toFixed(1)} s ${idOf(value)} ${outcome} (${through})`)
+  return `${key}: ${lines.join(', ')}`
+}
+
+/** The unique beginning of a value. */
+export function idOf(value: string | undefined): string {
+  return value === undefined ? 'delete' : value.slice(value.indexOf('#'), value.indexOf(':'))
 }
 
 /**

@@ -103,7 +103,7 @@ export class Load {
     const node = nodes[this.#due % nodes.length]
     if (node === undefined) return
     const { query = '', headers = {}, valueBytes = 200 } = this.#options
-    const write = this.#ledger.begin(story, valueBytes)
+    const write = this.#ledger.begin(story, node.http ?? '', valueBytes)
     const sentMs = performance.now()
     const done = putOnce(this.#http, this.#ledger, node, story, write, query, headers).then((isAcknowledged) => {
       this.#inFlight.delete(done)
@@ -162,8 +162,8 @@ export async function putAll(
   let acknowledged = 0
   await inLanes(keys, async (key, at) => {
     const story = ledger.story(key)
-    const write = ledger.begin(story, options.valueBytes ?? 200)
     const node = nodes[at % nodes.length] as Reachable
+    const write = ledger.begin(story, node.http ?? '', options.valueBytes ?? 200)
     if (await putOnce(http, ledger, node, story, write, options.query, options.headers)) acknowledged += 1
   })
   return acknowledged
@@ -179,8 +179,9 @@ export async function deleteAll(
   let acknowledged = 0
   await inLanes(keys, async (key, at) => {
     const story = ledger.story(key)
-    const write = ledger.beginDelete(story)
-    if (await putOnce(http, ledger, nodes[at % nodes.length] as Reachable, story, write)) acknowledged += 1
+    const node = nodes[at % nodes.length] as Reachable
+    const write = ledger.beginDelete(story, node.http ?? '')
+    if (await putOnce(http, ledger, node, story, write)) acknowledged += 1
   })
   return acknowledged
 }
