@@ -42,7 +42,7 @@ export function gather(
     peers.ask(owner, message, request.timeoutMs, (outcome) => {
       if (outcome.type === 'answered' && outcome.message.type === 'record-read') {
         const { state, record: bytes } = outcome.message
-        if (outcome.message.asOf < asOf) asOf = outcome.message.asOf
+        if (state === 'found' && outcome.message.asOf < asOf) asOf = outcome.message.asOf
         try {
           if (state === 'found') {
             const theirs = store.decode(bytes)

@@ -231,7 +231,7 @@ export class ReadRun {
       }
       const { state, isRecovering, record, asOf, gcDeleted } = outcome.message
       this.#context.minting.adopt(asOf)
-      if (asOf < this.#asOf) this.#asOf = asOf
+      if (state === 'found' && asOf < this.#asOf) this.#asOf = asOf
       try {
         const decoded = state === 'found' ? this.#decode(record) : undefined
         this.#dispatch(
@@ -272,7 +272,7 @@ export class ReadRun {
       }
       const { state, record, asOf } = outcome.message
       this.#context.minting.adopt(asOf)
-      if (asOf < this.#asOf) this.#asOf = asOf
+      if (state === 'found' && asOf < this.#asOf) this.#asOf = asOf
       try {
         const found = state === 'found' ? this.#decode(record) : undefined
         this.#dispatch({ type: 'hint-answered', node: to, record: found }, asked)

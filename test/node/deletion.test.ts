@@ -1,10 +1,17 @@
 import t from 'tap'
+import { type Hlc, hlcFromMs, hlcZero } from '../../lib/protocol/clock/hlc.ts'
+import { wallMsOf } from '../../lib/simulator/simulated-time.ts'
 import type { Key } from '../../lib/vocabulary/key.ts'
 import { toRecordKey } from '../../lib/vocabulary/key.ts'
 import { decodeBarrier } from '../../lib/wire/deletion-barrier.ts'
+import type { Frame, Refusal, Request, Response } from '../../lib/wire/messages.ts'
+import { encodeRecord } from '../../lib/wire/record.ts'
 import { metaKey } from '../../lib/wire/store-keys.ts'
 import { openValue } from '../../lib/wire/stored-record.ts'
+import { adaDigest, hello, RawPeer } from '../links/parties.ts'
 import { hash } from '../wire/fixtures/hash.ts'
+import { named } from '../wire/fixtures/names.ts'
+import { remote } from './fixtures/record-node.ts'
 import { bucket, TestCluster } from './fixtures/test-cluster.ts'
 
 const minuteMs = 60_000
@@ -169,6 +176,65 @@ t.test('a node that is away', async (t) => {
   })
 })
 
+t.test('an owner at which a deletion has ended', async (t) => {
+  const cluster = formed()
+  const key = cluster.keyWhere(() => true, 'raised')
+  const partition = partitionOf(cluster, key)
+  const ada = caller(cluster, 'ada')
+  const bob = caller(cluster, 'bob')
+  const aheadMs = 3000
+
+  await t.test(
+    'refuses what was read before, for being read too early, and takes it when it is read anew',
+    async (t) => {
+      t.match(bob.ask(write(cluster, key)), { type: 'record-written' }, 'nothing has ended there yet')
+      t.match(bob.ask(raise(cluster, partition, aheadMs)), { type: 'barrier-raised', isEqual: [] })
+      const other = cluster.keyWhere(() => true, 'other')
+      t.match(bob.ask(raise(cluster, partitionOf(cluster, other), aheadMs)), { type: 'barrier-raised' })
+      t.match(bob.ask(write(cluster, other)), { type: 'refused', code: 're-read', aftermath: 'nothing-changed' })
+      t.match(bob.ask(write(cluster, other, 2 * aheadMs)), { type: 'record-written' })
+    },
+  )
+
+  await t.test('is sent a coordinated write again, with a clock beyond the deletion', async (t) => {
+    const fresh = cluster.keyWhere(() => true, 'fresh')
+    bob.ask(raise(cluster, partitionOf(cluster, fresh), aheadMs))
+    const refused = cluster.metric('bob', 'starling_stale_states_refused_total')
+    t.match(cluster.put('ada', fresh, 'tea', { w: 'all' }), { code: 'ok', quorum: 'w=3/3' })
+    t.ok(cluster.metric('bob', 'starling_stale_states_refused_total') > refused, 'after it had refused it once')
+  })
+
+  await t.test('makes a read begin anew that wanted to repair it with something older', async (t) => {
+    const only = cluster.keyWhere(() => true, 'only')
+    t.match(ada.ask(write(cluster, only)), { type: 'record-written' })
+    const cyd = caller(cluster, 'cyd')
+    for (const owner of [bob, cyd]) owner.ask(raise(cluster, partitionOf(cluster, only), aheadMs))
+    const refused = cluster.metric('bob', 'starling_stale_states_refused_total')
+    t.match(cluster.get('ada', only, { r: 'all' }), { code: 'ok', values: ['theirs'] })
+    t.ok(cluster.metric('bob', 'starling_stale_states_refused_total') > refused)
+    t.match(cluster.replica('bob', only), { present: true, siblings: { length: 1 } }, 'and is repaired then')
+  })
+
+  await t.test(
+    'confirms, and drops, only under the layout it has, and only what is exactly that tombstone',
+    async (t) => {
+      const { hash: layoutHash = '' } = cluster.node('bob').status().layout
+      const name = named(bucket, key)
+      const alive = { key: name, record: encodeRecord(remote('theirs')) }
+      const confirm = { type: 'confirm-tombstones', partition, layoutHash, asOf: 0 as Hlc, entries: [alive] } as const
+      t.match(bob.ask(confirm), { type: 'refused', code: 'malformed' }, 'that is no tombstone')
+      t.match(bob.ask({ ...confirm, layoutHash: 'f'.repeat(16) }), { type: 'refused', code: 'layout-stale' })
+      const doomed = { key: name, stateHash: 0n, deletedHlc: 0 as Hlc }
+      const drop = { type: 'drop-tombstones', partition, layoutHash, barrier: 0 as Hlc, entries: [doomed] } as const
+      t.match(bob.ask({ ...drop, layoutHash: '' }), { type: 'refused', code: 'layout-stale' })
+      t.match(bob.ask(drop), { type: 'tombstones-dropped', isGone: [false] })
+      t.match(cluster.replica('bob', key), { present: true })
+      const aheadMsMax = 3_600_000
+      t.match(bob.ask(raise(cluster, partition, aheadMsMax + 60_000)), { type: 'refused', code: 'clock-skew' }, 'K2')
+    },
+  )
+})
+
 t.test('a value with a deadline', async (t) => {
   await t.test('is hidden at once, a tombstone ten minutes later, and gone for good (K4)', async (t) => {
     const cluster = formed()
@@ -232,6 +298,47 @@ t.test('a store that was written without the indexes gets them', async (t) => {
   awaitGone(cluster, 'cart')
   t.same(storedKeys(cluster, 'bob', 'soon'), ['d', 'e', 'k'])
 })
+
+/** A member that says by hand what others say by themselves. */
+function caller(cluster: TestCluster, to: string) {
+  const peer = RawPeer.connect(cluster.world, cluster.world.portsFor(`stranger-${to}`), to)
+  peer.say({ kind: 'hello', message: hello({ role: 'peer' }) })
+  let id = 0
+  return {
+    ask(message: Request): Response | Refusal {
+      id += 1
+      peer.say({ kind: 'request', id, digest: adaDigest, message })
+      const isAnswer = (frame: Frame): boolean => frame.kind === 'response' && frame.id === id
+      cluster.await(`an answer to ${message.type}`, () => peer.heard.some(isAnswer), 10_000)
+      return (peer.heard.find(isAnswer) as Extract<Frame, { kind: 'response' }>).message
+    },
+  }
+}
+
+function raise(cluster: TestCluster, partition: number, aheadMs: number): Request {
+  const { hash: layoutHash = '' } = cluster.node('bob').status().layout
+  const barrier = hlcFromMs(wallMsOf(cluster.world) + aheadMs)
+  return { type: 'raise-barrier', partition, layoutHash, barrier, entries: [] }
+}
+
+/** A state that was read `aheadMs` from now; long ago when that is left out. */
+function write(cluster: TestCluster, key: string, aheadMs?: number): Request {
+  const wallMs = wallMsOf(cluster.world)
+  return {
+    type: 'write-record',
+    key: named(bucket, key),
+    record: encodeRecord(remote('theirs')),
+    purpose: 'write',
+    durability: 'os',
+    layoutNumber: 1,
+    asOf: aheadMs === undefined ? hlcZero : hlcFromMs(wallMs + aheadMs),
+    timeoutMs: 1000,
+  }
+}
+
+function partitionOf(cluster: TestCluster, key: string): number {
+  return cluster.node('ada').ownersOf(bucket, key as Key)?.partition as number
+}
 
 function formed(): TestCluster {
   return TestCluster.formed(undefined, { change: (settings) => ({ ...settings, tombstoneGraceSeconds: 0 }) })

@@ -53,6 +53,12 @@ type Message =
   | { readonly type: 'call'; readonly run: () => void }
 type Merged = 'merged' | 're-read' | 'busy'
 
+/** What one owner, or a fallback, holds, and as of when. */
+interface Answer {
+  readonly record: KeyRecord | undefined
+  readonly asOf: Hlc
+}
+
 interface Envelope {
   readonly to: number
   readonly message: Message
@@ -464,7 +470,7 @@ export class DeletionModel {
   /** Reads two or three owners, and perhaps a fallback, and pushes what they have together to all owners. */
   #readRepair(reader: ModelNode): void {
     const needed = 2 + this.#random.below(2)
-    const answers: { readonly record: KeyRecord | undefined; readonly asOf: Hlc }[] = []
+    const answers: Answer[] = []
     const { life } = reader
     const asked = [...this.#owners, this.#pick(this.#nodes.slice(ownerCount))]
     for (const node of asked) {
@@ -483,10 +489,7 @@ export class DeletionModel {
     }
   }
 
-  #repairWith(
-    reader: ModelNode,
-    answers: readonly { readonly record: KeyRecord | undefined; readonly asOf: Hlc }[],
-  ): void {
+  #repairWith(reader: ModelNode, answers: readonly Answer[]): void {
     const records = answers.flatMap(({ record }) => (record === undefined ? [] : [record]))
     if (records.length === 0) return
     const merged = records.reduce((a, b) => mergeRecords(a, b))
@@ -502,7 +505,7 @@ export class DeletionModel {
     if (!node.live.isDamaged) return
     const { life } = node
     const others = this.#owners.filter((owner) => owner !== node)
-    const answers: { readonly record: KeyRecord | undefined; readonly asOf: Hlc }[] = []
+    const answers: Answer[] = []
     for (const other of others) {
       this.#call(other, () => {
         if (other.live.isDamaged) return
@@ -516,10 +519,7 @@ export class DeletionModel {
     }
   }
 
-  #replaceDamaged(
-    node: ModelNode,
-    answers: readonly { readonly record: KeyRecord | undefined; readonly asOf: Hlc }[],
-  ): void {
+  #replaceDamaged(node: ModelNode, answers: readonly Answer[]): void {
     const records = answers.flatMap(({ record }) => (record === undefined ? [] : [record]))
     const record = records.length === 0 ? undefined : records.reduce((a, b) => mergeRecords(a, b))
     const asOf = leastOf(answers, this.#read(node))
@@ -850,6 +850,7 @@ export class DeletionModel {
 
 const noBytes = new Uint8Array(0)
 
-function leastOf(answers: readonly { readonly asOf: Hlc }[], now: Hlc): Hlc {
-  return Math.min(now, ...answers.map(({ asOf }) => asOf)) as Hlc
+/** Who had nothing has no part in what was merged. */
+function leastOf(answers: readonly Answer[], now: Hlc): Hlc {
+  return Math.min(now, ...answers.map(({ record, asOf }) => (record === undefined ? now : asOf))) as Hlc
 }
