@@ -144,7 +144,6 @@ export class DeletionModel {
   #snapshots: { readonly node: ModelNode; readonly disk: Disk }[] = []
   /** The last whose clock was set. */
   #skewed: ModelNode
-  readonly trace: string[] = []
 
   constructor(random: Random, rules: Rules) {
     this.#random = random
@@ -581,7 +580,6 @@ export class DeletionModel {
     const carryOut = (effect: RemovalEffect): void => {
       if (effect.type === 'report') {
         isOver = true
-        for (const reason of effect.waiting) this.trace.push(reason === undefined ? 'removed' : reason.type)
         return
       }
       const node = byId.get(effect.to) as ModelNode
