@@ -1,4 +1,4 @@
-import { doneMs } from '../protocol/causality/done.ts'
+import { hlcZero } from '../protocol/clock/hlc.ts'
 import type {
   ClientAnswer,
   ClientRequest,
@@ -256,13 +256,14 @@ export class Bucket<Value> {
         run.cancel()
         reject(signal?.reason)
       }
-      const run = requests.run(request, recordKey.token, requests.parts.time.nowMs() + deadlineMs, (error, answer) => {
+      const startMs = requests.parts.time.nowMs()
+      const run = requests.run(request, recordKey.token, startMs + deadlineMs, (error, answer) => {
         if (signal !== undefined) requests.aborts.unwatch(signal, onAbort)
         if (answer === undefined) return reject(error)
-        if (session !== undefined) {
-          const shown = answer.type === 'written' && answer.state !== undefined ? answer.state.context : answer.context
-          const covers = answer.type === 'got' || coversSeen(facts.context, seen)
-          if (shown !== undefined) session.note(recordKey, shown, seen, covers)
+        const shown = answer.type === 'written' && answer.state !== undefined ? answer.state.context : answer.context
+        if (shown !== undefined) {
+          this.#parts.idempotencyKeys.heard(shown, startMs)
+          session?.note(recordKey, shown, seen, answer.type === 'got' || coversSeen(facts.context, seen))
         }
         try {
           resolve(toResult(answer))
@@ -276,9 +277,9 @@ export class Bucket<Value> {
 
   #idempotency({ idempotencyKey }: DeleteOptions): Idempotency | undefined {
     if (idempotencyKey === false) return undefined
-    if (idempotencyKey === undefined) return { key: this.#parts.idempotencyKeys.next(), triedForMs: undefined }
+    if (idempotencyKey === undefined) return this.#parts.idempotencyKeys.next()
     // Whoever gave the key may have tried it before.
-    return { key: checkedIdempotencyKey(idempotencyKey), triedForMs: doneMs }
+    return { key: checkedIdempotencyKey(idempotencyKey), isFirst: false, since: hlcZero }
   }
 
   #encode(value: Value): Uint8Array {

@@ -48,7 +48,6 @@ export class RequestRun implements Sleeper, CancelableRequest {
   #isHedged = false
   /** Some node may have carried the write out: every further try says so. */
   #isDoubtful = false
-  #askedFirstMs = 0
   #error: StarlingError | undefined
 
   constructor(requests: Requests, request: ClientRequest, token: Token, deadlineMs: number, done: AnswerDone) {
@@ -122,9 +121,7 @@ export class RequestRun implements Sleeper, CancelableRequest {
     const timeoutMs = timeoutMsAt(remainingMs)
     if (!this.#isDoubtful || request.type === 'get' || request.idempotency === undefined)
       return { ...request, timeoutMs }
-    const { key, triedForMs = 0 } = request.idempotency
-    const sinceMs = this.#requests.parts.time.nowMs() - this.#askedFirstMs
-    return { ...request, timeoutMs, idempotency: { key, triedForMs: triedForMs + sinceMs } }
+    return { ...request, timeoutMs, idempotency: { ...request.idempotency, isFirst: false } }
   }
 
   #ask(node: KnownNode, request: ClientRequest): void {
@@ -137,10 +134,7 @@ export class RequestRun implements Sleeper, CancelableRequest {
     )
     if (!this.#mayRepeat) return
     const nowMs = time.nowMs()
-    if (!this.#isRead) {
-      if (this.#askedFirstMs === 0) this.#askedFirstMs = nowMs
-      return alarms.wakeAt(nowMs + silenceCheckEveryMs, this)
-    }
+    if (!this.#isRead) return alarms.wakeAt(nowMs + silenceCheckEveryMs, this)
     const mayHedge = hedges !== undefined && !this.#isHedged
     alarms.wakeAt(nowMs + (mayHedge ? node.hedgeAfterMs(nowMs) : stallCheckEveryMs), this)
   }

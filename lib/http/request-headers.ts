@@ -1,4 +1,5 @@
 import type { Metadata } from '../protocol/causality/record.ts'
+import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { Idempotency } from '../protocol/quorum/client-request.ts'
 import { InvalidContext, InvalidHeader, MetadataTooLarge, UnsupportedEncoding } from '../vocabulary/errors.ts'
 import {
@@ -15,8 +16,8 @@ import { parseInteger } from './parameters.ts'
 export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>
 
 export const contentTypeDefault = 'application/octet-stream'
-/** How long a key is good for: docs/rules.md I1. */
-const idempotencyMs = 600_000
+/** Only ids that client libraries make need to say since when. */
+const never = 0 as Hlc
 const metadataPrefix = 'starling-meta-'
 
 /** @throws {InvalidHeader} longer than 255 bytes, or not UTF-8 */
@@ -101,7 +102,7 @@ export function readIdempotency(headers: RequestHeaders): Idempotency | undefine
   if (!isVisibleAscii(key, idempotencyKeyBytesMax)) {
     throw new InvalidHeader(`Idempotency-Key must be 1 to ${idempotencyKeyBytesMax} visible ASCII characters`)
   }
-  return { key, triedForMs: idempotencyMs }
+  return { key, isFirst: false, since: never }
 }
 
 /** One header's text, whether Node joined repetitions or kept them. */

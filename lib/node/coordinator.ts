@@ -6,7 +6,7 @@ import { asLastWriteWins } from '../protocol/causality/last-write-wins.ts'
 import type { Content } from '../protocol/causality/put.ts'
 import type { CausalContext, KeyRecord } from '../protocol/causality/record.ts'
 import { formatStateHash, siblingChecksum, stateHash } from '../protocol/causality/state-hash.ts'
-import { hlcFromMs } from '../protocol/clock/hlc.ts'
+import { type Hlc, hlcFromMs } from '../protocol/clock/hlc.ts'
 import type {
   ClientAnswer,
   ClientRequest,
@@ -29,6 +29,7 @@ import {
   Draining,
   errorOf,
   InvalidContext,
+  InvalidHeader,
   InvalidParameter,
   isErrorCode,
   NoLayout,
@@ -70,10 +71,9 @@ interface Job<Request extends ClientRequest> {
   readonly properties: BucketProperties
   /** Forwarders so far. */
   readonly hops: number
-  readonly startedMs: number
   readonly deadlineMs: number
-  /** Of a write that has an idempotency key. */
-  readonly keyed?: KeyedWrite | undefined
+  /** Of a write that has an idempotency key; made by whoever coordinates it. */
+  keyed: KeyedWrite | undefined
   /** Some owner that was asked may have carried it out: whatever follows, it may have changed something. */
   readonly isDoubtful?: boolean
   /** Set where this node owns nothing of the key: the owner for which it stands in. */
@@ -127,7 +127,7 @@ export class Coordinator {
       this.#context.foreground.observe(endedMs - nowMs, endedMs)
       done(error, answer)
     }
-    const job = {
+    const job: Job<ClientRequest> = {
       request,
       key,
       layout: inForce,
@@ -135,8 +135,8 @@ export class Coordinator {
       owners,
       properties: buckets.propertiesOf(request.bucket),
       hops,
-      startedMs: nowMs,
       deadlineMs: nowMs + request.timeoutMs,
+      keyed: undefined,
       done: counted,
     }
     if (!owners.includes(self)) return this.#forward(job)
@@ -233,10 +233,7 @@ export class Coordinator {
     }
   }
 
-  #write(unkeyed: Job<PutRequest | DeleteRequest>): void {
-    const { hash, minting } = this.#context
-    const keyed = keyedWriteOf(unkeyed.request, minting.read(), hash)
-    const job = keyed === undefined ? unkeyed : { ...unkeyed, keyed }
+  #write(job: Job<PutRequest | DeleteRequest>): void {
     const { request, properties } = job
     if (request.type === 'put' && request.value.length > properties.valueBytesMax) {
       return this.#end(
@@ -253,9 +250,16 @@ export class Coordinator {
         }),
       )
     }
+    const { idempotency } = request
+    if (idempotency !== undefined) {
+      if (this.#isFromFuture(idempotency.since)) return this.#end(job, idFromFuture())
+      const { minting, hash } = this.#context
+      job.keyed = keyedWriteOf(request, idempotency, minting.read(), hash)
+    }
+    const { keyed } = job
     const isConditional = request.ifMatch !== undefined || (request.type === 'put' && request.ifNoneMatch)
     const isBlindDelete = request.type === 'delete' && request.context === undefined
-    const isRetry = keyed?.triedSince !== undefined
+    const isRetry = keyed?.isFirst === false
     if (!isConditional && !isBlindDelete && !isRetry) return this.#writeKnowing(job, seen)
     // What this copy knows already is not asked about any more: its condition held when it was tried first.
     if (this.#isKnownHere(job)) return this.#writeNow(job, seen)
@@ -277,6 +281,11 @@ export class Coordinator {
       if (record === undefined) return this.#endUnwritten(job)
       this.#writeKnowing(job, contextOfGet(record))
     })
+  }
+
+  /** Rule K2. */
+  #isFromFuture(hlc: Hlc): boolean {
+    return hlc > hlcFromMs(this.#context.time.wallMs() + clockAheadMsMax)
   }
 
   #isKnownHere(job: Job<PutRequest | DeleteRequest>): boolean {
@@ -304,9 +313,9 @@ export class Coordinator {
   #seenBy(job: Job<PutRequest | DeleteRequest>): CausalContext | undefined {
     const { context: token } = job.request
     if (token === undefined) return emptyContext
-    const { hash, time, minting } = this.#context
+    const { hash, minting } = this.#context
     const seen = decodeContext(token, job.layout.decided.clusterId, job.key, hash)
-    if (seen === undefined || seen.hlc > hlcFromMs(time.wallMs() + clockAheadMsMax)) return undefined
+    if (seen === undefined || this.#isFromFuture(seen.hlc)) return undefined
     minting.adopt(seen.hlc)
     return seen
   }
@@ -452,7 +461,7 @@ export class Coordinator {
       // Without an id nobody tries a write at a second owner when the first may have received it (docs/rules.md I2).
       const isSafe = isNothing || job.request.idempotency !== undefined
       if (!isSafe || !error.retryable) return this.#end(job, error)
-      const next = isNothing ? job : asRetry(job, time.nowMs())
+      const next = isNothing ? job : asRetry(job)
       failed.add(to)
       // One that could coordinate and found no quorum has asked the fallbacks itself.
       const isFinal = outcome.type === 'refused' && error.code === 'quorum-unavailable'
@@ -530,12 +539,15 @@ function sessionNeedOf({ request, owners }: Job<ClientRequest>): ReadPlan['isSat
 }
 
 /** The write for the next owner, which must know that another one may have it already. */
-function asRetry(job: Job<ClientRequest>, nowMs: number): Job<ClientRequest> {
+function asRetry(job: Job<ClientRequest>): Job<ClientRequest> {
   const { request } = job
   if (request.type === 'get' || request.idempotency === undefined) return job
-  const { key, triedForMs = 0 } = request.idempotency
-  const idempotency = { key, triedForMs: triedForMs + nowMs - job.startedMs }
+  const idempotency = { ...request.idempotency, isFirst: false }
   return { ...job, isDoubtful: true, request: { ...request, idempotency } }
+}
+
+function idFromFuture(): StarlingError {
+  return new InvalidHeader('the id of the write is from the future', { hint: 'is the clock of the client its own?' })
 }
 
 function asDoubtful({ code, message, hint, quorum, cause }: StarlingError): StarlingError {

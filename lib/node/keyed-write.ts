@@ -3,35 +3,36 @@ import type { Dot } from '../protocol/causality/dot.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import { isKeyReused, isMadeByClient, markOf, type RequestMark } from '../protocol/causality/request-mark.ts'
 import { siblingChecksum } from '../protocol/causality/state-hash.ts'
-import { type Hlc, hlcPlusMs } from '../protocol/clock/hlc.ts'
-import type { DeleteRequest, PutRequest } from '../protocol/quorum/client-request.ts'
+import type { Hlc } from '../protocol/clock/hlc.ts'
+import type { DeleteRequest, Idempotency, PutRequest } from '../protocol/quorum/client-request.ts'
 import { IdempotencyKeyReused, Overloaded, type StarlingError } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
-import { clockSkewMsMax } from '../vocabulary/limits.ts'
 
 /** A write that has an idempotency key, as its coordinator knows it (docs/rules.md I2). */
 export interface KeyedWrite {
   readonly key: string
   readonly mark: RequestMark
+  /** Surely nobody has tried it before. */
+  readonly isFirst: boolean
+  /** Its first try lies above this. */
+  readonly since: Hlc
   /** When it came: what is too old by then is forgotten. */
   readonly now: Hlc
-  /** Before this moment nobody can have tried it; undefined: surely nobody has. */
-  readonly triedSince: Hlc | undefined
 }
 
 const noValue = new Uint8Array(0)
 
 /** @param now the clock of this node */
-export function keyedWriteOf(request: PutRequest | DeleteRequest, now: Hlc, hash: Hash): KeyedWrite | undefined {
-  const { idempotency } = request
-  if (idempotency === undefined) return undefined
-  const { key, triedForMs } = idempotency
-  const isFirst = triedForMs === undefined
-  // The first try may have been minted by a clock behind this one: as far as two coordinators may be apart (rule K3).
-  const triedSince = isFirst ? undefined : hlcPlusMs(now, -(triedForMs + 2 * clockSkewMsMax))
-  // The body of a key that a client made for one write is not asked for, and costs too much to hash for nothing.
+export function keyedWriteOf(
+  request: PutRequest | DeleteRequest,
+  { key, isFirst, since }: Idempotency,
+  now: Hlc,
+  hash: Hash,
+): KeyedWrite {
+  // The body of an id that a client made for one write is not asked for, and costs too much to hash for nothing.
   const isHashed = !isFirst || !isMadeByClient(key)
-  return { key, mark: markOf(key, isHashed ? bodyHashOf(request, hash) : brief, isFirst), now, triedSince }
+  const mark = markOf(key, isHashed ? bodyHashOf(request, hash) : brief, isFirst)
+  return { key, mark, isFirst, since, now }
 }
 
 /** The dots under which this state knows the write; undefined: it knows nothing of it. */
@@ -43,7 +44,7 @@ export function dotsOf({ mark, now }: KeyedWrite, record: KeyRecord): readonly D
 
 /** Why a write that this state does not know must not be carried out on it. */
 export function problemOfKeyed(
-  { key, mark, now, triedSince }: KeyedWrite,
+  { key, mark, isFirst, since, now }: KeyedWrite,
   record: KeyRecord,
 ): StarlingError | undefined {
   if (record.done.length === 0) return undefined
@@ -58,7 +59,7 @@ export function problemOfKeyed(
       hint: 'retry later, or write without one',
     })
   }
-  if (triedSince !== undefined && isMadeByClient(key) && mayHaveForgotten(done, triedSince)) {
+  if (!isFirst && isMadeByClient(key) && mayHaveForgotten(done, since)) {
     return new Overloaded('the key is written so often that nobody can say whether this write took effect before', {
       aftermath: 'may-have-changed',
       hint: 'read before writing again',

@@ -26,15 +26,15 @@ export function readSessionNeed(reader: BytesReader): SessionNeed | undefined {
   return { vv: readVector(reader), hlc }
 }
 
-/** key text | 0, or one more than the milliseconds since the first try. */
-export function writeIdempotency(writer: BytesWriter, { key, triedForMs }: Idempotency): void {
+/** key text | first flag | since hlc. */
+export function writeIdempotency(writer: BytesWriter, { key, isFirst, since }: Idempotency): void {
   writer.text(key)
-  writer.varint(triedForMs === undefined ? 0 : Math.ceil(triedForMs) + 1)
+  writer.flag(isFirst)
+  writer.varint(since)
 }
 
 export function readIdempotency(reader: BytesReader): Idempotency {
   const key = reader.text(idempotencyKeyBytesMax + 1)
   if (!keyPattern.test(key)) throw new MalformedBytes('an idempotency key is not visible ASCII')
-  const written = reader.varint()
-  return { key, triedForMs: written === 0 ? undefined : written - 1 }
+  return { key, isFirst: reader.flag(), since: readHlc(reader) }
 }

@@ -1,11 +1,12 @@
 import t from 'tap'
-import { briefDoneMax, doneMax, doneMs } from '../../lib/protocol/causality/done.ts'
+import { doneMax, doneMs } from '../../lib/protocol/causality/done.ts'
+import { type Hlc, hlcFromMs, hlcPlusMs, hlcToMs, hlcZero } from '../../lib/protocol/clock/hlc.ts'
 import type { Idempotency } from '../../lib/protocol/quorum/client-request.ts'
 import { TestCluster, type WriteChanges } from './fixtures/test-cluster.ts'
 
 /** Over HTTP any request may be a retry. */
-const order: Idempotency = { key: 'order-17', triedForMs: doneMs }
-const byLibrary: Idempotency = { key: ' k3f9a1', triedForMs: undefined }
+const order: Idempotency = { key: 'order-17', isFirst: false, since: hlcZero }
+const byLibrary: Idempotency = { key: ' k3f9a1', isFirst: true, since: hlcZero }
 
 t.test('I2: a write that is tried again through another coordinator', async (t) => {
   const cluster = alone()
@@ -54,10 +55,10 @@ t.test('I2: a write that is tried again through another coordinator', async (t) 
   await t.test('is answered only when as many hold it as were asked for', async (t) => {
     cluster.isolate('ada')
     t.match(cluster.put('ada', 'alone', 'v', { w: 1, idempotency: byLibrary }), { code: 'ok' })
-    const again = cluster.put('ada', 'alone', 'v', { idempotency: { ...byLibrary, triedForMs: 100 } })
+    const again = cluster.put('ada', 'alone', 'v', { idempotency: { ...byLibrary, isFirst: false } })
     t.match(again, { code: 'deadline-exceeded', aftermath: 'may-have-changed' })
     cluster.heal()
-    const retry = { ...byLibrary, triedForMs: 4000 }
+    const retry = { ...byLibrary, isFirst: false }
     t.match(cluster.put('ada', 'alone', 'v', { w: 'all', idempotency: retry }), { code: 'ok', quorum: 'w=3/3' })
     for (const name of cluster.names) t.equal(cluster.replica(name, 'alone').siblings.length, 1, name)
   })
@@ -99,7 +100,7 @@ t.test('I2: an idempotency key', async (t) => {
 
   await t.test('of two writes at once hides neither', async (t) => {
     const ends: string[] = []
-    const idempotency = { ...order, triedForMs: undefined }
+    const idempotency = { ...order, isFirst: true }
     for (const [at, value] of [
       ['ada', 'one'],
       ['bob', 'other'],
@@ -120,10 +121,10 @@ t.test('I2: an idempotency key', async (t) => {
   await t.test('is refused when a key has had too many, until they are old', async (t) => {
     cluster.put('ada', 'busy', 'v')
     const deletes = Array.from({ length: doneMax }, (_, index) =>
-      cluster.deleteRequest('busy', { idempotency: { key: `d${index}`, triedForMs: undefined } }),
+      cluster.deleteRequest('busy', { idempotency: { ...order, key: `d${index}`, isFirst: true } }),
     )
     t.ok(cluster.askAll('ada', deletes).every(({ code }) => code === 'ok'))
-    const more = { key: 'one-more', triedForMs: undefined }
+    const more = { ...order, key: 'one-more', isFirst: true }
     t.match(cluster.put('ada', 'busy', 'w', { idempotency: more }), {
       code: 'overloaded',
       aftermath: 'nothing-changed',
@@ -144,36 +145,36 @@ t.test('I2: an id that a client made', async (t) => {
 
   await t.test('is forgotten before it fills a key that is written all the time', async (t) => {
     let { context } = cluster.put('ada', 'hot', '0')
+    const before = now(cluster)
     for (let turn = 1; turn <= 2 * doneMax; turn += 1) {
-      const idempotency = { key: ` hot${turn}`, triedForMs: undefined }
+      const idempotency = { key: ` hot${turn}`, isFirst: true, since: before }
       const written = cluster.put('ada', 'hot', `${turn}`, { context, idempotency })
       if (written.code !== 'ok') t.fail(`write ${turn} ended with ${written.code}`)
       context = written.context
     }
-    const retry = { key: ' hot400', triedForMs: 3000 }
+    const retry = { key: ' hot400', isFirst: false, since: before }
     const unsure = { code: 'overloaded', aftermath: 'may-have-changed', hint: /read/ }
     t.match(cluster.put('bob', 'hot', '400', { idempotency: retry }), unsure, 'then nobody tries it twice')
     t.match(cluster.get('cyd', 'hot', { r: 'all' }), { values: [`${2 * doneMax}`] })
-    const latest = { key: ` hot${2 * doneMax}`, triedForMs: 3000 }
-    t.match(
-      cluster.put('bob', 'hot', `${2 * doneMax}`, { idempotency: latest }),
-      { code: 'ok' },
-      'the latest are known',
-    )
+    const latest = { key: ` hot${2 * doneMax}`, isFirst: false, since: before }
+    t.match(cluster.put('bob', 'hot', `${2 * doneMax}`, { idempotency: latest }), { code: 'ok' }, 'the latest is known')
     t.match(cluster.get('cyd', 'hot', { r: 'all' }), { values: [`${2 * doneMax}`] })
   })
 
-  await t.test('of a write that never arrived is written by its retry, also on a busy key of earlier', async (t) => {
-    let { context } = cluster.put('ada', 'calm', '0')
-    for (let turn = 1; turn <= 2 * briefDoneMax; turn += 1) {
-      const idempotency = { key: ` calm${turn}`, triedForMs: undefined }
-      context = cluster.put('ada', 'calm', `${turn}`, { context, idempotency }).context
-    }
-    cluster.world.run(30_000)
-    t.match(cluster.put('bob', 'calm', 'new', { context, idempotency: { key: ' new', triedForMs: 3000 } }), {
-      code: 'ok',
-    })
+  await t.test('of a write that never arrived is written by its retry, where nobody wrote since', async (t) => {
+    const others = cluster.put('ada', 'calm', 'before', { idempotency: { ...byLibrary, since: now(cluster) } })
+    cluster.world.run(10)
+    const retry = { key: ' new', isFirst: false, since: now(cluster) }
+    t.match(cluster.put('bob', 'calm', 'new', { context: others.context, idempotency: retry }), { code: 'ok' })
     t.match(cluster.get('cyd', 'calm', { r: 'all' }), { values: ['new'] })
+  })
+
+  await t.test('lies above what its client had heard of, however slow the clock of the node', async (t) => {
+    const ahead = hlcPlusMs(now(cluster), 5_000)
+    cluster.put('ada', 'ahead', 'v', { idempotency: { ...byLibrary, since: ahead } })
+    t.ok((cluster.explain('ada', 'ahead').owners[0]?.dots[0]?.writtenAtMs ?? 0) >= hlcToMs(ahead))
+    const tooFar = { ...byLibrary, since: hlcPlusMs(now(cluster), 2 * 3_600_000) }
+    t.match(cluster.put('ada', 'ahead', 'w', { idempotency: tooFar }), { code: 'invalid-header' })
   })
 })
 
@@ -190,6 +191,10 @@ t.test('I2: a forwarder whose owner dies under its hands', async (t) => {
     t.match(forwardedToOneThatDies(undefined).end, { aftermath: 'may-have-changed' })
   })
 })
+
+function now(cluster: TestCluster): Hlc {
+  return hlcFromMs(1_767_225_600_000 + cluster.world.nowMs)
+}
 
 /** `v` of `key` was written by Ada and replaced by Bob, and Cyd has heard of neither. */
 function superseded(cluster: TestCluster, key: string, idempotency: Idempotency | undefined): void {

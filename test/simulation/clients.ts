@@ -1,4 +1,5 @@
 import type { Sibling } from '../../lib/protocol/causality/record.ts'
+import { hlcZero } from '../../lib/protocol/clock/hlc.ts'
 import type { ClientAnswer, ClientRequest } from '../../lib/protocol/quorum/client-request.ts'
 import type { StarlingError } from '../../lib/vocabulary/errors.ts'
 import type { Bucket, Key } from '../../lib/vocabulary/key.ts'
@@ -220,8 +221,8 @@ export class SimulatedClient {
     const { cluster, configuration } = this.#workload
     const { world } = cluster
     const node = pick(this.#random, cluster.names)
-    const triedForMs = first === undefined ? undefined : world.nowMs - first.atMs
-    const keyed = configuration.retries ? { ...request, idempotency: { key: vid, triedForMs } } : request
+    const idempotency = { key: vid, isFirst: first === undefined, since: hlcZero }
+    const keyed = configuration.retries ? { ...request, idempotency } : request
     const { atMs, tries } = first ?? { atMs: world.nowMs, tries: 0 }
     const ended = (ending: Ending): void => {
       if (!configuration.retries) return done(ending, undefined)

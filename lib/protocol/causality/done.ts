@@ -11,11 +11,11 @@ export const doneMax = 256
 
 /**
  * The `bodyHash` of a write whose client made the id itself and tries it for the first time. Nearly all of these are
- * answered and never tried again, so they are remembered briefly: the latest few, and for as long as their client may
- * still try. (docs/decisions/0030-ids-that-clients-make.md)
+ * answered and never tried again, so of each key only the latest two are remembered (one, and the one it superseded),
+ * and for as long as their client may still try. (docs/decisions/0030-ids-that-clients-make.md)
  */
 export const brief = 0
-export const briefDoneMax = 4
+export const briefDoneMax = 2
 export const briefDoneMs = 120_000
 
 /** The entry of a request that a state remembers, if any (rule I2): such a request mints nothing. */
@@ -25,16 +25,17 @@ export function findDone(done: readonly DoneEntry[], requestId: string): DoneEnt
 
 /** Whether as many are remembered as may be: another one would have to be forgotten, and is refused instead. */
 export function isDoneFull(done: readonly DoneEntry[]): boolean {
-  return done.length - countBrief(done) >= doneMax
+  return done.length > doneMax || (done.length === doneMax && done.every(({ bodyHash }) => bodyHash !== brief))
 }
 
 /**
- * Whether a first try that was minted at `since` or later may have been here and be forgotten, because too many came
- * after it: then nobody can say whether a second one would be a repetition.
+ * Whether a first try that was minted after `since` may have been here and be forgotten for later ones: then nobody can
+ * say whether a second one would be a repetition.
  */
 export function mayHaveForgotten(done: readonly DoneEntry[], since: Hlc): boolean {
-  if (countBrief(done) < briefDoneMax) return false
-  return done.every((entry) => entry.bodyHash !== brief || entry.hlc >= since)
+  let later = 0
+  for (const entry of done) if (entry.bodyHash === brief && entry.hlc > since) later += 1
+  return later >= briefDoneMax
 }
 
 /** The union, by dot. Returns `a` itself when `b` adds nothing, else `b` itself when `a` adds nothing. */
@@ -52,22 +53,14 @@ export function mergeDone(a: readonly DoneEntry[], b: readonly DoneEntry[]): rea
     if (order <= 0) i += 1
     if (order >= 0) j += 1
   }
-  const kept = withoutOldestBrief(merged)
-  if (equalDone(kept, a)) return a
-  return equalDone(kept, b) ? b : kept
+  if (equalDone(merged, a)) return a
+  return equalDone(merged, b) ? b : merged
 }
 
-/** Whether two states remember the same writes. */
-export function equalDone(a: readonly DoneEntry[], b: readonly DoneEntry[]): boolean {
-  if (a === b) return true
-  if (a.length !== b.length) return false
-  for (let index = 0; index < a.length; index += 1) {
-    if (!isSameDot((a[index] as DoneEntry).dot, (b[index] as DoneEntry).dot)) return false
-  }
-  return true
-}
-
-/** The latest of a union are the latest of the latest: so this, too, comes out the same in any order. */
+/**
+ * What a state keeps of the writes it has seen: of those remembered briefly, the latest. The latest of a union are the
+ * latest of the latest, so this comes out the same in any order.
+ */
 function withoutOldestBrief(done: readonly DoneEntry[]): readonly DoneEntry[] {
   let kept = done
   for (let count = countBrief(done); count > briefDoneMax; count -= 1) {
@@ -93,13 +86,23 @@ function oldestBrief(done: readonly DoneEntry[]): DoneEntry | undefined {
   return oldest
 }
 
-/** Forgets what was minted too long before `now`. Returns `done` itself when nothing is that old. */
+/** Whether two states remember the same writes. */
+export function equalDone(a: readonly DoneEntry[], b: readonly DoneEntry[]): boolean {
+  if (a === b) return true
+  if (a.length !== b.length) return false
+  for (let index = 0; index < a.length; index += 1) {
+    if (!isSameDot((a[index] as DoneEntry).dot, (b[index] as DoneEntry).dot)) return false
+  }
+  return true
+}
+
+/** Forgets what is too old at `now`, and what is remembered briefly beyond the latest. Returns `done` itself when nothing is. */
 export function pruneDone(done: readonly DoneEntry[], now: Hlc): readonly DoneEntry[] {
   if (done.length === 0) return done
   const oldest = hlcPlusMs(now, -doneMs)
-  const oldestBrief = hlcPlusMs(now, -briefDoneMs)
-  const isKept = (entry: DoneEntry): boolean => entry.hlc >= (entry.bodyHash === brief ? oldestBrief : oldest)
-  return done.every(isKept) ? done : done.filter(isKept)
+  const oldestBriefly = hlcPlusMs(now, -briefDoneMs)
+  const isKept = (entry: DoneEntry): boolean => entry.hlc >= (entry.bodyHash === brief ? oldestBriefly : oldest)
+  return withoutOldestBrief(done.every(isKept) ? done : done.filter(isKept))
 }
 
 /**

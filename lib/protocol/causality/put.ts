@@ -3,7 +3,7 @@ import { dropRepeats, mergeDone, pruneDone } from './done.ts'
 import { emptyRecord } from './inspect-record.ts'
 import { latestEntry } from './last-write-wins.ts'
 import type { Mint } from './mint.ts'
-import type { CausalContext, KeyRecord, Metadata, Sibling, StoredRecord } from './record.ts'
+import type { CausalContext, DoneEntry, KeyRecord, Metadata, Sibling, StoredRecord } from './record.ts'
 import type { RequestMark } from './request-mark.ts'
 import { compareDots, mergeVectors, withDot } from './version-vector.ts'
 
@@ -62,17 +62,19 @@ export function writeRecord(
   const joined = before.mode === 'lww' ? before.mode : mode
   const vv = withDot(mergeVectors(before.vv, context.vv), mint.dot)
   const deletedHlc = sibling === undefined && mint.hlc > before.deletedHlc ? mint.hlc : before.deletedHlc
-  const remembered = pruneDone(before.done, mint.hlc)
-  const done =
+  const entry: readonly DoneEntry[] =
     mark === undefined
-      ? remembered
-      : mergeDone(remembered, [{ requestId: mark.requestId, dot: mint.dot, bodyHash: mark.bodyHash, hlc: mint.hlc }])
+      ? noEntry
+      : [{ requestId: mark.requestId, dot: mint.dot, bodyHash: mark.bodyHash, hlc: mint.hlc }]
+  const all = mergeDone(before.done, entry)
   const siblings =
     joined === 'lww'
       ? latestEntry(before.siblings, sibling === undefined ? [] : [sibling], deletedHlc)
-      : dropRepeats(survivors(before, context, sibling), vv, done)
-  return { record: { mode: joined, vv, siblings, deletedHlc, done }, mintAs: mint.mintAs }
+      : dropRepeats(survivors(before, context, sibling), vv, all)
+  return { record: { mode: joined, vv, siblings, deletedHlc, done: pruneDone(all, mint.hlc) }, mintAs: mint.mintAs }
 }
+
+const noEntry: readonly DoneEntry[] = []
 
 function survivors(before: KeyRecord, context: CausalContext, added: Sibling | undefined): readonly Sibling[] {
   const kept: Sibling[] = []

@@ -2,6 +2,7 @@ import type { Bucket, Key } from '../../vocabulary/key.ts'
 import type { QuorumReceipt } from '../../vocabulary/quorum-receipt.ts'
 import type { Metadata, Sibling } from '../causality/record.ts'
 import type { Seen } from '../causality/seen.ts'
+import type { Hlc } from '../clock/hlc.ts'
 
 /** How many answers: a count, or one, floor(n/2)+1, or all of the owners that exist. */
 export type QuorumLevel = number | 'one' | 'quorum' | 'all'
@@ -33,8 +34,10 @@ export type SessionNeed = Seen | 'quorum'
 export interface Idempotency {
   /** 1 to 64 visible ASCII characters; behind a space if a client library made it. */
   readonly key: string
-  /** Since when somebody may have tried it before; undefined: surely nobody has. */
-  readonly triedForMs: number | undefined
+  /** Surely nobody has tried it before. */
+  readonly isFirst: boolean
+  /** Of an id that a client library made: a clock reading it had heard of before the first try, which lies above it. */
+  readonly since: Hlc
 }
 
 interface RequestOfKey {

@@ -163,24 +163,38 @@ t.test('I1: one request with two siblings', async (t) => {
     t.same(inTime.done, [doneFirst])
   })
 
-  t.test('that its client named goes when others come: the latest four stay, for two minutes', async (t) => {
-    const entries = [1, 2, 3, 4, 5, 6].map((counter) => ({
+  t.test('that its client named goes when others come: the latest two stay, for two minutes', async (t) => {
+    const states = [1, 2, 3, 4, 5, 6].map((counter) => {
+      const entry = { requestId: ` ${counter}`, dot: dot(1, counter), bodyHash: brief, hlc: hlcFromMs(counter) }
+      return { ...record([dot(1, counter)], []), deletedHlc: hlcFromMs(counter), done: [entry] }
+    })
+    fc.assert(
+      fc.property(fc.shuffledSubarray(states, { minLength: 6 }), (shuffled) => {
+        deepEqual(
+          shuffled.reduce(mergeTwo, emptyRecord('siblings')).done,
+          states.slice(4).flatMap(({ done }) => done),
+        )
+      }),
+    )
+    const oldest = states[0]?.done[0] as DoneEntry
+    t.same(mergeDone([oldest], [{ ...doneSecond, dot: dot(2, 7) }]), [oldest, doneSecond], 'others take no room')
+    t.same(pruneDone([oldest], hlcFromMs(120_001)), [oldest])
+    t.same(pruneDone([oldest], hlcFromMs(120_002)), [])
+  })
+
+  t.test('goes as a whole also in the merge that forgets it', async (t) => {
+    const mine = { ...doneFirst, bodyHash: brief }
+    const others = [8, 9].map((counter) => ({
       requestId: ` ${counter}`,
       dot: dot(1, counter),
       bodyHash: brief,
       hlc: hlcFromMs(counter),
     }))
-    fc.assert(
-      fc.property(fc.shuffledSubarray(entries, { minLength: 6 }), fc.nat(6), (shuffled, at) => {
-        const sorted = (some: typeof entries) => some.toSorted((a, b) => a.dot.counter - b.dot.counter)
-        const [one, other] = [sorted(shuffled.slice(0, at)), sorted(shuffled.slice(at))]
-        deepEqual(mergeDone(one.slice(-4), other.slice(-4)), entries.slice(2))
-      }),
-    )
-    const [oldest] = entries as [DoneEntry]
-    t.same(mergeDone([oldest], [{ ...doneSecond, dot: dot(2, 7) }]), [oldest, doneSecond], 'others take no room')
-    t.same(pruneDone([oldest], hlcFromMs(120_001)), [oldest])
-    t.same(pruneDone([oldest], hlcFromMs(120_002)), [])
+    const superseded = { ...record([dot(1, 9)], []), deletedHlc: hlcFromMs(9), done: others }
+    const known = { ...record([dot(1, 5), dot(2, 7)], [first, second]), done: [mine, doneSecond] }
+    const merged = mergeRecords(known, superseded)
+    t.same(merged.siblings, [])
+    t.notOk(merged.done.includes(mine))
   })
 
   t.test('is forgotten ten minutes after its mint, and not before', async (t) => {
