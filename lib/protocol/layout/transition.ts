@@ -31,12 +31,6 @@ export function barrierOf(document: LayoutDocument): number {
   return leastOf(document, ({ ack }) => ack)
 }
 
-/** Who holds the acknowledgement of the newest version up: members that have not raised their `ack` to it. */
-export function membersBehind(document: LayoutDocument): readonly NodeId[] {
-  const newest = newestLive(document)?.version.number ?? 0
-  return membersOf(document).filter((id) => (document.trackers.get(id)?.ack ?? 0) < newest)
-}
-
 /**
  * Which live version's owners answer reads of each partition (docs/rules.md T4): the newest's once every owner before it
  * has brought over what it had, and nobody keeps hints from before.
