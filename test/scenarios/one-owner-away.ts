@@ -6,7 +6,7 @@ import type { Lab } from './kit/lab.ts'
 import { type Demand, Ledger } from './kit/ledger.ts'
 import { Load } from './kit/load.ts'
 
-const keysMax = 10_000
+const keysMax = 5_000
 /** So that most keys are written again while the owner is away: a repair then meets newer copies, too. */
 const writesPerKey = 3
 const settleSeconds = 3
