@@ -185,7 +185,8 @@ export class RecoveryDriver {
       this.#running.add(name)
       this.#exchange(context, partition, owner, (isDone) => {
         this.#running.delete(name)
-        if (this.#recovery !== recovery) return
+        // Another recovery has begun meanwhile: nothing counts for it yet, and it may wait for this one's place.
+        if (this.#recovery !== recovery) return this.#next()
         if (isDone) {
           recovery.exchanged(partition, owner)
           this.#exchanged += 1

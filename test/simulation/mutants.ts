@@ -47,7 +47,17 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   /** What a read finds out of date stays so. */
   'no-read-repair': {
     killedBy: 'read-went-back',
-    within: { r: 2, w: 2, sloppy: false, readShare: 0.9 },
+    within: {
+      r: 2,
+      w: 2,
+      sloppy: false,
+      readShare: 0.9,
+      readRepair: 'blocking',
+      hints: false,
+      antiEntropy: false,
+      conflict: 'siblings',
+      sessions: false,
+    },
     readRepair: 'off',
   },
   /** A write that failed for want of owners is reported as done. */
@@ -57,7 +67,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   /** A deleted key is forgotten at once, instead of leaving a tombstone. */
   'delete-forgets': {
     killedBy: 'resurrection',
-    within: { deleteShare: 0.5, restartsAll: true },
+    within: { deleteShare: 0.5, restartsAll: true, conflict: 'siblings', retries: false },
     alterPorts: (ports) => withStorage(ports, (storage) => forgettingTombstones(storage, ports.hash)),
   },
   /** The store remembers no clean-stop marker, lease or generation. */

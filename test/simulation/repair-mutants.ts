@@ -35,20 +35,36 @@ const antiEntropyAlone = {
   faults: ['isolate', 'halves', 'kill'],
 } as const satisfies Partial<Configuration>
 
-/** Keys are written and deleted while copies are delayed, and every tombstone goes as soon as it may. */
+/** Keys are written and deleted while copies are delayed on their way, and every tombstone goes as soon as it may. */
 const deletions = {
-  nodes: 5,
+  nodes: 4,
+  replicas: 3,
+  r: 2,
+  w: 2,
+  pr: 0,
+  pw: 0,
+  sloppy: false,
+  durability: 'os',
   hints: true,
   antiEntropy: true,
-  sloppy: true,
+  readRepair: 'blocking',
   conflict: 'siblings',
   retries: false,
+  sessions: false,
+  ttlShare: 0,
   tombstoneGraceSeconds: 0,
-  deleteShare: 0.5,
-  readShare: 0.1,
-  faults: ['isolate', 'halves', 'one-way', 'kill', 'pause', 'lossy', 'kill-at-work'],
-  faultEveryMs: 1000,
-  faultLastsMs: 8000,
+  keys: 12,
+  clients: 6,
+  operations: 1000,
+  thinkMs: 100,
+  deleteShare: 0.6,
+  readShare: 0.2,
+  blindShare: 0,
+  disk: { writeMs: 0.02, syncMs: 0.2 },
+  faults: ['isolate', 'halves', 'one-way', 'lossy'],
+  faultEveryMs: 500,
+  faultLastsMs: 2000,
+  interruptions: 0,
 } as const satisfies Partial<Configuration>
 
 const sessionsAtOne = {
@@ -130,7 +146,7 @@ export const repairMutants: Readonly<Record<string, Mutant>> = {
   /** Every state that comes is taken for one that was read just now. */
   'barrier-ignored': {
     killedBy: 'resurrection',
-    within: deletions,
+    within: { ...deletions, nodes: 3, hints: false, faults: ['one-way'], faultEveryMs: 300 },
     alterPorts: (ports) => withFrames(ports, { request: (message) => readJustNow(message, ports.time.wallMs()) }),
   },
   /** A tombstone goes although writes before it may still be on their way. */

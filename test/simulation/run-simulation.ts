@@ -69,8 +69,8 @@ const bucketInForceMs = 5000
 /** After its deadline a write still sees to it that absent owners get it, for so long at most. */
 const writeEndsMs = 10_000
 const unwrittenKeys = 3
-/** Members are known to be away by then. */
-const detectionMs = 40_000
+/** Members are known to be away by then: a node that reaches nobody is slow to blame the others. */
+const detectionLimitMs = 120_000
 
 /**
  * One cluster's life, from a seed: it forms, serves clients through faults, is healed, recovers, and is read through every
@@ -302,6 +302,9 @@ class Run {
     const { names } = this.#cluster
     this.#nemesis.heal()
     if (!this.#awaitReady('cluster-did-not-recover', recoverLimitMs)) return false
+    // A damaged copy takes no write before all its other owners were asked for theirs.
+    this.#scrub()
+    this.#world.run(quiesceMs)
     const side = names.filter(() => random.below(2) === 0)
     const isCut = side.length > 0 && random.below(2) === 0
     const links = this.#world.network.links()
@@ -310,8 +313,10 @@ class Run {
     } else {
       for (const name of side.slice(0, names.length - 1)) this.#cluster.crash(name, 'kill')
     }
-    this.#world.run(detectionMs)
-    this.#readUnwritten(isCut ? side : [])
+    const reaches = (from: string, to: string): boolean =>
+      this.#cluster.isRunning(to) && (!isCut || side.includes(from) === side.includes(to))
+    if (!this.#awaitDetection(reaches)) return false
+    this.#readUnwritten(reaches)
     const options = { ...this.#configuration, w: 1, pw: 0, keys: Math.min(2, this.#configuration.keys) }
     this.#putEverywhere('trial', options, (key, node, error) =>
       this.report('unavailable', `a sloppy put of ${key} with w=1 at ${node} ended with ${error}`),
@@ -319,11 +324,26 @@ class Run {
     return true
   }
 
+  /** Until every node that runs knows of all whom it does not reach that they are away. */
+  #awaitDetection(reaches: (from: string, to: string) => boolean): boolean {
+    const { names } = this.#cluster
+    const unaware = (): readonly string[] =>
+      names.filter((from) => {
+        const members = this.#cluster.node(from)?.status().members ?? []
+        return members.some(({ name, state }) => (state === 'alive' || state === 'suspect') && !reaches(from, name))
+      })
+    const endMs = this.#world.nowMs + detectionLimitMs
+    while (this.#world.nowMs < endMs) {
+      this.#world.run(1000)
+      if (unaware().length === 0) return true
+    }
+    this.report('away-unnoticed', `${detectionLimitMs / 1000} s after others went away: ${unaware().join(', ')}`)
+    return false
+  }
+
   /** Of a key that nobody wrote, whoever reaches none of its owners must not say that there is nothing (docs/rules.md Q3). */
-  #readUnwritten(side: readonly string[]): void {
+  #readUnwritten(reaches: (from: string, to: string) => boolean): void {
     const random = this.#world.random('unwritten')
-    const reaches = (from: string, to: string): boolean =>
-      this.#cluster.isRunning(to) && side.includes(from) === side.includes(to)
     let open = 0
     for (const node of this.#cluster.names) {
       for (let number = 0; number < unwrittenKeys && this.#cluster.isRunning(node); number += 1) {

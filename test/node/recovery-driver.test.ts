@@ -1,0 +1,46 @@
+import t from 'tap'
+import type { LayoutInForce } from '../../lib/node/layout-driver.ts'
+import type { MetaStore } from '../../lib/node/meta-store.ts'
+import { type RecoveryCause, RecoveryDriver } from '../../lib/node/recovery-driver.ts'
+import type { RequestContext } from '../../lib/node/request-context.ts'
+import { hlcZero } from '../../lib/protocol/clock/hlc.ts'
+import { World } from '../../lib/simulator/world.ts'
+import { type NodeId, toNodeId } from '../../lib/vocabulary/ids.ts'
+import { hash } from '../wire/fixtures/hash.ts'
+
+const ada = toNodeId('0a'.repeat(16))
+const bob = toNodeId('0b'.repeat(16))
+
+t.test(
+  'a recovery that begins while exchanges of the one before are under way goes on when they have ended',
+  async (t) => {
+    const world = new World({ seed: 1, hash })
+    const { time, log } = world.portsFor('ada')
+    const asked: { readonly partition: number; readonly done: (isLearnt: boolean) => void }[] = []
+    const meta = { read: () => undefined, write: () => {}, remove: () => {} } as unknown as MetaStore
+    const driver = new RecoveryDriver(
+      { time, log, meta, learnBarriers: (partition, _owners, done) => asked.push({ partition, done }) },
+      () => {},
+    )
+    driver.begin(cause('wiped'), layoutOf(20), ada, context())
+    t.equal(asked.length, 4, 'as many exchanges as may run')
+    driver.begin(cause('restored'), layoutOf(20), ada, context())
+    t.equal(asked.length, 4, 'they have not ended')
+    for (const { done } of asked.slice()) done(false)
+    t.equal(asked.length, 8, 'now others run')
+  },
+)
+
+function cause(reason: RecoveryCause['reason']): RecoveryCause {
+  return { reason, isContinued: false, leasedUpTo: hlcZero, startedAt: hlcZero }
+}
+
+function layoutOf(partitions: number): LayoutInForce {
+  const all = Array.from({ length: partitions }, (_, partition) => partition)
+  const ring = { partitionsOf: () => all, ownersOf: (): readonly NodeId[] => [ada, bob] }
+  return { ring } as unknown as LayoutInForce
+}
+
+function context(): RequestContext {
+  return { peers: { isReachable: () => true }, minting: { read: () => hlcZero } } as unknown as RequestContext
+}
