@@ -69,7 +69,7 @@ export class HintDelivery {
       // A store that does not say ends this life of the node.
       if (failure !== undefined || this.#isStopped) return
       // No hint is taken before this life of the node has told what is stable.
-      stability.publish(() => {})
+      stability.publish(() => hints.stableTold())
       this.#sweep()
     })
   }

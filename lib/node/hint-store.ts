@@ -83,6 +83,8 @@ export class HintStore {
   /** How far it has got. */
   #readUpTo: Uint8Array = new Uint8Array(0)
   #isDiscarding = false
+  /** What was to be kept before this life of the node had told a stable. */
+  #waiting: (() => void)[] = []
   #bytes = 0
   #freeBytes = 0
   #freeAskedAtMs = Number.NEGATIVE_INFINITY
@@ -135,6 +137,11 @@ export class HintStore {
     durability: Durability,
     done: (outcome: HintOutcome) => void,
   ): void {
+    // A moment after the start. Marked instead, the owner would have to wait for a comparison.
+    if (this.#options.isOn && !this.#options.isStableTold() && this.#waiting.length < waitingMax) {
+      this.#waiting.push(() => this.add(target, key, record, bytes, durability, done))
+      return
+    }
     const held = this.#read(target, key)
     if (held === 'failed') return done({ type: 'failed', failure: readFailure })
     let after = record
@@ -151,6 +158,11 @@ export class HintStore {
     const refused = this.#refusalOf(target, key, held, after, stored)
     if (refused !== undefined) return this.#markInstead(target, key, refused, done)
     this.#put(target, key, held, after, stored, durability, done)
+  }
+
+  /** This life of the node has told a stable: what waited for that is kept now. */
+  stableTold(): void {
+    for (const add of this.#waiting.splice(0)) add()
   }
 
   /** The hint for one target. Not there, damaged or not: then this node must begin a new actor in it. */
@@ -575,12 +587,16 @@ export interface HintStoreOptions {
   readonly freeBytes: () => number
   /** The highest stable this node has told anybody (docs/rules.md D2). */
   readonly publishedStable: () => Hlc
+  /** Whether this life of the node has told one. Before it has, no hint can be taken, and `add` waits. */
+  readonly isStableTold: () => boolean
   /** There is one hint more for this target. */
   readonly onAdded: (target: NodeId) => void
   readonly onFailure: (failure: StorageFailure) => void
 }
 
 const pageEntries = 256
+/** Beyond this the ranges are marked: the start takes too long for the writes that come. */
+const waitingMax = 10_000
 const freeAskedEveryMs = 10_000
 /** Of a hint's key, in front of bucket and key. */
 const hintHeadBytes = 27

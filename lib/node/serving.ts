@@ -125,6 +125,7 @@ export class Serving {
         generation: () => minting.generation,
         freeBytes: () => freeBytesOf(ports),
         publishedStable: () => deletionRecords.stability.publishedStable(),
+        isStableTold: () => deletionRecords.stability.isToldInThisLife,
         onAdded: (target) => this.hintDelivery.added(target),
         onFailure: onStorageFailed,
       },

@@ -74,6 +74,11 @@ export class Stability {
     return this.#mark.hintFloor
   }
 
+  /** Whether this life of the node has told one: before, no hint can be taken. */
+  get isToldInThisLife(): boolean {
+    return this.#mark.isToldInThisLife
+  }
+
   /** How far the last one told lies behind the clock. */
   ageSeconds(): number {
     return Math.max(0, (this.#time.wallMs() - hlcToMs(this.#mark.told)) / 1000)

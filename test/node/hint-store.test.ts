@@ -71,6 +71,23 @@ t.test('a hint', async (t) => {
     t.same([holder.hints.ledger(), holder.hints.bytes, holder.hints.oldestMint()], [[], 0, undefined])
   })
 
+  t.test(
+    'waits at the start until this life of the node has told what is stable, and is not refused for that',
+    async (t) => {
+      let isStableTold = false
+      const holder = new HintHolder({ isStableTold: () => isStableTold }).load()
+      const outcomes = holder.add(cyd, tea, made('one', 1))
+      holder.flush()
+      t.same(outcomes, [])
+      isStableTold = true
+      holder.hints.stableTold()
+      holder.flush()
+      t.same(outcomes, [{ type: 'stored' }])
+      t.equal(holder.dirty.countOf(cyd), 0)
+      t.equal(holder.hints.countOf(cyd), 1)
+    },
+  )
+
   t.test('goes by compare: what changed after it was read stays (rule H3)', async (t) => {
     const holder = new HintHolder().load()
     holder.add(cyd, tea, made('one', 1))

@@ -36,7 +36,8 @@ export class StableMark {
   /** What may be told once it is synced. Never below what was; from now on no hint at or below it is taken. */
   next(facts: StabilityFacts): Hlc {
     const { clock, oldestWrite = everything, oldestHint = everything } = facts
-    this.#next = hlcMax(this.#next, Math.min(clock, oldestWrite, oldestHint) as Hlc)
+    // Below them, not at them: the write may need a hint yet, and the hint may take in another write of its key.
+    this.#next = hlcMax(this.#next, Math.min(clock, oldestWrite - 1, oldestHint - 1) as Hlc)
     return this.#next
   }
 
@@ -44,6 +45,11 @@ export class StableMark {
   persisted(stable: Hlc): void {
     this.#told = hlcMax(this.#told, stable)
     this.#isToldInThisLife = true
+  }
+
+  /** Before that, no hint is taken. */
+  get isToldInThisLife(): boolean {
+    return this.#isToldInThisLife
   }
 
   /** The last one that was synced. */

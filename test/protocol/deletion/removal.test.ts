@@ -139,8 +139,9 @@ t.test('the stable of a node', async (t) => {
         oldestWrite: oldestWrite === undefined ? undefined : at(oldestWrite),
         oldestHint: oldestHint === undefined ? undefined : at(oldestHint),
       })
-    t.equal(next(100, 80, 70), at(70))
-    t.equal(next(100, 60), at(70))
+    const belowHint = next(100, 80, 70)
+    t.ok(belowHint > at(69) && belowHint < at(70), 'a hint that takes in another write of its key is no hint too late')
+    t.equal(next(100, 60), belowHint)
     t.equal(next(200), at(200))
     t.equal(mark.told, at(50), 'nothing is told before it is synced')
     mark.persisted(at(200))
