@@ -9,6 +9,7 @@ import type { SimulatedCluster } from './cluster.ts'
 import type { Configuration } from './configuration.ts'
 import type { History } from './history.ts'
 import { dirtyRangesOn, divergedKeys, hintsOn, isTombstoneCopy, ownedCopies, type StoredCopy } from './stored-state.ts'
+import { wrongTreesOn } from './stored-trees.ts'
 
 /** Hints go out once a minute at the latest; an exchange that nobody asks for comes within ten minutes. */
 const togetherLimitMs = 150_000
@@ -20,6 +21,7 @@ const exchangeLastsMs = 1500
 /** Interruptions come while there is most to do. */
 const interruptedWithinMs = 4000
 const downMsMax = 1000
+const stopLimitMs = 30_000
 /** How far wall clocks may be apart in the end. */
 const clocksApartMs = 5000
 /** No tombstone is expected to go in the course of a run whose grace is longer. */
@@ -131,6 +133,20 @@ export class FinalPhase {
     }
     this.#world.runUntil(() => open === 0, 10_000)
     if (open > 0) this.#report('unreadable-copy', `${open} owners never showed their copy`)
+  }
+
+  /** Every node stops in good order, and so writes its trees: each must be the one that its records make. */
+  compareTrees(): void {
+    if (!this.#configuration.antiEntropy) return
+    for (const name of this.#cluster.names) this.#cluster.stop(name)
+    const hasStopped = (): boolean => this.#cluster.names.every((name) => !this.#cluster.isRunning(name))
+    if (!this.#world.runUntil(hasStopped, stopLimitMs)) return this.#report('stop-hangs', 'a node never stopped')
+    const { partitions } = this.#configuration
+    for (const name of this.#cluster.names) {
+      for (const partition of wrongTreesOn(this.#world.machine(name).disk, partitions, this.#hash)) {
+        this.#report('tree-not-of-its-records', `the tree of partition ${partition} at ${name}`)
+      }
+    }
   }
 
   /** Why copies are not yet where they should be. */

@@ -2,12 +2,13 @@ import type { Storage, StorageOperation } from '../../lib/ports/storage.ts'
 import { mergeRecords } from '../../lib/protocol/causality/merge.ts'
 import type { KeyRecord } from '../../lib/protocol/causality/record.ts'
 import { mergeVectors } from '../../lib/protocol/causality/version-vector.ts'
-import { type Hlc, hlcFromMs } from '../../lib/protocol/clock/hlc.ts'
+import { type Hlc, hlcMax, hlcZero } from '../../lib/protocol/clock/hlc.ts'
 import type { ClientRequest } from '../../lib/protocol/quorum/client-request.ts'
 import { SortedEntries } from '../../lib/simulator/sorted-entries.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { Refusal, Request, Response } from '../../lib/wire/messages.ts'
 import { decodeRecord, encodeRecord } from '../../lib/wire/record.ts'
+import { parseMetaKey } from '../../lib/wire/store-keys.ts'
 import { type FrameAlteration, withFrames } from './alter-frames.ts'
 import { alteredWrites, hintPrefix, withStorage } from './alter-storage.ts'
 import type { DrivenNode } from './cluster.ts'
@@ -143,11 +144,17 @@ export const repairMutants: Readonly<Record<string, Mutant>> = {
     within: { ...antiEntropyAlone, faults: [] },
     alterPorts: (ports) => withFrames(ports, { request: askDifferently, response: answerDifferently }),
   },
+  /** A change leaves no mark, so after a crash the tree of before it is believed. */
+  'tree-marks-forgotten': {
+    killedBy: 'tree-not-of-its-records',
+    within: { ...antiEntropyAlone, faults: ['stop', 'kill'], faultEveryMs: 1000 },
+    alterPorts: (ports) => withStorage(ports, forgettingMarks),
+  },
   /** Every state that comes is taken for one that was read just now. */
   'barrier-ignored': {
     killedBy: 'resurrection',
-    within: { ...deletions, nodes: 3, hints: false, faults: ['one-way'], faultEveryMs: 300 },
-    alterPorts: (ports) => withFrames(ports, { request: (message) => readJustNow(message, ports.time.wallMs()) }),
+    within: { ...deletions, nodes: 3, operations: 500, thinkMs: 400, faults: ['roll-back'], faultLastsMs: 1000 },
+    alterPorts: (ports) => withFrames(ports, { request: readingJustNow() }),
   },
   /** A tombstone goes although writes before it may still be on their way. */
   'stable-ignored': {
@@ -259,6 +266,17 @@ function bringingNothing(): FrameAlteration {
   }
 }
 
+function forgettingMarks(storage: Storage): Storage {
+  const isMark = ({ key }: StorageOperation): boolean => parseMetaKey(key)?.startsWith('tree/dirty/') === true
+  return alteredWrites(storage, (operations, sync, done) =>
+    storage.write(
+      operations.filter((operation) => !isMark(operation)),
+      { sync },
+      done,
+    ),
+  )
+}
+
 /** Records of that kind are acknowledged and thrown away. */
 function mergedUnseen(message: Request, purpose: 'hint' | 'anti-entropy'): Response | undefined {
   if (message.type !== 'merge-records' || message.purpose !== purpose) return undefined
@@ -278,7 +296,7 @@ function countingTwice(node: DrivenNode): DrivenNode['serve'] {
 }
 
 function absentFallbacksCount(hash: Hash): FrameAlteration {
-  const nothing = encodeRecord({ mode: 'siblings', vv: [], siblings: [], deletedHlc: 0 as Hlc, done: [] })
+  const nothing = encodeRecord({ mode: 'siblings', vv: [], siblings: [], deletedHlc: hlcZero, done: [] })
   decodeRecord(nothing, hash)
   return {
     response: (message, asked) =>
@@ -358,12 +376,15 @@ function other(hash: bigint): bigint {
   return hash ^ 1n
 }
 
-/** Less than an hour ahead is believed. */
-function readJustNow(message: Request, wallMs: number): Request {
-  if (message.type !== 'write-record' && message.type !== 'merge-records' && message.type !== 'store-hint') {
-    return message
+/** As of the latest clock that this node has heard of: a later one would make its own run ahead. */
+function readingJustNow(): (message: Request) => Request {
+  let latest: Hlc = hlcZero
+  return (message) => {
+    if (message.type === 'raise-barrier') latest = hlcMax(latest, message.barrier)
+    if (!('asOf' in message)) return message
+    latest = hlcMax(latest, message.asOf)
+    return { ...message, asOf: latest }
   }
-  return { ...message, asOf: hlcFromMs(wallMs + 1_800_000) }
 }
 
 function sayAllStable(message: Response | Refusal): Response | Refusal {

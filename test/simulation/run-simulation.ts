@@ -179,6 +179,7 @@ class Run {
     this.#finish()
     this.#lastCopiesAt = this.#history.records.length
     this.#finalPhase.lookAtCopies()
+    this.#finalPhase.compareTrees()
   }
 
   judge(): SimulationResult {
