@@ -15,6 +15,9 @@ export interface KeySeen {
   readonly before: Seen | undefined
   /** All of it, once it was read. */
   all: Seen | undefined
+  /** When it was kept: what is older than the last generation is forgotten. */
+  generation: number
+  isReplaced: boolean
 }
 
 /**
@@ -28,6 +31,7 @@ export class ClientSession {
   // Two generations: what is used moves to the young one; when that is full, the old one is forgotten.
   #young = new Map<string, KeySeen>()
   #old = new Map<string, KeySeen>()
+  #generation = 0
   #hasForgotten = false
 
   of(key: RecordKey): KeySeen | undefined {
@@ -35,7 +39,7 @@ export class ClientSession {
     const known = this.#young.get(id)
     if (known !== undefined || this.#old.size === 0) return known
     const old = this.#old.get(id)
-    if (old !== undefined) this.#keep(id, old)
+    if (old !== undefined) this.#keep(id, old, undefined)
     return old
   }
 
@@ -53,25 +57,33 @@ export class ClientSession {
    * @param coversAsked whether the token covers all of that as well: a get does, and a write with that very context
    */
   note(key: RecordKey, token: string, asked: KeySeen | undefined, coversAsked: boolean): void {
-    const now = this.of(key)
+    // Nearly always nothing has happened since: then the key need not be looked up again.
+    const isLatest = asked !== undefined && !asked.isReplaced && asked.generation >= this.#generation - 1
+    const now = isLatest ? asked : this.of(key)
     if (now === undefined || (now === asked && coversAsked)) {
       if (now?.tokens.length === 1 && now.tokens[0] === token) return
-      return this.#keep(key.id, { tokens: [token], before: undefined, all: undefined })
+      return this.#keep(key.id, toSeen([token], undefined), now)
     }
     if (now.tokens.includes(token)) return
-    const next = { tokens: [...now.tokens, token], before: now.before, all: undefined }
-    if (next.tokens.length <= tokensMax) return this.#keep(key.id, next)
-    const all = readAll(next)
-    this.#keep(key.id, { tokens: [], before: all, all })
+    const next = toSeen([...now.tokens, token], now.before)
+    if (next.tokens.length <= tokensMax) return this.#keep(key.id, next, now)
+    this.#keep(key.id, toSeen([], readAll(next)), now)
   }
 
-  #keep(id: string, seen: KeySeen): void {
+  #keep(id: string, seen: KeySeen, replaced: KeySeen | undefined): void {
+    if (replaced !== undefined) replaced.isReplaced = true
+    seen.generation = this.#generation
     this.#young.set(id, seen)
     if (this.#young.size < keysMin) return
     if (this.#old.size > 0) this.#hasForgotten = true
+    this.#generation += 1
     this.#old = this.#young
     this.#young = new Map()
   }
+}
+
+function toSeen(tokens: readonly string[], before: Seen | undefined): KeySeen {
+  return { tokens, before, all: undefined, generation: 0, isReplaced: false }
 }
 
 function readAll({ tokens, before }: Pick<KeySeen, 'tokens' | 'before'>): Seen | undefined {
