@@ -66,7 +66,8 @@ async function diskFault(lab: Lab, reason: RegExp, makeDisk: (lab: Lab) => Disk)
   // As from clients that do not ask whether a node is ready.
   const toSick = new Load(lab, http, ledger, { through: () => [sick], rate: rate / 10, keys, prefix: 'sick' })
   await load.runFor(settleSeconds)
-  const healthy = ledger.counts.acknowledged
+  await load.until((rate * settleSeconds) / 2)
+  const healthy = load.acknowledged
   lab.mustHaveSeen('writes acknowledged before', healthy, (rate * settleSeconds) / 2)
 
   lab.say(`the disk of ${sick.name} fails for ${seconds} s`)
