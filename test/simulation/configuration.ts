@@ -132,7 +132,7 @@ export function drawConfiguration(seed: number, operations?: number): Configurat
     keys: 1 + random.below(pick(random, [3, 12])),
     clients,
     operations: count,
-    thinkMs: (pick(random, [10_000, 30_000, 60_000]) * clients) / count,
+    thinkMs: (pick(random, [10_000, 20_000, 50_000]) * clients) / count,
     valueBytesMax: pick(random, [32, 200, 2000]),
     timeoutMs: pick(random, [500, 1500, 3000]),
     blindShare: random.fraction() * 0.15,

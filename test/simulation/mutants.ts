@@ -18,6 +18,8 @@ import { repairMutants } from './repair-mutants.ts'
 export interface Mutant {
   /** The check that must notice it. */
   readonly killedBy: string
+  /** The first seed in which it does: where a search begins. */
+  readonly seed?: number
   /** Where the promise it breaks is made, if not everywhere. */
   readonly within?: Partial<Configuration>
   readonly merge?: (a: KeyRecord, b: KeyRecord) => KeyRecord
@@ -43,9 +45,10 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   /** A write is acknowledged by one owner, whatever W is. */
   'one-acknowledgement': { killedBy: 'too-few-copies', alterServe: (node) => serveAltered(node, withLevelOne) },
   /** A read asks one owner, whatever R is. */
-  'one-answer': { killedBy: 'diverged', alterServe: (node) => serveAltered(node, withOneAnswer) },
+  'one-answer': { seed: 3, killedBy: 'diverged', alterServe: (node) => serveAltered(node, withOneAnswer) },
   /** What a read finds out of date stays so. */
   'no-read-repair': {
+    seed: 26,
     killedBy: 'read-went-back',
     within: {
       r: 2,
@@ -61,11 +64,12 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     readRepair: 'off',
   },
   /** A write that failed for want of owners is reported as done. */
-  'failure-is-success': { killedBy: 'too-few-copies', alterServe: serveReportingSuccess },
+  'failure-is-success': { seed: 9, killedBy: 'too-few-copies', alterServe: serveReportingSuccess },
   /** Acknowledged before it is on the disk. */
-  'never-synced': { killedBy: 'too-few-copies', alterPorts: (ports) => withStorage(ports, neverSynced) },
+  'never-synced': { seed: 2, killedBy: 'too-few-copies', alterPorts: (ports) => withStorage(ports, neverSynced) },
   /** A deleted key is forgotten at once, instead of leaving a tombstone. */
   'delete-forgets': {
+    seed: 29,
     killedBy: 'resurrection',
     within: { deleteShare: 0.5, restartsAll: true, conflict: 'siblings', retries: false },
     alterPorts: (ports) => withStorage(ports, (storage) => forgettingTombstones(storage, ports.hash)),

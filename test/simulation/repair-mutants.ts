@@ -98,6 +98,7 @@ export const repairMutants: Readonly<Record<string, Mutant>> = {
   },
   /** A hint goes when it is read, before its owner has it. */
   'hint-removed-first': {
+    seed: 3,
     killedBy: 'missing-copy',
     within: hintsAlone,
     alterPorts: (ports) => withStorage(ports, removingHintsRead),
@@ -122,6 +123,7 @@ export const repairMutants: Readonly<Record<string, Mutant>> = {
   },
   /** A fallback that knows nothing of a key is taken for an owner that has nothing. */
   'absent-fallback-counts': {
+    seed: 10,
     killedBy: 'fallback-said-absent',
     within: { sloppy: true, hints: true, triesAvailability: true },
     alterPorts: (ports) => withFrames(ports, absentFallbacksCount(ports.hash)),

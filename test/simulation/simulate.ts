@@ -30,6 +30,13 @@ interface Totals {
   simulatedMs: number
 }
 
+/** What a process that took a share has seen. */
+interface Share {
+  readonly totals: Totals
+  /** How often what was done to the clusters. */
+  readonly kinds: Readonly<Record<string, number>>
+}
+
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
@@ -64,6 +71,7 @@ function runSeeds(): void {
   const makeNode = mutant === undefined ? makeStarlingNode : withMutant(makeStarlingNode, mutant)
   const change = (drawn: Configuration): Configuration => ({ ...drawn, ...mutant?.within })
   const totals = emptyTotals()
+  const kinds: Record<string, number> = {}
   const startedMs = performance.now()
   for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
     const result = runSimulation({ seed, hash: testHash, makeNode, operations, change })
@@ -78,15 +86,17 @@ function runSeeds(): void {
       faults: result.faults,
       simulatedMs: result.simulatedMs,
     })
+    for (const { p, f } of result.history.records) if (p === 'nemesis') kinds[f] = (kinds[f] ?? 0) + 1
     if (values.history !== undefined) writeFileSync(values.history, result.history.toLines())
   }
-  if (process.send !== undefined) process.send(totals)
-  else finish(totals, (performance.now() - startedMs) / 1000)
+  if (process.send !== undefined) process.send({ totals, kinds } satisfies Share)
+  else finish({ totals, kinds }, (performance.now() - startedMs) / 1000)
 }
 
 /** Each process takes its share of the seeds: a simulation itself uses one core, and must. */
 function shareOut(): void {
   const totals = emptyTotals()
+  const kinds: Record<string, number> = {}
   const startedMs = performance.now()
   let running = jobs
   let hasCrashed = false
@@ -97,18 +107,24 @@ function shareOut(): void {
     if (operations !== undefined) args.push('--operations', String(operations))
     if (values.mutant !== undefined) args.push('--mutant', values.mutant)
     const child = fork(fileURLToPath(import.meta.url), args)
-    child.on('message', (message) => add(totals, message as Totals))
+    child.on('message', (message) => {
+      const share = message as Share
+      add(totals, share.totals)
+      for (const [kind, count] of Object.entries(share.kinds)) kinds[kind] = (kinds[kind] ?? 0) + count
+    })
     child.on('exit', (code) => {
       running -= 1
       if (code !== 0) hasCrashed = true
       if (running > 0) return
-      finish(totals, (performance.now() - startedMs) / 1000)
+      finish({ totals, kinds }, (performance.now() - startedMs) / 1000)
       if (hasCrashed) process.exitCode = 1
     })
   }
 }
 
-function finish(totals: Totals, seconds: number): void {
+function finish({ totals, kinds }: Share, seconds: number): void {
+  const done = Object.entries(kinds).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  if (done.length > 0) console.log(`what happened: ${done.map(([kind, count]) => `${kind} ${count}`).join(', ')}`)
   const { seeds, failed, unknown, operations, events, faults, simulatedMs } = totals
   const hours = (simulatedMs / 3_600_000).toFixed(2)
   console.log(
@@ -127,13 +143,19 @@ function finish(totals: Totals, seconds: number): void {
 }
 
 function lineOf(result: SimulationResult): string {
-  const { seed, nodes, r, w, durability, faults } = result.configuration
+  const { seed, nodes, r, w, durability, faults, hints, antiEntropy, readRepair } = result.configuration
+  const mechanisms = [
+    ...(hints ? ['hints'] : []),
+    ...(antiEntropy ? ['anti-entropy'] : []),
+    ...(readRepair === 'off' ? [] : [`${readRepair} repair`]),
+  ]
   const verdict = result.ok ? 'ok' : result.unknown ? 'unknown' : 'FAILED'
   return [
     `seed ${seed}`,
     result.traceHash,
     verdict,
     `${nodes} nodes r=${r} w=${w} ${durability}`,
+    mechanisms.join('+'),
     `${result.operations} operations`,
     `${result.faults} faults of ${faults.length} kinds`,
     `${Math.round(result.simulatedMs / 1000)} s`,
