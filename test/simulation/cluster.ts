@@ -5,6 +5,7 @@ import type { SimulatedMetrics } from '../../lib/simulator/simulated-metrics.ts'
 import type { World } from '../../lib/simulator/world.ts'
 import { type NodeId, toEndpoint } from '../../lib/vocabulary/ids.ts'
 import type { Configuration } from './configuration.ts'
+import { withReplays } from './replay-frames.ts'
 
 interface Problem {
   readonly message: string
@@ -71,7 +72,10 @@ export class SimulatedCluster {
   start(name: string): void {
     if (this.isRunning(name)) return
     const ports = this.world.portsFor(name)
-    const node = this.#makeNode(ports, this.#settings(name), {})
+    const { replayChance } = this.#configuration
+    const random = this.world.random(`${name}/${this.world.machine(name).starts}/replays`)
+    const used = replayChance === 0 ? ports : withReplays(ports, random, replayChance)
+    const node = this.#makeNode(used, this.#settings(name), {})
     this.#nodes.set(name, node)
     this.#metrics.set(name, ports.metrics)
     this.world.inProcess(name, () => {

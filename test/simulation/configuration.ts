@@ -86,6 +86,8 @@ export interface Configuration {
   /** The fraction of puts that expire, and after how many seconds. */
   readonly ttlShare: number
   readonly ttlSeconds: number
+  /** The chance that a request between nodes is heard again, late. */
+  readonly replayChance: number
   /** How often a node is killed while copies are brought together after the healing. */
   readonly interruptions: number
   /** Before the healing some nodes are cut off or down for good, and every other one must go on taking writes. */
@@ -172,6 +174,7 @@ type Repair = Pick<
   | 'ttlShare'
   | 'ttlSeconds'
   | 'interruptions'
+  | 'replayChance'
   | 'triesAvailability'
   | 'awaitsSchedule'
 >
@@ -203,12 +206,13 @@ function drawRepair(random: Random): {
     interruptions: random.below(3) === 0 ? 1 + random.below(2) : 0,
     triesAvailability: random.below(2) === 0,
     awaitsSchedule: mechanisms.antiEntropy && random.below(100) === 0,
-  } satisfies Repair
+  } satisfies Omit<Repair, 'replayChance'>
   const faults: FaultKind[] = []
   if (random.below(3) === 0) faults.push('kill-at-work')
   if (random.below(20) === 0) faults.push('long-absence')
+  const replayChance = random.below(6) === 0 ? pick(random, [0.02, 0.2]) : 0
   const isHintsAlone = drawn.hints && !drawn.antiEntropy && drawn.readRepair === 'off'
-  return { drawn, faults, isHintsAlone, isLowest }
+  return { drawn: { ...drawn, replayChance }, faults, isHintsAlone, isLowest }
 }
 
 /** Half of the runs have all that a cluster has by default, a third of them one mechanism alone. */

@@ -42,6 +42,7 @@ t.test('among them are clusters with each way of bringing copies together, and w
   count('a short grace', (one) => one.tombstoneGraceSeconds === 2)
   count('a grace longer than the run', (one) => one.tombstoneGraceSeconds === 86_400)
   count('a try of availability', (one) => one.triesAvailability)
+  count('requests heard again', (one) => one.replayChance > 0)
   count('nodes killed while copies come together', (one) => one.interruptions > 0)
   for (const [name, runs] of Object.entries(counts)) t.ok(runs > seedCount / 60, `${name}: ${runs}`)
   const nobody = drawn.filter((one) => !one.hints && !one.antiEntropy && one.readRepair === 'off')
