@@ -32,6 +32,8 @@ interface Look {
   readonly count: number
   /** `changesOf` then: the difference since tells how many there are now. */
   readonly changes: number
+  /** `madeIn` when it began. */
+  readonly made: number
   readonly waiting: ReadonlyMap<string, { readonly waitingFor: WaitingFor; readonly count: number }>
 }
 
@@ -40,6 +42,7 @@ interface Looking {
   readonly partition: number
   /** Without what this look itself removed. */
   changes: number
+  readonly made: number
   count: number
   readonly waiting: Map<string, { readonly waitingFor: WaitingFor; count: number }>
 }
@@ -136,8 +139,12 @@ export class DeletionDriver {
   #tick(): void {
     const partition = this.#nextDue()
     if (partition === undefined) return this.#later(tickEveryMs)
-    const looking = { partition, changes: this.#index.changesOf(partition), count: 0, waiting: new Map() }
-    this.#look(looking, undefined)
+    const changes = this.#index.changesOf(partition)
+    const looking = { partition, changes, made: this.#index.madeIn(partition), count: 0, waiting: new Map() }
+    // What was made until now is in the store then, where the look finds it.
+    this.#batches.add([], 'os', () => {
+      if (!this.#isStopped) this.#look(looking, undefined)
+    })
   }
 
   /** The partition that has not been looked at for the longest, if that is long enough. */
@@ -150,7 +157,7 @@ export class DeletionDriver {
     for (const partition of layout.inForce?.ring.partitionsOf(self) ?? []) {
       const look = this.#looks.get(partition)
       if (look === undefined) return partition
-      const isEmpty = look.count === 0 && this.#index.changesOf(partition) === look.changes
+      const isEmpty = look.count === 0 && this.#index.madeIn(partition) === look.made
       const atMs = look.atMs + (isEmpty ? lookEveryMsMax : lookEveryMs)
       if (atMs <= dueSinceMs) {
         due = partition
@@ -172,8 +179,8 @@ export class DeletionDriver {
       const going = this.#sort(looking, found)
       const goOn = (): void => {
         if (next !== undefined) return this.#later(pauseMs, () => this.#look(looking, next))
-        const { changes, count, waiting } = looking
-        this.#looks.set(partition, { atMs: this.#context.time.nowMs(), count, changes, waiting })
+        const { changes, made, count, waiting } = looking
+        this.#looks.set(partition, { atMs: this.#context.time.nowMs(), count, changes, made, waiting })
         // Most partitions have nothing: they need no pause.
         if (count === 0) this.#later(0)
         else this.#later(pauseMs)
@@ -229,7 +236,7 @@ export class DeletionDriver {
       for (const waitingFor of waiting) {
         if (waitingFor !== undefined) count(looking, waitingFor)
         else {
-          // Gone from the index, too: else the next tombstone would look like this one, and wait for long.
+          // Gone from the index, too.
           looking.count -= 1
           looking.changes -= 1
         }

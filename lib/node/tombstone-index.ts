@@ -22,6 +22,7 @@ export class TombstoneIndex implements StoreObserver {
   readonly #now: () => Hlc
   /** Made less removed since the counts began; by partition. */
   readonly #changes = new Map<number, number>()
+  readonly #made = new Map<number, number>()
 
   /** @param now a clock reading above everything that this node has seen */
   constructor(parts: { readonly storage: Storage; readonly hash: Hash }, now: () => Hlc) {
@@ -57,6 +58,11 @@ export class TombstoneIndex implements StoreObserver {
     return this.#changes.get(partition) ?? 0
   }
 
+  /** Tombstones of a partition made since `Serving` began: who has seen this number has heard of all of them. */
+  madeIn(partition: number): number {
+    return this.#made.get(partition) ?? 0
+  }
+
   /** Up to `entriesMax` tombstones of a partition in token order. `next` undefined: this was the end. */
   scan(
     partition: number,
@@ -90,6 +96,7 @@ export class TombstoneIndex implements StoreObserver {
   }
 
   #count(partition: number, change: number): void {
-    this.#changes.set(partition, (this.#changes.get(partition) ?? 0) + change)
+    this.#changes.set(partition, this.changesOf(partition) + change)
+    if (change > 0) this.#made.set(partition, this.madeIn(partition) + change)
   }
 }

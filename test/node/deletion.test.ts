@@ -57,6 +57,19 @@ t.test('a deleted key', async (t) => {
     }
   })
 
+  await t.test('is found although its tombstone is slow to reach the store', async (t) => {
+    const cluster = formed()
+    cluster.put('ada', 'cart', 'tea', { w: 'all' })
+    const disks = cluster.names.map((name) => cluster.world.machine(name).disk)
+    for (const disk of disks) disk.slowness = 20_000
+    t.equal(cluster.delete('ada', 'cart', { w: 'all', timeoutMs: 60_000 }).code, 'ok')
+    cluster.world.run(3000)
+    for (const disk of disks) disk.slowness = 1
+    const beganMs = cluster.world.nowMs
+    awaitGone(cluster, 'cart')
+    t.ok(cluster.world.nowMs - beganMs < minuteMs, `after ${cluster.world.nowMs - beganMs} ms`)
+  })
+
   await t.test('with the only node there is', async (t) => {
     const cluster = TestCluster.formed(['ada'], {
       change: (settings) => ({ ...settings, replicas: 1, tombstoneGraceSeconds: 0 }),
