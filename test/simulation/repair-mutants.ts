@@ -155,7 +155,7 @@ export const repairMutants: Readonly<Record<string, Mutant>> = {
   /** Every state that comes is taken for one that was read just now. */
   'barrier-ignored': {
     killedBy: 'resurrection',
-    within: { ...deletions, nodes: 3, operations: 500, thinkMs: 400, faults: ['roll-back'], faultLastsMs: 1000 },
+    within: { ...deletions, operations: 500, faults: [], replayChance: 0.3 },
     alterPorts: (ports) => withFrames(ports, { request: readingJustNow() }),
   },
   /** A tombstone goes although writes before it may still be on their way. */
