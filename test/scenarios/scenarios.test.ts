@@ -31,7 +31,12 @@ passes(repairInShort, { seed: 3, seconds: 10, rate: 60 })
 function passes(scenario: Scenario, options: ScenarioOptions): void {
   t.test(scenario.name, { timeout: 150_000 }, async (t: Test) => {
     const story: string[] = []
-    const result = await runScenario(scenario, options, (line) => story.push(line))
+    const result = await runScenario(
+      scenario,
+      options,
+      (line) => story.push(line),
+      (lab) => t.teardown(() => lab.close()),
+    )
     t.equal(result.verdict, 'passed', reportOf(result), { story: story.slice(-120) })
   })
 }
