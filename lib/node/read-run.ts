@@ -1,5 +1,6 @@
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
+import { comesTooLate } from '../protocol/deletion/barrier.ts'
 import type { Durability } from '../protocol/quorum/client-request.ts'
 import type { QuorumNeeds } from '../protocol/quorum/quorum-level.ts'
 import { Read, type ReadEffect, type ReadEvent, type ReadPlan, type ReplicaAnswer } from '../protocol/quorum/read.ts'
@@ -197,15 +198,30 @@ export class ReadRun {
   }
 
   #localAnswer(copy: LocalCopy): ReplicaAnswer | undefined {
-    const { store, barriers } = this.#context
+    const { store, barriers, minting, recovery } = this.#context
     if (copy.state === 'failed') return undefined
     const partition = store.partitionOf(this.#key)
-    return {
+    const answer = {
       state: copy.state,
       isRecovering: isSilent(this.#context, partition, this.#key.bucket),
       record: copy.state === 'found' ? this.#decode(copy.bytes) : undefined,
       gcDeleted: barriers.of(partition).gcDeleted,
     }
+    return this.#withoutPast(answer, recovery.asOf(partition, minting.read()))
+  }
+
+  /**
+   * A store that went back in time may hold what was deleted for good since. Until it has caught up, what it held before
+   * a deletion ended is shown to nobody: as little as a damaged copy is (docs/rules.md A5, D5).
+   */
+  #withoutPast(answer: ReplicaAnswer, asOf: Hlc): ReplicaAnswer {
+    const { barriers, recovery, store, time } = this.#context
+    if (!answer.isRecovering || answer.record === undefined) return answer
+    const partition = store.partitionOf(this.#key)
+    const { gcBarrier } = barriers.of(partition)
+    const isPast =
+      recovery.isClosed(partition) || comesTooLate(gcBarrier, asOf, time.wallMs(), undefined, answer.record)
+    return isPast ? { ...answer, state: 'damaged', record: undefined } : answer
   }
 
   /** Owners mostly hold the very same bytes: then one decoded record stands for all, and comparing it costs nothing. */
@@ -231,13 +247,11 @@ export class ReadRun {
       }
       const { state, isRecovering, record, asOf, gcDeleted } = outcome.message
       this.#context.minting.adopt(asOf)
-      if (state === 'found' && asOf < this.#asOf) this.#asOf = asOf
       try {
         const decoded = state === 'found' ? this.#decode(record) : undefined
-        this.#dispatch(
-          { type: 'answered', node: to, answer: { state, isRecovering, record: decoded, gcDeleted } },
-          asked,
-        )
+        const answer = this.#withoutPast({ state, isRecovering, record: decoded, gcDeleted }, asOf)
+        if (answer.record !== undefined && asOf < this.#asOf) this.#asOf = asOf
+        this.#dispatch({ type: 'answered', node: to, answer }, asked)
       } catch (error) {
         if (!(error instanceof UnreadableBytes)) throw error
         this.#dispatch({ type: 'failed', node: to }, asked)

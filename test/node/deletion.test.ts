@@ -118,6 +118,39 @@ t.test('a node that is away', async (t) => {
     t.same(cluster.get('cyd', 'cart', { r: 'all' }).values, [])
   })
 
+  await t.test(
+    'that comes back with an older disk shows nobody what it held, also before it has caught up',
+    async (t) => {
+      const cluster = formed()
+      cluster.put('ada', 'cart', 'tea', { w: 'all' })
+      cluster.world.run(20_000)
+      const { disk } = cluster.world.machine('cyd')
+      const snapshot = disk.snapshot()
+      cluster.world.run(20_000)
+      cluster.delete('ada', 'cart', { w: 'all' })
+      awaitGone(cluster, 'cart')
+      cluster.world.crash('cyd', 'kill')
+      disk.restore(snapshot)
+      // It cannot catch up with bob, so it goes on recovering.
+      cluster.cut('bob', 'cyd')
+      cluster.cut('cyd', 'bob')
+      cluster.start('cyd')
+      cluster.await('it recovers', () => cluster.node('cyd').self().recoveringPartitions > 0)
+      let answers = 0
+      for (let read = 0; read < 30; read += 1) {
+        for (const at of ['ada', 'cyd']) {
+          const { values } = cluster.get(at, 'cart', { r: 1 })
+          if (values === undefined) continue
+          answers += 1
+          t.same(values, [], `read ${read} at ${at}`)
+        }
+        cluster.world.run(200)
+      }
+      t.ok(answers > 30, `${answers} answers`)
+      t.ok(cluster.node('cyd').self().recoveringPartitions > 0, 'all the while')
+    },
+  )
+
   await t.test('that comes back with an older disk cannot bring the value with it (D5, D6)', async (t) => {
     const cluster = formed()
     cluster.put('ada', 'cart', 'tea', { w: 'all' })
