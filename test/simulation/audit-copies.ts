@@ -52,8 +52,10 @@ export function countCopies(
   if (siblings.length === 0) return undefined
   const holding = places.filter(({ disk, storeKey }, index) => {
     const record = value.durability === 'os' ? visible[index] : recordIn(disk.durableValue(storeKey), hash)
-    // A write that was tried twice may have two dots: one of them is enough.
-    return record !== undefined && siblings.some(({ dot }) => covers(record.vv, dot))
+    if (record === undefined) return false
+    // A write that was tried twice may have two dots. One of them is enough, and who has seen it superseded remembers it.
+    const isRemembered = record.done.some(({ requestId }) => requestId.startsWith(`${value.vid} `))
+    return isRemembered || siblings.some(({ dot }) => covers(record.vv, dot))
   })
   return {
     slots: new Set(holding.map(({ forOwner }) => forOwner)).size,

@@ -8,6 +8,7 @@ import { bucket, keyName, vidOf } from './clients.ts'
 import type { SimulatedCluster } from './cluster.ts'
 import type { Configuration } from './configuration.ts'
 import type { History } from './history.ts'
+import { replayWithinMs } from './replay-frames.ts'
 import { dirtyRangesOn, divergedKeys, hintsOn, isTombstoneCopy, ownedCopies, type StoredCopy } from './stored-state.ts'
 import { wrongTreesOn } from './stored-trees.ts'
 
@@ -84,8 +85,8 @@ export class FinalPhase {
   /** Two rounds of exchanges in which nobody finds anything to repair. */
   expectSilence(): void {
     if (!this.#configuration.antiEntropy) return
-    // What the last round has set off ends first.
-    this.#world.run(exchangeLastsMs)
+    // What the last round has set off ends first, and what is heard again is heard.
+    this.#world.run(this.#configuration.replayChance > 0 ? replayWithinMs + exchangeLastsMs : exchangeLastsMs)
     const before = this.#repairs()
     for (let round = 0; round < 2; round += 1) {
       this.#exchange()

@@ -16,7 +16,7 @@ const replayed: ReadonlySet<Request['type']> = new Set([
   'raise-barrier',
   'drop-tombstones',
 ])
-const replayWithinMs = 6000
+export const replayWithinMs = 6000
 /** No request has such an id: whoever asked must take the second answer for nothing. */
 const idOffset = 1_000_000_000
 
