@@ -64,6 +64,8 @@ const formLimitMs = 60_000
 const faultsLimitMs = 1_800_000
 const recoverLimitMs = 300_000
 const quiesceMs = 1500
+/** What was lost on a bad link is sent again after so long. */
+const calmMs = 3000
 /** What is set for a bucket is in force everywhere by then. */
 const bucketInForceMs = 5000
 /** After its deadline a write still sees to it that absent owners get it, for so long at most. */
@@ -165,7 +167,7 @@ class Run {
     this.#nemesis.heal()
     if (!this.#awaitReady('cluster-did-not-recover', recoverLimitMs)) return
     this.#scrub()
-    this.#world.run(1000)
+    this.#world.run(calmMs)
     this.#finalPhase.bringTogether()
     if (this.#configuration.restartsAll) {
       for (const name of this.#cluster.names) this.#cluster.crash(name, 'kill')
