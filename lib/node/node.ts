@@ -283,8 +283,7 @@ export class StarlingNode implements NodeApi {
 
   acceptLoss(done: Done<{ readonly partitions: number }>): void {
     this.#withServing(done, ({ context }) => {
-      const partitions = context.recovery.acceptLoss()
-      this.#ports.time.soon(() => done(undefined, { partitions }))
+      context.recovery.acceptLoss((partitions) => done(undefined, { partitions }))
     })
   }
 

@@ -154,14 +154,14 @@ export class RecoveryDriver {
 
   /**
    * Ends the recovery by hand: what no other owner holds is given up.
-   * @returns how many partitions had not recovered
+   * `done` with how many partitions had not recovered, once no restart takes it up again.
    */
-  acceptLoss(): number {
+  acceptLoss(done: (partitions: number) => void): void {
     const partitions = this.partitionsLeft
-    if (partitions === 0) return 0
+    if (partitions === 0) return this.#time.soon(() => done(0))
     this.#log.warn({ partitions }, 'the recovery was ended by hand: what only this node held in them is lost')
-    this.#end()
-    return partitions
+    // Whatever was written before this has reached the disk, too.
+    this.#end(() => this.#meta.remove(progressName, 'disk', () => done(partitions)))
   }
 
   stop(): void {
@@ -212,13 +212,15 @@ export class RecoveryDriver {
   }
 
   /** What is kept goes first: a later recovery must not go on from here. */
-  #end(): void {
+  #end(done: () => void = () => {}): void {
     this.#recovery = undefined
     this.#closed.clear()
     this.#keeping?.cancel()
     this.#keeping = undefined
     this.#meta.remove(progressName, 'disk', (failure) => {
-      if (failure === undefined && !this.#isStopped) this.#onRecovered()
+      if (failure !== undefined || this.#isStopped) return
+      this.#onRecovered()
+      done()
     })
   }
 
