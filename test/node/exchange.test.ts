@@ -301,7 +301,12 @@ function party(
       isClosed: (partition: number) => closed.has(partition),
       asOf: (_partition: number, now: number) => now,
     },
-    minting: { read: () => hlcFromMs(time.wallMs()), adopt: () => true },
+    minting: {
+      read: () => hlcFromMs(time.wallMs()),
+      adopt: () => true,
+      reach: () => true,
+      whenExtended: (callback: () => void) => callback(),
+    },
     peers: {
       isReachable: () => true,
       nameOf: (id: NodeId) => id.slice(0, 3),
@@ -315,6 +320,15 @@ function party(
         }
         if (message.type === 'exchange') other.handlers.exchange(message, respond)
         if (message.type === 'merge-records') other.handlers['merge-records'](message, respond)
+        if (message.type === 'tell-barriers') {
+          const barriers = message.partitions.map((partition) => ({
+            isKnown: true,
+            partition,
+            gcBarrier: hlcZero,
+            gcDeleted: hlcZero,
+          }))
+          respond({ type: 'barriers-told', barriers })
+        }
       },
     },
   } as unknown as RequestContext
