@@ -29,6 +29,21 @@ export interface Mutant {
   readonly readRepair?: 'off'
 }
 
+const strictQuorums = {
+  r: 2,
+  w: 2,
+  pr: 0,
+  pw: 0,
+  replicas: 3,
+  sloppy: false,
+  keys: 8,
+  conflict: 'siblings',
+  sessions: false,
+  retries: false,
+  ttlShare: 0,
+  readRepair: 'blocking',
+} as const satisfies Partial<Configuration>
+
 export const mutants: Readonly<Record<string, Mutant>> = {
   /** Superseded siblings come back with whoever still has them. */
   'merge-union': { killedBy: 'false-sibling', merge: mergeUnion },
@@ -45,21 +60,24 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   /** A write is acknowledged by one owner, whatever W is. */
   'one-acknowledgement': { killedBy: 'too-few-copies', alterServe: (node) => serveAltered(node, withLevelOne) },
   /** A read asks one owner, whatever R is. */
-  'one-answer': { seed: 3, killedBy: 'diverged', alterServe: (node) => serveAltered(node, withOneAnswer) },
+  'one-answer': {
+    killedBy: 'diverged',
+    within: { ...strictQuorums, hints: false, antiEntropy: false, faults: ['isolate', 'halves'] },
+    readRepair: 'off',
+    alterServe: (node) => serveAltered(node, withOneAnswer),
+  },
   /** What a read finds out of date stays so. */
   'no-read-repair': {
-    seed: 26,
     killedBy: 'read-went-back',
     within: {
-      r: 2,
-      w: 2,
-      sloppy: false,
-      readShare: 0.9,
-      readRepair: 'blocking',
+      ...strictQuorums,
+      readShare: 0.7,
+      blindShare: 0.2,
+      timeoutMs: 500,
       hints: false,
       antiEntropy: false,
-      conflict: 'siblings',
-      sessions: false,
+      faults: ['isolate', 'halves', 'one-way', 'lossy'],
+      faultEveryMs: 500,
     },
     readRepair: 'off',
   },
@@ -69,9 +87,16 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'never-synced': { seed: 2, killedBy: 'too-few-copies', alterPorts: (ports) => withStorage(ports, neverSynced) },
   /** A deleted key is forgotten at once, instead of leaving a tombstone. */
   'delete-forgets': {
-    seed: 29,
+    seed: 18,
     killedBy: 'resurrection',
-    within: { deleteShare: 0.5, restartsAll: true, conflict: 'siblings', retries: false },
+    within: {
+      ...strictQuorums,
+      deleteShare: 0.5,
+      hints: false,
+      antiEntropy: true,
+      tombstoneGraceSeconds: 86_400,
+      faults: ['isolate', 'halves', 'kill'],
+    },
     alterPorts: (ports) => withStorage(ports, (storage) => forgettingTombstones(storage, ports.hash)),
   },
   /** The store remembers no clean-stop marker, lease or generation. */

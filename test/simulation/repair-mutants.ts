@@ -189,7 +189,7 @@ export const repairMutants: Readonly<Record<string, Mutant>> = {
   /** Who has seen a keyed write does not tell the others of it. */
   'done-forgotten': {
     killedBy: 'false-sibling',
-    within: { ...retries, blindShare: 0, keys: 12, readShare: 0 },
+    within: { ...retries, blindShare: 0, keys: 12, readShare: 0, operations: 400 },
     merge: (a, b) => withoutDone(mergeRecords(a, b)),
     alterPorts: (ports) => withFrames(ports, { request: (message) => withoutDoneIn(message, ports.hash) }),
   },
