@@ -28,6 +28,8 @@ const sweepAfterMs = 7 * 24 * 3_600_000
 /** What one step of a rebuild reads. After a step it rests four times as long as the step took. */
 const stepBytesMax = 256 * 1024
 const restFactor = 4
+/** Partitions whose trees are made at the same time. */
+const buildsMax = 16
 /** Trees read from the store in one turn at a start. */
 const loadsPerTurn = 8
 const epochName = 'tree/epoch'
@@ -73,7 +75,9 @@ export class MerkleTrees implements StoreObserver {
   #epoch: number
   #records: RecordSource | undefined
   #queue: Entry[] = []
-  #isBuilding = false
+  /** Of them each step reads a part. */
+  #building: readonly Entry[] = []
+  #isStepping = false
   #look = 0
   #lookTimer: Timer | undefined
   #isStopped = false
@@ -232,41 +236,60 @@ export class MerkleTrees implements StoreObserver {
 
   #buildNext(): void {
     const records = this.#records
-    if (this.#isBuilding || this.#isStopped || records === undefined) return
-    const entry = this.#queue.shift()
-    if (entry === undefined) return
-    entry.isQueued = false
-    entry.build = new TreeBuild()
-    this.#isBuilding = true
-    this.#buildStep(entry, entry.build, records)
+    if (this.#isStepping || this.#isStopped || records === undefined) return
+    while (this.#building.length < buildsMax) {
+      const entry = this.#queue.shift()
+      if (entry === undefined) break
+      entry.isQueued = false
+      entry.build = new TreeBuild()
+      this.#building = [...this.#building, entry]
+    }
+    if (this.#building.length > 0) this.#step(this.#building, records)
   }
 
-  #buildStep(entry: Entry, build: TreeBuild, records: RecordSource): void {
-    if (this.#isStopped) return
-    // The record that began this build anew may have been met by the step before.
-    if (entry.build !== build) return this.#buildStep(entry, entry.build as TreeBuild, records)
-    if (build.isComplete) {
-      this.#built(entry, build)
-      this.#isBuilding = false
-      return this.#buildNext()
-    }
-    build.beginStep()
+  /** One step of each, side by side: a store with few records in each partition is not a thousand times waited for. */
+  #step(entries: readonly Entry[], records: RecordSource): void {
+    this.#isStepping = true
+    const builds = entries.map((entry) => ({ entry, build: entry.build as TreeBuild }))
+    for (const { build } of builds) build.beginStep()
     this.#batches.add([], 'os', (failure) => {
       if (failure !== undefined || this.#isStopped) return
       const begunMs = this.#time.nowMs()
-      this.#readLeaves(entry.partition, build, records, (isRead) => {
-        if (!isRead || this.#isStopped) return
-        const tookMs = this.#time.nowMs() - begunMs
-        this.#time.after(tookMs * restFactor, () => this.#buildStep(entry, build, records))
-      })
+      const bytesMax = Math.ceil(stepBytesMax / builds.length)
+      let left = builds.length
+      for (const { entry, build } of builds) {
+        this.#readLeaves(entry.partition, build, bytesMax, records, (isRead) => {
+          if (!isRead || this.#isStopped) return
+          left -= 1
+          if (left === 0) this.#stepped(builds, this.#time.nowMs() - begunMs)
+        })
+      }
     })
   }
 
-  /** Reads whole leaves, about `stepBytesMax` of them and at least one, and ends the step. */
-  #readLeaves(partition: number, build: TreeBuild, records: RecordSource, done: (isRead: boolean) => void): void {
+  #stepped(builds: readonly { readonly entry: Entry; readonly build: TreeBuild }[], tookMs: number): void {
+    for (const { entry, build } of builds) {
+      // One that was begun anew during the step goes on from its beginning.
+      if (entry.build === build && build.isComplete) this.#built(entry, build)
+    }
+    this.#building = this.#building.filter(({ build }) => build !== undefined)
+    this.#time.after(tookMs * restFactor, () => {
+      this.#isStepping = false
+      this.#buildNext()
+    })
+  }
+
+  /** Reads whole leaves, about `bytesMax` of them and at least one, and ends the step. */
+  #readLeaves(
+    partition: number,
+    build: TreeBuild,
+    bytesMax: number,
+    records: RecordSource,
+    done: (isRead: boolean) => void,
+  ): void {
     const found: { keyId: string; leaf: number; stateHash: bigint }[] = []
     const read = (after: Uint8Array): void => {
-      records.scanPartition(partition, after, stepBytesMax, (failure, entries, next) => {
+      records.scanPartition(partition, after, bytesMax, (failure, entries, next) => {
         if (failure !== undefined) return done(false)
         for (const { key, bytes } of entries) {
           const hash = this.#hashOfBytes(key, bytes)
@@ -357,7 +380,7 @@ export class MerkleTrees implements StoreObserver {
 
   /** One that is due, if any: this also finds records that went bad on the disk. */
   #sweep(): void {
-    if (this.#isBuilding) return
+    if (this.#building.length > 0) return
     const nowMs = this.#time.wallMs()
     for (const entry of this.#entries.values()) {
       if (entry.tree === undefined || entry.sweepAtMs > nowMs) continue
