@@ -2,8 +2,8 @@ import type { Scenario } from './kit/scenario.ts'
 import { oneOwnerAway } from './one-owner-away.ts'
 
 const flags = ['--hints', 'off', '--read-repair', 'off']
-/** Every pair of co-owners meets within ten minutes; after a return at once. */
-const heldWithinSeconds = 600
+/** Every pair of co-owners meets within ten minutes; after a return at once, and then as soon as hints would be there. */
+const heldWithinSeconds = 10
 
 export const antiEntropy: Scenario = {
   name: 'anti-entropy',
