@@ -9,7 +9,7 @@ import { createHash } from './platform/xxhash.ts'
 export * from './client/public.ts'
 
 /**
- * Connects to a cluster: any of `seeds` is asked who the members are and who owns what, and then each request goes straight
+ * Connects to a cluster: one of `seeds` is asked who the members are and who owns what, and then each request goes straight
  * to an owner of its key.
  *
  * @param seeds peer addresses of some nodes, as `host:port`; names are resolved, and again whenever nobody answers

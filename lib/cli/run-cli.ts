@@ -1,6 +1,6 @@
 import { type Command, CommanderError } from 'commander'
 import { nearest } from '../vocabulary/nearest.ts'
-import { commandOf, flagsOf, pathOf } from './command-tree.ts'
+import { commandNamesOf, commandOf, flagsOf, pathOf } from './command-tree.ts'
 import { exitCode, exitCodeOf, UsageError } from './exit-code.ts'
 import { reportError } from './output.ts'
 import { createProgram } from './program.ts'
@@ -16,14 +16,20 @@ export async function runCli(words: readonly string[]): Promise<void> {
     await program.parseAsync(words, { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return // --help, --version
-    const reported = error instanceof CommanderError ? usageErrorOf(error, commandOf(program, words)) : error
+    const reported = error instanceof CommanderError ? usageErrorOf(error, commandOf(program, words), words) : error
     // Help that was shown because a command is missing says it all.
     if (!(error instanceof CommanderError && error.code === 'commander.help')) reportError(reported, asksForJson(words))
     process.exitCode = exitCodeOf(reported)
   }
 }
 
-function usageErrorOf(error: CommanderError, command: Command): UsageError {
+function usageErrorOf(error: CommanderError, command: Command, words: readonly string[]): UsageError {
+  const below = commandNamesOf(command)
+  if (error.code === 'commander.excessArguments' && below.length > 0) {
+    // Commander hands a slip to the default of the commands below, which then has one word too many.
+    const slip = words.find((word) => !word.startsWith('-') && !pathOf(command).split(' ').includes(word)) ?? ''
+    return new UsageError(`unknown command '${slip}'`, `did you mean ${nearest(slip, below)}?`)
+  }
   const message = error.message.replace(/^error: /, '').replace(/\s*\(Did you mean .*\)$/s, '')
   const unknown = /^unknown option '(--?[^'=]+)/.exec(message)?.[1]
   const suggestion = unknown === undefined ? undefined : nearest(unknown, flagsOf(command))

@@ -1,7 +1,7 @@
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import { InvalidBody } from '../vocabulary/errors.ts'
 import { siblingsMax, ttlSecondsMax, valueBytesMax } from '../vocabulary/limits.ts'
-import { readJsonBody } from './json-body.ts'
+import { jsonBodyErrors, readJsonBody } from './json-body.ts'
 import { array, integer, type JsonSchema, nullable, object, oneOfWords, optional, text } from './json-schema.ts'
 import { answerJsonOf } from './node-answer.ts'
 import { timeoutParameter } from './parameters.ts'
@@ -78,10 +78,7 @@ const set: Route = {
   },
   errors: [
     ...errors,
-    'invalid-body',
-    'unsupported-encoding',
-    'value-too-large',
-    'overloaded',
+    ...jsonBodyErrors,
     'precondition-failed',
     'quorum-unavailable',
     'clock-skew',

@@ -1,7 +1,15 @@
-import { InvalidBody, UnsupportedEncoding } from '../vocabulary/errors.ts'
+import { type ErrorCode, InvalidBody, UnsupportedEncoding } from '../vocabulary/errors.ts'
 import type { Exchange } from './exchange.ts'
 import { refuseEncodings, single } from './request-headers.ts'
 import { readBody } from './value-body.ts'
+
+/** What a route that reads a JSON body may answer because of it. */
+export const jsonBodyErrors: readonly ErrorCode[] = [
+  'invalid-body',
+  'unsupported-encoding',
+  'value-too-large',
+  'overloaded',
+]
 
 /** More than any document of the API needs. */
 const jsonBytesMax = 64 * 1024

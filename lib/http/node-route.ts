@@ -1,5 +1,5 @@
 import { InvalidBody } from '../vocabulary/errors.ts'
-import { checkFields, readJsonBody } from './json-body.ts'
+import { checkFields, jsonBodyErrors, readJsonBody } from './json-body.ts'
 import { integer, nullable, number, object, oneOfWords, text } from './json-schema.ts'
 import { answerJsonOf } from './node-answer.ts'
 import { noQuery } from './query.ts'
@@ -85,15 +85,7 @@ const recovered: Route = {
       },
     },
   },
-  errors: [
-    'invalid-body',
-    'unsupported-encoding',
-    'value-too-large',
-    'overloaded',
-    'no-layout',
-    'draining',
-    'storage-failed',
-  ],
+  errors: [...jsonBodyErrors, 'no-layout', 'draining', 'storage-failed'],
   answer(exchange) {
     noQuery.read(queryOf(exchange.target))
     readJsonBody(exchange, (body = {}) => {

@@ -74,7 +74,7 @@ function operationOf(route: Route): OpenApiOperation {
     ...(route.takesValue === true
       ? {
           requestBody: {
-            description: 'The value: any bytes, stored with their Content-Type. Up to 8 MiB.',
+            description: 'The bytes of the value, stored with their Content-Type. Up to 8 MiB.',
             content: { '*/*': { schema: { description: 'Any bytes.' } } },
           },
         }

@@ -1,5 +1,5 @@
 import type { AntiEntropyView } from '../node/repair-views.ts'
-import { checkFields, readJsonBody } from './json-body.ts'
+import { checkFields, jsonBodyErrors, readJsonBody } from './json-body.ts'
 import { array, integer, type JsonSchema, nullable, number, object, oneOfWords, text } from './json-schema.ts'
 import { answerJsonOf } from './node-answer.ts'
 import { noQuery } from './query.ts'
@@ -151,15 +151,7 @@ const runExchange: Route = {
   description: 'Answers once they have begun; GET the same path to see when they are done. Needs no body.',
   query: noQuery.parameters,
   responses: { 200: { description: 'They have begun.', content: { 'application/json': exchangesSchema } } },
-  errors: [
-    'invalid-body',
-    'unsupported-encoding',
-    'value-too-large',
-    'overloaded',
-    'no-layout',
-    'draining',
-    'storage-failed',
-  ],
+  errors: [...jsonBodyErrors, 'no-layout', 'draining', 'storage-failed'],
   answer(exchange) {
     noQuery.read(queryOf(exchange.target))
     // Nothing needs to be said; clients that send {} with every POST are not refused.

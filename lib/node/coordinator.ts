@@ -83,7 +83,7 @@ interface Job<Request extends ClientRequest> {
 
 /**
  * Runs client requests: at an owner by itself, elsewhere by handing them to the best living owner. (Dynamo, SOSP 2007,
- * §4.5: any node takes any request; only an owner can name a write, because only its own copy can vouch for the name.)
+ * §4.5: every node takes every request; only an owner can name a write, because only its own copy can vouch for the name.)
  * Where no owner takes it and the quorum is sloppy, the first fallback coordinates, on the hint that it keeps for the
  * first absent owner (§4.6; docs/rules.md Q2).
  */

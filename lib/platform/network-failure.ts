@@ -15,7 +15,7 @@ const kinds: Readonly<Record<string, NetworkFailure['kind']>> = {
 
 /** What an error of a socket means. */
 export function toNetworkFailure(error: unknown): NetworkFailure {
-  // Node tries all addresses of a name and gives an AggregateError: the first one tells as much as any.
+  // Node tries all addresses of a name and gives an AggregateError: the first one tells as much as the others.
   const first: unknown = error instanceof AggregateError ? (error.errors[0] ?? error) : error
   const code = first instanceof Error && 'code' in first ? String(first.code) : ''
   const message = first instanceof Error ? first.message : String(first)

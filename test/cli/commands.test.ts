@@ -25,6 +25,9 @@ t.test('version and help', async (t) => {
   t.match(unknown.stderr, /unknown command 'gte'[\s\S]*did you mean get\?/)
   t.equal(slip.code, 2)
   t.match(slip.stderr, /nearest known one is --endpoint/)
+  const below = await starling(['repair', 'statsu'])
+  t.equal(below.code, 2)
+  t.match(below.stderr, /unknown command 'statsu'[\s\S]*did you mean status\?/, 'also where there is a default')
 })
 
 t.test('config tells each value and where it came from', async (t) => {

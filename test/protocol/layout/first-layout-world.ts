@@ -62,7 +62,7 @@ interface Starting {
   disk: LayoutDocument
   persisting: { readonly ticket: number; readonly document: LayoutDocument } | undefined
   timer: number | undefined
-  /** Every document it ever showed: any of them may still be on its way to somebody. */
+  /** Every document it ever showed: each of them may still be on its way to somebody. */
   readonly sent: LayoutDocument[]
   readonly decided: DecidedLayout[]
 }

@@ -134,7 +134,7 @@ t.test('fewer nodes than replicas: every node owns everything', async (t) => {
   t.equal(plan.moved, 16, 'the third node receives everything, the others nothing')
 })
 
-t.test('zones: any number of nodes, zones, weights and replicas gives distinct owners and zones', async (t) => {
+t.test('zones: whatever number of nodes, zones, weights and replicas gives distinct owners and zones', async (t) => {
   const shapes = fc.record({
     zones: fc.array(fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 }), {
       minLength: 1,
