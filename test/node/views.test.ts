@@ -162,7 +162,11 @@ t.test('a replica shows its own copy, whatever the others have', async (t) => {
   t.match(here, { present: true, tombstone: false, hint: false, siblings: { length: 1 } })
   cluster.heal()
   t.equal(here.stateHash, cluster.get('bob', 'k').stateHash)
-  t.match(cluster.put('cyd', 'k', 'next', { context: here.context }), { code: 'ok' }, 'its context serves like every other')
+  t.match(
+    cluster.put('cyd', 'k', 'next', { context: here.context }),
+    { code: 'ok' },
+    'its context serves like every other',
+  )
   cluster.delete('ada', 'k', { w: 'all' })
   t.match(cluster.replica('cyd', 'k'), { present: true, tombstone: true, siblings: [] })
 })
