@@ -3,6 +3,7 @@ import type { Timer } from '../ports/time.ts'
 import type { TreeReader } from '../protocol/anti-entropy/answer.ts'
 import type { ExchangePlan, ExchangeSummary } from '../protocol/anti-entropy/exchange.ts'
 import { Schedule } from '../protocol/anti-entropy/schedule.ts'
+import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { Random } from '../vocabulary/random.ts'
 import type { Comparison } from '../wire/messages.ts'
@@ -11,7 +12,6 @@ import type { DirtyRanges } from './dirty-ranges.ts'
 import { ExchangeRun, type ExchangeTraffic } from './exchange-run.ts'
 import { ExchangeService } from './exchange-service.ts'
 import type { ForegroundLatency } from './foreground-latency.ts'
-import type { LayoutInForce } from './layout-driver.ts'
 import type { MerkleTrees } from './merkle-trees.ts'
 import { refusal } from './refusals.ts'
 import type { AntiEntropyView, ExchangeView } from './repair-views.ts'
@@ -216,7 +216,7 @@ export class AntiEntropy {
   }
 
   #begin(inForce: LayoutInForce, peer: NodeId, isForced: boolean): void {
-    const shared = inForce.ring.sharedPartitions(this.#context.self, peer)
+    const shared = inForce.comparedPartitions(this.#context.self, peer)
     const moment = this.#dirty.moment
     const first = new Set(this.#dirty.of(peer))
     const plan: ExchangePlan = {
@@ -310,9 +310,9 @@ export class AntiEntropy {
     }
   }
 
-  #coOwners({ ring }: LayoutInForce): readonly NodeId[] {
+  #coOwners(layout: LayoutInForce): readonly NodeId[] {
     const { self } = this.#context
-    return ring.nodeIds.filter((node) => node !== self && ring.sharedPartitions(self, node).length > 0)
+    return layout.nodeIds.filter((node) => node !== self && layout.comparedPartitions(self, node).length > 0)
   }
 
   #pairOf(peer: NodeId): Pair {
@@ -340,7 +340,7 @@ export class AntiEntropy {
       peer,
       name: peers.nameOf(peer),
       ageSeconds: ageMs === undefined ? undefined : ageMs / 1000,
-      partitions: inForce.ring.sharedPartitions(self, peer).length,
+      partitions: inForce.comparedPartitions(self, peer).length,
       differences: pair?.differences ?? 0,
       keysRepaired: pair?.keysRepaired ?? 0,
       bytes: pair?.compareBytes ?? 0,

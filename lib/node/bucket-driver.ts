@@ -130,12 +130,11 @@ export class BucketDriver {
     const { layout, time } = this.#context
     const inForce = layout.inForce
     if (inForce === undefined) return done(false)
-    const { ring, decided } = inForce
+    const owners = inForce.readersOf(inForce.ring.partitionOf(this.key.token))
     const plan = {
       key: this.key,
-      ring,
-      layoutNumber: decided.version.number,
-      needs: quorumNeeds('quorum', 0, false, ring.ownerCount),
+      layout: inForce,
+      needs: quorumNeeds('quorum', 0, false, owners.length),
       deadlineMs: time.nowMs() + timeoutMs,
     }
     new ReadRun(this.#background, plan, (error, result) => {

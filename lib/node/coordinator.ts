@@ -7,6 +7,7 @@ import type { Content } from '../protocol/causality/put.ts'
 import type { CausalContext, KeyRecord } from '../protocol/causality/record.ts'
 import { formatStateHash, siblingChecksum, stateHash } from '../protocol/causality/state-hash.ts'
 import { type Hlc, hlcFromMs } from '../protocol/clock/hlc.ts'
+import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type {
   ClientAnswer,
   ClientRequest,
@@ -22,7 +23,6 @@ import { answersNeeded, type QuorumNeeds, quorumNeeds } from '../protocol/quorum
 import type { ReadPlan } from '../protocol/quorum/read.ts'
 import { satisfiesSession } from '../protocol/quorum/satisfies-session.ts'
 import { preferenceOrder } from '../protocol/ring/preference-order.ts'
-import type { Ring } from '../protocol/ring/ring.ts'
 import {
   ClockSkew,
   DeadlineExceeded,
@@ -48,7 +48,6 @@ import { decodeContext, encodeContext } from '../wire/context-token.ts'
 import { gather } from './gather.ts'
 import { hintSeat, type LocalSeat } from './hint-seat.ts'
 import { dotsOf, type KeyedWrite, keyedWriteOf } from './keyed-write.ts'
-import type { LayoutInForce } from './layout-driver.ts'
 import type { Done } from './node-api.ts'
 import { type ReadResult, ReadRun } from './read-run.ts'
 import type { RequestContext } from './request-context.ts'
@@ -65,7 +64,8 @@ interface Job<Request extends ClientRequest> {
   readonly request: Request
   readonly key: RecordKey
   readonly layout: LayoutInForce
-  readonly ring: Ring
+  readonly partition: number
+  /** Whose answers count when the key is read. */
   readonly owners: readonly NodeId[]
   /** What the request does not say itself. */
   readonly properties: BucketProperties
@@ -117,8 +117,7 @@ export class Coordinator {
     const problem = this.#problemOf(request, inForce)
     if (problem !== undefined) return fail(problem)
     const key = toRecordKey(request.bucket, request.key, hash)
-    const { ring } = inForce
-    const owners = ring.ownersOf(ring.partitionOf(key.token))
+    const partition = inForce.ring.partitionOf(key.token)
     this.#inFlight += 1
     const nowMs = time.nowMs()
     const counted: Done<ClientAnswer> = (error, answer) => {
@@ -131,15 +130,15 @@ export class Coordinator {
       request,
       key,
       layout: inForce,
-      ring,
-      owners,
+      partition,
+      owners: inForce.readersOf(partition),
       properties: buckets.propertiesOf(request.bucket),
       hops,
       deadlineMs: nowMs + request.timeoutMs,
       keyed: undefined,
       done: counted,
     }
-    if (!owners.includes(self)) return this.#forward(job)
+    if (!inForce.owns(self, partition) || inForce.isExcluded(self)) return this.#forward(job)
     this.#coordinateIfAble(job)
   }
 
@@ -162,9 +161,8 @@ export class Coordinator {
   }
 
   /** The own copy went back in time, or may hold what was deleted for good: others name writes better (docs/rules.md A5). */
-  #isBehind({ ring, key, owners, hops }: Job<ClientRequest>): boolean {
+  #isBehind({ partition, owners, hops }: Job<ClientRequest>): boolean {
     const { recovery, peers, self } = this.#context
-    const partition = ring.partitionOf(key.token)
     if (recovery.isClosed(partition)) return true
     return (
       recovery.isRestored(partition) &&
@@ -336,7 +334,7 @@ export class Coordinator {
     const timeoutMs = Math.max(1, (job.deadlineMs - time.nowMs()) / 2)
     gather(
       this.#context,
-      { key: job.key, owners: job.owners, layoutNumber: job.layout.decided.version.number, timeoutMs },
+      { key: job.key, owners: job.layout.ownersOf(job.partition), layoutNumber: job.layout.number, timeoutMs },
       ({ record, asOf }) => {
         if (record === undefined) return this.#writeNow(job, seen)
         seat.mergeDecoded(job.key, record, 'os', asOf, () => this.#writeNow(job, seen))
@@ -349,25 +347,24 @@ export class Coordinator {
   }
 
   #writeNow(job: Job<PutRequest | DeleteRequest>, seen: CausalContext): void {
-    const { request, key, ring, owners, properties } = job
-    const { layout } = this.#context
+    const { request, key, owners, properties } = job
     // Before the local write the plan is compared with the newest decided version (docs/rules.md T8).
-    const inForce = layout.inForce ?? job.layout
-    const { w, pw, sloppy } = request.options
-    const needs = quorumNeeds(w ?? properties.w, pw ?? properties.pw, sloppy, owners.length)
+    const layout = this.#context.layout.inForce ?? job.layout
+    const { sloppy } = request.options
+    const levels = { w: request.options.w ?? properties.w, pw: request.options.pw ?? properties.pw, sloppy }
+    const needs = quorumNeeds(levels.w, levels.pw, sloppy, layout.ring.ownerCount)
     const content = request.type === 'put' ? this.#contentOf(request, properties) : undefined
     new WriteRun(
       this.#context,
       {
         key,
-        ring,
-        layoutNumber: inForce.decided.version.number,
+        layout,
         seen,
         content,
         keyed: job.keyed,
         properties,
         durability: request.options.durability ?? properties.durability,
-        needs,
+        levels,
         deadlineMs: job.deadlineMs,
         seat: job.seat,
       },
@@ -405,10 +402,8 @@ export class Coordinator {
     needs: QuorumNeeds,
     done: (error: StarlingError | undefined, result: ReadResult | undefined) => void,
   ): void {
-    const { key, ring, layout, deadlineMs } = job
-    const layoutNumber = layout.decided.version.number
-    const isSatisfied = sessionNeedOf(job)
-    new ReadRun(this.#context, { key, ring, layoutNumber, needs, isSatisfied, deadlineMs }, done)
+    const { key, layout, deadlineMs } = job
+    new ReadRun(this.#context, { key, layout, needs, isSatisfied: sessionNeedOf(job), deadlineMs }, done)
   }
 
   /**
@@ -417,8 +412,8 @@ export class Coordinator {
    */
   #forward(job: Job<ClientRequest>): void {
     const { self, peers, metrics } = this.#context
-    const partition = job.ring.partitionOf(job.key.token)
-    const inReach = job.owners.filter((owner) => owner !== self && peers.isReachable(owner))
+    const { layout, partition } = job
+    const inReach = layout.ownersOf(partition).filter((owner) => owner !== self && peers.isReachable(owner))
     if (job.hops >= hopsMax) {
       if (inReach.length === 0) return this.#standIn(job, new Set(), undefined)
       const stale = new QuorumUnavailable('the node that forwarded this holds another layout', { hint: 'retry' })
@@ -427,13 +422,14 @@ export class Coordinator {
     const candidates = preferenceOrder(inReach, {
       partition,
       self,
-      zoneOf: (node) => job.ring.zoneOf(node),
+      zoneOf: (node) => layout.zoneOf(node),
       latencyMsOf: (node) => peers.latencyMsOf(node),
     })
     metrics.forwarded.add(1)
-    // Whoever may be gone comes last: to wait for a connection to it can take all the time there is.
-    const sure = candidates.filter((owner) => peers.isConnected(owner))
-    const order = sure.length === 0 ? candidates : [...sure, ...candidates.filter((owner) => !sure.includes(owner))]
+    // Whoever may be gone comes last: to wait for a connection to it can take all the time there is. A new owner comes
+    // behind those that have everything already.
+    const unsure = (owner: NodeId): number => (peers.isConnected(owner) ? 0 : 2) + (job.owners.includes(owner) ? 0 : 1)
+    const order = [...candidates].sort((a, b) => unsure(a) - unsure(b))
     const failed = new Set<NodeId>()
     this.#forwardTo(job, order, failed, undefined, (tried, error) => this.#standIn(tried, failed, error))
   }
@@ -475,9 +471,10 @@ export class Coordinator {
    */
   #standIn(job: Job<ClientRequest>, failed: ReadonlySet<NodeId>, lastError: StarlingError | undefined): void {
     const { self, peers } = this.#context
-    const { ring, key, owners, request } = job
+    const { layout, partition, request } = job
+    const owners = layout.ownersOf(partition)
     const absent = new Set(owners.filter((owner) => failed.has(owner) || !peers.isReachable(owner)))
-    const order = standIns(this.#context, ring, ring.partitionOf(key.token), absent)?.() ?? []
+    const order = standIns(this.#context, layout, partition, absent)?.() ?? []
     const mayStandIn = request.options.sloppy && !owners.includes(self)
     const unavailable = lastError ?? unreachableOwners()
     if (!mayStandIn || order.length === 0) return this.#end(job, unavailable)

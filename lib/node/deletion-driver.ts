@@ -119,7 +119,7 @@ export class DeletionDriver {
     if (copy.state !== 'found') return undefined
     const record = store.decode(copy.bytes)
     const partition = store.partitionOf(key)
-    if (!isTombstone(record) || layout.inForce?.ring.owns(this.#context.self, partition) !== true) return undefined
+    if (!isTombstone(record) || layout.inForce?.owns(this.#context.self, partition) !== true) return undefined
     const general = this.#blocked(partition)
     if (general !== undefined) return this.#text(general)
     const own = this.#notYet(record, hlcFromMs(time.wallMs()))
@@ -154,7 +154,7 @@ export class DeletionDriver {
     const lookEveryMs = Math.min(lookEveryMsMax, Math.max(lookEveryMsMin, this.#graceMs / looksPerGrace))
     let due: number | undefined
     let dueSinceMs = nowMs
-    for (const partition of layout.inForce?.ring.partitionsOf(self) ?? []) {
+    for (const partition of layout.inForce?.partitionsOf(self) ?? []) {
       const look = this.#looks.get(partition)
       if (look === undefined) return partition
       const isEmpty = look.count === 0 && this.#index.madeIn(partition) === look.made

@@ -7,10 +7,10 @@ import {
   type ExchangeSummary,
 } from '../protocol/anti-entropy/exchange.ts'
 import type { CompareQuestion } from '../protocol/anti-entropy/exchange-messages.ts'
+import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import { answerBytes, questionBytes } from '../wire/exchange-codec.ts'
-import type { LayoutInForce } from './layout-driver.ts'
 import { scanLeaves } from './leaf-scan.ts'
 import { RecordMover } from './record-mover.ts'
 import type { RequestContext } from './request-context.ts'

@@ -45,14 +45,14 @@ export class ExchangeService {
       return respond(refusal('layout-stale', `asked with another layout than ${decided.version.number}`))
     }
     const isShared = (partition: number): boolean =>
-      partition < ring.partitionCount && ring.owns(self, partition) && ring.owns(from, partition)
+      partition < ring.partitionCount && inForce.owns(self, partition) && inForce.owns(from, partition)
     const answer = (answer: ExchangeAnswer | undefined): void => {
       if (answer === undefined) respond(refusal('not-owner', 'asked about partitions that not both own'))
       else respond({ type: 'exchanged', answer })
     }
     switch (question.type) {
       case 'compare-roots':
-        return answer(answerRoots(question, ring.sharedPartitions(self, from), this.#trees))
+        return answer(answerRoots(question, inForce.comparedPartitions(self, from), this.#trees))
       case 'compare-branches':
         return answer(answerBranches(question, isShared, this.#trees))
       case 'compare-leaves':

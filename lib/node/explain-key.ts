@@ -29,8 +29,8 @@ export function explainKey(
   const { ring } = inForce
   const { self, peers, time } = context
   const partition = ring.partitionOf(key.token)
-  const owners = ring.ownersOf(partition)
-  const living = ring.nodeIds.filter((node) => !owners.includes(node) && (node === self || peers.isReachable(node)))
+  const owners = inForce.ownersOf(partition)
+  const living = inForce.nodeIds.filter((node) => !owners.includes(node) && (node === self || peers.isReachable(node)))
   const fallbacks = rendezvousOrder(partition, living).slice(0, fallbacksAskedMax)
   const answers = new Map<NodeId, Explained>()
   let left = owners.length + fallbacks.length

@@ -32,7 +32,7 @@ export function explainReplica(
     done(copy, {
       type: 'replica-explained',
       state: copy.state === 'failed' ? 'damaged' : copy.state,
-      isOwner: layout.inForce?.ring.owns(self, partition) ?? false,
+      isOwner: layout.inForce?.owns(self, partition) ?? false,
       isRecovering: recovery.isRecovering(partition),
       record: copy.state === 'found' ? copy.bytes : noBytes,
       hints: hintsOf(context, key),

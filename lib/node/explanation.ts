@@ -2,12 +2,12 @@ import { isTombstone, recordHlc } from '../protocol/causality/inspect-record.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import { formatStateHash, stateHash } from '../protocol/causality/state-hash.ts'
 import { hlcToMs } from '../protocol/clock/hlc.ts'
+import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import type { HintHeld } from '../wire/messages.ts'
 import type { ReplicaExplained } from './explain-replica.ts'
 import { summarise } from './explanation-summary.ts'
-import type { LayoutInForce } from './layout-driver.ts'
 import type { Explanation, FallbackView, KeptFor, OwnerView } from './node-api.ts'
 import type { NodeLife } from './node-life.ts'
 import type { RequestContext } from './request-context.ts'
@@ -25,12 +25,13 @@ export function explanationOf(
   context: RequestContext,
   life: NodeLife,
   key: RecordKey,
-  { ring, decided }: LayoutInForce,
+  layout: LayoutInForce,
   answers: ReadonlyMap<NodeId, Explained>,
 ): Explanation {
   const { peers, hash } = context
+  const { ring, decided } = layout
   const partition = ring.partitionOf(key.token)
-  const ownerIds = ring.ownersOf(partition)
+  const ownerIds = layout.ownersOf(partition)
   const stateOf = (node: NodeId): OwnerView['memberState'] => life.membership?.machine.member(node)?.state ?? 'unknown'
   const keptFor = (hint: HintHeld, holder: NodeId): KeptFor => ({
     holder,

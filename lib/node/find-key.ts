@@ -9,7 +9,7 @@ export function findKey(
   done: (isFound: boolean) => void,
 ): void {
   const { self, peers, store, layout } = context
-  const nodes = layout.inForce?.ring.nodeIds.filter((node) => node === self || peers.isReachable(node)) ?? []
+  const nodes = layout.inForce?.nodeIds.filter((node) => node === self || peers.isReachable(node)) ?? []
   const range = { bucket, prefix: '', after: '', limit: 1 }
   let left = nodes.length
   let isFound = false

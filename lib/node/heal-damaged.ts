@@ -16,7 +16,7 @@ export function healDamaged(context: RequestContext, key: RecordKey): void {
   const inForce = layout.inForce
   if (inForce === undefined) return
   const { ring, decided } = inForce
-  const owners = ring.ownersOf(ring.partitionOf(key.token))
+  const owners = inForce.ownersOf(ring.partitionOf(key.token)).filter((owner) => !inForce.isExcluded(owner))
   const others = owners.filter((owner) => owner !== self)
   const request = { key, owners, layoutNumber: decided.version.number, timeoutMs: askTimeoutMs }
   gather(context, request, ({ record, answered, asOf }) => {

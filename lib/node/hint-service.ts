@@ -6,6 +6,7 @@ import type { RecordKey } from '../vocabulary/key.ts'
 import type { Refusal, Response } from '../wire/messages.ts'
 import { decodeRecord, encodeRecord } from '../wire/record.ts'
 import type { DataHandlers, RequestOf, Respond } from './data-handlers.ts'
+import { fenced } from './fenced.ts'
 import { refusal, storageRefused } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -73,20 +74,15 @@ export class HintService {
     const { layout, self } = this.#context
     const inForce = layout.inForce
     if (inForce === undefined) return refusal('no-layout', 'the node knows no decided layout yet')
-    const { ring, decided } = inForce
-    const { number } = decided.version
-    const partition = ring.partitionOf(key.token)
-    if (number !== layoutNumber) {
-      return this.#refuse(
-        'layout',
-        refusal('layout-stale', `planned with layout ${layoutNumber}; this node is at ${number}`),
-      )
-    }
-    if (!ring.has(target)) return this.#refuse('unknown-node', refusal('not-owner', 'the hint is for an unknown node'))
-    if (!ring.owns(target, partition)) {
+    const partition = inForce.ring.partitionOf(key.token)
+    const stale = fenced(this.#context, layoutNumber)
+    if (stale !== undefined) return this.#refuse('layout', stale)
+    if (!inForce.has(target))
+      return this.#refuse('unknown-node', refusal('not-owner', 'the hint is for an unknown node'))
+    if (!inForce.owns(target, partition)) {
       return this.#refuse('not-owner', refusal('not-owner', 'the hint is for a node that does not own the key'))
     }
-    if (ring.owns(self, partition)) {
+    if (inForce.owns(self, partition)) {
       return this.#refuse('owner', refusal('not-owner', 'this node owns the key itself: no copy of it counts twice'))
     }
     return undefined

@@ -47,7 +47,7 @@ export class IndexBuilder {
   start(): void {
     const marker = this.#meta.read(markerName)
     if (marker instanceof Uint8Array && marker[0] === indexesVersion) return
-    this.#build([...(this.#context.layout.inForce?.ring.partitionsOf(this.#context.self) ?? [])], noBytes)
+    this.#build([...(this.#context.layout.inForce?.partitionsOf(this.#context.self) ?? [])], noBytes)
   }
 
   stop(): void {

@@ -1,30 +1,33 @@
 import type { LinkPool } from '../links/link-pool.ts'
 import type { Ports } from '../ports/ports.ts'
+import type { Hlc } from '../protocol/clock/hlc.ts'
 import { digestOf } from '../protocol/layout/document-digest.ts'
 import { FirstLayout, type FirstLayoutEffect, type FirstLayoutEvent } from '../protocol/layout/first-layout.ts'
-import type { LayoutDocument } from '../protocol/layout/layout-document.ts'
+import type { LayoutDocument, StagedChange } from '../protocol/layout/layout-document.ts'
 import { layoutHash } from '../protocol/layout/layout-hash.ts'
+import { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { DecidedLayout, LayoutDigest } from '../protocol/layout/layout-version.ts'
+import { Topology, type TopologyEffect, type TopologyEvent } from '../protocol/layout/topology.ts'
+import type { OwnProgress } from '../protocol/layout/transition.ts'
 import type { Member } from '../protocol/membership/member.ts'
-import { Ring } from '../protocol/ring/ring.ts'
 import type { ClusterId, Endpoint, NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import { decodeLayoutDocument, encodeLayoutDocument } from '../wire/layout-document.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { MetaStore } from './meta-store.ts'
 import type { NodeMetrics } from './node-metrics.ts'
-
-/** The layout that requests are planned with. */
-export interface LayoutInForce {
-  readonly decided: DecidedLayout
-  readonly ring: Ring
-}
+import { PlansInFlight } from './plans-in-flight.ts'
 
 export interface LayoutListener {
-  /** A layout was decided or learnt, and is durable here. It serves from `onInForce` on. */
+  /** Layout 1 was decided, or the layout in force was learnt, and is durable here. It serves from `onInForce` on. */
   onDecided(layout: DecidedLayout, role: 'member' | 'outsider'): void
   /** A majority of its members shows it: requests may be served (docs/rules.md L2). */
   onInForce(layout: LayoutInForce): void
+  /**
+   * The document in force has changed, and is durable here: other versions are live (`before.live` differs), or somebody
+   * has come further in a transition.
+   */
+  onChanged(layout: LayoutInForce, before: LayoutInForce): void
   onDigestChanged(clusterId: ClusterId | '', digest: LayoutDigest): void
   onForeignCluster(theirs: ClusterId): void
 }
@@ -41,12 +44,18 @@ export class LayoutDriver {
   readonly #links: LinkPool
   readonly #metrics: NodeMetrics
   readonly #listener: LayoutListener
-  readonly #machine: FirstLayout
+  readonly #self: NodeId
+  /** On the way to a layout; later `#topology` keeps it. */
+  readonly #first: FirstLayout
+  #topology: Topology | undefined
+  /** What one life of the node has come to in a transition. */
+  readonly #plans = new PlansInFlight(() => this.#progressed())
+  #progress: Omit<OwnProgress, 'plannedWith'> = noProgress
   #document: LayoutDocument
   #encoded: Uint8Array
   #digest: LayoutDigest
-  #decided: LayoutInForce | undefined
-  #isInForce = false
+  #decided: DecidedLayout | undefined
+  #inForce: LayoutInForce | undefined
   #waitingBecause = 'the node has just started'
   #isPulling = false
   #pulledAtMs = Number.NEGATIVE_INFINITY
@@ -71,10 +80,11 @@ export class LayoutDriver {
     this.#links = parts.links
     this.#metrics = parts.metrics
     this.#listener = listener
+    this.#self = options.self
     this.#document = options.document
     this.#encoded = encodeLayoutDocument(options.document)
     this.#digest = digestOf(options.document, parts.ports.hash)
-    this.#machine = new FirstLayout(options, options.document, parts.ports.hash)
+    this.#first = new FirstLayout(options, options.document, parts.ports.hash)
   }
 
   start(): void {
@@ -87,11 +97,17 @@ export class LayoutDriver {
 
   /** The layout to plan requests with; undefined as long as none may be used. */
   get inForce(): LayoutInForce | undefined {
-    return this.#isInForce ? this.#decided : undefined
+    return this.#inForce
   }
 
+  /** The newest decided version that is durable here. */
   get decided(): DecidedLayout | undefined {
-    return this.#decided?.decided
+    return this.#inForce?.decided ?? this.#decided
+  }
+
+  /** What is planned, and not over: begun and ended with the number of the layout that it was planned with. */
+  get plans(): PlansInFlight {
+    return this.#plans
   }
 
   get document(): LayoutDocument {
@@ -119,23 +135,51 @@ export class LayoutDriver {
     this.#dispatch({ type: 'members-changed', members, nowMs: this.#now() })
   }
 
+  /**
+   * Asks for a change in the next version; nothing moves before somebody commits it. The last word for a node wins.
+   * Ignored before a layout is in force.
+   * @param at the clock of this node
+   */
+  stage(node: NodeId, at: Hlc, change: Omit<StagedChange, 'setAt' | 'setBy'>): void {
+    this.#handle({ type: 'staged', node, change: { ...change, setAt: at, setBy: this.#self } })
+  }
+
+  /** A majority of the acceptors has accepted this version. In force once it is durable here (docs/rules.md L3). */
+  decide(layout: DecidedLayout): void {
+    this.#handle({ type: 'decided', layout })
+  }
+
+  /** How far this node has come with what a transition asks of it; what is left out stays as it was. */
+  progressed(progress: Partial<Omit<OwnProgress, 'plannedWith'>>): void {
+    this.#progress = { ...this.#progress, ...progress }
+    this.#progressed()
+  }
+
+  /** Has the layout document of whoever lives at `endpoint`, now. `done` when it was heard, or did not come. */
+  pullFrom(endpoint: Endpoint, done: () => void): void {
+    this.#links.request(endpoint, { type: 'pull-layout' }, pullTimeoutMs, (outcome) => {
+      if (outcome.type === 'answered' && outcome.message.type === 'layout')
+        this.hear(outcome.message.document, endpoint)
+      done()
+    })
+  }
+
   /** Somebody at `endpoint` knows another document: have it, unless that was done a moment ago. */
   onDigest(digest: LayoutDigest, endpoint: Endpoint): void {
     if (this.#isStopped || this.#isPulling || digest.documentHash === this.#digest.documentHash) return
     if (this.#now() - this.#pulledAtMs < pullEveryMs) return
     this.#isPulling = true
     this.#pulledAtMs = this.#now()
-    this.#links.request(endpoint, { type: 'pull-layout' }, pullTimeoutMs, (outcome) => {
+    this.pullFrom(endpoint, () => {
       this.#isPulling = false
-      if (outcome.type !== 'answered' || outcome.message.type !== 'layout') return
-      this.hear(outcome.message.document, endpoint)
     })
   }
 
   hear(bytes: Uint8Array, from: Endpoint): void {
     try {
       const document = decodeLayoutDocument(bytes, layoutHash, this.#ports.hash)
-      this.#dispatch({ type: 'document-received', document, nowMs: this.#now() })
+      if (this.#topology !== undefined) this.#handle({ type: 'document-received', document })
+      else this.#dispatch({ type: 'document-received', document, nowMs: this.#now() })
     } catch (error) {
       if (!(error instanceof UnreadableBytes)) throw error
       this.#ports.log.warn({ from, reason: error.message }, 'a layout document that cannot be read was dropped')
@@ -143,17 +187,17 @@ export class LayoutDriver {
   }
 
   #dispatch(event: FirstLayoutEvent): void {
-    if (this.#isStopped) return
-    for (const effect of this.#machine.handle(event)) this.#carryOut(effect)
+    if (this.#isStopped || this.#topology !== undefined) return
+    for (const effect of this.#first.handle(event)) this.#carryOut(effect)
   }
 
   #carryOut(effect: FirstLayoutEffect): void {
     const { time, log } = this.#ports
     switch (effect.type) {
       case 'persist-document':
-        return this.#meta.write(documentName, encodeLayoutDocument(effect.document), 'disk', (failure) => {
-          if (failure === undefined) this.#dispatch({ type: 'persisted', ticket: effect.ticket, nowMs: this.#now() })
-        })
+        return this.#persist(effect.document, () =>
+          this.#dispatch({ type: 'persisted', ticket: effect.ticket, nowMs: this.#now() }),
+        )
       case 'document-changed':
         return this.#show(effect.document)
       case 'set-timer':
@@ -162,12 +206,11 @@ export class LayoutDriver {
         )
         return
       case 'decided':
-        this.#decide(effect.layout)
+        this.#decided = effect.layout
+        this.#sayDecided(effect.layout)
         return this.#listener.onDecided(effect.layout, effect.role)
       case 'majority-shows':
-        this.#isInForce = true
-        if (this.#decided !== undefined) this.#listener.onInForce(this.#decided)
-        return
+        return this.#follow()
       case 'waiting':
         this.#waitingBecause = effect.message
         return log.info({ reason: effect.reason }, effect.message)
@@ -180,14 +223,66 @@ export class LayoutDriver {
     }
   }
 
-  #decide(layout: DecidedLayout): void {
-    const { version } = layout
-    this.#decided = { decided: layout, ring: new Ring(version) }
+  /** From layout 1 on the versions follow one another. */
+  #follow(): void {
+    // Behind whatever the same event still brings, such as remembering that a majority has shown it.
+    this.#ports.time.soon(() => {
+      if (this.#isStopped || this.#topology !== undefined) return
+      const inForce = new LayoutInForce(this.#first.document, undefined)
+      this.#inForce = inForce
+      this.#plans.moveTo(inForce.number)
+      this.#topology = new Topology(this.#self, this.#first.document, this.#ownProgress())
+      this.#listener.onInForce(inForce)
+      this.#handle({ type: 'started' })
+    })
+  }
+
+  #handle(event: TopologyEvent): void {
+    if (this.#isStopped || this.#topology === undefined) return
+    for (const effect of this.#topology.handle(event)) this.#carryOutLater(effect)
+  }
+
+  #carryOutLater(effect: TopologyEffect): void {
+    switch (effect.type) {
+      case 'persist-document':
+        return this.#persist(effect.document, () => this.#handle({ type: 'persisted', ticket: effect.ticket }))
+      case 'document-changed':
+        this.#changed(effect.document)
+        return this.#show(effect.document)
+      case 'foreign-document':
+        return this.#listener.onForeignCluster(effect.theirs)
+      default:
+        return unreachable(effect)
+    }
+  }
+
+  #changed(document: LayoutDocument): void {
+    const before = this.#inForce
+    if (before === undefined) return
+    const after = new LayoutInForce(document, before)
+    this.#inForce = after
+    this.#plans.moveTo(after.number)
+    if (after.decided !== before.decided) this.#sayDecided(after.decided)
+    this.#listener.onChanged(after, before)
+  }
+
+  #progressed(): void {
+    this.#handle({ type: 'progressed', progress: this.#ownProgress() })
+  }
+
+  #ownProgress(): OwnProgress {
+    return { ...this.#progress, plannedWith: this.#plans.oldest }
+  }
+
+  #persist(document: LayoutDocument, done: () => void): void {
+    this.#meta.write(documentName, encodeLayoutDocument(document), 'disk', (failure) => {
+      if (failure === undefined) done()
+    })
+  }
+
+  #sayDecided({ version, hash }: DecidedLayout): void {
     this.#metrics.layoutVersion.set(version.number)
-    this.#ports.log.info(
-      { number: version.number, hash: layout.hash, nodes: version.nodes.length },
-      'the layout is decided',
-    )
+    this.#ports.log.info({ number: version.number, hash, nodes: version.nodes.length }, 'the layout is decided')
   }
 
   #show(document: LayoutDocument): void {
@@ -202,6 +297,14 @@ export class LayoutDriver {
   #now(): number {
     return this.#ports.time.nowMs()
   }
+}
+
+/** Before anybody has looked. */
+const noProgress: Omit<OwnProgress, 'plannedWith'> = {
+  openFor: 0,
+  syncedFor: 0,
+  hintsClearFor: 0,
+  isAbortAccepted: false,
 }
 
 /** The document as this store has it; `empty` when it has none or cannot read it. */

@@ -18,7 +18,7 @@ export function learnBarriers(
   done: (isLearnt: boolean) => void,
 ): void {
   const { layout, self } = context
-  const owners = layout.inForce?.ring.ownersOf(partition).filter((owner) => owner !== self) ?? []
+  const owners = layout.inForce?.readersOf(partition).filter((owner) => owner !== self) ?? []
   askAll(context, partition, asked, (told) => {
     if (told.some(({ isKnown }) => isKnown)) return keep(context, told, done)
     if (told.length === 0) return done(false)

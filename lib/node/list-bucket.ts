@@ -1,13 +1,12 @@
 import { contextOfGet } from '../protocol/causality/context.ts'
 import { visibleSiblings } from '../protocol/causality/inspect-record.ts'
 import { asLastWriteWins } from '../protocol/causality/last-write-wins.ts'
+import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import { quorumNeeds } from '../protocol/quorum/quorum-level.ts'
-import type { Ring } from '../protocol/ring/ring.ts'
 import { NoLayout } from '../vocabulary/errors.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { type Key, type RecordKey, toRecordKey } from '../vocabulary/key.ts'
 import { encodeContext } from '../wire/context-token.ts'
-import type { LayoutInForce } from './layout-driver.ts'
 import type { Done, ListPage, ListRequest } from './node-api.ts'
 import { ReadRun } from './read-run.ts'
 import type { RequestContext } from './request-context.ts'
@@ -34,8 +33,8 @@ export function listBucket(context: RequestContext, request: ListRequest, done: 
   const inForce = context.layout.inForce
   if (inForce === undefined) return done(new NoLayout('the node knows no decided layout yet'), undefined)
   const deadlineMs = context.time.nowMs() + request.timeoutMs
-  askIndexes(context, inForce.ring, request, (pages) => {
-    const { candidates, next, missing } = mergePages(context, inForce.ring, request, pages)
+  askIndexes(context, inForce, request, (pages) => {
+    const { candidates, next, missing } = mergePages(context, inForce, request, pages)
     settle(context, inForce, request, candidates, deadlineMs, (entries, unread) => {
       done(undefined, {
         entries,
@@ -49,7 +48,7 @@ export function listBucket(context: RequestContext, request: ListRequest, done: 
 
 function askIndexes(
   context: RequestContext,
-  ring: Ring,
+  layout: LayoutInForce,
   request: ListRequest,
   done: (pages: readonly IndexPage[]) => void,
 ): void {
@@ -57,7 +56,7 @@ function askIndexes(
   const { bucket, prefix, after } = request
   // One more than wanted: so a full page knows whether there is a next one.
   const limit = request.limit + 1
-  const asked = ring.nodeIds.filter((node) => node === self || peers.isReachable(node))
+  const asked = layout.nodeIds.filter((node) => node === self || peers.isReachable(node))
   const pages: IndexPage[] = []
   let left = asked.length
   const answered = (page: IndexPage | undefined): void => {
@@ -85,7 +84,7 @@ function askIndexes(
 /** The union of the pages up to where all of them reach, cut at the limit. */
 function mergePages(
   context: RequestContext,
-  ring: Ring,
+  layout: LayoutInForce,
   request: ListRequest,
   pages: readonly IndexPage[],
 ): {
@@ -116,20 +115,21 @@ function mergePages(
   const candidates = page.map(({ key }): Candidate => {
     const recordKey = toRecordKey(request.bucket, key as Key, context.hash)
     const nodes = listed.get(key)
-    const owners = ring.ownersOf(ring.partitionOf(recordKey.token)).filter((owner) => answering.has(owner))
+    const owners = layout.readersOf(layout.ring.partitionOf(recordKey.token)).filter((owner) => answering.has(owner))
     return { key: recordKey, isUndisputed: owners.length > 0 && owners.every((owner) => nodes?.has(owner) === true) }
   })
   const hasMore = sorted.length > request.limit || horizon !== undefined
-  return { candidates, next: hasMore ? page.at(-1)?.key : undefined, missing: uncovered(ring, answering) }
+  return { candidates, next: hasMore ? page.at(-1)?.key : undefined, missing: uncovered(layout, answering) }
 }
 
 /** Partitions of which too few owners answered to be sure that every acknowledged key was seen. */
-function uncovered(ring: Ring, answering: ReadonlySet<NodeId>): readonly number[] {
+function uncovered(layout: LayoutInForce, answering: ReadonlySet<NodeId>): readonly number[] {
   const missing: number[] = []
-  const { needed } = quorumNeeds('quorum', 0, false, ring.ownerCount)
-  for (let partition = 0; partition < ring.partitionCount; partition += 1) {
+  for (let partition = 0; partition < layout.partitionCount; partition += 1) {
+    const readers = layout.readersOf(partition)
+    const { needed } = quorumNeeds('quorum', 0, false, readers.length)
     let answered = 0
-    for (const owner of ring.ownersOf(partition)) if (answering.has(owner)) answered += 1
+    for (const owner of readers) if (answering.has(owner)) answered += 1
     if (answered < needed) missing.push(partition)
   }
   return missing
@@ -164,8 +164,8 @@ function settle(
         continue
       }
       running += 1
-      const needs = quorumNeeds('quorum', 0, false, ring.ownerCount)
-      new ReadRun(context, { key, ring, layoutNumber: decided.version.number, needs, deadlineMs }, (error, result) => {
+      const needs = quorumNeeds('quorum', 0, false, inForce.readersOf(ring.partitionOf(key.token)).length)
+      new ReadRun(context, { key, layout: inForce, needs, deadlineMs }, (error, result) => {
         running -= 1
         if (error !== undefined) unread.push(ring.partitionOf(key.token))
         const read = result?.record

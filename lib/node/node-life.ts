@@ -7,6 +7,7 @@ import { type Hlc, hlcZero } from '../protocol/clock/hlc.ts'
 import type { ContinuityEffect } from '../protocol/continuity/continuity-events.ts'
 import type { OwnRow, RecoveryReason } from '../protocol/continuity/start-kind.ts'
 import { emptyDocument } from '../protocol/layout/layout-document.ts'
+import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { DecidedLayout } from '../protocol/layout/layout-version.ts'
 import type { Member, MemberMetadata } from '../protocol/membership/member.ts'
 import type { ClusterId, Endpoint, NodeId } from '../vocabulary/ids.ts'
@@ -260,10 +261,8 @@ export class NodeLife implements BehindPeerPort {
       },
       {
         onDecided: (decided, role) => this.#decided(decided, role),
-        onInForce: ({ ring }) => {
-          this.#serving?.hintDelivery.layoutChanged(ring)
-          this.#serveIfReady()
-        },
+        onInForce: () => this.#serveIfReady(),
+        onChanged: (inForce, before) => this.#layoutChanged(inForce, before),
         onDigestChanged: (clusterId, digest) => membership.changeLayout(clusterId, digest),
         onForeignCluster: (theirs) =>
           this.#strangers.warn(
@@ -299,7 +298,11 @@ export class NodeLife implements BehindPeerPort {
       },
     )
     this.#membership = membership
-    this.#peers = new Peers({ time, links, metrics: this.#metrics }, (id) => membership.machine.member(id))
+    this.#peers = new Peers(
+      { time, links, metrics: this.#metrics, plans: layout.plans },
+      (id) => membership.machine.member(id),
+      (id) => layout.inForce?.isExcluded(id) === true,
+    )
     this.#cluster = new ClusterService({
       self: () => this.#identity.id,
       start: this.#start,
@@ -391,6 +394,12 @@ export class NodeLife implements BehindPeerPort {
     this.#ports.log.info({ clusterId }, 'this node is no part of the layout: it holds no data and forwards requests')
     // Also after a crash on the way there: until it is somebody it asks who it was.
     if (this.#isFresh) this.#resumeByName(decided)
+  }
+
+  /** Other versions are live, or somebody has come further. */
+  #layoutChanged(inForce: LayoutInForce, before: LayoutInForce): void {
+    if (inForce.decided !== before.decided) this.#tellMinting()
+    this.#serving?.layoutChanged(inForce, before)
   }
 
   #tellMinting(): void {

@@ -6,6 +6,7 @@ import type { Member } from '../protocol/membership/member.ts'
 import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { Request } from '../wire/messages.ts'
 import type { NodeMetrics } from './node-metrics.ts'
+import type { PlansInFlight } from './plans-in-flight.ts'
 
 /** A read asks one more owner when the slowest is later than this allows, within these bounds. */
 const speculateAfterMsMin = 5
@@ -34,24 +35,36 @@ export class Peers {
   readonly #links: LinkPool
   readonly #metrics: NodeMetrics
   readonly #memberOf: (id: NodeId) => Member | undefined
+  readonly #plans: PlansInFlight
+  readonly #isExcluded: (id: NodeId) => boolean
   readonly #times = new Map<NodeId, PeerTimes>()
   /** What every request looks up, until the member changes. */
   readonly #known = new Map<NodeId, KnownPeer>()
 
   constructor(
-    parts: { readonly time: Time; readonly links: LinkPool; readonly metrics: NodeMetrics },
+    parts: {
+      readonly time: Time
+      readonly links: LinkPool
+      readonly metrics: NodeMetrics
+      /** Told of every message that was planned with a layout, for as long as it is on its way (docs/rules.md T2). */
+      readonly plans: PlansInFlight
+    },
     memberOf: (id: NodeId) => Member | undefined,
+    /** By the layout in force (docs/rules.md L4). */
+    isExcluded: (id: NodeId) => boolean,
   ) {
     this.#time = parts.time
     this.#links = parts.links
     this.#metrics = parts.metrics
     this.#memberOf = memberOf
+    this.#plans = parts.plans
+    this.#isExcluded = isExcluded
   }
 
-  /** A suspect may still answer; the dead, the left and the unknown are not asked. */
+  /** A suspect may still answer; the dead, the left, the excluded and the unknown are not asked. */
   isReachable(id: NodeId): boolean {
     const peer = this.#peer(id)
-    return peer?.isUp === true && !peer.link.isBackingOff
+    return peer?.isUp === true && !peer.link.isBackingOff && !this.#isExcluded(id)
   }
 
   /** It is alive as far as anybody knows, and a connection to it stands: what is sent now arrives, as far as we can tell. */
@@ -75,7 +88,10 @@ export class Peers {
       return this.#time.soon(() => done({ type: 'not-sent', reason: 'nobody knows where this node is' }))
     }
     const askedAtMs = this.#time.nowMs()
+    const plannedWith = planOf(message)
+    if (plannedWith !== undefined) this.#plans.begin(plannedWith)
     peer.link.request(message, timeoutMs, (outcome) => {
+      if (plannedWith !== undefined) this.#plans.end(plannedWith)
       if (outcome.type === 'answered') this.#note(id, this.#time.nowMs() - askedAtMs)
       done(outcome)
     })
@@ -138,5 +154,17 @@ export class Peers {
       times.latencyMs += smoothing * (tookMs - times.latencyMs)
     }
     times.seconds.observe(tookMs / 1000)
+  }
+}
+
+/** With which layout the message was planned, if it may change something where it arrives. */
+function planOf(message: Request): number | undefined {
+  switch (message.type) {
+    case 'write-record':
+    case 'store-hint':
+    case 'merge-records':
+      return message.layoutNumber
+    default:
+      return undefined
   }
 }

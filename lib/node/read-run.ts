@@ -1,16 +1,17 @@
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
 import { comesTooLate } from '../protocol/deletion/barrier.ts'
+import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { Durability } from '../protocol/quorum/client-request.ts'
 import type { QuorumNeeds } from '../protocol/quorum/quorum-level.ts'
 import { Read, type ReadEffect, type ReadEvent, type ReadPlan, type ReplicaAnswer } from '../protocol/quorum/read.ts'
 import { preferenceOrder } from '../protocol/ring/preference-order.ts'
-import type { Ring } from '../protocol/ring/ring.ts'
 import { DeadlineExceeded, QuorumUnavailable, SessionUnavailable, type StarlingError } from '../vocabulary/errors.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import type { QuorumReceipt, ReceiptNode } from '../vocabulary/quorum-receipt.ts'
+import type { Refusal } from '../wire/messages.ts'
 import { encodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { catchUpClock } from './catch-up-clock.ts'
@@ -66,8 +67,7 @@ export class ReadRun {
     context: RequestContext,
     request: {
       readonly key: RecordKey
-      readonly ring: Ring
-      readonly layoutNumber: number
+      readonly layout: LayoutInForce
       readonly needs: QuorumNeeds
       readonly deadlineMs: number
       /** What a session asks beyond the quorum (docs/rules.md S1). */
@@ -82,16 +82,23 @@ export class ReadRun {
     this.#deadlineMs = request.deadlineMs
     this.#needs = request.needs
     this.#durability = properties.durability
-    this.#layoutNumber = request.layoutNumber
+    const { layout } = request
+    this.#layoutNumber = layout.number
     this.#done = done
     this.#asOf = context.recovery.asOf(context.store.partitionOf(request.key), context.minting.read())
-    const partition = request.ring.partitionOf(request.key.token)
-    this.#owners = preferenceOrder(request.ring.ownersOf(partition), {
+    const partition = layout.ring.partitionOf(request.key.token)
+    const otherSets = otherOwnerSets(layout, partition)
+    const inOrder = preferenceOrder(layout.readersOf(partition), {
       partition,
       self,
-      zoneOf: (node) => request.ring.zoneOf(node),
+      zoneOf: (node) => layout.zoneOf(node),
       latencyMsOf: (node) => peers.latencyMsOf(node),
     })
+    // What those answer that are owners in every live version needs no copying to be seen in all of them.
+    this.#owners = otherSets.length === 0 ? inOrder : [...inOrder].sort((a, b) => setsOf(b) - setsOf(a))
+    function setsOf(node: NodeId): number {
+      return otherSets.filter((owners) => owners.includes(node)).length
+    }
     let absent: Set<NodeId> | undefined
     for (const owner of this.#owners) {
       if (owner === self || peers.isReachable(owner)) continue
@@ -102,7 +109,8 @@ export class ReadRun {
       owners: this.#owners,
       ...request.needs,
       unreachable: absent ?? none,
-      fallbacks: standIns(context, request.ring, partition, absent ?? none),
+      fallbacks: standIns(context, layout, partition, absent ?? none),
+      otherSets,
       repair: properties.readRepair ?? context.readRepair,
       speculateAfterMs: peers.speculateAfterMs(this.#owners.slice(0, request.needs.needed)),
       merge: context.parts.merge,
@@ -322,8 +330,11 @@ export class ReadRun {
     } as const
     this.#context.peers.ask(to, message, timeoutMs, (outcome) => {
       if (outcome.type === 'refused' && outcome.refusal.code === 're-read') return this.#reRead(to, asked)
-      const isDone = outcome.type === 'answered' && outcome.message.type === 'record-written'
-      this.#dispatch({ type: isDone ? 'repaired' : 'repair-failed', node: to }, asked)
+      if (outcome.type === 'answered' && outcome.message.type === 'record-written') {
+        return this.#dispatch({ type: 'repaired', node: to }, asked)
+      }
+      const isExcused = outcome.type === 'refused' && notOpen.includes(outcome.refusal.code)
+      this.#dispatch({ type: 'repair-failed', node: to, isExcused }, asked)
     })
   }
 
@@ -371,6 +382,16 @@ export class ReadRun {
   }
 }
 
+/** Where the partitions differ between the live versions. */
+function otherOwnerSets(layout: LayoutInForce, partition: number): readonly (readonly NodeId[])[] {
+  if (!layout.isInTransition) return noSets
+  const readers = layout.readersOf(partition)
+  return layout.ownerSetsOf(partition).filter((owners) => owners.some((owner) => !readers.includes(owner)))
+}
+
+const noSets: readonly (readonly NodeId[])[] = []
+/** What a new owner says as long as it takes no records: it has not acknowledged the version that made it one. */
+const notOpen: readonly Refusal['code'][] = ['not-owner', 'layout-stale', 'busy']
 const repairTimeoutMsMin = 1000
 /** How often one read begins anew because of deletions that ended meanwhile. */
 const reReadsMax = 2

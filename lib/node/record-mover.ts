@@ -1,6 +1,7 @@
 import type { WantedToken } from '../protocol/anti-entropy/exchange-messages.ts'
 import { siblingChecksum } from '../protocol/causality/state-hash.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
+import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { Durability } from '../protocol/quorum/client-request.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey, Token } from '../vocabulary/key.ts'
@@ -8,7 +9,6 @@ import { mergeBytesMax, mergeEntriesMax, type RecordEntry } from '../wire/messag
 import { decodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { catchUpClock } from './catch-up-clock.ts'
-import type { LayoutInForce } from './layout-driver.ts'
 import { addRecord } from './leaf-scan.ts'
 import type { RequestContext } from './request-context.ts'
 

@@ -6,6 +6,7 @@ import { decodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { DataHandlers, RequestOf, Respond } from './data-handlers.ts'
+import { fenced } from './fenced.ts'
 import { isSilent } from './is-silent.ts'
 import { mergeRefused, refusal, refusalOf, storageRefused } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
@@ -40,7 +41,8 @@ export class ReplicaService {
 
   #writeRecord(message: RequestOf<'write-record'>, respond: Respond): void {
     const { store, hash, minting } = this.#context
-    const refused = this.#notMine(message.key.token) ?? this.#closed(message.key.token)
+    const { token } = message.key
+    const refused = fenced(this.#context, message.layoutNumber) ?? this.#notMine(token) ?? this.#closed(token)
     if (refused !== undefined) return respond(refused)
     if (store.isFull) return respond(refusal('overloaded', 'too many writes wait for the disk'))
     const incoming = decodeRecord(message.record, hash, checked)
@@ -87,7 +89,7 @@ export class ReplicaService {
 
   #pullPartition(message: RequestOf<'pull-partition'>, respond: Respond): void {
     const { store, layout, minting, recovery, self } = this.#context
-    if (layout.inForce?.ring.owns(self, message.partition) !== true) {
+    if (layout.inForce?.owns(self, message.partition) !== true) {
       return respond(refusal('not-owner', 'this node does not own the partition'))
     }
     const asOf = recovery.asOf(message.partition, minting.read())
@@ -103,7 +105,7 @@ export class ReplicaService {
   #mergeRecords(message: RequestOf<'merge-records'>, respond: Respond): void {
     const { store, minting } = this.#context
     const { entries, durability, asOf } = message
-    const stale = this.#planned(message.layoutNumber)
+    const stale = fenced(this.#context, message.layoutNumber)
     if (stale !== undefined) return respond(stale)
     if (store.isFull) return respond(refusal('overloaded', 'too many writes wait for the disk'))
     minting.adopt(asOf)
@@ -142,16 +144,6 @@ export class ReplicaService {
     }
   }
 
-  /** What was planned with another layout may be meant for other owners (docs/rules.md T2). */
-  #planned(layoutNumber: number): Refusal | undefined {
-    const inForce = this.#context.layout.inForce
-    if (inForce === undefined) return refusal('no-layout', 'the node knows no decided layout yet')
-    const { number } = inForce.decided.version
-    return number === layoutNumber
-      ? undefined
-      : refusal('layout-stale', `planned with layout ${layoutNumber}; this node is at ${number}`)
-  }
-
   #mayTake(token: Token): boolean {
     return this.#notMine(token) === undefined && this.#closed(token) === undefined
   }
@@ -167,8 +159,8 @@ export class ReplicaService {
     const { layout, self } = this.#context
     const inForce = layout.inForce
     if (inForce === undefined) return refusal('no-layout', 'the node knows no decided layout yet')
-    const { ring } = inForce
-    if (ring.owns(self, ring.partitionOf(token))) return undefined
+    if (inForce.isExcluded(self)) return refusal('not-owner', 'this node is excluded from the cluster')
+    if (inForce.owns(self, inForce.ring.partitionOf(token))) return undefined
     return refusal('not-owner', 'this node does not own the partition of the key')
   }
 }

@@ -1,6 +1,7 @@
 import type { Ports } from '../ports/ports.ts'
 import type { Storage, StorageFailure } from '../ports/storage.ts'
 import { hintLimitsDefault } from '../protocol/handoff/hint-budget.ts'
+import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { Member } from '../protocol/membership/member.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
@@ -20,7 +21,7 @@ import { healDamaged } from './heal-damaged.ts'
 import { HintDelivery } from './hint-delivery.ts'
 import { HintService } from './hint-service.ts'
 import { HintStore } from './hint-store.ts'
-import type { LayoutDriver, LayoutInForce } from './layout-driver.ts'
+import type { LayoutDriver } from './layout-driver.ts'
 import type { MembershipDriver } from './membership-driver.ts'
 import { distrustTrees, MerkleTrees } from './merkle-trees.ts'
 import type { MetaStore } from './meta-store.ts'
@@ -216,6 +217,11 @@ export class Serving {
     this.deletion.start()
     this.#trees?.start(this.context.store)
     this.antiEntropy.start()
+  }
+
+  /** Other versions are live, or somebody has come further in a transition. */
+  layoutChanged(inForce: LayoutInForce, before: LayoutInForce): void {
+    if (inForce.ring !== before.ring) this.hintDelivery.layoutChanged(inForce.ring)
   }
 
   /** Writes what spares the next start some work, when nothing is written any more; the stop is a clean one. */

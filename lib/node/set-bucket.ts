@@ -69,10 +69,10 @@ export class SetBucket {
       return time.soon(() => done(new InvalidParameter(message, { hint }), undefined))
     }
     const partition = ring.partitionOf(this.#reader.key.token)
-    const owners = preferenceOrder(ring.ownersOf(partition), {
+    const owners = preferenceOrder(inForce.readersOf(partition), {
       partition,
       self,
-      zoneOf: (node) => ring.zoneOf(node),
+      zoneOf: (node) => inForce.zoneOf(node),
       latencyMsOf: (node) => peers.latencyMsOf(node),
     })
     const candidates = owners.filter((owner) => owner === self || (hops === 0 && peers.isReachable(owner)))

@@ -1,5 +1,5 @@
 import { fallbackOrder } from '../protocol/handoff/fallbacks.ts'
-import type { Ring } from '../protocol/ring/ring.ts'
+import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -9,15 +9,16 @@ import type { RequestContext } from './request-context.ts'
  */
 export function standIns(
   context: RequestContext,
-  ring: Ring,
+  layout: LayoutInForce,
   partition: number,
   absent: ReadonlySet<NodeId>,
 ): (() => readonly NodeId[]) | undefined {
-  const owners = ring.ownersOf(partition)
-  if (!context.keepsHints || ring.nodeIds.length <= owners.length) return undefined
+  const owners = layout.ownersOf(partition)
+  const { nodeIds } = layout
+  if (!context.keepsHints || nodeIds.length <= owners.length) return undefined
   return () => {
     const { self, peers } = context
-    const living = ring.nodeIds.filter((node) => node === self || peers.isReachable(node))
-    return fallbackOrder({ partition, owners, absent, living, zoneOf: (node) => ring.zoneOf(node) })
+    const living = nodeIds.filter((node) => node === self || peers.isReachable(node))
+    return fallbackOrder({ partition, owners, absent, living, zoneOf: (node) => layout.zoneOf(node) })
   }
 }

@@ -6,7 +6,7 @@ export function stockHandlers(context: RequestContext): Pick<DataHandlers, 'take
   return {
     'take-stock': (_message, respond) => {
       const { self, layout, recovery, hints } = context
-      const owned = layout.inForce?.ring.partitionsOf(self) ?? []
+      const owned = layout.inForce?.partitionsOf(self) ?? []
       respond({
         type: 'stock',
         node: self,

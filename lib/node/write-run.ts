@@ -1,3 +1,4 @@
+import type { Outcome } from '../links/frame-link.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import { contextAfterRepeat, contextAfterWrite } from '../protocol/causality/context.ts'
 import { deleteRecord } from '../protocol/causality/delete.ts'
@@ -7,10 +8,10 @@ import type { Mint } from '../protocol/causality/mint.ts'
 import { type Content, putRecord } from '../protocol/causality/put.ts'
 import type { CausalContext, KeyRecord, StoredRecord } from '../protocol/causality/record.ts'
 import { type Hlc, hlcMax, hlcZero } from '../protocol/clock/hlc.ts'
-import type { Durability } from '../protocol/quorum/client-request.ts'
-import type { QuorumNeeds } from '../protocol/quorum/quorum-level.ts'
-import { type SlotAck, Write, type WriteEffect, type WriteEvent } from '../protocol/quorum/write.ts'
-import type { Ring } from '../protocol/ring/ring.ts'
+import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
+import type { Durability, QuorumLevel } from '../protocol/quorum/client-request.ts'
+import { olderQuorumNeeds, quorumNeeds } from '../protocol/quorum/quorum-level.ts'
+import { type OwnerSet, type SlotAck, Write, type WriteEffect, type WriteEvent } from '../protocol/quorum/write.ts'
 import {
   DeadlineExceeded,
   Overloaded,
@@ -44,6 +45,13 @@ export interface WriteResult {
   readonly acks: () => readonly SlotAck[]
 }
 
+/** What the client, or its bucket, asks for. */
+export interface WriteLevels {
+  readonly w: QuorumLevel
+  readonly pw: QuorumLevel
+  readonly sloppy: boolean
+}
+
 type Done = (error: StarlingError | undefined, result: WriteResult | undefined) => void
 
 /**
@@ -60,11 +68,13 @@ export class WriteRun {
   readonly #keyed: KeyedWrite | undefined
   readonly #properties: BucketProperties
   readonly #durability: Durability
-  readonly #needs: QuorumNeeds
-  readonly #owners: readonly NodeId[]
-  readonly #layoutNumber: number
+  readonly #levels: WriteLevels
+  readonly #partition: number
+  readonly #seatOwner: NodeId | undefined
+  /** What it was planned with; once something is stored, another one adds to the plan (docs/rules.md T8). */
+  #layout: LayoutInForce
+  #machine: Write
   readonly #deadlineMs: number
-  readonly #machine: Write
   readonly #done: Done
   readonly #deadline: Deadline
   #hasBegun = false
@@ -88,21 +98,19 @@ export class WriteRun {
     context: RequestContext,
     request: {
       readonly key: RecordKey
-      readonly ring: Ring
-      readonly layoutNumber: number
+      readonly layout: LayoutInForce
       readonly seen: CausalContext
       readonly content: Content | undefined
       readonly keyed: KeyedWrite | undefined
       readonly properties: BucketProperties
       readonly durability: Durability
-      readonly needs: QuorumNeeds
+      readonly levels: WriteLevels
       readonly deadlineMs: number
       /** Set at a fallback: the owner for which it stands in (docs/rules.md Q2). */
       readonly seat?: NodeId | undefined
     },
     done: Done,
   ) {
-    const { self, peers, time } = context
     this.#context = context
     this.#key = request.key
     this.#seen = request.seen
@@ -110,33 +118,77 @@ export class WriteRun {
     this.#keyed = request.keyed
     this.#properties = request.properties
     this.#durability = request.durability
-    this.#needs = request.needs
-    this.#layoutNumber = request.layoutNumber
+    this.#levels = request.levels
     this.#deadlineMs = request.deadlineMs
     this.#done = done
     this.#seat = context.store
-    const partition = request.ring.partitionOf(request.key.token)
-    this.#owners = request.ring.ownersOf(partition)
-    const absent = new Set<NodeId>()
-    for (const owner of this.#owners) {
-      if (owner !== self && !peers.isReachable(owner)) absent.add(owner)
-    }
-    this.#machine = new Write({
-      coordinator: self,
-      seat: request.seat,
-      sets: [{ owners: this.#owners, ...request.needs }],
-      unreachable: absent,
-      fallbacks: request.needs.isSloppy ? standIns(context, request.ring, partition, absent) : undefined,
-      silentAfterMs: peers.silentAfterMs(this.#owners),
-    })
-    this.#deadline = context.deadlines.after(request.deadlineMs - time.nowMs(), () =>
+    this.#seatOwner = request.seat
+    this.#partition = request.layout.ring.partitionOf(request.key.token)
+    this.#layout = request.layout
+    context.layout.plans.begin(this.#layout.number)
+    this.#machine = this.#plan()
+    this.#deadline = context.deadlines.after(request.deadlineMs - context.time.nowMs(), () =>
       this.#dispatch({ type: 'deadline-passed' }),
     )
     this.#dispatch({ type: 'begun' })
     this.#hasBegun = true
   }
 
+  #plan(): Write {
+    const { context, layout, partition } = { context: this.#context, layout: this.#layout, partition: this.#partition }
+    const { self, peers } = context
+    const owners = layout.ownersOf(partition)
+    const absent = this.#absentOf(owners)
+    return new Write({
+      coordinator: self,
+      seat: this.#seatOwner,
+      sets: this.#ownerSets(),
+      unreachable: absent,
+      fallbacks: this.#levels.sloppy ? standIns(context, layout, partition, absent) : undefined,
+      silentAfterMs: peers.silentAfterMs(owners),
+    })
+  }
+
+  #absentOf(owners: readonly NodeId[]): ReadonlySet<NodeId> {
+    const { self, peers } = this.#context
+    const absent = new Set<NodeId>()
+    for (const owner of owners) if (owner !== self && !peers.isReachable(owner)) absent.add(owner)
+    return absent
+  }
+
+  /** The newest live version's first. */
+  #ownerSets(): readonly OwnerSet[] {
+    const { w, pw, sloppy } = this.#levels
+    return this.#layout.ownerSetsOf(this.#partition).map((owners, index) => {
+      const needsOf = index === 0 ? quorumNeeds : olderQuorumNeeds
+      const { needed, ownersNeeded } = needsOf(w, pw, sloppy, owners.length)
+      return { owners, needed, ownersNeeded }
+    })
+  }
+
+  get #needed(): number {
+    const { w, pw, sloppy } = this.#levels
+    return quorumNeeds(w, pw, sloppy, this.#layout.ring.ownerCount).needed
+  }
+
   #dispatch(event: WriteEvent): void {
+    if (!this.#isJudged && this.#isStored) this.#followLayout()
+    this.#handle(event)
+  }
+
+  /** Before every answer the plan is compared with the newest decided version (docs/rules.md T8). */
+  #followLayout(): void {
+    const { layout } = this.#context
+    const newest = layout.inForce
+    if (newest === undefined || newest.number === this.#layout.number) return
+    layout.plans.begin(newest.number)
+    layout.plans.end(this.#layout.number)
+    this.#layout = newest
+    const owners = newest.ownersOf(this.#partition)
+    this.#handle({ type: 'layout-changed', sets: this.#ownerSets(), unreachable: this.#absentOf(owners) })
+  }
+
+  #handle(event: WriteEvent): void {
     for (const effect of this.#machine.handle(event)) this.#carryOut(effect)
     if (this.#ticket !== undefined && this.#machine.isSettled) {
       this.#context.outstanding.end(this.#ticket)
@@ -172,6 +224,7 @@ export class WriteRun {
     const { store, minting, outstanding } = this.#context
     const seat = this.#seat
     if (this.#isJudged) return
+    if (this.#hasOtherLayout()) return
     const copy = seat.read(this.#key)
     if (copy.state === 'damaged') return this.#refuse(damagedHere())
     if (copy.state === 'failed') return this.#refuse(storeRefused(copy.failure.message))
@@ -208,6 +261,19 @@ export class WriteRun {
     this.#ticket = outstanding.begin(mint.hlc)
     this.#isSampled = mint.dot.counter % sampleEvery === 0
     for (const target of this.#hintsFor) this.#keepHint(target)
+  }
+
+  /** Nothing is stored yet: it is planned anew (docs/rules.md T2: what is stored here is planned with what is known here). */
+  #hasOtherLayout(): boolean {
+    const { layout } = this.#context
+    const newest = layout.inForce
+    if (newest === undefined || newest.number === this.#layout.number) return false
+    layout.plans.begin(newest.number)
+    layout.plans.end(this.#layout.number)
+    this.#layout = newest
+    this.#machine = this.#plan()
+    this.#handle({ type: 'begun' })
+    return true
   }
 
   /**
@@ -259,7 +325,8 @@ export class WriteRun {
   }
 
   #sendState(to: NodeId, record: Uint8Array, asOf: Hlc, reReadsLeft: number): void {
-    const { peers, time } = this.#context
+    const { peers, time, self } = this.#context
+    if (to === self) return this.#becomeOwner()
     const timeoutMs = Math.max(1, this.#deadlineMs - time.nowMs())
     const message = {
       type: 'write-record',
@@ -267,7 +334,7 @@ export class WriteRun {
       record,
       purpose: 'write',
       durability: this.#durability,
-      layoutNumber: this.#layoutNumber,
+      layoutNumber: this.#layout.number,
       asOf,
       timeoutMs,
     } as const
@@ -276,8 +343,28 @@ export class WriteRun {
       if (outcome.type === 'refused' && outcome.refusal.code === 're-read' && reReadsLeft > 0) {
         return this.#reRead(to, reReadsLeft - 1)
       }
+      if (isNotOpenYet(outcome) && this.#layout.isInTransition && !this.#isJudged) {
+        this.#context.deadlines.after(openingMs, () => {
+          if (this.#isJudged) this.#dispatch({ type: 'replica-failed', node: to })
+          else this.#sendState(to, record, asOf, reReadsLeft)
+        })
+        return
+      }
       this.#dispatch({ type: isStored ? 'replica-acked' : 'replica-failed', node: to })
     })
+  }
+
+  /** This node stood in for an owner, and owns the key itself in a version decided since. */
+  #becomeOwner(): void {
+    const { self, store } = this.#context
+    store.merge(
+      this.#key,
+      this.#record as KeyRecord,
+      this.#bytes as Uint8Array,
+      this.#durability,
+      this.#readAt,
+      (failure) => this.#dispatch({ type: failure === undefined ? 'replica-acked' : 'replica-failed', node: self }),
+    )
   }
 
   /** A deletion has ended at `to` since the state was read: what stands here now is sent instead (docs/rules.md D5). */
@@ -311,7 +398,7 @@ export class WriteRun {
       key: this.#key,
       record: this.#bytes as Uint8Array,
       durability: this.#durability,
-      layoutNumber: this.#layoutNumber,
+      layoutNumber: this.#layout.number,
       asOf: minting.read(),
       timeoutMs,
     } as const
@@ -340,7 +427,7 @@ export class WriteRun {
 
   #report({ verdict, acked, fallbacks }: Extract<WriteEffect, { type: 'report' }>): void {
     const { metrics } = this.#context
-    const owners = this.#owners.length
+    const owners = this.#layout.ring.ownerCount
     switch (verdict) {
       case 'written':
         if (this.#isSampled) this.#writtenAtMs = this.#context.time.nowMs()
@@ -354,7 +441,7 @@ export class WriteRun {
       case 'refused':
         metrics.quorumFailures.add(1)
         return this.#finish(
-          new QuorumUnavailable(`fewer than ${this.#needs.needed} of ${owners} owners are in reach`, {
+          new QuorumUnavailable(`fewer than ${this.#needed} of ${owners} owners are in reach`, {
             hint: quorumHint,
             quorum: this.#receipt(),
           }),
@@ -363,7 +450,7 @@ export class WriteRun {
       case 'quorum-unavailable':
         metrics.quorumFailures.add(1)
         return this.#finish(
-          new QuorumUnavailable(`${acked} of ${owners} owners stored the write, ${this.#needs.needed} were needed`, {
+          new QuorumUnavailable(`${acked} of ${owners} owners stored the write, ${this.#needed} were needed`, {
             aftermath: 'may-have-changed',
             hint: quorumHint,
             quorum: this.#receipt(),
@@ -375,7 +462,7 @@ export class WriteRun {
       case 'deadline-exceeded':
         metrics.quorumFailures.add(1)
         return this.#finish(
-          new DeadlineExceeded(`${acked} of ${this.#needs.needed} owners had stored the write at the deadline`, {
+          new DeadlineExceeded(`${acked} of ${this.#needed} owners had stored the write at the deadline`, {
             aftermath: this.#isStored ? 'may-have-changed' : 'nothing-changed',
             hint: 'read before writing again, or allow a longer timeout',
             quorum: this.#receipt(),
@@ -389,12 +476,13 @@ export class WriteRun {
 
   /** Who acknowledged all the same. */
   #receipt(): QuorumReceipt {
-    return failedReceipt('w', this.#context.self, this.#needs.needed, this.#machine.acks(), this.#durability)
+    return failedReceipt('w', this.#context.self, this.#needed, this.#machine.acks(), this.#durability)
   }
 
   #finish(error: StarlingError | undefined, result: WriteResult | undefined): void {
     if (this.#isJudged) return
     this.#isJudged = true
+    this.#context.layout.plans.end(this.#layout.number)
     this.#context.deadlines.cancel(this.#deadline)
     if (this.#silence !== undefined) this.#context.deadlines.cancel(this.#silence)
     if (this.#hasBegun) this.#done(error, result)
@@ -402,6 +490,8 @@ export class WriteRun {
   }
 }
 
+/** A new owner that does not know yet that it is one, or is not ready for records, is asked again after this long. */
+const openingMs = 30
 /** One of so many writes is followed until every owner has it. */
 const sampleEvery = 64
 /** How often one owner may say that a deletion has ended there meanwhile. */
@@ -410,6 +500,10 @@ const reReadsMax = 2
 const recordOverheadBytes = 1024 * 1024
 const mergeHint = 'read the key, merge what you find, and write the result back with the context of that read'
 const quorumHint = 'see `starling cluster status`; retry, or ask for a smaller w'
+
+function isNotOpenYet(outcome: Outcome): boolean {
+  return outcome.type === 'refused' && ['layout-stale', 'not-owner', 'busy'].includes(outcome.refusal.code)
+}
 
 function storeRefused(
   message: string,

@@ -28,10 +28,12 @@ t.test('an owner that was away gets what it missed, without hints and without re
   t.ok(sent >= 60 && sent <= 120, `${sent} states for 60 keys: two nodes may bring the same one`)
 
   await t.test('and two more rounds move nothing', async (t) => {
+    const troubles = (): number => cluster.metricSum(exchanges, 'failed') + cluster.metricSum(exchanges, 'refused')
     const before = moved(cluster)
+    const troublesBefore = troubles()
     for (let round = 0; round < 2; round += 1) exchangeAll(cluster)
     t.equal(moved(cluster), before)
-    t.equal(cluster.metricSum(exchanges, 'failed') + cluster.metricSum(exchanges, 'refused'), 0)
+    t.equal(troubles(), troublesBefore)
   })
 
   await t.test('at the price of one small question for each pair', async (t) => {

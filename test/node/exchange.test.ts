@@ -9,8 +9,10 @@ import { ReplicaService } from '../../lib/node/replica-service.ts'
 import type { RequestContext } from '../../lib/node/request-context.ts'
 import { seededRandom } from '../../lib/ports/random.ts'
 import { hlcFromMs, hlcZero } from '../../lib/protocol/clock/hlc.ts'
-import { Ring } from '../../lib/protocol/ring/ring.ts'
-import { type NodeId, toNodeId } from '../../lib/vocabulary/ids.ts'
+import { emptyDocument } from '../../lib/protocol/layout/layout-document.ts'
+import { LayoutInForce } from '../../lib/protocol/layout/layout-in-force.ts'
+import type { LayoutVersion } from '../../lib/protocol/layout/layout-version.ts'
+import { type ClusterId, type NodeId, toNodeId } from '../../lib/vocabulary/ids.ts'
 import type { RecordKey } from '../../lib/vocabulary/key.ts'
 import type { ExchangeAnswer, Refusal, Request, Response } from '../../lib/wire/messages.ts'
 import { encodeRecord } from '../../lib/wire/record.ts'
@@ -278,11 +280,22 @@ function party(
   const foreground = new ForegroundLatency()
   const nodes = [ada, bob].map((id, index) => ({ id, shortId: index + 1, zone: 'z', weight: 1 }))
   const assignment = Uint16Array.from({ length: partitionCount * 2 }, (_, cell) => cell % 2)
-  const ring = new Ring({ nodes, partitionCount, replicaCount: 2, assignment })
-  const inForce = () => ({
-    decided: { hash: made.layoutHash, version: { number: 1, partitionCount } },
-    ring,
-  })
+  const version: LayoutVersion = {
+    number: 1,
+    assignedAt: 1,
+    parent: '',
+    partitionCount,
+    replicaCount: 2,
+    nodes,
+    assignment,
+    excluded: [],
+    awaited: [],
+    forks: 0,
+  }
+  const inForce = (): LayoutInForce => {
+    const live = [{ version, hash: made.layoutHash, clusterId: layoutHash as ClusterId }]
+    return new LayoutInForce({ ...emptyDocument, live }, undefined)
+  }
   const context = {
     self,
     time,

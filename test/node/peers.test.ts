@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Peers } from '../../lib/node/peers.ts'
+import { PlansInFlight } from '../../lib/node/plans-in-flight.ts'
 import { SiblingWarnings } from '../../lib/node/sibling-warnings.ts'
 import { SpeculationBudget } from '../../lib/node/speculation-budget.ts'
 import type { Member, MemberState } from '../../lib/protocol/membership/member.ts'
@@ -101,8 +102,11 @@ function made(state: MemberState | 'unknown') {
   const ada = linking(world, 'ada')
   const { metrics, cells } = fakeMetrics()
   const { pool } = ada
-  const peers = new Peers({ time: ada.time, links: pool, metrics }, (id) =>
-    id === bobId && state !== 'unknown' ? member(state) : undefined,
+  const plans = new PlansInFlight(() => {})
+  const peers = new Peers(
+    { time: ada.time, links: pool, metrics, plans },
+    (id) => (id === bobId && state !== 'unknown' ? member(state) : undefined),
+    () => false,
   )
   return { world, peers, cells }
 }

@@ -41,7 +41,9 @@ t.test('the receipt of an answer', async (t) => {
   await t.test('names fallbacks with the owner they stand in for', async (t) => {
     cluster.world.crash('cyd', 'kill')
     cluster.await('cyd is not expected any more', () => isDead(cluster, 'ada', 'cyd'))
-    const write = { ...cluster.putRequest(key, 'x', { w: 3 }), wantsReceipt: true }
+    // One that was never written: beside an old sibling nobody keeps a hint (docs/rules.md D2).
+    const fresh = cluster.keyWhere((owners) => owners.join() === 'ada,bob,cyd', 'fresh')
+    const write = { ...cluster.putRequest(fresh, 'x', { w: 3 }), wantsReceipt: true }
     const receipt = told(cluster, asked(cluster, 'ada', write))
     t.match(receipt, { answered: 3, owners: 2, fallbacks: 1 })
     t.same(receipt.details, [own('ada'), own('bob'), { node: 'dan', role: 'fallback', forNode: 'cyd' }])

@@ -52,7 +52,7 @@ t.test('what one node asks of another', async (t) => {
     t.match(peer.ask(hint(foreign, toNodeId('5'.repeat(32)))), { code: 'not-owner', ...nothing })
     t.match(peer.ask(hint(foreign, cluster.node('ada').id as NodeId)), { code: 'not-owner', ...nothing })
     t.match(peer.ask(hint(mine, cluster.node('ada').id as NodeId)), { code: 'not-owner', ...nothing })
-    t.match(peer.ask({ ...hint(foreign, owner), layoutNumber: 2 }), { code: 'layout-stale', ...nothing })
+    t.match(peer.ask({ ...hint(foreign, owner), layoutNumber: 0 }), { code: 'layout-stale', ...nothing })
     t.match(peer.ask({ ...hint(foreign, owner), record: Uint8Array.of(9, 9, 9) }), { code: 'malformed', ...nothing })
     t.same(['unknown-node', 'not-owner', 'owner', 'layout'].map(refused), [1, 1, 1, 1], 'each with its reason')
   })

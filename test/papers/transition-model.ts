@@ -21,7 +21,7 @@ export type Omission =
 
 const nothingDone = {
   plannedWith: undefined,
-  isSwept: true,
+  openFor: Number.POSITIVE_INFINITY,
   syncedFor: 0,
   hintsClearFor: 0,
   isAbortAccepted: false,
@@ -159,7 +159,7 @@ export class TransitionModel {
     const plannedWith = [...member.planned.values()].sort((a, b) => a - b)[0]
     const progress = {
       plannedWith: this.#omission === 'T2 lock and fence' ? undefined : plannedWith,
-      isSwept: true,
+      openFor: Number.POSITIVE_INFINITY,
       syncedFor: member.syncedFor,
       hintsClearFor: newest.assignedAt,
       isAbortAccepted: false,

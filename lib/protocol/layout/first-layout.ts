@@ -361,7 +361,8 @@ export class FirstLayout {
     const { self } = this.#settings
     const newest = document.live.at(-1)
     const tracker = document.trackers.get(self) ?? noTracker
-    if (newest === undefined || !hasNode(newest.version, self) || tracker.ack >= 1) return document
+    // Of later versions whoever keeps the document from then on says it, when this node is ready for them.
+    if (newest?.version.number !== 1 || !hasNode(newest.version, self) || tracker.ack >= 1) return document
     const raised: LayoutTracker = { ...tracker, seq: tracker.seq + 1, ack: newest.version.number }
     return { ...document, trackers: new Map(document.trackers).set(self, raised) }
   }

@@ -21,8 +21,6 @@ export type TopologyEffect =
   | { readonly type: 'persist-document'; readonly ticket: number; readonly document: LayoutDocument }
   /** What may be shown to others, and used, from now on. */
   | { readonly type: 'document-changed'; readonly document: LayoutDocument }
-  /** The live versions are others than before; durable. */
-  | { readonly type: 'live-changed'; readonly live: readonly DecidedLayout[] }
   /** The document is of another cluster, or of another past, and was not looked at further (docs/rules.md L1). */
   | {
       readonly type: 'foreign-document'
@@ -44,14 +42,12 @@ export class Topology {
   #progress: OwnProgress
   #persisting: { readonly ticket: number; readonly document: LayoutDocument } | undefined
   #lastTicket = 0
-  #live: readonly DecidedLayout[]
 
   /** `document`: the last one persisted. */
   constructor(self: NodeId, document: LayoutDocument, progress: OwnProgress) {
     this.#self = self
     this.#shown = document
     this.#known = document
-    this.#live = document.live
     this.#progress = progress
   }
 
@@ -103,9 +99,10 @@ export class Topology {
     if (this.#known === this.#shown) return []
     const isOwnWord =
       this.#known.live !== this.#shown.live ||
+      this.#known.staged !== this.#shown.staged ||
       this.#known.trackers.get(this.#self) !== this.#shown.trackers.get(this.#self)
     if (isOwnWord) return this.#persist()
-    // What others said is theirs to keep; it comes again.
+    // How far others have come is theirs to keep; it comes again.
     return this.#show(this.#known)
   }
 
@@ -118,11 +115,6 @@ export class Topology {
   #show(document: LayoutDocument): readonly TopologyEffect[] {
     this.#persisting = undefined
     this.#shown = document
-    const effects: TopologyEffect[] = [{ type: 'document-changed', document: this.#shown }]
-    if (this.#shown.live !== this.#live) {
-      this.#live = this.#shown.live
-      effects.push({ type: 'live-changed', live: this.#live })
-    }
-    return [...effects, ...this.#advance()]
+    return [{ type: 'document-changed', document: this.#shown }, ...this.#advance()]
   }
 }

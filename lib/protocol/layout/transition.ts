@@ -98,8 +98,11 @@ export function withoutRetired(document: LayoutDocument): readonly DecidedLayout
 export interface OwnProgress {
   /** The lowest layout number that anything in flight here was planned with; undefined: nothing is in flight. */
   readonly plannedWith: number | undefined
-  /** Leftovers of the partitions that this node gains are gone (docs/rules.md T6). */
-  readonly isSwept: boolean
+  /**
+   * The newest version number for which this node takes records of every partition that it gains: what was left of an
+   * earlier ownership is gone (docs/rules.md T6), and what was deleted there for good is known (T3).
+   */
+  readonly openFor: number
   /** The newest `assignedAt` for which everything this node had is on the new owners, proved after the barrier (T3). */
   readonly syncedFor: number
   /** The newest `assignedAt` for which no hint planned before it is left, found after the barrier (T4). */
@@ -113,7 +116,8 @@ export function nextTracker(document: LayoutDocument, self: NodeId, progress: Ow
   const newest = newestLive(document)?.version
   if (newest === undefined || !membersOf(document).includes(self)) return document.trackers.get(self)
   const before = document.trackers.get(self) ?? noTracker
-  const hasAcked = progress.isSwept && (progress.plannedWith === undefined || progress.plannedWith >= newest.number)
+  const hasAcked =
+    progress.openFor >= newest.number && (progress.plannedWith === undefined || progress.plannedWith >= newest.number)
   const ack = hasAcked ? newest.number : before.ack
   // What counts begins when everybody plans with the new owners in mind.
   const isPastBarrier = barrierOf(document) >= newest.assignedAt

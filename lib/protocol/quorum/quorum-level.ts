@@ -31,3 +31,17 @@ export function quorumNeeds(level: QuorumLevel, ownLevel: QuorumLevel, isSloppy:
   const needed = Math.max(answersNeeded(level, owners), ownNeeded)
   return { needed, ownersNeeded: isSloppy ? ownNeeded : needed, isSloppy }
 }
+
+/** The same for the owners of an older live version: an integer beyond their number asks for all of them (docs/rules.md T1). */
+export function olderQuorumNeeds(
+  level: QuorumLevel,
+  ownLevel: QuorumLevel,
+  isSloppy: boolean,
+  owners: number,
+): QuorumNeeds {
+  return quorumNeeds(atMost(level, owners), atMost(ownLevel, owners), isSloppy, owners)
+}
+
+function atMost(level: QuorumLevel, owners: number): QuorumLevel {
+  return typeof level === 'number' ? Math.min(level, owners) : level
+}

@@ -10,6 +10,11 @@ export type ReadRepairMode = 'blocking' | 'async' | 'off'
 export interface ReadPlan {
   /** The owners that reads use, best one to ask first. */
   readonly owners: readonly NodeId[]
+  /**
+   * The owners in the other live versions, where they are others: before the answer enough of them hold the merged state,
+   * too, so that a read that goes by them sees no less (docs/rules.md Q4). Left out: there are none.
+   */
+  readonly otherSets?: readonly (readonly NodeId[])[] | undefined
   /** Answers that must count before the merged state is returned, each for another owner. */
   readonly needed: number
   /** How many of them must come from owners: pr, or all of them in a strict quorum. */
@@ -52,7 +57,8 @@ export type ReadEvent =
   | { readonly type: 'hint-failed'; readonly node: NodeId }
   | { readonly type: 'speculation-due' }
   | { readonly type: 'repaired'; readonly node: NodeId }
-  | { readonly type: 'repair-failed'; readonly node: NodeId }
+  /** `isExcused`: the new owner does not take records yet, so everything is still to be copied to it (docs/rules.md T3). */
+  | { readonly type: 'repair-failed'; readonly node: NodeId; readonly isExcused?: boolean }
   | { readonly type: 'deadline-passed' }
 
 export type ReadVerdict =
@@ -92,6 +98,9 @@ export class Read {
   readonly #answers = new Map<NodeId, ReplicaAnswer>()
   readonly #holders = new Set<NodeId>()
   readonly #repairing = new Set<NodeId>()
+  /** Of the other sets: asked to hold the merged state; and those that need not yet. */
+  readonly #told = new Set<NodeId>()
+  readonly #excused = new Set<NodeId>()
   /** Undefined until fallbacks are asked: most reads never need one. */
   #standIns: StandIns | undefined
   #counted = 0
@@ -124,7 +133,7 @@ export class Read {
       case 'repaired':
         return this.#hearRepaired(event.node)
       case 'repair-failed':
-        return this.#repairing.delete(event.node) && this.#phase === 'repairing' ? this.#repairUntilHeld() : nothing
+        return this.#hearRepairFailed(event.node, event.isExcused === true)
       case 'deadline-passed':
         // A quorum that has answered was not enough for the session; anybody who knows more did not.
         return this.#report({ type: this.#isUnsatisfied ? 'session-unavailable' : 'deadline-exceeded' })
@@ -290,9 +299,10 @@ export class Read {
       stale.push(node)
       if (counts(answer)) isDisputed = true
     }
-    if (stale.length === 0 || this.#plan.repair === 'off') return this.#reportRead()
+    const isShort = this.#plan.repair === 'blocking' && this.#shortSet() !== undefined
+    if ((stale.length === 0 && !isShort) || this.#plan.repair === 'off') return this.#reportRead()
     // A damaged or recovering copy that lacks something keeps nobody waiting: it was not asked for its word.
-    const isBlocking = this.#plan.repair === 'blocking' && isDisputed
+    const isBlocking = this.#plan.repair === 'blocking' && (isDisputed || isShort)
     const repairs = stale.map((node) => this.#repair(node, merged, isBlocking))
     if (!isBlocking) return [...repairs, ...this.#reportRead()]
     this.#phase = 'repairing'
@@ -306,19 +316,59 @@ export class Read {
 
   #repairUntilHeld(): readonly ReadEffect[] {
     const merged = this.#merged
-    if (merged === undefined || this.#holders.size >= this.#holdersNeeded()) return this.#reportRead()
+    if (merged === undefined) return this.#reportRead()
     const effects: ReadEffect[] = []
-    while (this.#holders.size + this.#repairing.size < this.#holdersNeeded()) {
-      const next = this.#plan.isSloppy ? this.#nextInReach() : this.#notAsked.shift()
+    const { owners, isSloppy } = this.#plan
+    while (
+      this.#countIn(owners, this.#holders) + this.#countIn(owners, this.#repairing) <
+      this.#holdersNeeded(owners)
+    ) {
+      const next = isSloppy ? this.#nextInReach() : this.#notAsked.shift()
       if (next !== undefined) {
         effects.push(this.#repair(next, merged, true))
         continue
       }
-      if (!this.#plan.isSloppy) return this.#report({ type: 'quorum-unavailable' })
+      if (!isSloppy) return this.#report({ type: 'quorum-unavailable' })
       // Too few owners are there to hold it: a sloppy read answers all the same, and may be followed by one that sees less.
-      return this.#repairing.size > 0 ? effects : this.#reportRead()
+      break
     }
-    return effects
+    for (let short = this.#shortSet(); short !== undefined; short = this.#shortSet()) {
+      const next = short.find((node) => !this.#holders.has(node) && !this.#told.has(node) && !this.#repairing.has(node))
+      if (next === undefined) {
+        if (!isSloppy) return this.#report({ type: 'quorum-unavailable' })
+        break
+      }
+      this.#told.add(next)
+      effects.push(this.#repair(next, merged, true))
+    }
+    return this.#repairing.size > 0 && !this.#isHeld() ? effects : [...effects, ...this.#reportRead()]
+  }
+
+  #isHeld(): boolean {
+    return [this.#plan.owners, ...(this.#plan.otherSets ?? [])].every(
+      (owners) =>
+        this.#countIn(owners, this.#holders) + this.#countIn(owners, this.#excused) >= this.#holdersNeeded(owners),
+    )
+  }
+
+  /** Another live version's owners, of whom too few hold the merged state, or are about to. */
+  #shortSet(): readonly NodeId[] | undefined {
+    return this.#plan.otherSets?.find((owners) => {
+      const held = this.#countIn(owners, this.#holders) + this.#countIn(owners, this.#repairing)
+      return held + this.#countIn(owners, this.#excused) < this.#holdersNeeded(owners)
+    })
+  }
+
+  #countIn(owners: readonly NodeId[], nodes: ReadonlySet<NodeId>): number {
+    let count = 0
+    for (const owner of owners) if (nodes.has(owner)) count += 1
+    return count
+  }
+
+  #hearRepairFailed(node: NodeId, isExcused: boolean): readonly ReadEffect[] {
+    if (!this.#repairing.delete(node)) return nothing
+    if (isExcused && !this.#plan.owners.includes(node)) this.#excused.add(node)
+    return this.#phase === 'repairing' ? this.#repairUntilHeld() : nothing
   }
 
   #hearRepaired(node: NodeId): readonly ReadEffect[] {
@@ -348,9 +398,9 @@ export class Read {
     return b === undefined ? a : this.#plan.merge(a, b)
   }
 
-  #holdersNeeded(): number {
-    const owners = this.#plan.owners.length
-    return Math.min(owners, Math.max(this.#plan.needed, owners - this.#plan.needed + 1))
+  #holdersNeeded({ length: owners }: readonly NodeId[]): number {
+    const needed = Math.min(owners, this.#plan.needed)
+    return Math.max(needed, owners - needed + 1)
   }
 
   get #isUnsatisfied(): boolean {

@@ -10,7 +10,7 @@ export interface OwnerSet {
   readonly ownersNeeded: number
 }
 
-/** Made once per request and never read anew (docs/rules.md T8). */
+/** Made once per request; `layout-changed` adds to it (docs/rules.md T8). */
 export interface WritePlan {
   readonly coordinator: NodeId
   /** Set where the coordinator owns nothing of the key: the owner for which it stands in (docs/rules.md Q2). */
@@ -37,6 +37,12 @@ export type WriteEvent =
   /** This node has a durable hint for `target`, or its range is marked for comparison. */
   | { readonly type: 'hint-kept'; readonly target: NodeId }
   | { readonly type: 'silence-due' }
+  /** Another layout is in force than the one this was planned with (docs/rules.md T8): these count from now on. */
+  | {
+      readonly type: 'layout-changed'
+      readonly sets: readonly OwnerSet[]
+      readonly unreachable: ReadonlySet<NodeId>
+    }
   | { readonly type: 'deadline-passed' }
 
 /** `refused`: nothing was written anywhere. The other failures may have changed the data (docs/rules.md Q5). */
@@ -80,19 +86,16 @@ export interface SlotAck {
  */
 export class Write {
   readonly #plan: WritePlan
-  readonly #slots: readonly Slot[]
+  /** Of the layout in force. */
+  #sets: readonly OwnerSet[]
+  readonly #slots: Slot[] = []
   #unused: NodeId[] | undefined
   #isJudged = false
 
   constructor(plan: WritePlan) {
     this.#plan = plan
-    const slots: Slot[] = []
-    for (const { owners } of plan.sets) {
-      for (const owner of owners) {
-        if (slotOf(slots, owner) === undefined) slots.push(newSlot(owner, plan.unreachable.has(owner)))
-      }
-    }
-    this.#slots = slots
+    this.#sets = plan.sets
+    this.#addSlots(plan.unreachable)
   }
 
   handle(event: WriteEvent): readonly WriteEffect[] {
@@ -115,6 +118,8 @@ export class Write {
         return this.#hintKept(event.target)
       case 'silence-due':
         return this.#silenceDue()
+      case 'layout-changed':
+        return this.#changeLayout(event.sets, event.unreachable)
       case 'deadline-passed':
         return this.#report('deadline-exceeded')
       default:
@@ -180,14 +185,13 @@ export class Write {
   #acked(node: NodeId): readonly WriteEffect[] {
     const slot = slotOf(this.#slots, node)
     if (slot === undefined || slot.owner === 'acked' || slot.owner === 'absent') return nothing
-    if (node === this.#plan.coordinator) return nothing
     slot.owner = 'acked'
     return this.#judge()
   }
 
   #failed(node: NodeId): readonly WriteEffect[] {
     const slot = slotOf(this.#slots, node)
-    if (slot === undefined || slot.owner !== 'asked' || node === this.#plan.coordinator) return nothing
+    if (slot === undefined || slot.owner !== 'asked') return nothing
     slot.owner = 'failed'
     const handed = this.#handOver(slot)
     return this.#isJudged || this.#canStillSucceed() ? handed : [...handed, ...this.#report('quorum-unavailable')]
@@ -225,6 +229,31 @@ export class Write {
     return effects
   }
 
+  /** New owners get the write, too, and are waited for; those who own nothing any more keep what they got. */
+  #changeLayout(sets: readonly OwnerSet[], unreachable: ReadonlySet<NodeId>): readonly WriteEffect[] {
+    this.#sets = sets
+    const effects: WriteEffect[] = []
+    for (const slot of this.#addSlots(unreachable)) {
+      if (slot.owner === 'asked') effects.push({ type: 'send-write', to: slot.id })
+      else effects.push(...this.#handOver(slot))
+    }
+    return this.#isJudged || this.#canStillSucceed() ? effects : [...effects, ...this.#report('quorum-unavailable')]
+  }
+
+  /** For the owners that have none yet; returns the new ones. */
+  #addSlots(unreachable: ReadonlySet<NodeId>): readonly Slot[] {
+    const added: Slot[] = []
+    for (const { owners } of this.#sets) {
+      for (const owner of owners) {
+        if (slotOf(this.#slots, owner) !== undefined) continue
+        const slot = newSlot(owner, unreachable.has(owner))
+        this.#slots.push(slot)
+        added.push(slot)
+      }
+    }
+    return added
+  }
+
   /** The owner will not acknowledge: its fallback does, as long as that still helps; otherwise the write waits here. */
   #handOver(slot: Slot): readonly WriteEffect[] {
     if (slot.fallback !== undefined) return slot.hint === 'failed' ? this.#keepHere(slot) : nothing
@@ -258,7 +287,7 @@ export class Write {
 
   #judge(): readonly WriteEffect[] {
     if (this.#isJudged) return nothing
-    for (const { owners, needed, ownersNeeded } of this.#plan.sets) {
+    for (const { owners, needed, ownersNeeded } of this.#sets) {
       let filled = 0
       let byOwners = 0
       for (const owner of owners) {
@@ -272,7 +301,7 @@ export class Write {
   }
 
   #canStillSucceed(): boolean {
-    for (const { owners, needed, ownersNeeded } of this.#plan.sets) {
+    for (const { owners, needed, ownersNeeded } of this.#sets) {
       let possible = 0
       let byOwners = 0
       for (const owner of owners) {

@@ -1,0 +1,148 @@
+import type { NodeId } from '../../vocabulary/ids.ts'
+import { invariant } from '../../vocabulary/invariant.ts'
+import { Ring } from '../ring/ring.ts'
+import type { LayoutDocument } from './layout-document.ts'
+import type { DecidedLayout } from './layout-version.ts'
+import { barrierOf, readVersions } from './transition.ts'
+
+/** One decided version that counts, as a table to look things up in. */
+export interface LiveVersion {
+  readonly decided: DecidedLayout
+  readonly ring: Ring
+}
+
+/**
+ * The layout that requests are planned with: one live version at rest, two in a transition (docs/rules.md 4). Made anew
+ * whenever the layout document changes; a request plans with one of them, once.
+ */
+export class LayoutInForce {
+  /** Ascending. */
+  readonly live: readonly LiveVersion[]
+  /** The newest decided version. */
+  readonly decided: DecidedLayout
+  readonly ring: Ring
+  /** What was planned with an older version than this is refused (docs/rules.md T2). */
+  readonly barrier: number
+  /** By partition; undefined: all read from the newest. */
+  readonly #readRings: readonly Ring[] | undefined
+  readonly #excluded: ReadonlySet<NodeId>
+  /** Of a transition, by partition, made when asked for. */
+  readonly #unions = new Map<number, readonly NodeId[]>()
+
+  /** @param before what was in force until now: rings of the same versions are taken over */
+  constructor(document: LayoutDocument, before: LayoutInForce | undefined) {
+    const rings = new Map(before?.live.map((version) => [version.decided.hash, version]))
+    this.live = document.live.map((decided) => rings.get(decided.hash) ?? { decided, ring: new Ring(decided.version) })
+    const newest = this.live.at(-1)
+    invariant(newest !== undefined, 'some version is live', {})
+    this.decided = newest.decided
+    this.ring = newest.ring
+    this.barrier = barrierOf(document)
+    this.#excluded = new Set(newest.decided.version.excluded)
+    this.#readRings = this.live.length === 1 ? undefined : readRingsOf(document, this.live)
+  }
+
+  /** Of the newest decided version: what requests are said to be planned with. */
+  get number(): number {
+    return this.decided.version.number
+  }
+
+  get isInTransition(): boolean {
+    return this.live.length > 1
+  }
+
+  get partitionCount(): number {
+    return this.ring.partitionCount
+  }
+
+  /** The version whose owners answer reads of `partition` (docs/rules.md T4). */
+  readRing(partition: number): Ring {
+    return this.#readRings?.[partition] ?? this.ring
+  }
+
+  /** Whose answers count when `partition` is read. Always the same array. */
+  readersOf(partition: number): readonly NodeId[] {
+    return this.readRing(partition).ownersOf(partition)
+  }
+
+  /** Everybody who owns `partition` in a live version. Always the same array. */
+  ownersOf(partition: number): readonly NodeId[] {
+    if (this.live.length === 1) return this.ring.ownersOf(partition)
+    let union = this.#unions.get(partition)
+    if (union === undefined) {
+      const owners = new Set<NodeId>()
+      for (const { ring } of this.live) for (const owner of ring.ownersOf(partition)) owners.add(owner)
+      union = [...owners]
+      this.#unions.set(partition, union)
+    }
+    return union
+  }
+
+  /** The owners in each live version, newest first: a write needs its quorum in every one of them (docs/rules.md T1). */
+  ownerSetsOf(partition: number): readonly (readonly NodeId[])[] {
+    if (this.live.length === 1) return [this.ring.ownersOf(partition)]
+    const sets: (readonly NodeId[])[] = []
+    for (let index = this.live.length - 1; index >= 0; index -= 1) {
+      const owners = (this.live[index] as LiveVersion).ring.ownersOf(partition)
+      if (!sets.some((known) => isSameSet(known, owners))) sets.push(owners)
+    }
+    return sets
+  }
+
+  /** Whether `node` owns `partition` in a live version. */
+  owns(node: NodeId, partition: number): boolean {
+    if (this.live.length === 1) return this.ring.owns(node, partition)
+    return this.live.some(({ ring }) => ring.owns(node, partition))
+  }
+
+  /** Whether `node` is in a live version. */
+  has(node: NodeId): boolean {
+    return this.live.some(({ ring }) => ring.has(node))
+  }
+
+  /** The partitions that `node` owns in a live version, ascending. */
+  partitionsOf(node: NodeId): readonly number[] {
+    if (this.live.length === 1) return this.ring.partitionsOf(node)
+    const all = new Set(this.live.flatMap(({ ring }) => ring.partitionsOf(node)))
+    return [...all].sort((a, b) => a - b)
+  }
+
+  /** The partitions that are read from both: what the two compare and repair at rest. */
+  comparedPartitions(a: NodeId, b: NodeId): readonly number[] {
+    if (this.live.length === 1) return this.ring.sharedPartitions(a, b)
+    return this.partitionsOf(a).filter((partition) => {
+      const readers = this.readersOf(partition)
+      return readers.includes(a) && readers.includes(b)
+    })
+  }
+
+  /** Everybody in a live version, sorted. */
+  get nodeIds(): readonly NodeId[] {
+    if (this.live.length === 1) return this.ring.nodeIds
+    return [...new Set(this.live.flatMap(({ ring }) => ring.nodeIds))].sort()
+  }
+
+  /** Nobody waits for it, asks it, or listens to it, until it is a member anew (docs/rules.md L4, L5). */
+  isExcluded(node: NodeId): boolean {
+    return this.#excluded.size > 0 && this.#excluded.has(node)
+  }
+
+  zoneOf(node: NodeId): string | undefined {
+    for (let index = this.live.length - 1; index >= 0; index -= 1) {
+      const zone = (this.live[index] as LiveVersion).ring.zoneOf(node)
+      if (zone !== undefined) return zone
+    }
+    return undefined
+  }
+}
+
+function readRingsOf(document: LayoutDocument, live: readonly LiveVersion[]): readonly Ring[] {
+  const ringOf = new Map(live.map(({ decided, ring }) => [decided, ring]))
+  const versionOf = readVersions(document)
+  const count = (live[0] as LiveVersion).ring.partitionCount
+  return Array.from({ length: count }, (_, partition) => ringOf.get(versionOf(partition) as DecidedLayout) as Ring)
+}
+
+function isSameSet(a: readonly NodeId[], b: readonly NodeId[]): boolean {
+  return a === b || (a.length === b.length && a.every((node) => b.includes(node)))
+}
