@@ -15,7 +15,8 @@ import type { Goodbye } from '../wire/messages.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { ClusterService, type OwnStart } from './cluster-service.ts'
-import { type Identity, writeIdentity } from './identity-file.ts'
+import type { Identity } from './identity-file.ts'
+import { IdentityKeeper } from './identity-keeper.ts'
 import { KeptRows } from './kept-rows.ts'
 import { KnownMembers } from './known-members.ts'
 import { LayoutDriver, loadDocument } from './layout-driver.ts'
@@ -60,7 +61,7 @@ export class NodeLife implements BehindPeerPort {
   readonly #listener: LifeListener
   readonly #hadErrorByte: boolean
   readonly #http: Endpoint | undefined
-  #identity: Identity
+  readonly #keeper: IdentityKeeper
   #storage: OpenedStorage['storage'] | undefined
   #batches: BatchWriter | undefined
   #links: LinkPool | undefined
@@ -102,7 +103,9 @@ export class NodeLife implements BehindPeerPort {
     this.#settings = parts.settings
     this.#parts = parts.nodeParts
     this.#metrics = parts.metrics
-    this.#identity = start.identity
+    this.#keeper = new IdentityKeeper(parts.ports.directory, start.identity, (message) =>
+      this.storageFailed({ kind: 'failed', message }),
+    )
     this.#hadErrorByte = start.hasErrorByte
     this.#http = start.http
     this.#listener = listener
@@ -115,7 +118,7 @@ export class NodeLife implements BehindPeerPort {
   }
 
   get identity(): Identity {
-    return this.#identity
+    return this.#keeper.current
   }
   get peer(): Endpoint {
     return this.#peer
@@ -153,9 +156,9 @@ export class NodeLife implements BehindPeerPort {
 
   /** `done` once the node listens and gossips; it serves when a layout is in force and its store is checked. */
   start(done: (problem: StartProblem | undefined) => void): void {
-    const unwritable = this.#changeIdentity({ startNumber: this.#identity.startNumber + 1 })
+    const unwritable = this.#keeper.change({ startNumber: this.identity.startNumber + 1 })
     if (unwritable !== undefined) return done(unwritableProblem(unwritable, this.#ports.directory.path))
-    this.#start = { startNumber: this.#identity.startNumber, wallMs: this.#ports.time.wallMs() }
+    this.#start = { startNumber: this.identity.startNumber, wallMs: this.#ports.time.wallMs() }
     this.#ports.storage.open((failure, opened) => {
       if (opened === undefined) return done(storeProblem(failure, this.#ports.directory.path))
       if (this.#isEnded) return opened.storage.close(() => {})
@@ -233,7 +236,7 @@ export class NodeLife implements BehindPeerPort {
         time,
         streams,
         hash,
-        random: ports.random(`links/${this.#identity.startNumber}`),
+        random: ports.random(`links/${this.identity.startNumber}`),
         settings: linkSettingsDefault,
       },
       {
@@ -251,7 +254,7 @@ export class NodeLife implements BehindPeerPort {
     const layout = new LayoutDriver(
       { ports, meta, links, metrics: this.#metrics },
       {
-        self: this.#identity.id,
+        self: this.identity.id,
         expect: settings.expect ?? 0,
         joins: settings.join.length > 0,
         isFresh: this.#isFreshNow,
@@ -277,7 +280,7 @@ export class NodeLife implements BehindPeerPort {
       { ports, links, metrics: this.#metrics },
       {
         cluster: settings.cluster,
-        self: { id: this.#identity.id, startNumber: this.#identity.startNumber, metadata: this.#metadata() },
+        self: { id: this.identity.id, startNumber: this.identity.startNumber, metadata: this.#metadata() },
         seeds: settings.join,
         clusterId: layout.clusterId,
         digest: layout.digest,
@@ -286,7 +289,7 @@ export class NodeLife implements BehindPeerPort {
         onMemberChanged: (before, after) => this.#memberChanged(before, after),
         onLayoutDiffers: (digest, endpoint) => layout.onDigest(digest, endpoint),
         onRaiseStartNumber: (to) => {
-          if (this.#recordIdentity({ startNumber: to })) membership.adopt(this.#identity.id, to)
+          if (this.#keeper.record({ startNumber: to })) membership.adopt(this.identity.id, to)
         },
         onDuplicateIdentitySuspected: (endpoint) => this.#checkDuplicate(endpoint),
         onForeignCluster: (from) =>
@@ -304,7 +307,7 @@ export class NodeLife implements BehindPeerPort {
       (id) => layout.inForce?.isExcluded(id) === true,
     )
     this.#cluster = new ClusterService({
-      self: () => this.#identity.id,
+      self: () => this.identity.id,
       start: this.#start,
       time,
       layout,
@@ -313,17 +316,17 @@ export class NodeLife implements BehindPeerPort {
     })
     const minting = new Minting(
       { ports, meta, peers: this.#peers, metrics: this.#metrics },
-      { self: this.#identity.id, startNumber: this.#identity.startNumber },
+      { self: this.identity.id, startNumber: this.identity.startNumber },
       () => membership.machine.clockSkewMs(),
       {
         removeMarker: (removed) => {
-          if (this.#recordIdentity({ isCleanlyStopped: false })) time.soon(removed)
+          if (this.#keeper.record({ isCleanlyStopped: false })) time.soon(removed)
         },
         writeMarker: (written) => this.#writeMarker(meta, written),
         writeErrorByte: (isSet) => this.#writeErrorByte(isSet),
         onReady: (ready) => this.#mintingReady(ready),
         onGenerationChanged: (storeGeneration) => {
-          if (!this.#recordIdentity({ storeGeneration })) return
+          if (!this.#keeper.record({ storeGeneration })) return
           membership.changeMetadata(this.#metadata())
         },
         onRestored: () => {
@@ -335,17 +338,17 @@ export class NodeLife implements BehindPeerPort {
     )
     this.#minting = minting
     const fingerprint = ports.directory.fingerprint()
-    const hasRecord = this.#identity.storeGeneration !== 0
+    const hasRecord = this.identity.storeGeneration !== 0
     minting.begin(
       {
-        stoppedCleanly: this.#identity.isCleanlyStopped,
+        stoppedCleanly: this.identity.isCleanlyStopped,
         marks: fingerprint,
-        marksRecorded: this.#identity.fingerprint,
-        generationRecorded: hasRecord ? this.#identity.storeGeneration : undefined,
+        marksRecorded: this.identity.fingerprint,
+        generationRecorded: hasRecord ? this.identity.storeGeneration : undefined,
         hasErrorByte: this.#hadErrorByte,
         isStoreDamaged: opened.damage.length > 0 || loaded.isDamaged || own === 'damaged',
         own: own === 'damaged' ? undefined : own,
-        isResumed: this.#identity.isResumed,
+        isResumed: this.identity.isResumed,
       },
       undefined,
     )
@@ -366,7 +369,7 @@ export class NodeLife implements BehindPeerPort {
       version,
       isFresh: this.#isFreshNow,
       expect: expect ?? 0,
-      storeGeneration: this.#identity.storeGeneration,
+      storeGeneration: this.identity.storeGeneration,
     }
   }
 
@@ -388,7 +391,7 @@ export class NodeLife implements BehindPeerPort {
   #decided(decided: DecidedLayout, role: 'member' | 'outsider'): void {
     const { clusterId } = decided
     this.#isFreshNow = false
-    if (this.#identity.clusterId !== clusterId && role === 'member') this.#recordIdentity({ clusterId })
+    if (this.identity.clusterId !== clusterId && role === 'member') this.#keeper.record({ clusterId })
     this.#membership?.changeMetadata(this.#metadata())
     if (role === 'member') return this.#tellMinting()
     this.#ports.log.info({ clusterId }, 'this node is no part of the layout: it holds no data and forwards requests')
@@ -404,15 +407,15 @@ export class NodeLife implements BehindPeerPort {
 
   #tellMinting(): void {
     const decided = this.#layout?.decided
-    const shortId = decided?.version.nodes.find(({ id }) => id === this.#identity.id)?.shortId
+    const shortId = decided?.version.nodes.find(({ id }) => id === this.identity.id)?.shortId
     if (decided === undefined || shortId === undefined) return
-    const others = decided.version.nodes.map(({ id }) => id).filter((id) => id !== this.#identity.id)
+    const others = decided.version.nodes.map(({ id }) => id).filter((id) => id !== this.identity.id)
     const living = others.filter((id) => this.#membership?.machine.isAlive(id) === true)
     this.#minting?.membersChanged(shortId, others, living)
   }
 
   #mintingReady(ready: Extract<ContinuityEffect, { type: 'ready' }>): void {
-    const isRecorded = this.#recordIdentity({
+    const isRecorded = this.#keeper.record({
       storeGeneration: ready.generation,
       fingerprint: this.#ports.directory.fingerprint(),
       isResumed: false,
@@ -431,11 +434,11 @@ export class NodeLife implements BehindPeerPort {
     const inForce = this.#layout?.inForce
     if (inForce === undefined || this.#serving !== undefined || this.#isEnded) return
     // An outsider holds nothing and forwards everything: it needs no checked store.
-    const isMember = inForce.ring.has(this.#identity.id)
+    const isMember = inForce.ring.has(this.identity.id)
     if (isMember && this.#ready === undefined) return
     this.#serving = new Serving(
       {
-        self: this.#identity.id,
+        self: this.identity.id,
         ports: this.#ports,
         settings: this.#settings,
         nodeParts: this.#parts,
@@ -473,7 +476,7 @@ export class NodeLife implements BehindPeerPort {
       { time: this.#ports.time, log: this.#ports.log, links, membership },
       {
         ownName: this.#settings.name,
-        ownId: this.#identity.id,
+        ownId: this.identity.id,
         layoutNodes: decided.version.nodes.map(({ id }) => id),
       },
       (verdict) => {
@@ -510,14 +513,14 @@ export class NodeLife implements BehindPeerPort {
 
   /** Another process may live under our id (docs/rules.md A4): is there one, and which of us came later? */
   #checkDuplicate(endpoint: Endpoint): void {
-    this.#links?.request(endpoint, { type: 'probe', target: this.#identity.id }, 2000, (outcome) => {
+    this.#links?.request(endpoint, { type: 'probe', target: this.identity.id }, 2000, (outcome) => {
       if (outcome.type !== 'answered' || outcome.message.type !== 'probe-acked') return
       const { node, ...theirs } = outcome.message
-      if (node !== this.#identity.id) return
+      if (node !== this.identity.id) return
       const order = compareStarts(this.#start, theirs)
       // It was this very process that answered.
       if (order === 0) return
-      if (this.#identity.isResumed || order > 0) {
+      if (this.identity.isResumed || order > 0) {
         this.#fatal(
           new StartProblem(
             'duplicate-identity',
@@ -600,27 +603,8 @@ export class NodeLife implements BehindPeerPort {
   #writeMarker(meta: MetaStore, done: () => void): void {
     meta.write('clean-stop', new Uint8Array([1]), 'disk', (failure) => {
       if (failure !== undefined) return
-      if (this.#changeIdentity({ isCleanlyStopped: true }) === undefined) done()
+      if (this.#keeper.change({ isCleanlyStopped: true }) === undefined) done()
     })
-  }
-
-  /** @returns why it could not be written; then nothing was changed */
-  #changeIdentity(changes: Partial<Identity>): string | undefined {
-    const identity = { ...this.#identity, ...changes }
-    try {
-      writeIdentity(this.#ports.directory, identity)
-      this.#identity = identity
-      return undefined
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error)
-    }
-  }
-
-  /** The same while the node runs: a directory that takes no writes is a store that failed. */
-  #recordIdentity(changes: Partial<Identity>): boolean {
-    const reason = this.#changeIdentity(changes)
-    if (reason !== undefined) this.storageFailed({ kind: 'failed', message: `node.json cannot be written: ${reason}` })
-    return reason === undefined
   }
 }
 
