@@ -1,3 +1,4 @@
+import type { StagedChange } from './layout-answers.ts'
 import type { Sibling, SiblingJson } from './sibling.ts'
 
 /** What a read found. No siblings: nothing is there now. */
@@ -87,7 +88,33 @@ export interface ClusterStatus {
   /** Every alive member reports this layout, and only one version is live. */
   readonly converged: boolean
   readonly layout: { readonly number: number; readonly live: readonly number[]; readonly hash?: string | null }
+  /** How far the change of owners has come; null: none is running. */
+  readonly transition?: Transition | null
+  /** What the next version will bring, once it is committed. */
+  readonly staged?: readonly StagedChange[]
+  /** Nobody waits for them, asks them or listens to them. */
+  readonly excluded?: readonly NamedNode[]
+  /** Gone without having handed over: what only they hold is missed until they return or are forgotten. */
+  readonly awaited?: readonly NamedNode[]
   readonly members: readonly MemberStatus[]
+}
+
+export interface NamedNode {
+  readonly id: string
+  readonly name: string
+}
+
+/** A change of owners on its way from one version of the layout to the next. */
+export interface Transition {
+  readonly from: number
+  readonly to: number
+  /**
+   * `acknowledging`: until every member plans with both versions. `copying`: until the new owners have everything.
+   * `switching`: until every member reads from the new owners. `returning`: an abort, until every member knows of it.
+   */
+  readonly stage: 'acknowledging' | 'copying' | 'switching' | 'returning'
+  /** The members that have not come so far. */
+  readonly waitingFor: readonly NamedNode[]
 }
 
 export interface MemberStatus {

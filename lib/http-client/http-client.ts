@@ -15,6 +15,7 @@ import type { ClusterStatus, Explanation, Found, NodeStatus, Readiness, Replica,
 import type { BucketList, GivenProperties, VersionedProperties } from './bucket-answers.ts'
 import { Endpoints } from './endpoints.ts'
 import { fetchTransport } from './fetch-transport.ts'
+import type { Decision, LayoutPlan, Staged, StageOrder } from './layout-answers.ts'
 import { Listing, type ListOptions } from './listing.ts'
 import { errorFrom } from './problem.ts'
 import { idempotencyHeader, readFound, readWritten, writeHeaders } from './record-messages.ts'
@@ -216,6 +217,53 @@ export class HttpClient {
     return this.#json('/v1/node', options)
   }
 
+  /**
+   * Asks for a change in the next version of the layout. Nothing moves before a plan is committed.
+   *
+   * @throws {UnknownNode} nobody has that name
+   * @throws {InvalidParameter} several have a name that begins so
+   */
+  async stage(order: StageOrder, options: RequestOptions = {}): Promise<Staged> {
+    return this.#post('/v1/cluster/stage', order, options)
+  }
+
+  /** What the staged changes lead to. */
+  async plan(options: RequestOptions = {}): Promise<LayoutPlan> {
+    return this.#json('/v1/cluster/plan', options)
+  }
+
+  /**
+   * Has the members decide the plan with that hash; undefined: whatever is staged now. Undecided by the deadline is an
+   * answer, not an error: the same call again goes on with it.
+   *
+   * @param order.force also without a majority of the members, if all that the plan does is exclude. **Two clusters may
+   *   result.**
+   * @throws {StalePlan} the plan is not the current one, or another has won
+   * @throws {PlanRefused} with its `checks`
+   * @throws {TransitionRunning} data still moves for the version before
+   */
+  async commit(
+    order: { readonly plan?: string | undefined; readonly force?: boolean | undefined } = {},
+    options: RequestOptions = {},
+  ): Promise<Decision> {
+    return this.#decide('/v1/cluster/commit', order, options)
+  }
+
+  /** Has the members decide that those who owned everything before the running change own it again. */
+  async abort(options: RequestOptions = {}): Promise<Decision> {
+    return this.#decide('/v1/cluster/abort', {}, options)
+  }
+
+  /** Has the members decide to wait no more for a node that is gone: what only that node held is lost. */
+  async forget(node: string, options: RequestOptions = {}): Promise<Decision> {
+    return this.#decide('/v1/cluster/forget', { node }, options)
+  }
+
+  /** Takes the node that answers out of coordination: meant, as the next ones, for a client with one endpoint. */
+  async drain(options: RequestOptions = {}): Promise<{ readonly inFlight: number }> {
+    return this.#post('/v1/node/drain', {}, options)
+  }
+
   /** What the node that answers keeps for absent nodes: meant, as the next ones, for a client with one endpoint. */
   async hints(options: RequestOptions = {}): Promise<Hints> {
     return this.#json('/v1/cluster/hints', options)
@@ -261,14 +309,18 @@ export class HttpClient {
     )
   }
 
-  #post<Answer>(path: string, body: object, options: RequestOptions): Promise<Answer> {
+  #decide(path: string, body: object, options: RequestOptions): Promise<Decision> {
+    return this.#post(path, body, options, true)
+  }
+
+  #post<Answer>(path: string, body: object, options: RequestOptions, takesTimeout = false): Promise<Answer> {
     const call: Call = {
       method: 'POST',
       path,
       headers: { 'Content-Type': 'application/json' },
       body: new TextEncoder().encode(JSON.stringify(body)),
       options,
-      takesTimeout: false,
+      takesTimeout,
     }
     return this.#ask(call, async (response) => parseJson<Answer>(await response.bytes()))
   }

@@ -3,6 +3,7 @@ import {
   errorOf,
   InternalError,
   isErrorCode,
+  type PlanCheckResult,
   type StarlingError,
   Unreachable,
 } from '../vocabulary/errors.ts'
@@ -14,6 +15,8 @@ interface ProblemJson {
   readonly detail?: unknown
   readonly aftermath?: unknown
   readonly hint?: unknown
+  /** With `plan-refused`. */
+  readonly checks?: unknown
 }
 
 /**
@@ -29,6 +32,7 @@ export function errorFrom(status: number, body: Uint8Array, changes: boolean): S
   return errorOf(code, textOf(problem.detail) ?? textOf(problem.title) ?? code, {
     aftermath: isAftermath(problem.aftermath) ? problem.aftermath : unknownOutcome(changes),
     hint: textOf(problem.hint),
+    checks: Array.isArray(problem.checks) ? problem.checks.filter(isCheck) : undefined,
   })
 }
 
@@ -46,6 +50,12 @@ function unknownOutcome(changes: boolean): Aftermath {
 
 function isAftermath(value: unknown): value is Aftermath {
   return value === 'nothing-changed' || value === 'may-have-changed'
+}
+
+function isCheck(value: unknown): value is PlanCheckResult {
+  if (typeof value !== 'object' || value === null) return false
+  const { name, ok, detail } = value as { readonly name?: unknown; readonly ok?: unknown; readonly detail?: unknown }
+  return typeof name === 'string' && typeof ok === 'boolean' && typeof detail === 'string'
 }
 
 function textOf(value: unknown): string | undefined {

@@ -12,6 +12,7 @@ export {
   type RequestOptions,
   type WriteOptions,
 } from './http-client.ts'
+export type * from './layout-answers.ts'
 export type { ListEntry, Listing, ListOptions } from './listing.ts'
 export type * from './repair-answers.ts'
 export type { Sibling } from './sibling.ts'

@@ -19,7 +19,7 @@ export interface Hints {
 
 /** Data on its way to another node (`hints`) or from it (`recovery`). */
 export interface Transfer {
-  readonly kind: 'hints' | 'recovery'
+  readonly kind: 'hints' | 'recovery' | 'partitions'
   readonly peer: string
   readonly name: string
   readonly partitionsLeft?: number | null

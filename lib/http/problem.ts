@@ -1,4 +1,10 @@
-import { type Aftermath, type ErrorCode, StarlingError } from '../vocabulary/errors.ts'
+import {
+  type Aftermath,
+  type ErrorCode,
+  type PlanCheckResult,
+  PlanRefused,
+  StarlingError,
+} from '../vocabulary/errors.ts'
 import { errorPages } from './error-status.ts'
 import { array, boolean, integer, type JsonSchema, object, oneOfWords, optional, text } from './json-schema.ts'
 
@@ -15,7 +21,15 @@ export interface Problem {
   readonly hint: string
   /** All the reasons, where there may be several (`/readyz`). */
   readonly reasons?: readonly string[]
+  /** What a plan was examined for (`plan-refused`). */
+  readonly checks?: readonly PlanCheckResult[]
 }
+
+export const checkSchema: JsonSchema = object('One thing that the plan was examined for.', {
+  name: text('Which.'),
+  ok: boolean('False: it stands in the way.'),
+  detail: text('What was found, or what to do about it.'),
+})
 
 export const problemMediaType = 'application/problem+json'
 
@@ -30,6 +44,7 @@ export const problemSchema: JsonSchema = object('RFC 9457 problem details.', {
   requestId: text('The X-Request-Id of this answer.'),
   hint: text('What to do about it.'),
   reasons: optional(array('All reasons, where there may be several.', text('One reason.'))),
+  checks: optional(array('With plan-refused: what the plan was examined for.', checkSchema)),
 })
 
 /** @param status another status than the code's own, where HTTP has a more precise one */
@@ -45,7 +60,12 @@ export function problemOf(error: StarlingError, requestId: string, status?: numb
     retryable: error.retryable,
     requestId,
     hint: error.hint ?? page.hint,
+    ...(error instanceof PlanRefused ? { checks: error.checks.map(viewCheck) } : {}),
   }
+}
+
+export function viewCheck({ name, ok, detail }: PlanCheckResult): PlanCheckResult {
+  return { name, ok, detail }
 }
 
 export function isStarlingError(error: unknown): error is StarlingError {

@@ -37,6 +37,14 @@ export type ErrorCode =
   | 'closed'
   | 'internal'
 
+/** One of the things that a plan for the next layout is examined for. */
+export interface PlanCheckResult {
+  readonly name: string
+  readonly ok: boolean
+  /** A sentence: what was found, or what to do about it. */
+  readonly detail: string
+}
+
 export interface StarlingErrorOptions {
   /** What this leaves behind. Default: nothing changed. */
   readonly aftermath?: Aftermath | undefined
@@ -44,6 +52,8 @@ export interface StarlingErrorOptions {
   readonly hint?: string | undefined
   /** Who answered, where it was for want of answers. */
   readonly quorum?: QuorumReceipt | undefined
+  /** What a plan was examined for, where it was refused. */
+  readonly checks?: readonly PlanCheckResult[] | undefined
   readonly cause?: unknown
 }
 
@@ -158,6 +168,13 @@ export class StalePlan extends StarlingError {
 export class PlanRefused extends StarlingError {
   override readonly code = 'plan-refused'
   override readonly retryable = false
+  /** Those that are not ok say why. */
+  readonly checks: readonly PlanCheckResult[]
+
+  constructor(message: string, options: StarlingErrorOptions = {}) {
+    super(message, options)
+    this.checks = options.checks ?? []
+  }
 }
 
 /** Another layout transition has not ended. */

@@ -1,0 +1,118 @@
+import type { Decision, LayoutPlan } from '../../http-client/layout-answers.ts'
+import { PlanRefused } from '../../vocabulary/errors.ts'
+import { type ClientOptions, connect } from '../client-options.ts'
+import { type ConfirmOptions, confirm } from '../confirm.ts'
+import { exitCode } from '../exit-code.ts'
+import { note, writeJson } from '../output.ts'
+import { isRefused, summaryOf } from './plan.ts'
+import { waitUntilNothingMoves } from './wait.ts'
+
+export interface DecideOptions extends ClientOptions, ConfirmOptions {
+  readonly json?: boolean
+  readonly dryRun?: boolean
+  /** Seconds; `true`: as long as it takes. */
+  readonly wait?: number | true
+}
+
+export interface CommitOptions extends DecideOptions {
+  readonly plan?: string
+  readonly force?: boolean
+}
+
+/** A decision needs a majority of the members to write to their disks. */
+const decideMs = 10_000
+
+/** Carries out the plan: the one that is given, or the one that is shown now. */
+export async function clusterCommit(options: CommitOptions): Promise<void> {
+  const client = connect(options)
+  const plan = await client.plan(withTime(options))
+  const isMeant = options.plan === undefined || options.plan === plan.plan
+  if (options.json !== true && isMeant) for (const line of summaryOf(plan)) note(line)
+  if (options.dryRun === true) return rehearse(plan, isMeant, options)
+  // The node refuses what must not be; asking whether to do it would be a joke.
+  const isPossible = typeof plan.plan === 'string' || options.force === true
+  const hasBeenSeen = options.plan !== undefined && options.force !== true
+  if (isPossible && !hasBeenSeen) await confirm(questionOf(plan, options), options)
+  const order = { plan: options.plan ?? plan.plan ?? undefined, force: options.force }
+  await decide('Commit', options, (limits) => client.commit(order, limits))
+}
+
+/** Those who owned everything before the running change own it again. */
+export async function clusterAbort(options: DecideOptions): Promise<void> {
+  const client = connect(options)
+  const { transition } = await client.status(withTime(options))
+  if (options.dryRun === true) {
+    const fields = { transition: transition ?? null, dryRun: true }
+    if (options.json) return writeJson('Abort', fields)
+    if (!transition) return note('no change of owners is running; nothing was done')
+    return note(`the change from layout ${transition.from} to ${transition.to} would be taken back; nothing was done`)
+  }
+  if (transition) {
+    const { from, to } = transition
+    await confirm(`the change from layout ${from} to ${to} is taken back: the old owners go on`, options)
+  }
+  await decide('Abort', options, (limits) => client.abort(limits))
+}
+
+/** Waits no more for a node that is gone for good. */
+export async function clusterForget(node: string, options: DecideOptions): Promise<void> {
+  const client = connect(options)
+  const { awaited = [] } = await client.status(withTime(options))
+  const found = awaited.find(({ id, name }) => id === node || name === node)
+  const name = found?.name ?? node
+  if (options.dryRun === true) {
+    if (options.json) return writeJson('Forget', { node, awaited, dryRun: true })
+    return note(`${name} is ${found === undefined ? 'not ' : ''}awaited; nothing was done`)
+  }
+  await confirm(`what only ${name} holds is lost for good, and it is refused until its disk is wiped`, options)
+  await decide('Forget', options, (limits) => client.forget(node, limits))
+}
+
+async function rehearse(plan: LayoutPlan, isMeant: boolean, options: CommitOptions): Promise<void> {
+  if (!isMeant || isRefused(plan)) process.exitCode = isMeant ? exitCode.refused : exitCode.conflict
+  if (options.json) return writeJson('Commit', { ...plan, dryRun: true, stale: !isMeant })
+  note(isMeant ? 'nothing was done' : `${options.plan} is not the current plan; nothing was done`)
+}
+
+function questionOf(plan: LayoutPlan, { force }: CommitOptions): string {
+  const what = `layout ${plan.number} is put to the members`
+  return force === true ? `${what} without a majority: two clusters may result` : what
+}
+
+async function decide(
+  kind: 'Commit' | 'Abort' | 'Forget',
+  options: DecideOptions,
+  ask: (limits: { readonly timeoutMs: number }) => Promise<Decision>,
+): Promise<void> {
+  const decision = await ask(withTime(options)).catch((error: unknown) => {
+    if (error instanceof PlanRefused && options.json !== true) tellChecks(error)
+    throw error
+  })
+  if (!decision.decided) {
+    process.exitCode = exitCode.partial
+    const { waitingFor } = decision
+    if (options.json) return writeJson(kind, { decided: false, waitingFor })
+    note(`not decided yet: waits for ${waitingFor.join(', ')}; it may still be, and the same command goes on with it`)
+    return
+  }
+  const { number, plan } = decision
+  if (options.json !== true) note(`layout ${number} is decided`)
+  const settled = options.wait === undefined ? undefined : await settle(options, number)
+  if (settled === false) process.exitCode = exitCode.partial
+  if (options.json) return writeJson(kind, { decided: true, number, plan, settled: settled ?? null })
+  if (settled === true) note('nothing moves any more')
+  if (settled === false) note('data still moves; starling transfers --watch shows it')
+  if (settled === undefined) note('starling transfers --watch shows what moves')
+}
+
+function settle(options: DecideOptions, number: number): Promise<boolean> {
+  return waitUntilNothingMoves(options, number, options.wait === true ? undefined : options.wait)
+}
+
+function tellChecks(error: PlanRefused): void {
+  for (const { ok, detail } of error.checks) if (!ok) note(`! ${detail}`)
+}
+
+function withTime(options: ClientOptions): { readonly timeoutMs: number } {
+  return { timeoutMs: options.timeout ?? decideMs }
+}
