@@ -1,6 +1,7 @@
-import type { ClusterStatus, MemberStatus } from '../http-client/answers.ts'
+import type { ClusterStatus, MemberStatus, NamedNode, Transition } from '../http-client/answers.ts'
 import { type ClientOptions, connect, requestOptions } from './client-options.ts'
 import { exitCode } from './exit-code.ts'
+import { describeStaged } from './layout/plan.ts'
 import { writeJson, writeLine } from './output.ts'
 import { formatShare, formatTable } from './table.ts'
 import { showOrWatch, type WatchOptions } from './watch.ts'
@@ -21,26 +22,56 @@ export async function clusterStatus(
 /** Why an operator should look, in sentences; empty when all is well. */
 function whatIsWrong(status: ClusterStatus): readonly string[] {
   const sentences: string[] = []
-  if (status.layout.number === 0) sentences.push('no layout is decided yet')
+  const { layout, transition, members, excluded = [], awaited = [] } = status
+  if (layout.number === 0) sentences.push('no layout is decided yet')
+  else if (transition) sentences.push(...sayTransition(transition))
   else if (!status.converged) sentences.push('the members do not agree on one layout yet')
   // Who left and owns nothing is gone for good, as was asked.
-  for (const member of status.members)
-    if (member.state !== 'alive' && !(member.state === 'left' && member.owns === 0))
-      sentences.push(`${member.name} is ${member.state} and owns ${formatShare(member.owns)}`)
+  for (const { id, name, state, owns } of members)
+    if (state !== 'alive' && !(state === 'left' && owns === 0) && !isAmong(excluded, id) && !isAmong(awaited, id))
+      sentences.push(`${name} is ${state} and owns ${formatShare(owns)}`)
+  for (const { id, name } of excluded) {
+    const state = members.find((member) => member.id === id)?.state ?? 'gone'
+    sentences.push(`${name} is ${state} and excluded: nobody waits for it, asks it or listens to it`)
+  }
+  for (const { name } of awaited)
+    sentences.push(
+      `${name} is awaited: what only it holds is missing until it returns; if it never will: starling cluster forget ${name}`,
+    )
   return sentences
+}
+
+function sayTransition({ from, to, stage, waitingFor }: Transition): readonly string[] {
+  const names = waitingFor.map(({ name }) => name).join(', ')
+  return [`the owners change from layout ${from} to ${to} (${stage})${names === '' ? '' : `; waits for ${names}`}`]
+}
+
+function isAmong(nodes: readonly NamedNode[], id: string): boolean {
+  return nodes.some((node) => node.id === id)
 }
 
 function format(status: ClusterStatus, unhealthy: readonly string[]): string {
   const { number, live } = status.layout
   const layout = number === 0 ? 'no layout yet' : `layout ${number}`
-  const transition = live.length > 1 ? ` (live: ${live.join(', ')})` : ''
+  const isMoving = live.length > 1
+  const transition = isMoving ? ` (live: ${live.join(', ')})` : ''
   const title = `cluster ${status.cluster}${status.clusterId ? ` (${status.clusterId})` : ''}, ${layout}${transition}, ${
     status.converged ? 'converged' : 'not converged'
   }`
-  return [title, formatTable(head, status.members.map(row)), ...unhealthy.map((sentence) => `! ${sentence}`)].join('\n')
+  const columns = isMoving ? [...head, ...headOfTransition] : head
+  const rows = status.members.map((member) =>
+    isMoving ? [...row(member), formatShare(member.ownsAfter)] : row(member),
+  )
+  return [
+    title,
+    formatTable(columns, rows),
+    ...(status.staged ?? []).map((change) => `staged: ${describeStaged(change)}`),
+    ...unhealthy.map((sentence) => `! ${sentence}`),
+  ].join('\n')
 }
 
 const head = ['name', 'id', 'state', 'zone', 'weight', 'owns', 'http', 'peer', 'version']
+const headOfTransition = ['owns after']
 
 function row(member: MemberStatus): string[] {
   const { name, id, state, zone, weight, owns, http, peer, version } = member

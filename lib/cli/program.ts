@@ -1,6 +1,7 @@
 import { Command } from 'commander'
-import { addClientOptions } from './client-options.ts'
+import { addClientOptions, parseWhole } from './client-options.ts'
 import { addKvCommands } from './kv/commands.ts'
+import { addLayoutCommands } from './layout/commands.ts'
 import { packageVersion } from './package-version.ts'
 import { addSettingOptions } from './settings-options.ts'
 import { addWatchOption } from './watch.ts'
@@ -83,6 +84,7 @@ function addInspectionCommands(program: Command): void {
   addWatchOption(addClientOptions(cluster.command('status').description('list the members and what they own')))
     .option('--check', 'exit with 8 unless every owner is alive and all agree on the layout')
     .action(async (options) => (await import('./cluster-status.ts')).clusterStatus(options))
+  addLayoutCommands(cluster)
 
   addRepairCommands(program)
 
@@ -102,6 +104,13 @@ function addInspectionCommands(program: Command): void {
   addWatchOption(addClientOptions(node.command('status').description('what the node says of itself')))
     .option('--check', 'exit with 8 unless the node is ready for requests')
     .action(async (options) => (await import('./node-status.ts')).nodeStatus(options))
+  addClientOptions(node.command('drain').description('take the node out of coordination, before it is stopped'))
+    .option('--wait <SECONDS>', 'how long to wait for what is in flight there, 0 to 3600 (default: 60)', (text) =>
+      parseWhole(text, 0, 3600),
+    )
+    .option('--dry-run', 'only show which node is meant')
+    .option('--yes', 'accepted; draining asks for no confirmation: a restart ends it')
+    .action(async (options) => (await import('./node-drain.ts')).nodeDrain(options))
   addClientOptions(node.command('recovered').description('end the recovery of the node by hand'))
     .option('--accept-loss', 'agree to lose what no other owner holds')
     .option('--dry-run', 'only show what would be given up')

@@ -5,12 +5,22 @@ import { writeJson, writeLine } from './output.ts'
 import { formatCount, formatTable } from './table.ts'
 import { formatBytes, formatSeconds } from './units.ts'
 import { showOrWatch, type WatchOptions } from './watch.ts'
+import { type Extent, formatWork, fractionDone, nothingYet, widened, workLeftOf } from './work-left.ts'
 
 export async function transfers(options: EachNodeOptions & WatchOptions): Promise<void> {
+  // While watching, progress is measured against the most that was seen to be left.
+  let extent: Extent = nothingYet
   await showOrWatch(options, async () => {
     const asked = await askEachNode(options, (client) => client.transfers(requestOptions(options)))
     if (options.json) await writeJson('Transfers', asJson(asked))
-    else await writeLine(format(asked))
+    else {
+      const work = workLeftOf(asked.answers.flatMap(({ answer }) => answer.transfers))
+      extent = widened(extent, work)
+      await writeLine(format(asked))
+      if (options.watch !== undefined && (work.partitions > 0 || work.bytes > 0)) {
+        await writeLine(formatWork(work, fractionDone(work, extent)))
+      }
+    }
     reportMissing(asked.missing)
   })
 }

@@ -4,15 +4,8 @@ import { type ClientOptions, connect, requestOptions } from '../client-options.t
 import { askEachNode } from '../each-node.ts'
 import { note } from '../output.ts'
 import { repaintLine } from '../progress-line.ts'
-import {
-  type Extent,
-  formatMovement,
-  type Movement,
-  movementOf,
-  nothingYet,
-  stageInWords,
-  widened,
-} from './movement.ts'
+import { type Extent, fractionDone, nothingYet, widened } from '../work-left.ts'
+import { formatMovement, type Movement, movementOf, stageInWords } from './movement.ts'
 
 const lookEveryMs = 500
 /** Where no bar can be shown, a line is printed for every such part of the way. */
@@ -32,21 +25,19 @@ export async function waitUntilNothingMoves(
   seconds: number | undefined,
 ): Promise<boolean> {
   const startedMs = performance.now()
-  const teller = new Teller(options.json === true)
-  for (;;) {
-    const movement = await look(options)
-    if (movement !== undefined) {
-      teller.tell(movement)
-      if (movement.isOver && movement.number >= least) {
-        teller.end()
-        return true
+  const teller = options.json === true ? undefined : new Teller()
+  try {
+    for (;;) {
+      const movement = await look(options)
+      if (movement !== undefined) {
+        teller?.tell(movement)
+        if (movement.isOver && movement.number >= least) return true
       }
+      if (seconds !== undefined && performance.now() - startedMs > seconds * 1000) return false
+      await sleep(lookEveryMs)
     }
-    if (seconds !== undefined && performance.now() - startedMs > seconds * 1000) {
-      teller.end()
-      return false
-    }
-    await sleep(lookEveryMs)
+  } finally {
+    teller?.end()
   }
 }
 
@@ -57,7 +48,7 @@ async function look(options: ClientOptions): Promise<Movement | undefined> {
     const { answers } = await askEachNode(options, (client) => client.transfers(requestOptions(options)))
     return movementOf(
       status,
-      answers.map(({ answer }) => answer),
+      answers.flatMap(({ answer }) => answer.transfers),
     )
   } catch (error) {
     if (!(error instanceof StarlingError)) throw error
@@ -68,18 +59,12 @@ async function look(options: ClientOptions): Promise<Movement | undefined> {
 
 /** Says how far it has come, each thing once. */
 class Teller {
-  readonly #isSilent: boolean
   #extent: Extent = nothingYet
   #last = ''
   readonly #warned = new Set<string>()
 
-  constructor(isSilent: boolean) {
-    this.#isSilent = isSilent
-  }
-
   tell(movement: Movement): void {
-    if (this.#isSilent) return
-    this.#extent = widened(this.#extent, movement)
+    this.#extent = widened(this.#extent, movement.work)
     for (const sentence of movement.obstacles) {
       if (this.#warned.has(sentence)) continue
       this.#warned.add(sentence)
@@ -89,17 +74,14 @@ class Teller {
     if (movement.isOver) return
     const line = formatMovement(movement, this.#extent)
     if (process.stderr.isTTY) return repaintLine(line)
-    const step = `${stageInWords(movement)} ${stepOf(movement, this.#extent)}`
-    if (step === this.#last) return
-    this.#last = step
+    const step = Math.floor(fractionDone(movement.work, this.#extent) * stepsShown)
+    const change = `${stageInWords(movement)} ${step}`
+    if (change === this.#last) return
+    this.#last = change
     note(line)
   }
 
   end(): void {
-    if (!this.#isSilent) repaintLine('')
+    repaintLine('')
   }
-}
-
-function stepOf({ partitionsLeft }: Movement, { partitions }: Extent): number {
-  return partitions === 0 ? 0 : Math.floor((1 - partitionsLeft / partitions) * stepsShown)
 }
