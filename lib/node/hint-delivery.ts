@@ -5,16 +5,15 @@ import { type Hlc, hlcToMs, hlcZero } from '../protocol/clock/hlc.ts'
 import { type BatchOutcome, Delivery, type DeliveryEffect, type DeliveryEvent } from '../protocol/handoff/delivery.ts'
 import { oldestMint } from '../protocol/handoff/oldest-mint.ts'
 import type { Member } from '../protocol/membership/member.ts'
-import type { Ring } from '../protocol/ring/ring.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import { mergeBytesMax, mergeEntriesMax } from '../wire/messages.ts'
 import { catchUpClock } from './catch-up-clock.ts'
 import type { DirtyRanges } from './dirty-ranges.ts'
+import type { HintHandover } from './hint-handover.ts'
 import type { Hint } from './hint-store.ts'
 import type { HintsForTarget, TransferView } from './repair-views.ts'
 import type { RequestContext } from './request-context.ts'
-import { retargetHints } from './retarget-hints.ts'
 
 /** A target must have been back for so long; a hint for one that is there waits as long, so that they go together. */
 const settledMs = 1_000
@@ -48,22 +47,27 @@ export class HintDelivery {
   readonly #context: RequestContext
   readonly #dirty: DirtyRanges
   readonly #log: Log
+  readonly #handover: HintHandover
   readonly #streams = new Map<NodeId, Stream>()
-  #ring: Ring | undefined
   #sweepTimer: Timer | undefined
   #delivered = 0
   #isStopped = false
 
-  constructor(parts: { readonly context: RequestContext; readonly dirty: DirtyRanges; readonly log: Log }) {
+  constructor(parts: {
+    readonly context: RequestContext
+    readonly dirty: DirtyRanges
+    readonly log: Log
+    readonly handover: HintHandover
+  }) {
     this.#context = parts.context
+    this.#handover = parts.handover
     this.#dirty = parts.dirty
     this.#log = parts.log
   }
 
   /** @param members those known at the start; later ones come by `memberChanged` */
   start(members: Iterable<Member>): void {
-    const { hints, layout, stability } = this.#context
-    this.#ring = layout.inForce?.ring
+    const { hints, stability } = this.#context
     for (const member of members) this.memberChanged(member.id, member)
     hints.load((failure) => {
       // A store that does not say ends this life of the node.
@@ -71,6 +75,7 @@ export class HintDelivery {
       // No hint is taken before this life of the node has told what is stable.
       stability.publish(() => hints.stableTold())
       this.#sweep()
+      this.#handover.start()
     })
   }
 
@@ -101,22 +106,11 @@ export class HintDelivery {
 
   /** There is one hint more. */
   added(target: NodeId): void {
+    if (!this.#takesHints(target)) this.#handover.lookAgain()
     const stream = this.#stream(target)
     if (stream.isAlive && stream.timer === undefined && !stream.machine.isRunning) {
       this.#beginAfter(stream, Math.max(settledMs, stream.retryMs))
     }
-  }
-
-  /**
-   * Another layout is in force: what waits for somebody who is no owner any more goes to all owners instead, and what
-   * moved goes to the new ones besides (docs/rules.md H3).
-   */
-  layoutChanged(ring: Ring): void {
-    const before = this.#ring
-    this.#ring = ring
-    if (before === undefined || before === ring) return
-    const { self, hints, store, minting } = this.#context
-    retargetHints({ self, hints, store, clock: () => minting.read() }, before, ring)
   }
 
   views(): readonly HintsForTarget[] {
@@ -171,8 +165,15 @@ export class HintDelivery {
     stream.timer = this.#context.time.after(delayMs, () => {
       stream.timer = undefined
       if (this.#isStopped || !stream.isAlive || this.#context.hints.countOf(stream.target) === 0) return
+      if (!this.#takesHints(stream.target)) return
       this.#dispatch(stream, { type: 'begun', nowMs: this.#now() })
     })
+  }
+
+  /** The excluded take nothing, and who is no member owns nothing: what is kept for them waits, or goes to others. */
+  #takesHints(target: NodeId): boolean {
+    const { inForce } = this.#context.layout
+    return inForce?.has(target) === true && !inForce.isExcluded(target)
   }
 
   #dispatch(stream: Stream, event: DeliveryEvent): void {
@@ -250,12 +251,21 @@ export class HintDelivery {
       failed: batch.length - taken.length - reRead,
       isBusy,
     }
-    this.#context.hints.remove(taken, (failure) => {
+    this.#handover.beforeRemoval(taken, stream.readAt, (removable) => {
+      if (this.#isStopped) return
+      // What new owners lack stays, and is delivered once more.
+      const delivered = { ...result, merged: removable.length, failed: result.failed + taken.length - removable.length }
+      this.#remove(stream, removable, delivered)
+    })
+  }
+
+  #remove(stream: Stream, delivered: readonly Hint[], result: BatchOutcome): void {
+    this.#context.hints.remove(delivered, (failure) => {
       const nowMs = this.#now()
       if (failure !== undefined) {
         return this.#dispatch(stream, { type: 'batch-failed', nowMs, reason: failure.message, isBusy: false })
       }
-      this.#count(taken, result)
+      this.#count(delivered, result)
       this.#dispatch(stream, { type: 'batch-delivered', nowMs, outcome: result })
     })
   }
@@ -287,6 +297,8 @@ export class HintDelivery {
       'the delivery of hints stopped; it goes on when the target is well',
     )
     if (!stream.isAlive) return
+    // Perhaps it owns nothing of them any more.
+    this.#handover.lookAgain()
     this.#beginAfter(stream, stream.retryMs)
     stream.retryMs = Math.min(retryMsMax, stream.retryMs * 2)
   }

@@ -195,6 +195,11 @@ export class HintStore {
     this.#batches.add([], 'os', (failure) => callback(failure === undefined ? record : 'failed'))
   }
 
+  /** Calls back when everything taken until now has reached the store, where `scan` finds it. */
+  whenStored(done: (failure: StorageFailure | undefined) => void): void {
+    this.#batches.add([], 'os', done)
+  }
+
   /** Targets for which the key has a hint. */
   targetsOf(key: RecordKey): readonly NodeId[] {
     return [...this.#ledgers.keys()].filter((target) => {

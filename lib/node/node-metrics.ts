@@ -17,6 +17,7 @@ export interface NodeMetrics {
   readonly fullyReplicatedSeconds: HistogramCell
   readonly hintsStored: CounterCell
   readonly hintsDelivered: CounterCell
+  readonly hintsHandedOver: CounterCell
   readonly hintsNotTaken: (outcome: 're-read' | 'failed') => CounterCell
   readonly hintsRefused: (reason: string) => CounterCell
   readonly speculations: CounterCell
@@ -219,6 +220,10 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     hintsDelivered: metrics.counter({
       name: 'starling_hints_delivered_total',
       help: 'Hints that their owner has on its disk',
+    })(),
+    hintsHandedOver: metrics.counter({
+      name: 'starling_hints_handed_over_total',
+      help: 'Hints that an owner has taken whom they were not kept for, because owners changed',
     })(),
     hintsNotTaken: (outcome) => hintsNotTaken(outcome),
     hintsRefused: metrics.counter({

@@ -19,6 +19,7 @@ import { type ExplainSources, explainHandlers } from './explain-replica.ts'
 import { ForegroundLatency } from './foreground-latency.ts'
 import { healDamaged } from './heal-damaged.ts'
 import { HintDelivery } from './hint-delivery.ts'
+import { HintHandover } from './hint-handover.ts'
 import { HintService } from './hint-service.ts'
 import { HintStore } from './hint-store.ts'
 import type { LayoutDriver } from './layout-driver.ts'
@@ -68,6 +69,7 @@ export class Serving {
   readonly buckets: BucketDriver
   readonly deletion: Deletion
   readonly hintDelivery: HintDelivery
+  readonly hintHandover: HintHandover
   readonly explainSources: ExplainSources
   readonly stockTaking: StockTaking
   readonly antiEntropy: AntiEntropy
@@ -167,7 +169,8 @@ export class Serving {
       graceSeconds: settings.tombstoneGraceSeconds,
       onFailure: onStorageFailed,
     })
-    this.hintDelivery = new HintDelivery({ context, dirty, log })
+    this.hintHandover = new HintHandover({ context, log })
+    this.hintDelivery = new HintDelivery({ context, dirty, log, handover: this.hintHandover })
     this.explainSources = {
       comparedWith: (partition) => this.antiEntropy.comparisonsOf(partition),
       tombstoneWaitsFor: (key) => this.deletion.driver.waitingFor(key) ?? '',
@@ -221,7 +224,7 @@ export class Serving {
 
   /** Other versions are live, or somebody has come further in a transition. */
   layoutChanged(inForce: LayoutInForce, before: LayoutInForce): void {
-    if (inForce.ring !== before.ring) this.hintDelivery.layoutChanged(inForce.ring)
+    this.hintHandover.layoutChanged()
   }
 
   /** Writes what spares the next start some work, when nothing is written any more; the stop is a clean one. */
@@ -233,6 +236,7 @@ export class Serving {
   stop(): void {
     this.buckets.stop()
     this.hintDelivery.stop()
+    this.hintHandover.stop()
     this.deletion.stop()
     this.antiEntropy.stop()
     this.#trees?.stop()
