@@ -38,7 +38,10 @@ export interface RunningNode {
   readonly db: Database
   /** Finishes what runs, says goodbye, closes everything. Safe to call twice. */
   stop(): Promise<void>
-  /** Resolves after `stop`; rejects with a StartProblem when the node had to end by itself. */
+  /**
+   * Resolves after `stop`, and when the node has left the cluster and has nothing more to do; rejects with a StartProblem
+   * when it had to end by itself.
+   */
   readonly stopped: Promise<void>
 }
 
@@ -70,6 +73,14 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
   let db: Database | undefined
   const closeHttp = (): Promise<void> =>
     new Promise((resolve) => (server === undefined ? resolve() : server.close(resolve)))
+  let stopping: Promise<void> | undefined
+  const stop = (): Promise<void> => {
+    // Those who ask the node first: HTTP finishes its requests while the node still coordinates.
+    stopping ??= Promise.all([closeHttp(), db?.close()])
+      .then(() => new Promise<void>((resolve) => node.stop(resolve)))
+      .then(() => end?.resolve())
+    return stopping
+  }
   await new Promise<void>((resolve, reject) => {
     node.start(
       {
@@ -79,6 +90,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
           ports.log.error({ code: problem.code, hint: problem.hint }, problem.message)
           void Promise.all([closeHttp(), db?.close()]).then(() => end?.reject(problem))
         },
+        onLeft: () => void stop(),
       },
       (problem) => {
         if (problem === undefined) resolve()
@@ -86,7 +98,6 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
       },
     )
   })
-  let stopping: Promise<void> | undefined
   const reachedAt = (): Endpoint => settings.advertisePeer ?? node.peer
   return {
     get id() {
@@ -105,13 +116,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
       if (stopping !== undefined) void db.close()
       return db
     },
-    stop() {
-      // Those who ask the node first: HTTP finishes its requests while the node still coordinates.
-      stopping ??= Promise.all([closeHttp(), db?.close()])
-        .then(() => new Promise<void>((resolve) => node.stop(resolve)))
-        .then(() => end?.resolve())
-      return stopping
-    },
+    stop,
     stopped,
   }
 }

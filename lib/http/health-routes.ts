@@ -55,7 +55,13 @@ function problemOfState(state: NodeView['state'], detail: string): StarlingError
     case 'storage-failed':
       return new StorageFailed(detail)
     case 'stopping':
+    case 'draining':
       return new Draining(detail)
+    case 'left':
+    case 'excluded':
+      return new NoLayout(detail)
+    case 'outsider':
+    case 'leaving':
     case 'serving':
       // A serving node has only its clock left to be wrong.
       return new ClockSkew(detail)

@@ -16,6 +16,10 @@ export interface Identity {
   readonly isCleanlyStopped: boolean
   /** The id was taken over from a dead member of the same name, and what its store held has not been brought back yet. */
   readonly isResumed: boolean
+  /** It has left the cluster: it has handed over everything, and comes back only when it is invited. */
+  readonly hasLeft: boolean
+  /** It was excluded since it was last a member, and may hold what nobody else has (docs/rules.md L5). */
+  readonly wasExcluded: boolean
   /** Where the directory was at the last start that was ready; undefined before the first. */
   readonly fingerprint: DirectoryFingerprint | undefined
 }
@@ -48,6 +52,8 @@ export function readIdentity(directory: DataDirectory): Identity | undefined {
   }
   const { id, startNumber, storeGeneration, cluster, clusterId, name, isCleanlyStopped, isResumed, fingerprint } =
     fields
+  // Files from before nodes could leave lack these.
+  const { hasLeft = false, wasExcluded = false } = fields
   const isValid =
     typeof id === 'string' &&
     isNodeId(id) &&
@@ -59,9 +65,23 @@ export function readIdentity(directory: DataDirectory): Identity | undefined {
     typeof name === 'string' &&
     typeof isCleanlyStopped === 'boolean' &&
     typeof isResumed === 'boolean' &&
+    typeof hasLeft === 'boolean' &&
+    typeof wasExcluded === 'boolean' &&
     (fingerprint === undefined || isFingerprint(fingerprint))
   if (!isValid) throw new UnreadableIdentity('node.json lacks fields or has wrong ones')
-  return { id, startNumber, storeGeneration, cluster, clusterId, name, isCleanlyStopped, isResumed, fingerprint }
+  return {
+    id,
+    startNumber,
+    storeGeneration,
+    cluster,
+    clusterId,
+    name,
+    isCleanlyStopped,
+    isResumed,
+    hasLeft,
+    wasExcluded,
+    fingerprint,
+  }
 }
 
 export function writeIdentity(directory: DataDirectory, identity: Identity): void {

@@ -260,6 +260,7 @@ export class LayoutDriver {
     const before = this.#inForce
     if (before === undefined) return
     const after = new LayoutInForce(document, before)
+    this.#document = document
     this.#inForce = after
     this.#plans.moveTo(after.number)
     if (after.decided !== before.decided) this.#sayDecided(after.decided)

@@ -59,6 +59,7 @@ export class Minting {
   #isSkewed = false
   #generation = 0
   #waiting: (() => void)[] = []
+  #awaitingReady: (() => void)[] = []
   #isStopped = false
 
   constructor(
@@ -113,10 +114,20 @@ export class Minting {
   abandon(): void {
     this.#isStopped = true
     this.#waiting = []
+    this.#awaitingReady = []
   }
 
   get isReady(): boolean {
     return this.#clock !== undefined
+  }
+
+  /**
+   * Calls back once the store is checked and has a generation, at once if it is. An outsider gets there when it becomes a
+   * member: nothing may be merged before.
+   */
+  whenReady(callback: () => void): void {
+    if (this.isReady) callback()
+    else this.#awaitingReady.push(callback)
   }
 
   get generation(): number {
@@ -220,7 +231,8 @@ export class Minting {
       case 'ready':
         this.#generation = effect.generation
         this.#clock = new HybridClock({ startAt: effect.hlcFrom, leasedUpTo: effect.hlcUpTo })
-        return this.#listener.onReady(effect)
+        this.#listener.onReady(effect)
+        return this.#tellReady()
       case 'lease-extended':
         return this.#extended(effect.generation, effect.hlcUpTo)
       case 'restored':
@@ -233,6 +245,12 @@ export class Minting {
       default:
         return unreachable(effect)
     }
+  }
+
+  #tellReady(): void {
+    const waiting = this.#awaitingReady
+    this.#awaitingReady = []
+    for (const callback of waiting) callback()
   }
 
   #extended(generation: number, hlcUpTo: Hlc): void {

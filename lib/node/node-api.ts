@@ -162,7 +162,23 @@ export interface NodeView {
   readonly http: Endpoint | undefined
   readonly zone: string
   readonly weight: number
-  readonly state: 'starting' | 'waiting-for-layout' | 'serving' | 'storage-failed' | 'stopping'
+  readonly state:
+    | 'starting'
+    | 'waiting-for-layout'
+    /** A member: it holds its share, and coordinates. */
+    | 'serving'
+    /** No member: it forwards what it is asked. */
+    | 'outsider'
+    /** It hands over what it has, and ends when that is done. */
+    | 'leaving'
+    /** It has handed over everything; it forwards, and comes back when it is invited. */
+    | 'left'
+    /** Nobody waits for it; what it holds goes to the owners (docs/rules.md L5). */
+    | 'excluded'
+    /** It coordinates no requests any more; it answers as a replica. */
+    | 'draining'
+    | 'storage-failed'
+    | 'stopping'
   readonly recoveringPartitions: number
   readonly clockOffsetMs: number
   readonly uptimeSeconds: number

@@ -15,6 +15,7 @@ import type { Goodbye } from '../wire/messages.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { ClusterService, type OwnStart } from './cluster-service.ts'
+import { Departure } from './departure.ts'
 import type { Identity } from './identity-file.ts'
 import { IdentityKeeper } from './identity-keeper.ts'
 import { KeptRows } from './kept-rows.ts'
@@ -25,7 +26,9 @@ import { MetaStore } from './meta-store.ts'
 import { Minting } from './minting.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeParts, NodeSettings } from './node-settings.ts'
+import { everybodyReports } from './node-views.ts'
 import { OccasionalLog } from './occasional-log.ts'
+import { OwnStanding } from './own-standing.ts'
 import { type BehindPeerPort, PeerPort } from './peer-port.ts'
 import { Peers } from './peers.ts'
 import type { RecoveryDriver } from './recovery-driver.ts'
@@ -42,6 +45,8 @@ export interface LifeListener {
   /** The node goes on as `id`, which had reached `startNumber`. */
   onResume(id: NodeId, startNumber: number, clusterId: ClusterId): void
   onServing(): void
+  /** It has handed over everything, and remembers that it has left: there is nothing more for it to do. */
+  onLeft(): void
 }
 
 const drainMsMax = 10_000
@@ -62,6 +67,7 @@ export class NodeLife implements BehindPeerPort {
   readonly #hadErrorByte: boolean
   readonly #http: Endpoint | undefined
   readonly #keeper: IdentityKeeper
+  readonly standing: OwnStanding
   #storage: OpenedStorage['storage'] | undefined
   #batches: BatchWriter | undefined
   #links: LinkPool | undefined
@@ -73,6 +79,7 @@ export class NodeLife implements BehindPeerPort {
   #cluster: ClusterService | undefined
   #known: KnownMembers | undefined
   #resume: ResumeByName | undefined
+  #departure: Departure | undefined
   #serving: Serving | undefined
   #ready: Extract<ContinuityEffect, { type: 'ready' }> | undefined
   #peer: Endpoint
@@ -106,6 +113,7 @@ export class NodeLife implements BehindPeerPort {
     this.#keeper = new IdentityKeeper(parts.ports.directory, start.identity, (message) =>
       this.storageFailed({ kind: 'failed', message }),
     )
+    this.standing = new OwnStanding(this.#keeper, parts.ports.log)
     this.#hadErrorByte = start.hasErrorByte
     this.#http = start.http
     this.#listener = listener
@@ -195,6 +203,7 @@ export class NodeLife implements BehindPeerPort {
   abandon(done: () => void): void {
     this.#isEnded = true
     this.#resume?.stop()
+    this.#departure?.stop()
     this.#membership?.stop()
     this.#layout?.stop()
     this.#minting?.abandon()
@@ -393,25 +402,59 @@ export class NodeLife implements BehindPeerPort {
     this.#isFreshNow = false
     if (this.identity.clusterId !== clusterId && role === 'member') this.#keeper.record({ clusterId })
     this.#membership?.changeMetadata(this.#metadata())
-    if (role === 'member') return this.#tellMinting()
-    this.#ports.log.info({ clusterId }, 'this node is no part of the layout: it holds no data and forwards requests')
+    this.#tellMinting()
     // Also after a crash on the way there: until it is somebody it asks who it was.
-    if (this.#isFresh) this.#resumeByName(decided)
+    if (role === 'outsider' && this.#isFresh) this.#resumeByName(decided)
   }
 
   /** Other versions are live, or somebody has come further. */
   #layoutChanged(inForce: LayoutInForce, before: LayoutInForce): void {
-    if (inForce.decided !== before.decided) this.#tellMinting()
+    // Before anything is planned with it: under which short id to mint, and with whom the store is checked.
+    if (inForce.live.length !== before.live.length || inForce.decided !== before.decided) this.#tellMinting()
+    this.#stand(inForce)
     this.#serving?.layoutChanged(inForce, before)
   }
 
+  /** What the layout makes of this node. */
+  #stand(inForce: LayoutInForce): void {
+    this.standing.layoutChanged(inForce, this.#layout?.document.staged.get(this.identity.id))
+    // It is somebody now, and needs nobody else's name.
+    if (this.standing.state === 'member') this.#resume?.stop()
+    if (!this.standing.isThrough) {
+      this.#departure?.stop()
+      this.#departure = undefined
+      return
+    }
+    this.#departure ??= new Departure(
+      this.#ports,
+      () => this.#whatIsLeft(),
+      () => {
+        if (!this.standing.left() || this.#isEnded) return
+        this.#ports.log.info({}, 'this node has handed over everything and has left the cluster: it ends')
+        this.#listener.onLeft()
+      },
+    )
+  }
+
+  /** What a node that leaves still has to do; undefined: nothing. */
+  #whatIsLeft(): string | undefined {
+    if ((this.#serving?.context.hints.ledger().length ?? 1) > 0) return 'it keeps hints for others'
+    const { version } = this.#layout?.inForce?.decided ?? {}
+    const isAnybodyThere = version?.nodes.some(({ id }) => this.#membership?.machine.isAlive(id) === true)
+    return isAnybodyThere === true && everybodyReports(this) ? undefined : 'the others have not heard yet'
+  }
+
   #tellMinting(): void {
-    const decided = this.#layout?.decided
-    const shortId = decided?.version.nodes.find(({ id }) => id === this.identity.id)?.shortId
-    if (decided === undefined || shortId === undefined) return
-    const others = decided.version.nodes.map(({ id }) => id).filter((id) => id !== this.identity.id)
+    const live = this.#layout?.inForce?.live.map(({ decided }) => decided) ?? this.#layout?.document.live ?? []
+    // Whoever is leaving goes on in the version that still has it.
+    const own = live.flatMap(({ version }) => version.nodes.filter(({ id }) => id === this.identity.id)).at(-1)
+    const newest = live.at(-1)?.version
+    if (own === undefined || newest === undefined) return
+    const others = newest.nodes
+      .map(({ id }) => id)
+      .filter((id) => id !== this.identity.id && !newest.excluded.includes(id))
     const living = others.filter((id) => this.#membership?.machine.isAlive(id) === true)
-    this.#minting?.membersChanged(shortId, others, living)
+    this.#minting?.membersChanged(own.shortId, others, living)
   }
 
   #mintingReady(ready: Extract<ContinuityEffect, { type: 'ready' }>): void {
@@ -427,15 +470,18 @@ export class NodeLife implements BehindPeerPort {
       'the store is checked against the other members',
     )
     this.#membership?.changeMetadata(this.#metadata())
-    this.#serveIfReady()
+    // An outsider that has become a member serves already: what its store lost, it lost as an owner.
+    if (this.#serving !== undefined) this.#recoverIfNeeded()
+    else this.#serveIfReady()
   }
 
   #serveIfReady(): void {
     const inForce = this.#layout?.inForce
     if (inForce === undefined || this.#serving !== undefined || this.#isEnded) return
-    // An outsider holds nothing and forwards everything: it needs no checked store.
-    const isMember = inForce.ring.has(this.identity.id)
-    if (isMember && this.#ready === undefined) return
+    // Who owns nothing forwards everything: it needs no checked store.
+    this.#stand(inForce)
+    const { state } = this.standing
+    if (this.#isEnded || ((state === 'member' || state === 'leaving') && this.#ready === undefined)) return
     this.#serving = new Serving(
       {
         self: this.identity.id,
@@ -454,11 +500,15 @@ export class NodeLife implements BehindPeerPort {
       inForce,
       (failure) => this.storageFailed(failure),
     )
+    this.#recoverIfNeeded()
+    this.#serving?.start()
+    this.#listener.onServing()
+  }
+
+  #recoverIfNeeded(): void {
     const recovering = this.#isRestored ? 'restored' : this.#ready?.recovering
     const isContinued = !this.#isRestored && (this.#ready?.start === 'clean' || this.#ready?.start === 'unclean')
     if (recovering !== undefined) this.#recover(recovering, isContinued)
-    this.#serving?.start()
-    this.#listener.onServing()
   }
 
   #recover(reason: RecoveryReason, isContinued: boolean): void {
@@ -477,21 +527,41 @@ export class NodeLife implements BehindPeerPort {
       {
         ownName: this.#settings.name,
         ownId: this.identity.id,
-        layoutNodes: decided.version.nodes.map(({ id }) => id),
+        layoutNodes: () => {
+          const { nodes, excluded } = this.#layout?.decided?.version ?? decided.version
+          return nodes.map(({ id }) => id).filter((id) => !excluded.includes(id))
+        },
       },
-      (verdict) => {
-        if (verdict.type === 'resume') {
-          const known = membership.machine.member(verdict.id)
-          return this.#listener.onResume(verdict.id, known?.startNumber ?? 0, decided.clusterId)
-        }
-        this.#fatal(
-          new StartProblem(
-            'name-in-use',
-            `a living member of the cluster is called "${this.#settings.name}"`,
-            'give this node another --name, or stop the other one',
-          ),
-        )
+      {
+        onNobody: () => this.#askToJoin(),
+        onVerdict: (verdict) => {
+          if (verdict.type === 'resume') {
+            const known = membership.machine.member(verdict.id)
+            return this.#listener.onResume(verdict.id, known?.startNumber ?? 0, decided.clusterId)
+          }
+          this.#fatal(
+            new StartProblem(
+              'name-in-use',
+              `a living member of the cluster is called "${this.#settings.name}"`,
+              'give this node another --name, or stop the other one',
+            ),
+          )
+        },
       },
+    )
+  }
+
+  /** A newcomer that was told whom to join puts itself on the list; once, whatever people make of that. */
+  #askToJoin(): void {
+    const { join, zone, weight, name } = this.#settings
+    const { id } = this.identity
+    const layout = this.#layout
+    if (layout?.inForce === undefined || join.length === 0 || layout.document.staged.has(id)) return
+    const at = this.#minting?.read() ?? hlcZero
+    layout.stage(id, at, { action: 'join', with: undefined, zone, weight, force: false })
+    this.#ports.log.info(
+      { name },
+      'this node asks to be a member: `starling cluster plan` shows what that moves, `starling cluster commit` does it',
     )
   }
 

@@ -76,7 +76,7 @@ export function clusterStatus(
 }
 
 /** Every alive member has lately shown the same layout document as this node. */
-function everybodyReports(life: NodeLife): boolean {
+export function everybodyReports(life: NodeLife): boolean {
   const { membership, layout } = life
   if (membership === undefined || layout?.inForce === undefined) return false
   const { machine } = membership

@@ -62,6 +62,7 @@ export class StarlingNode implements NodeApi {
   #onClosed: (() => void) | undefined
   #http: Endpoint | undefined
   #onFatal: ((problem: StartProblem) => void) | undefined
+  #onLeft: (() => void) | undefined
 
   constructor(ports: Ports, settings: NodeSettings, parts: NodeParts) {
     this.#ports = ports
@@ -98,17 +99,20 @@ export class StarlingNode implements NodeApi {
    * @param options.http where the node is reached over HTTP; undefined: nowhere
    * @param options.rebuild first put a damaged directory aside, if the other owners have its data
    * @param options.onFatal afterwards: the node had to end by itself, and has closed everything
+   * @param options.onLeft it has left the cluster, and is to be stopped; undefined: it stops by itself
    */
   start(
     options: {
       readonly http: Endpoint | undefined
       readonly rebuild?: boolean
       readonly onFatal: (problem: StartProblem) => void
+      readonly onLeft?: () => void
     },
     done: (problem: StartProblem | undefined) => void,
   ): void {
     const { directory } = this.#ports
     this.#onFatal = options.onFatal
+    this.#onLeft = options.onLeft
     this.#http = options.http
     const opened = directory.open()
     if (!opened.ok) return done(directoryProblem(opened.kind, opened.message))
@@ -293,6 +297,11 @@ export class StarlingNode implements NodeApi {
     const life = this.#life
     const reasons: string[] = []
     if (life?.serving === undefined) reasons.push(this.#notServing().hint ?? 'the node is starting')
+    const state = life?.standing.state
+    if (state === 'excluded') reasons.push('the node is excluded from the cluster')
+    if (state === 'left') {
+      reasons.push(`the node has left the cluster: \`starling cluster join ${this.#settings.name}\` brings it back`)
+    }
     if (life?.minting?.isClockSkewed === true) {
       const offsetMs = Math.round(life.minting.clockOffsetMs)
       reasons.push(`the clock is ${offsetMs} ms from the median of the members`)
@@ -313,6 +322,11 @@ export class StarlingNode implements NodeApi {
         onServing: () => {
           this.#storeFailure = undefined
           this.#reopenMs = reopenMsMin
+        },
+        onLeft: () => {
+          if (life !== this.#life) return
+          if (this.#onLeft === undefined) this.stop(() => {})
+          else this.#onLeft()
         },
       },
     )
@@ -406,6 +420,8 @@ export class StarlingNode implements NodeApi {
         clusterId,
         isCleanlyStopped: false,
         isResumed: true,
+        hasLeft: false,
+        wasExcluded: false,
         fingerprint: undefined,
       }
       try {
@@ -431,6 +447,8 @@ export class StarlingNode implements NodeApi {
       name: this.#settings.name,
       isCleanlyStopped: false,
       isResumed: false,
+      hasLeft: false,
+      wasExcluded: false,
       fingerprint: undefined,
     }
   }
@@ -461,7 +479,10 @@ export class StarlingNode implements NodeApi {
   #state(): NodeView['state'] {
     if (this.#isStopping) return 'stopping'
     if (this.#storeFailure !== undefined) return 'storage-failed'
-    if (this.#life?.serving !== undefined) return 'serving'
+    if (this.#life?.serving !== undefined) {
+      const { state } = this.#life.standing
+      return state === undefined || state === 'member' ? 'serving' : state
+    }
     return this.#life?.layout === undefined ? 'starting' : 'waiting-for-layout'
   }
 

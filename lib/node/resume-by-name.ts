@@ -8,6 +8,21 @@ import type { MembershipDriver } from './membership-driver.ts'
 
 const askEveryMs = 500
 const askTimeoutMs = 2_000
+/** A member that gossip has not named by then is long gone, and so is its name. */
+const introducedMsMax = 10_000
+
+interface NameQuestion {
+  readonly ownName: string
+  readonly ownId: NodeId
+  /** Whose name may be taken up, now: the members of the newest version, without those that it excludes. */
+  readonly layoutNodes: () => readonly NodeId[]
+}
+
+export interface NameListener {
+  onVerdict(verdict: Extract<IdentityVerdict, { type: 'resume' | 'name-in-use' }>): void
+  /** Once: nobody has the name. */
+  onNobody(): void
+}
 
 /**
  * A node with an empty directory has met a layout: is one of its dead members this very node, come back without its
@@ -18,13 +33,15 @@ export class ResumeByName {
   readonly #log: Log
   readonly #links: LinkPool
   readonly #membership: MembershipDriver
-  readonly #question: { readonly ownName: string; readonly ownId: NodeId; readonly layoutNodes: readonly NodeId[] }
-  readonly #onVerdict: (verdict: Extract<IdentityVerdict, { type: 'resume' | 'name-in-use' }>) => void
+  readonly #question: NameQuestion
+  readonly #on: NameListener
+  readonly #beganMs: number
   readonly #opinions = new Map<NodeId, MemberState>()
   #answersProbe: boolean | undefined
   #timer: Timer | undefined
   #isStopped = false
   #hasLogged = false
+  #isNobodyTold = false
 
   constructor(
     parts: {
@@ -33,15 +50,16 @@ export class ResumeByName {
       readonly links: LinkPool
       readonly membership: MembershipDriver
     },
-    question: { readonly ownName: string; readonly ownId: NodeId; readonly layoutNodes: readonly NodeId[] },
-    onVerdict: (verdict: Extract<IdentityVerdict, { type: 'resume' | 'name-in-use' }>) => void,
+    question: NameQuestion,
+    on: NameListener,
   ) {
     this.#time = parts.time
     this.#log = parts.log
     this.#links = parts.links
     this.#membership = parts.membership
     this.#question = question
-    this.#onVerdict = onVerdict
+    this.#on = on
+    this.#beganMs = parts.time.nowMs()
     this.#ask()
   }
 
@@ -52,7 +70,8 @@ export class ResumeByName {
 
   #ask(): void {
     if (this.#isStopped) return
-    const { ownName, ownId, layoutNodes } = this.#question
+    const { ownName, ownId } = this.#question
+    const layoutNodes = this.#question.layoutNodes()
     const { machine } = this.#membership
     const members = machine.members()
     const verdict = resumeIdentity({
@@ -65,7 +84,7 @@ export class ResumeByName {
     })
     if (verdict.type === 'resume' || verdict.type === 'name-in-use') {
       this.stop()
-      return this.#onVerdict(verdict)
+      return this.#on.onVerdict(verdict)
     }
     if (verdict.type === 'wait') {
       if (!this.#hasLogged) {
@@ -81,8 +100,17 @@ export class ResumeByName {
         if (isAsked) this.#askOpinion(member.id, member.metadata.peer, verdict.namesake)
       }
     }
-    // With no namesake known yet the member list may still be incomplete: the question stays open.
+    if (verdict.type === 'none' && this.#areIntroduced(layoutNodes) && !this.#isNobodyTold) {
+      this.#isNobodyTold = true
+      this.#on.onNobody()
+    }
+    // The member list may still be incomplete: the question stays open until the node is somebody.
     this.#timer = this.#time.after(askEveryMs, () => this.#ask())
+  }
+
+  #areIntroduced(layoutNodes: readonly NodeId[]): boolean {
+    if (this.#time.nowMs() - this.#beganMs > introducedMsMax) return true
+    return layoutNodes.every((id) => this.#membership.machine.member(id) !== undefined)
   }
 
   #probe(namesake: NodeId): void {

@@ -275,7 +275,12 @@ t.test('health', async (t) => {
     ['waiting-for-layout', 'no-layout'],
     ['storage-failed', 'storage-failed'],
     ['stopping', 'draining'],
+    ['draining', 'draining'],
+    ['left', 'no-layout'],
+    ['excluded', 'no-layout'],
     ['serving', 'clock-skew'],
+    ['outsider', 'clock-skew'],
+    ['leaving', 'clock-skew'],
   ] as const
   for (const [state, code] of cases) {
     node.state = state

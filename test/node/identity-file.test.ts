@@ -12,6 +12,8 @@ const ada: Identity = {
   name: 'ada',
   isCleanlyStopped: false,
   isResumed: false,
+  hasLeft: true,
+  wasExcluded: true,
   fingerprint: { inode: '1', filesystem: '2', machine: '3', boot: '4' },
 }
 
@@ -24,6 +26,8 @@ const wrongValues: readonly (readonly [string, unknown])[] = [
   ['startNumber', '3'],
   ['storeGeneration', 2 ** 53],
   ['isCleanlyStopped', 'yes'],
+  ['hasLeft', 'yes'],
+  ['wasExcluded', 1],
   ['fingerprint', { inode: '1', filesystem: '2', machine: '3' }],
   ['fingerprint', null],
 ]
@@ -68,6 +72,12 @@ t.test('what was written is read again', async (t) => {
   }
 })
 
+t.test('a file from before nodes could leave is one of a node that has not', async (t) => {
+  const { hasLeft, wasExcluded, ...before } = JSON.parse(textOf(ada))
+  t.same([hasLeft, wasExcluded], [true, true])
+  t.same(readIdentity(new OneFile(JSON.stringify(before))), { ...ada, hasLeft: false, wasExcluded: false })
+})
+
 t.test('a directory without node.json has no identity yet', async (t) => {
   t.equal(readIdentity(new OneFile()), undefined)
 })
@@ -86,7 +96,8 @@ t.test('a file of another version, or not of ours, is refused and left as it is'
   ]
   for (const name of Object.keys(written)) {
     if (name === 'format' || name === 'fingerprint') continue
-    cases.push([`no ${name}`, JSON.stringify({ ...written, [name]: undefined }), /lacks fields or has wrong ones/])
+    if (name !== 'hasLeft' && name !== 'wasExcluded')
+      cases.push([`no ${name}`, JSON.stringify({ ...written, [name]: undefined }), /lacks fields or has wrong ones/])
     cases.push([`a wrong ${name}`, JSON.stringify({ ...written, [name]: {} }), /lacks fields or has wrong ones/])
   }
   for (const [name, value] of wrongValues) {
