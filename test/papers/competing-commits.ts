@@ -40,6 +40,8 @@ interface Member {
 export class Commits {
   readonly #random: Random
   readonly #breakage: Breakage
+  /** Of every third run: at some moment both sides of a cut commit the exclusion of the other. */
+  readonly #isSplit: boolean
   readonly #members: Member[]
   readonly #queue: { at: number; run: () => void }[] = []
   readonly decided = new Map<number, Set<string>>()
@@ -48,10 +50,15 @@ export class Commits {
   #now = 0
   #commits = 0
   #isCut = false
+  /** The sides of the present cut on which somebody wants the other side excluded. */
+  readonly #excludingSides = new Set<boolean>()
+  /** Both sides of one cut have tried to exclude members of the other. */
+  hasExcludedBothWays = false
 
   constructor(seed: number, breakage: Breakage) {
     this.#random = seededRandom(seedFor(seed, 'paxos'))
     this.#breakage = breakage
+    this.#isSplit = seed % 3 === 0
     const size = 2 + this.#random.below(4)
     const ids = Array.from({ length: size }, (_, index) => toNodeId(String(index + 1).repeat(32)))
     const first = version(1, '', ids, [], 'first')
@@ -73,6 +80,7 @@ export class Commits {
 
   run(): void {
     for (let step = 0; step < 25; step += 1) this.#after(this.#random.below(8000), () => this.#happen())
+    if (this.#isSplit) this.#after(this.#random.below(6000), () => this.#splitUp())
     for (let events = 0; events < 4000; events += 1) {
       let next = 0
       for (let index = 1; index < this.#queue.length; index += 1) {
@@ -92,20 +100,41 @@ export class Commits {
     else if (kind === 6) this.#crash(member)
     else if (kind === 7) member.backup = { decided: [...member.decided], votes: member.votes }
     else if (kind === 8) this.#restore(member)
-    else if (kind === 9) this.#isCut = !this.#isCut
+    else if (kind === 9) this.#cut()
     else this.#gossip(member)
   }
 
-  #commit(member: Member): void {
+  #splitUp(): void {
+    if (!this.#isCut) this.#cut()
+    for (const side of [true, false]) {
+      const members = this.#members.filter(({ id }) => this.#side(id) === side)
+      const member = members[this.#random.below(members.length)] as Member
+      this.#after(this.#random.below(200), () => this.#commit(member, true))
+    }
+  }
+
+  #cut(): void {
+    this.#isCut = !this.#isCut
+    this.#excludingSides.clear()
+  }
+
+  #commit(member: Member, mustExclude = false): void {
     const before = newest(member)
+    if (mustExclude && member.proposer !== undefined) {
+      // Its process is started again, to say something else.
+      member.life += 1
+      member.proposer = undefined
+    }
     if (member.proposer !== undefined || !before.nodes.some(({ id }) => id === member.id)) return
     this.#commits += 1
     const others = acceptorsOf(before).filter((id) => id !== member.id)
     // A third of the commits exclude somebody: on either side of a cut those of the other side.
-    const excludes = this.#random.below(3) === 0
+    const excludes = mustExclude || this.#random.below(3) === 0
     const gone = excludes
       ? others.filter((id) => (this.#isCut ? this.#side(id) !== this.#side(member.id) : this.#random.below(3) === 0))
       : []
+    if (this.#isCut && gone.length > 0) this.#excludingSides.add(this.#side(member.id))
+    if (this.#excludingSides.size === 2) this.hasExcludedBothWays = true
     const candidate = version(
       before.number + 1,
       name(before),
@@ -321,6 +350,7 @@ function version(
     assignment: Uint16Array.of(0),
     excluded,
     awaited: [mark as NodeId],
+    forgotten: [],
     forks: 0,
   }
 }

@@ -8,7 +8,7 @@ import { Commits } from './competing-commits.ts'
 const runs = Number(process.env.STARLING_PAXOS_RUNS ?? 1000)
 
 t.test('L3: of competing commits one wins, everywhere: never two versions of one number', async (t) => {
-  const totals = { decided: 0, numbers: 0, excluding: 0 }
+  const totals = { decided: 0, numbers: 0, excluding: 0, bothWays: 0 }
   for (let seed = 1; seed <= runs; seed += 1) {
     const model = new Commits(seed, 'the rules')
     model.run()
@@ -16,9 +16,11 @@ t.test('L3: of competing commits one wins, everywhere: never two versions of one
     totals.decided += model.decisions
     totals.numbers += model.decided.size
     totals.excluding += model.exclusions
+    totals.bothWays += model.hasExcludedBothWays ? 1 : 0
   }
   t.ok(totals.numbers > runs, `${totals.numbers} versions decided in ${runs} runs, ${totals.decided} times learnt`)
   t.ok(totals.excluding > runs / 20, `${totals.excluding} of them excluded somebody`)
+  t.ok(totals.bothWays > runs / 3, `in ${totals.bothWays} runs both sides of a cut tried to exclude the other`)
 })
 
 for (const broken of [
