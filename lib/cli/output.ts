@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type Aftermath, StarlingError } from '../vocabulary/errors.ts'
+import { type Aftermath, PlanRefused, StarlingError } from '../vocabulary/errors.ts'
 import { exitCodeOf, NotConfirmed, UsageError } from './exit-code.ts'
 
 /** Data: what a pipe wants. Waits while the reader is slower than we are. */
@@ -23,12 +23,14 @@ export function note(sentence: string): void {
 
 export function reportError(error: unknown, asJson: boolean): void {
   const { message, code, aftermath, hint } = describe(error)
+  const checks = error instanceof PlanRefused ? error.checks : undefined
   if (asJson) {
-    const fields = { code, message, aftermath, hint, exitCode: exitCodeOf(error) }
+    const fields = { code, message, aftermath, hint, checks, exitCode: exitCodeOf(error) }
     process.stderr.write(`${JSON.stringify({ apiVersion: 'v1', kind: 'Error', ...fields })}\n`)
     return
   }
   note(`starling: ${message}`)
+  for (const { ok, detail } of checks ?? []) if (!ok) note(`! ${detail}`)
   if (aftermath !== undefined) note(`  ${aftermathInWords[aftermath]} (${code})`)
   if (hint !== undefined) note(`  hint: ${hint}`)
 }

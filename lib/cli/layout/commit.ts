@@ -1,5 +1,4 @@
 import type { Decision, LayoutPlan } from '../../http-client/layout-answers.ts'
-import { PlanRefused } from '../../vocabulary/errors.ts'
 import { type ClientOptions, connect } from '../client-options.ts'
 import { type ConfirmOptions, confirm } from '../confirm.ts'
 import { exitCode } from '../exit-code.ts'
@@ -27,10 +26,10 @@ export async function clusterCommit(options: CommitOptions): Promise<void> {
   const client = connect(options)
   const plan = await client.plan(withTime(options))
   const isMeant = options.plan === undefined || options.plan === plan.plan
-  if (options.json !== true && isMeant) for (const line of summaryOf(plan)) note(line)
-  if (options.dryRun === true) return rehearse(plan, isMeant, options)
-  // The node refuses what must not be; asking whether to do it would be a joke.
+  // The node refuses what must not be, and says why; asking whether to do it would be a joke.
   const isPossible = typeof plan.plan === 'string' || options.force === true
+  if (options.dryRun === true) return rehearse(plan, isMeant, options)
+  if (isMeant && isPossible) showSummary(plan, options)
   const hasBeenSeen = options.plan !== undefined && options.force !== true
   if (isPossible && !hasBeenSeen) await confirm(questionOf(plan, options), options)
   const order = { plan: options.plan ?? plan.plan ?? undefined, force: options.force }
@@ -71,7 +70,13 @@ export async function clusterForget(node: string, options: DecideOptions): Promi
 async function rehearse(plan: LayoutPlan, isMeant: boolean, options: CommitOptions): Promise<void> {
   if (!isMeant || isRefused(plan)) process.exitCode = isMeant ? exitCode.refused : exitCode.conflict
   if (options.json) return writeJson('Commit', { ...plan, dryRun: true, stale: !isMeant })
-  note(isMeant ? 'nothing was done' : `${options.plan} is not the current plan; nothing was done`)
+  if (!isMeant) return note(`${options.plan} is not the current plan; nothing was done`)
+  showSummary(plan, options)
+  note('nothing was done')
+}
+
+function showSummary(plan: LayoutPlan, { json }: CommitOptions): void {
+  if (json !== true) for (const line of summaryOf(plan)) note(line)
 }
 
 function questionOf(plan: LayoutPlan, { force }: CommitOptions): string {
@@ -84,10 +89,7 @@ async function decide(
   options: DecideOptions,
   ask: (limits: { readonly timeoutMs: number }) => Promise<Decision>,
 ): Promise<void> {
-  const decision = await ask(withTime(options)).catch((error: unknown) => {
-    if (error instanceof PlanRefused && options.json !== true) tellChecks(error)
-    throw error
-  })
+  const decision = await ask(withTime(options))
   if (!decision.decided) {
     process.exitCode = exitCode.partial
     const { waitingFor } = decision
@@ -107,10 +109,6 @@ async function decide(
 
 function settle(options: DecideOptions, number: number): Promise<boolean> {
   return waitUntilNothingMoves(options, number, options.wait === true ? undefined : options.wait)
-}
-
-function tellChecks(error: PlanRefused): void {
-  for (const { ok, detail } of error.checks) if (!ok) note(`! ${detail}`)
 }
 
 function withTime(options: ClientOptions): { readonly timeoutMs: number } {

@@ -51,6 +51,8 @@ export async function clusterSet(node: string, options: StageOptions): Promise<v
 
 /** Takes back what was staged for one node; for all, if none is named. */
 export async function clusterClear(node: string | undefined, options: StageOptions): Promise<void> {
+  // A script that lost its variable does not mean everything.
+  if (node === '') throw new UsageError('the name of a node is empty', 'without a name everything is taken back')
   await stage([{ action: 'clear', node: node ?? '' }], options)
 }
 
@@ -61,6 +63,8 @@ function forced({ force }: StageOptions): { readonly force?: true } {
 /** Stages one after the other, and shows what the plan would now do. */
 async function stage(orders: readonly StageOrder[], options: StageOptions): Promise<void> {
   const client = connect(options)
+  if (orders.some(({ action, node, with: successor }) => (node === '' && action !== 'clear') || successor === ''))
+    throw new UsageError('the name of a node is empty')
   if (options.dryRun === true) return rehearse(client, orders, options)
   // All or none: a slip in the last name is to leave nothing behind.
   if (orders.length > 1) await meant(client, orders, options)
