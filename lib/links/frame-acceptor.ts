@@ -49,6 +49,7 @@ interface Accepted {
 }
 
 const sweepEveryMs = 1000
+const dismissalLookMs = 10
 
 /** The listening side of the frame protocol: greets, hands requests on, sends answers back in whatever order they come. */
 export class FrameAcceptor {
@@ -58,6 +59,8 @@ export class FrameAcceptor {
   readonly #accepted = new Set<Accepted>()
   #listener: StreamListener | undefined
   #sweeper: Timer | undefined
+  /** Said to everybody from then on. */
+  #farewell: Goodbye | undefined
 
   constructor(
     parts: { readonly time: Time; readonly streams: Streams; readonly hash: Hash },
@@ -83,6 +86,22 @@ export class FrameAcceptor {
 
   get connections(): number {
     return this.#accepted.size
+  }
+
+  /**
+   * Ends every connection with a goodbye as soon as all it asked was answered, so that the other side knows: what has no
+   * answer then was not carried out. `done` when all have gone, or after `msMax`.
+   */
+  dismissAll(message: string, msMax: number, done: () => void): void {
+    this.#farewell = { type: 'goodbye', reason: 'draining', message }
+    for (const accepted of [...this.#accepted]) this.#dismissIfIdle(accepted)
+    const { time } = this.#parts
+    const endMs = time.nowMs() + msMax
+    const look = (): void => {
+      if (this.#accepted.size === 0 || time.nowMs() >= endMs) done()
+      else time.after(dismissalLookMs, look)
+    }
+    look()
   }
 
   /** Stops accepting, and ends what exists. */
@@ -139,6 +158,7 @@ export class FrameAcceptor {
 
   #greet(accepted: Accepted, hello: Hello): void {
     if (accepted.caller !== undefined) return this.#blame(accepted, 'a second hello')
+    if (this.#farewell !== undefined) return this.#dismiss(accepted, this.#farewell)
     const answer = this.#owner.greet(hello, accepted.remote)
     if (answer.type === 'goodbye') return this.#dismiss(accepted, answer)
     accepted.caller = { role: hello.role, nodeId: hello.nodeId, remote: accepted.remote }
@@ -155,8 +175,11 @@ export class FrameAcceptor {
       isAnswered = true
       accepted.inFlight -= 1
       connection.send({ kind: 'response', id, digest: this.#owner.digest(), message: answer })
+      if (this.#farewell !== undefined) this.#dismissIfIdle(accepted)
     }
     accepted.inFlight += 1
+    // It came before the goodbye was read; answered, so that nobody wonders.
+    if (this.#farewell !== undefined) return respond(leaving(this.#farewell.message))
     const isFull = accepted.inFlight > this.#settings.inFlightPerConnectionMax || connection.isFull
     if (isFull) return respond(busy)
     this.#owner.serve(message, caller, respond)
@@ -167,7 +190,12 @@ export class FrameAcceptor {
     this.#dismiss(accepted, { type: 'goodbye', reason: 'malformed', message: reason })
   }
 
+  #dismissIfIdle(accepted: Accepted): void {
+    if (this.#farewell !== undefined && accepted.inFlight === 0) this.#dismiss(accepted, this.#farewell)
+  }
+
   #dismiss(accepted: Accepted, goodbye: Goodbye): void {
+    if (accepted.isDismissed) return
     accepted.connection.send({ kind: 'goodbye', message: goodbye })
     accepted.connection.end()
     accepted.isDismissed = true
@@ -201,4 +229,8 @@ const busy: Refusal = {
   message: 'too many requests in flight on this connection',
   aftermath: 'nothing-changed',
   hint: 'ask again in a moment',
+}
+
+function leaving(message: string): Refusal {
+  return { type: 'refused', code: 'draining', message, aftermath: 'nothing-changed', hint: 'ask another node' }
 }

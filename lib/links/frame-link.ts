@@ -192,6 +192,8 @@ export class FrameLink {
         return this.#sendWaiting()
       case 'goodbye':
         this.#owner.onGoodbye?.(frame.message, this.endpoint)
+        // Whoever drains has answered all it will: the rest it never looked at.
+        if (frame.message.reason === 'draining') this.#refusePending(frame.message.message)
         return connection.destroy(`${frame.message.reason}: ${frame.message.message}`)
       case 'response': {
         const pending = this.#pending.get(frame.id)
@@ -239,6 +241,12 @@ export class FrameLink {
       this.#retryAtMs = time.nowMs() + backoffMs * (0.5 + random.fraction() / 2)
     }
     this.#failAll(reason)
+  }
+
+  #refusePending(reason: string): void {
+    const pending = [...this.#pending.values()]
+    this.#pending.clear()
+    for (const entry of pending) this.#refuse(entry, reason)
   }
 
   #failAll(reason: string): void {

@@ -19,9 +19,7 @@ import type {
   QuorumLevel,
   QuorumReceipt,
 } from '../protocol/quorum/client-request.ts'
-import { answersNeeded, type QuorumNeeds, quorumNeeds } from '../protocol/quorum/quorum-level.ts'
-import type { ReadPlan } from '../protocol/quorum/read.ts'
-import { satisfiesSession } from '../protocol/quorum/satisfies-session.ts'
+import { quorumNeeds } from '../protocol/quorum/quorum-level.ts'
 import { preferenceOrder } from '../protocol/ring/preference-order.ts'
 import {
   ClockSkew,
@@ -45,11 +43,13 @@ import { type RecordKey, toRecordKey } from '../vocabulary/key.ts'
 import { clockAheadMsMax, valueBytesMax } from '../vocabulary/limits.ts'
 import type { ReceiptNode } from '../vocabulary/quorum-receipt.ts'
 import { decodeContext, encodeContext } from '../wire/context-token.ts'
+import { refusedWhileClosed } from './closed-partition.ts'
 import { gather } from './gather.ts'
 import { hintSeat, type LocalSeat } from './hint-seat.ts'
 import { dotsOf, type KeyedWrite, keyedWriteOf } from './keyed-write.ts'
+import { mayCoordinate } from './may-coordinate.ts'
 import type { Done } from './node-api.ts'
-import { type ReadResult, ReadRun } from './read-run.ts'
+import { type ReadLevels, type ReadResult, ReadRun } from './read-run.ts'
 import type { RequestContext } from './request-context.ts'
 import { standIns } from './stand-ins.ts'
 import { WriteRun } from './write-run.ts'
@@ -89,7 +89,7 @@ interface Job<Request extends ClientRequest> {
  */
 export class Coordinator {
   readonly #context: RequestContext
-  #isDraining = false
+  #drainedBecause: string | undefined
   #inFlight = 0
 
   constructor(context: RequestContext) {
@@ -100,9 +100,9 @@ export class Coordinator {
     return this.#inFlight
   }
 
-  /** From now on nothing new is taken; what runs, runs on. */
-  drain(): void {
-    this.#isDraining = true
+  /** From now on nothing new is taken, `because` of this; what runs, runs on. */
+  drain(because: string): void {
+    this.#drainedBecause = because
   }
 
   /** @param hops forwarders so far; beyond one the request is refused rather than sent round in circles */
@@ -110,7 +110,8 @@ export class Coordinator {
     const { time, hash, layout, self, buckets } = this.#context
     const fail = (error: StarlingError): void => time.soon(() => done(error, undefined))
     const inForce = layout.inForce
-    if (this.#isDraining) return fail(new Draining('the node is being stopped', { hint: 'ask another node' }))
+    if (this.#drainedBecause !== undefined)
+      return fail(new Draining(this.#drainedBecause, { hint: 'ask another node' }))
     if (inForce === undefined) {
       return fail(new NoLayout('the node knows no decided layout yet', { hint: layout.waitingBecause }))
     }
@@ -138,7 +139,7 @@ export class Coordinator {
       keyed: undefined,
       done: counted,
     }
-    if (!inForce.owns(self, partition) || inForce.isExcluded(self)) return this.#forward(job)
+    if (!mayCoordinate(inForce, self, partition, undefined)) return this.#forward(job)
     this.#coordinateIfAble(job)
   }
 
@@ -147,6 +148,8 @@ export class Coordinator {
     const { request } = job
     if (minting.isClockSkewed) return this.#end(job, clockSkewed(minting.clockOffsetMs))
     if (!minting.isReady) {
+      // One that has just become a member; the others are none the worse for it.
+      if (job.hops === 0 && this.#isOtherInReach(job)) return this.#forward(job)
       return this.#end(
         job,
         new NoLayout('the node is still checking its store against the other members', { hint: 'retry in a moment' }),
@@ -160,15 +163,19 @@ export class Coordinator {
     if (!isWaiting) this.#end(job, new Overloaded('too many requests wait for the bucket properties'))
   }
 
-  /** The own copy went back in time, or may hold what was deleted for good: others name writes better (docs/rules.md A5). */
-  #isBehind({ partition, owners, hops }: Job<ClientRequest>): boolean {
-    const { recovery, peers, self } = this.#context
-    if (recovery.isClosed(partition)) return true
-    return (
-      recovery.isRestored(partition) &&
-      hops < hopsMax &&
-      owners.some((owner) => owner !== self && peers.isReachable(owner))
-    )
+  /** Others name writes better: the own copy is not open, went back in time (docs/rules.md A5), or is still being made. */
+  #isBehind(job: Job<ClientRequest>): boolean {
+    const { self, recovery } = this.#context
+    const { partition, owners, hops } = job
+    if (refusedWhileClosed(this.#context, partition) !== undefined) return true
+    if (hops === 0 && !owners.includes(self)) return this.#isOtherInReach(job)
+    return recovery.isRestored(partition) && hops < hopsMax && this.#isOtherInReach(job)
+  }
+
+  /** Of those whose copies are read. */
+  #isOtherInReach({ owners }: Job<ClientRequest>): boolean {
+    const { self, peers } = this.#context
+    return owners.some((owner) => owner !== self && peers.isReachable(owner))
   }
 
   #handOn(job: Job<ClientRequest>): void {
@@ -206,13 +213,13 @@ export class Coordinator {
   #get(job: Job<GetRequest>): void {
     const { r, pr, sloppy } = job.request.options
     const { properties } = job
-    const asked = quorumNeeds(r ?? properties.r, pr ?? properties.pr, sloppy, job.owners.length)
-    const needs = job.request.session === 'quorum' ? atLeastQuorum(asked, job.owners.length) : asked
-    this.#read(job, needs, (error, result) => {
+    const isAtLeastQuorum = job.request.session === 'quorum'
+    const levels = { r: r ?? properties.r, pr: pr ?? properties.pr, sloppy, isAtLeastQuorum }
+    this.#read(job, levels, (error, result) => {
       if (error !== undefined || result === undefined) return this.#end(job, error)
       this.#context.metrics.siblings.observe(result.record?.siblings.length ?? 0)
       this.#context.metrics.clockEntries.observe(result.record?.vv.length ?? 0)
-      const quorum = this.#receipt(job, 'r', result, needs)
+      const quorum = this.#receipt(job, 'r', result, result)
       this.#end(job, undefined, { ...this.#shown(job, result.record), quorum })
     })
   }
@@ -261,15 +268,15 @@ export class Coordinator {
     if (!isConditional && !isBlindDelete && !isRetry) return this.#writeKnowing(job, seen)
     // What this copy knows already is not asked about any more: its condition held when it was tried first.
     if (this.#isKnownHere(job)) return this.#writeNow(job, seen)
-    const needs = quorumNeeds('quorum', 0, request.options.sloppy, job.owners.length)
-    this.#read(job, needs, (error, result) => {
+    const levels = { r: 'quorum', pr: 0, sloppy: request.options.sloppy } as const
+    this.#read(job, levels, (error, result) => {
       const isPlain = !isConditional && !isBlindDelete
       // Beside siblings, a retry that nobody recognises now is recognised when the states meet (docs/rules.md I1).
       if (error !== undefined && isPlain && properties.conflict === 'siblings') return this.#writeKnowing(job, seen)
       if (error !== undefined || result === undefined) return this.#end(job, error)
       const { record, asOf } = result
       if (record !== undefined && keyed !== undefined && (isPlain || dotsOf(keyed, record) !== undefined)) {
-        return this.#seatOf(job).mergeDecoded(job.key, record, 'os', asOf, () => this.#writeKnowing(job, seen))
+        return this.#takeIn(job, record, asOf, () => this.#writeKnowing(job, seen))
       }
       if (isPlain) return this.#writeKnowing(job, seen)
       const failed = this.#failedCondition(job, record)
@@ -332,14 +339,30 @@ export class Coordinator {
     const local = copy.state === 'found' ? store.decode(copy.bytes) : undefined
     if (unknownDots(seen, local).length === 0) return this.#writeNow(job, seen)
     const timeoutMs = Math.max(1, (job.deadlineMs - time.nowMs()) / 2)
+    const layout = this.#context.layout.inForce ?? job.layout
     gather(
       this.#context,
-      { key: job.key, owners: job.layout.ownersOf(job.partition), layoutNumber: job.layout.number, timeoutMs },
+      { key: job.key, owners: layout.ownersOf(job.partition), layoutNumber: layout.number, timeoutMs },
       ({ record, asOf }) => {
         if (record === undefined) return this.#writeNow(job, seen)
-        seat.mergeDecoded(job.key, record, 'os', asOf, () => this.#writeNow(job, seen))
+        this.#takeIn(job, record, asOf, () => this.#writeNow(job, seen))
       },
     )
+  }
+
+  /** What others hold belongs into the copy that the write builds on. */
+  #takeIn(job: Job<PutRequest | DeleteRequest>, record: KeyRecord, asOf: Hlc, then: () => void): void {
+    const changed = this.#changedHands(job)
+    if (changed !== undefined) return this.#forward(changed)
+    this.#seatOf(job).mergeDecoded(job.key, record, 'os', asOf, then)
+  }
+
+  /** The job by the layout in force, if this node may not coordinate it any more; nothing has been written yet. */
+  #changedHands(job: Job<PutRequest | DeleteRequest>): Job<PutRequest | DeleteRequest> | undefined {
+    const { self, layout } = this.#context
+    const inForce = layout.inForce ?? job.layout
+    if (inForce.live === job.layout.live || mayCoordinate(inForce, self, job.partition, job.seat)) return undefined
+    return { ...job, layout: inForce, owners: inForce.readersOf(job.partition), seat: undefined }
   }
 
   #seatOf({ seat }: Job<ClientRequest>): LocalSeat {
@@ -348,7 +371,9 @@ export class Coordinator {
 
   #writeNow(job: Job<PutRequest | DeleteRequest>, seen: CausalContext): void {
     const { request, key, owners, properties } = job
-    // Before the local write the plan is compared with the newest decided version (docs/rules.md T8).
+    const changed = this.#changedHands(job)
+    if (changed !== undefined) return this.#forward(changed)
+    // Reading may have taken a while: the write is planned with what is in force now (docs/rules.md T8).
     const layout = this.#context.layout.inForce ?? job.layout
     const { sloppy } = request.options
     const levels = { w: request.options.w ?? properties.w, pw: request.options.pw ?? properties.pw, sloppy }
@@ -399,11 +424,12 @@ export class Coordinator {
 
   #read(
     job: Job<ClientRequest>,
-    needs: QuorumNeeds,
+    levels: ReadLevels,
     done: (error: StarlingError | undefined, result: ReadResult | undefined) => void,
   ): void {
-    const { key, layout, deadlineMs } = job
-    new ReadRun(this.#context, { key, layout, needs, isSatisfied: sessionNeedOf(job), deadlineMs }, done)
+    const { key, layout, deadlineMs, request } = job
+    const session = request.session === 'quorum' ? undefined : request.session
+    new ReadRun(this.#context, { key, layout, levels, session, deadlineMs }, done)
   }
 
   /**
@@ -521,18 +547,6 @@ interface Counted {
   readonly fallbacks: number
   readonly acks: () => readonly ReceiptNode[]
   readonly repaired?: number
-}
-
-function atLeastQuorum(needs: QuorumNeeds, owners: number): QuorumNeeds {
-  const needed = Math.max(needs.needed, answersNeeded('quorum', owners))
-  return { ...needs, needed, ownersNeeded: needs.isSloppy ? needs.ownersNeeded : needed }
-}
-
-/** What its session asks of a read beyond the quorum (docs/rules.md S1). */
-function sessionNeedOf({ request, owners }: Job<ClientRequest>): ReadPlan['isSatisfied'] {
-  const { session } = request
-  if (session === undefined || session === 'quorum') return undefined
-  return (merged, answers) => satisfiesSession(session, owners.length, merged, answers)
 }
 
 /** The write for the next owner, which must know that another one may have it already. */

@@ -3,7 +3,7 @@ import type { Dot, VersionVector } from '../protocol/causality/dot.ts'
 import type { Sibling } from '../protocol/causality/record.ts'
 import type { MemberState } from '../protocol/membership/member.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
-import type { StarlingError } from '../vocabulary/errors.ts'
+import type { PlanCheckResult, StarlingError } from '../vocabulary/errors.ts'
 import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { Bucket, Key } from '../vocabulary/key.ts'
 import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from './repair-views.ts'
@@ -184,6 +184,88 @@ export interface NodeView {
   readonly uptimeSeconds: number
 }
 
+export type StageAction = 'join' | 'leave' | 'replace' | 'exclude' | 'set' | 'clear'
+
+/** A change for the next version of the layout. Nodes are named by id, exact name, or a prefix that no other has. */
+export interface StageRequest {
+  readonly action: StageAction
+  /** With `clear` it may be empty: everything that is staged. */
+  readonly node: string
+  /** Who takes its place (`replace`). */
+  readonly with?: string | undefined
+  readonly zone?: string | undefined
+  readonly weight?: number | undefined
+  /** Also replaces a node that is alive. */
+  readonly force?: boolean | undefined
+}
+
+/** A change that the next version will bring. */
+export interface StagedView {
+  readonly node: NodeId
+  readonly name: string
+  readonly action: StageAction
+  readonly with: NodeId | undefined
+  readonly withName: string | undefined
+  readonly zone: string | undefined
+  readonly weight: number | undefined
+  readonly force: boolean
+  readonly setAtMs: number
+}
+
+export interface StageAnswer {
+  readonly staged: readonly StagedView[]
+}
+
+/** What the staged changes lead to. */
+export interface PlanView {
+  /** The hash of the next version, 16 hexadecimal digits; undefined: nothing can be committed, and `checks` say why. */
+  readonly plan: string | undefined
+  readonly number: number
+  /** Nobody owns anything else afterwards: it may also be committed in a transition. */
+  readonly isAmendment: boolean
+  readonly isPossible: boolean
+  readonly staged: readonly StagedView[]
+  /** In sentences. */
+  readonly changes: readonly string[]
+  readonly shares: readonly {
+    readonly node: NodeId
+    readonly name: string
+    /** Fractions of all replicas. */
+    readonly before: number
+    readonly after: number
+    readonly partitionsBefore: number
+    readonly partitionsAfter: number
+  }[]
+  readonly moves: readonly {
+    readonly partition: number
+    readonly from: readonly NodeId[]
+    readonly to: readonly NodeId[]
+    /** To all who gain it: an estimate, from what owners in reach said they store. */
+    readonly bytes: number
+  }[]
+  /** That change owners. */
+  readonly partitions: number
+  readonly bytes: number
+  /** Until all is copied, if nothing else is asked of the nodes. */
+  readonly estimateSeconds: number
+  /** The fullest node against what its weight says. */
+  readonly maxToTarget: number
+  readonly checks: readonly PlanCheckResult[]
+}
+
+export interface CommitRequest {
+  /** The plan that was seen; undefined: the current one. */
+  readonly plan: string | undefined
+  /** Without a majority that votes: only for a plan that does nothing but exclude (docs/rules.md L5). */
+  readonly force: boolean
+  readonly timeoutMs: number
+}
+
+export type CommitAnswer =
+  | { readonly decided: true; readonly number: number; readonly plan: string }
+  /** Not by the deadline; it may be later. `waitingFor`: names of members that have not agreed. */
+  | { readonly decided: false; readonly waitingFor: readonly string[] }
+
 /** What a node offers to those who stand in front of it: HTTP, the frame protocol, an embedding program. */
 export interface NodeApi {
   /** Coordinates, or forwards to an owner. `done` is called once, never inside the call. */
@@ -233,6 +315,21 @@ export interface NodeApi {
    * partitions had not recovered.
    */
   acceptLoss(done: Done<{ readonly partitions: number }>): void
+  /** Asks for a change in the next version of the layout; nothing moves before it is committed. */
+  stage(request: StageRequest, done: Done<StageAnswer>): void
+  plan(done: Done<PlanView>): void
+  /** Has the plan decided by a majority of the members; `done` once it is durable here. */
+  commit(request: CommitRequest, done: Done<CommitAnswer>): void
+  /** Goes back to the owners of before, or refuses the candidate for layout 1. */
+  abort(timeoutMs: number, done: Done<CommitAnswer>): void
+  /** Nobody waits any more for what this node holds; it is refused until its store is wiped. */
+  forget(node: string, timeoutMs: number, done: Done<CommitAnswer>): void
+  /**
+   * Takes the node out of coordination until it is started again; it goes on as a replica. It is not ready at once, takes
+   * requests for a short grace, and then answers them with `draining`. `done` when those it took have ended, or after
+   * ten seconds with how many have not.
+   */
+  drain(done: Done<{ readonly inFlight: number }>): void
   /** Why the node should be sent no requests; empty: it is ready. */
   notReadyBecause(): readonly string[]
 }

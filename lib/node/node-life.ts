@@ -189,12 +189,12 @@ export class NodeLife implements BehindPeerPort {
   /** Leaves cleanly: finishes what runs, says goodbye, writes the marker, closes. */
   stop(done: () => void): void {
     const { time } = this.#ports
-    this.#serving?.coordinator.drain()
+    this.#serving?.coordinator.drain('the node is being stopped')
     const drainedByMs = time.nowMs() + drainMsMax
     const waitForRequests = (): void => {
       const isBusy = (this.#serving?.coordinator.inFlight ?? 0) > 0
       if (isBusy && time.nowMs() < drainedByMs && !this.#isEnded) time.after(20, waitForRequests)
-      else this.#leave(() => this.#markStop(() => this.abandon(done)))
+      else this.#leave(() => this.#port.dismissAll(() => this.#markStop(() => this.abandon(done))))
     }
     waitForRequests()
   }
@@ -566,6 +566,8 @@ export class NodeLife implements BehindPeerPort {
   }
 
   #dismissed(goodbye: Goodbye, from: Endpoint): void {
+    // A node that is being stopped in good order: gossip says the same.
+    if (goodbye.reason === 'draining') return
     this.#strangers.warn(`goodbye ${goodbye.reason}`, { from, reason: goodbye.reason }, goodbye.message)
     // A running cluster is not stopped by a stranger: only the address we were told to join decides, and only as long
     // as nobody there has welcomed us.

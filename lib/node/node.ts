@@ -6,6 +6,7 @@ import { Draining, NoLayout, type StarlingError, StorageFailed } from '../vocabu
 import { type Endpoint, type NodeId, toNodeId } from '../vocabulary/ids.ts'
 import { type Bucket, type Key, toRecordKey } from '../vocabulary/key.ts'
 import type { Random } from '../vocabulary/random.ts'
+import { Drain } from './drain.ts'
 import { explainKey } from './explain-key.ts'
 import { type Identity, readIdentity, UnreadableIdentity, writeIdentity } from './identity-file.ts'
 import { listBucket } from './list-bucket.ts'
@@ -54,6 +55,7 @@ export class StarlingNode implements NodeApi {
   readonly #parts: NodeParts
   readonly #metrics: NodeMetrics
   readonly #startedAtMs: number
+  readonly #drain: Drain
   #life: NodeLife | undefined
   #storeFailure: string | undefined
   #reopenMs = reopenMsMin
@@ -74,6 +76,7 @@ export class StarlingNode implements NodeApi {
     }
     this.#parts = { ...parts, merge: (a, b) => parts.merge(a, b, onClash) }
     this.#startedAtMs = ports.time.nowMs()
+    this.#drain = new Drain(ports.time, () => this.#life?.serving?.coordinator)
     this.#metrics = declareNodeMetrics(ports.metrics, settings.version, {
       eventLoopDelaySeconds: () => ports.time.eventLoopDelayMs() / 1000,
       membersByState: () => this.#membersByState(),
@@ -189,6 +192,9 @@ export class StarlingNode implements NodeApi {
   }
 
   list(request: ListRequest, done: Done<ListPage>): void {
+    if (this.#drain.isClosed) {
+      return this.#ports.time.soon(() => done(new Draining(Drain.because, { hint: 'ask another node' }), undefined))
+    }
     this.#withServing(done, ({ context }) => listBucket(context, request, done))
   }
 
@@ -291,11 +297,18 @@ export class StarlingNode implements NodeApi {
     })
   }
 
+  drain(done: Done<{ readonly inFlight: number }>): void {
+    this.#withServing(done, () => {
+      if (!this.#drain.isBegun) this.#ports.log.info({}, Drain.because)
+      this.#drain.begin((inFlight) => done(undefined, { inFlight }))
+    })
+  }
+
   notReadyBecause(): readonly string[] {
     if (this.#isStopping) return ['the node is being stopped']
     if (this.#storeFailure !== undefined) return [`the store failed: ${this.#storeFailure}`]
     const life = this.#life
-    const reasons: string[] = []
+    const reasons: string[] = this.#drain.isBegun ? [Drain.because] : []
     if (life?.serving === undefined) reasons.push(this.#notServing().hint ?? 'the node is starting')
     const state = life?.standing.state
     if (state === 'excluded') reasons.push('the node is excluded from the cluster')
@@ -322,6 +335,7 @@ export class StarlingNode implements NodeApi {
         onServing: () => {
           this.#storeFailure = undefined
           this.#reopenMs = reopenMsMin
+          this.#drain.onServing()
         },
         onLeft: () => {
           if (life !== this.#life) return
@@ -480,6 +494,7 @@ export class StarlingNode implements NodeApi {
     if (this.#isStopping) return 'stopping'
     if (this.#storeFailure !== undefined) return 'storage-failed'
     if (this.#life?.serving !== undefined) {
+      if (this.#drain.isBegun) return 'draining'
       const { state } = this.#life.standing
       return state === undefined || state === 'member' ? 'serving' : state
     }

@@ -211,12 +211,21 @@ export class PeerPort {
     this.#strangers.warn('malformed', { from, reason }, 'a connection was ended because of what it sent')
   }
 
+  /** Nobody is served any more; whoever is connected is told so when all it asked was answered. */
+  dismissAll(done: () => void): void {
+    if (this.#acceptor === undefined) done()
+    else this.#acceptor.dismissAll('the node is being stopped', dismissalMsMax, done)
+  }
+
   close(done: () => void): void {
     const closeSocket = (): void => (this.#socket === undefined ? done() : this.#socket.close(done))
     if (this.#acceptor === undefined) closeSocket()
     else this.#acceptor.close(closeSocket)
   }
 }
+
+/** For answers that are on their way to the disk. */
+const dismissalMsMax = 1_000
 
 const noLayout: LayoutDigest = { number: 0, documentHash: 0 }
 
