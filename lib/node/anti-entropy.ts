@@ -95,6 +95,23 @@ export class AntiEntropy {
     for (const run of this.#single) run.stop()
   }
 
+  /** Owners have come or gone: when what one of the two does not own any more was compared last says nothing. */
+  layoutChanged(inForce: LayoutInForce, before: LayoutInForce): void {
+    if (isSameLive(inForce, before)) return
+    const { self } = this.#context
+    for (const [peer, { comparedAtMs }] of this.#pairs) {
+      if (!inForce.has(peer) || inForce.isExcluded(peer)) {
+        this.#pairs.delete(peer)
+        this.#schedule.forget(peer)
+        continue
+      }
+      for (let partition = 0; partition < comparedAtMs.length; partition += 1) {
+        const isShared = inForce.owns(self, partition) && inForce.owns(peer, partition)
+        if (!isShared) comparedAtMs[partition] = Number.NaN
+      }
+    }
+  }
+
   /** Begins an exchange with every co-owner in reach with whom none runs, suspended or not. */
   runNow(): void {
     const inForce = this.#context.layout.inForce
@@ -221,7 +238,8 @@ export class AntiEntropy {
     const first = new Set(this.#dirty.of(peer))
     const plan: ExchangePlan = {
       partitions: shared,
-      isWhole: true,
+      // How far a transition has come is not known to all at the same time: then they are named.
+      isWhole: !inForce.isInTransition,
       first,
       isThorough: false,
       beginAt: this.#random.fraction(),
@@ -280,39 +298,49 @@ export class AntiEntropy {
     for (const partition of summary.repaired) comparedAtMs[partition] = nowMs
   }
 
-  /** Marks of partitions that this node does not own: their owners are told by the one who may lack something. */
+  /**
+   * Marks that this node does not see to itself, because it owns nothing of the partition: their owners are told by the
+   * one who may lack something. Of a partition that moves both are owners soon, or the mark means nothing any more.
+   */
   #handOverMarks(inForce: LayoutInForce): void {
     const { self, peers } = this.#context
-    const { ring, decided } = inForce
+    const isFenced = inForce.isExcluded(self)
     for (const target of this.#dirty.targets) {
-      if (this.#tellingMarks.has(target) || !peers.isReachable(target)) continue
-      const strange = this.#dirty.of(target).filter((partition) => !ring.owns(self, partition))
       const moment = this.#dirty.moment
-      // Who owns nothing of a partition any more lacks nothing of it.
-      for (const partition of strange) {
-        if (!ring.owns(target, partition)) this.#dirty.clear(target, partition, moment)
+      const told: number[] = []
+      for (const partition of this.#dirty.of(target)) {
+        // Who owns nothing of a partition any more lacks nothing of it.
+        if (!inForce.owns(target, partition)) this.#dirty.clear(target, partition, moment)
+        else if (isFenced || !inForce.owns(self, partition)) told.push(partition)
       }
-      const partitions = strange.filter((partition) => ring.owns(target, partition)).slice(0, marksPerMessage)
-      if (partitions.length === 0) continue
-      this.#tellingMarks.add(target)
-      const question = { type: 'mark-dirty', partitions } as const
-      const message = { type: 'exchange', from: self, layoutHash: decided.hash, question } as const
-      peers.ask(target, message, askTimeoutMs, (outcome) => {
-        this.#tellingMarks.delete(target)
-        const isMarked =
-          outcome.type === 'answered' &&
-          outcome.message.type === 'exchanged' &&
-          outcome.message.answer.type === 'ranges-marked'
-        if (isMarked && !this.#isStopped) {
-          for (const partition of partitions) this.#dirty.clear(target, partition, moment)
-        }
-      })
+      if (told.length === 0 || this.#tellingMarks.has(target) || !peers.isReachable(target)) continue
+      this.#tellMarks(inForce, target, told.slice(0, marksPerMessage), moment)
     }
   }
 
+  #tellMarks({ decided }: LayoutInForce, target: NodeId, partitions: readonly number[], moment: number): void {
+    const { self, peers } = this.#context
+    this.#tellingMarks.add(target)
+    const question = { type: 'mark-dirty', partitions } as const
+    const message = { type: 'exchange', from: self, layoutHash: decided.hash, question } as const
+    peers.ask(target, message, askTimeoutMs, (outcome) => {
+      this.#tellingMarks.delete(target)
+      const isMarked =
+        outcome.type === 'answered' &&
+        outcome.message.type === 'exchanged' &&
+        outcome.message.answer.type === 'ranges-marked'
+      if (!isMarked || this.#isStopped) return
+      for (const partition of partitions) this.#dirty.clear(target, partition, moment)
+    })
+  }
+
+  /** The excluded compare with nobody, and nobody with them (docs/rules.md L5). */
   #coOwners(layout: LayoutInForce): readonly NodeId[] {
     const { self } = this.#context
-    return layout.nodeIds.filter((node) => node !== self && layout.comparedPartitions(self, node).length > 0)
+    if (layout.isExcluded(self)) return []
+    return layout.nodeIds.filter(
+      (node) => node !== self && !layout.isExcluded(node) && layout.comparedPartitions(self, node).length > 0,
+    )
   }
 
   #pairOf(peer: NodeId): Pair {
@@ -348,6 +376,10 @@ export class AntiEntropy {
       reason: suspendedBecause ?? pair?.reason,
     }
   }
+}
+
+function isSameLive(a: LayoutInForce, b: LayoutInForce): boolean {
+  return a.live.length === b.live.length && a.live.every(({ decided }, at) => decided.hash === b.live[at]?.decided.hash)
 }
 
 const nothing: ReadonlySet<number> = new Set()

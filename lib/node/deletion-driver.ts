@@ -4,6 +4,7 @@ import { pruneDone } from '../protocol/causality/done.ts'
 import { isTombstone } from '../protocol/causality/inspect-record.ts'
 import { type Hlc, hlcFromMs, hlcToMs } from '../protocol/clock/hlc.ts'
 import type { WaitingFor } from '../protocol/deletion/removal.ts'
+import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { tombstonesMax } from '../wire/messages.ts'
@@ -92,6 +93,13 @@ export class DeletionDriver {
   stop(): void {
     this.#isStopped = true
     this.#timer?.cancel()
+  }
+
+  /** What was seen in partitions that this node has lost says nothing any more. */
+  layoutChanged(layout: LayoutInForce): void {
+    for (const partition of this.#looks.keys()) {
+      if (!layout.owns(this.#context.self, partition)) this.#looks.delete(partition)
+    }
   }
 
   /** The tombstones of this node by what they wait for. */
@@ -222,7 +230,7 @@ export class DeletionDriver {
     const { layout, time } = this.#context
     const { partition } = looking
     const settled = settledLayout(layout.document)
-    const owners = layout.inForce?.ring.ownersOf(partition)
+    const owners = this.#ownersOf(partition)
     if (settled === undefined || owners === undefined) {
       for (const _ of tombstones) count(looking, { type: 'layout' })
       return done()
@@ -245,14 +253,23 @@ export class DeletionDriver {
     })
   }
 
+  /**
+   * Who has to agree: the excluded have brought what they held before anything is removed, and begin anew when they come
+   * back (docs/rules.md L5, T6).
+   */
+  #ownersOf(partition: number): readonly NodeId[] | undefined {
+    const { inForce } = this.#context.layout
+    return inForce?.ring.ownersOf(partition).filter((owner) => !inForce.isExcluded(owner))
+  }
+
   // Reasons
 
   /** What holds up all tombstones of a partition. */
   #blocked(partition: number): WaitingFor | undefined {
     const { layout, self, recovery, minting, peers } = this.#context
     const settled = settledLayout(layout.document)
-    const owners = layout.inForce?.ring.ownersOf(partition)
-    if (settled === undefined || owners === undefined) return { type: 'layout' }
+    const owners = this.#ownersOf(partition)
+    if (settled === undefined || owners?.includes(self) !== true) return { type: 'layout' }
     if (recovery.isRecovering(partition)) return { type: 'recovering' }
     const { nodes, excluded } = settled.version
     for (const { id } of nodes) {

@@ -1,6 +1,7 @@
 import { answerBranches, answerRoots, differingLeaves, type TreeReader } from '../protocol/anti-entropy/answer.ts'
 import type { ExchangeQuestion, LeafEntry, WantedToken } from '../protocol/anti-entropy/exchange-messages.ts'
 import { type Hlc, hlcMax } from '../protocol/clock/hlc.ts'
+import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { Ring } from '../protocol/ring/ring.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
@@ -44,15 +45,16 @@ export class ExchangeService {
     if (decided.hash !== layoutHash) {
       return respond(refusal('layout-stale', `asked with another layout than ${decided.version.number}`))
     }
+    const isFenced = inForce.isExcluded(self) || inForce.isExcluded(from)
     const isShared = (partition: number): boolean =>
-      partition < ring.partitionCount && inForce.owns(self, partition) && inForce.owns(from, partition)
+      !isFenced && partition < ring.partitionCount && inForce.owns(self, partition) && inForce.owns(from, partition)
     const answer = (answer: ExchangeAnswer | undefined): void => {
       if (answer === undefined) respond(refusal('not-owner', 'asked about partitions that not both own'))
       else respond({ type: 'exchanged', answer })
     }
     switch (question.type) {
       case 'compare-roots':
-        return answer(answerRoots(question, inForce.comparedPartitions(self, from), this.#trees))
+        return answer(this.#compareRoots(question, isFenced ? [] : ring.sharedPartitions(self, from), isShared))
       case 'compare-branches':
         return answer(answerBranches(question, isShared, this.#trees))
       case 'compare-leaves':
@@ -60,10 +62,24 @@ export class ExchangeService {
       case 'pull-records':
         return this.#pullRecords(question.wanted, ring, isShared, answer, respond)
       case 'mark-dirty':
-        return this.#markDirty(question.partitions, ring, from, answer, respond)
+        return this.#markDirty(question.partitions, inForce, from, answer, respond)
       default:
         return unreachable(question)
     }
+  }
+
+  /**
+   * Partitions that are named are those; all but some are those that both own in the newest version: who is in a
+   * transition names them, because how far it has come is not the same everywhere at the same time.
+   */
+  #compareRoots(
+    question: Question<'compare-roots'>,
+    shared: readonly number[],
+    isShared: (partition: number) => boolean,
+  ): ExchangeAnswer | undefined {
+    if (!question.isOnly) return answerRoots(question, shared, this.#trees)
+    if (!question.partitions.every(isShared)) return undefined
+    return answerRoots(question, question.partitions, this.#trees)
   }
 
   #compareLeaves(
@@ -139,18 +155,18 @@ export class ExchangeService {
   /** This node may have missed writes that no hint holds: it compares with each of the other owners, and remembers to. */
   #markDirty(
     partitions: readonly number[],
-    ring: Ring,
+    layout: LayoutInForce,
     from: NodeId,
     answer: (answer: ExchangeAnswer | undefined) => void,
     respond: Respond,
   ): void {
     const { self } = this.#context
-    const own = partitions.filter((partition) => partition < ring.partitionCount && ring.owns(self, partition))
+    const own = partitions.filter((partition) => partition < layout.partitionCount && layout.owns(self, partition))
     if (own.length < partitions.length) return answer(undefined)
     const marks = own.flatMap((partition) =>
-      ring
+      layout
         .ownersOf(partition)
-        .filter((owner) => owner !== self && owner !== from)
+        .filter((owner) => owner !== self && owner !== from && !layout.isExcluded(owner))
         .map((owner) => ({ owner, partition })),
     )
     let left = marks.length

@@ -48,8 +48,10 @@ export class Expiry {
   }
 
   #sweep(): void {
-    const { time, minting, store } = this.#context
-    if (minting.isClockSkewed || store.isFull) return this.#sweepLater(sweepEveryMs)
+    const { time, minting, store, layout, self } = this.#context
+    // The excluded change nothing of what they are to bring back.
+    const isFenced = layout.inForce?.isExcluded(self) === true
+    if (minting.isClockSkewed || store.isFull || isFenced) return this.#sweepLater(sweepEveryMs)
     const wallMs = time.wallMs()
     this.#index.due(wallMs - expiryMarginMs, sweepEntriesMax, (failure, found) => {
       if (this.#isStopped) return

@@ -18,7 +18,8 @@ export function learnBarriers(
   done: (isLearnt: boolean) => void,
 ): void {
   const { layout, self } = context
-  const owners = layout.inForce?.readersOf(partition).filter((owner) => owner !== self) ?? []
+  const inForce = layout.inForce
+  const owners = inForce?.readersOf(partition).filter((owner) => owner !== self && !inForce.isExcluded(owner)) ?? []
   askAll(context, partition, asked, (told) => {
     if (told.some(({ isKnown }) => isKnown)) return keep(context, told, done)
     if (told.length === 0) return done(false)

@@ -79,6 +79,8 @@ export class RecoveryDriver {
     const kept = cause.isContinued && found?.reason === cause.reason ? found : undefined
     const partitions = kept === undefined ? allPartitions(layout, self) : kept.owed
     this.#recovery = new Recovery(cause.reason, partitions)
+    // What was kept may speak of owners that are none any more.
+    if (isMember(layout, self)) follow(this.#recovery, layout, self)
     this.#context = context
     this.#begunAtMs = this.#time.nowMs()
     this.#exchanged = 0
@@ -102,6 +104,21 @@ export class RecoveryDriver {
       'the store lost something: it is read again from the other owners, and until then its answers do not count',
     )
     this.#keep('disk')
+    this.#next()
+  }
+
+  /**
+   * Other versions are live, or reads have moved (docs/rules.md A5): partitions that this node has lost need not recover,
+   * and the others do so from whoever owns them now. Who is no member, or excluded, is answered by nobody: it goes on
+   * when it is one again, and what it holds stays as old as it is.
+   */
+  layoutChanged(layout: LayoutInForce, self: NodeId): void {
+    const recovery = this.#recovery
+    if (recovery === undefined || this.#isStopped || !isMember(layout, self)) return
+    const before = recovery.partitionsLeft
+    follow(recovery, layout, self)
+    for (const partition of this.#closed) if (!recovery.isRecovering(partition)) this.#closed.delete(partition)
+    if (recovery.partitionsLeft < before) this.#keepSoon()
     this.#next()
   }
 
@@ -174,6 +191,8 @@ export class RecoveryDriver {
     const recovery = this.#recovery
     const context = this.#context
     if (recovery === undefined || context === undefined || this.#isStopped) return
+    const { inForce } = context.layout
+    if (inForce !== undefined && !isMember(inForce, context.self)) return
     if (recovery.partitionsLeft === 0) {
       this.#log.info({}, 'everything the store lost has been read again from the other owners')
       return this.#end()
@@ -265,9 +284,22 @@ export class RecoveryDriver {
   }
 }
 
-function allPartitions({ ring }: LayoutInForce, self: NodeId): readonly PartitionToRecover[] {
-  return ring.partitionsOf(self).map((partition) => ({
-    partition,
-    owners: ring.ownersOf(partition).filter((owner) => owner !== self),
-  }))
+function allPartitions(layout: LayoutInForce, self: NodeId): readonly PartitionToRecover[] {
+  return layout.partitionsOf(self).map((partition) => ({ partition, owners: sourcesOf(layout, self, partition) }))
+}
+
+function follow(recovery: Recovery, layout: LayoutInForce, self: NodeId): void {
+  recovery.ownersChanged(
+    (partition) => (layout.owns(self, partition) ? sourcesOf(layout, self, partition) : undefined),
+    (node) => layout.isExcluded(node),
+  )
+}
+
+/** The other owners in the version that reads use. */
+function sourcesOf(layout: LayoutInForce, self: NodeId, partition: number): readonly NodeId[] {
+  return layout.readersOf(partition).filter((owner) => owner !== self)
+}
+
+function isMember(layout: LayoutInForce, self: NodeId): boolean {
+  return layout.has(self) && !layout.isExcluded(self)
 }

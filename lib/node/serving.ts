@@ -225,6 +225,9 @@ export class Serving {
   /** Other versions are live, or somebody has come further in a transition. */
   layoutChanged(inForce: LayoutInForce, before: LayoutInForce): void {
     this.hintHandover.layoutChanged()
+    this.recovery.layoutChanged(inForce, this.#self)
+    this.deletion.driver.layoutChanged(inForce)
+    this.antiEntropy.layoutChanged(inForce, before)
   }
 
   /** Writes what spares the next start some work, when nothing is written any more; the stop is a clean one. */

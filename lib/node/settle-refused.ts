@@ -30,7 +30,7 @@ function settle(context: RequestContext, key: RecordKey, done: (isSettled: boole
   const { store, self, layout, parts, recovery, barriers } = context
   const inForce = layout.inForce
   if (inForce === undefined) return done(false)
-  const owners = inForce.ownersOf(store.partitionOf(key))
+  const owners = inForce.ownersOf(store.partitionOf(key)).filter((owner) => !inForce.isExcluded(owner))
   const others = owners.filter((owner) => owner !== self)
   const request = { key, owners, layoutNumber: inForce.decided.version.number, timeoutMs: askTimeoutMs }
   gather(context, request, ({ record: theirs, answered, asOf }) => {

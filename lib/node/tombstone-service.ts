@@ -140,7 +140,7 @@ export class TombstoneService {
     if (settled === undefined || settled.hash !== layoutHash) {
       return refusal('layout-stale', 'this node has another layout, or one in transition')
     }
-    if (layout.inForce?.ring.owns(self, partition) !== true) {
+    if (layout.inForce?.ring.owns(self, partition) !== true || layout.inForce.isExcluded(self)) {
       return refusal('not-owner', 'this node does not own the partition')
     }
     if (recovery.isRecovering(partition)) return refusal('busy', 'the partition is recovering')

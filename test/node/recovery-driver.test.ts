@@ -5,8 +5,9 @@ import type { RequestContext } from '../../lib/node/request-context.ts'
 import { hlcZero } from '../../lib/protocol/clock/hlc.ts'
 import type { LayoutInForce } from '../../lib/protocol/layout/layout-in-force.ts'
 import { World } from '../../lib/simulator/world.ts'
-import { type NodeId, toNodeId } from '../../lib/vocabulary/ids.ts'
+import { toNodeId } from '../../lib/vocabulary/ids.ts'
 import { hash } from '../wire/fixtures/hash.ts'
+import { liveLayout } from './fixtures/live-layouts.ts'
 
 const ada = toNodeId('0a'.repeat(16))
 const bob = toNodeId('0b'.repeat(16))
@@ -15,6 +16,7 @@ t.test(
   'a recovery that begins while exchanges of the one before are under way goes on when they have ended',
   async (t) => {
     const world = new World({ seed: 1, hash })
+    const layout = liveLayout([{ owners: [ada, bob] }])
     const { time, log } = world.portsFor('ada')
     const asked: { readonly partition: number; readonly done: (isLearnt: boolean) => void }[] = []
     const meta = { read: () => undefined, write: () => {}, remove: () => {} } as unknown as MetaStore
@@ -22,9 +24,9 @@ t.test(
       { time, log, meta, learnBarriers: (partition, _owners, done) => asked.push({ partition, done }) },
       () => {},
     )
-    driver.begin(cause('wiped'), layoutOf(20), ada, context())
+    driver.begin(cause('wiped'), layout, ada, context(layout))
     t.equal(asked.length, 4, 'as many exchanges as may run')
-    driver.begin(cause('restored'), layoutOf(20), ada, context())
+    driver.begin(cause('restored'), layout, ada, context(layout))
     t.equal(asked.length, 4, 'they have not ended')
     for (const { done } of asked.slice()) done(false)
     t.equal(asked.length, 8, 'now others run')
@@ -35,12 +37,11 @@ function cause(reason: RecoveryCause['reason']): RecoveryCause {
   return { reason, isContinued: false, leasedUpTo: hlcZero, startedAt: hlcZero }
 }
 
-function layoutOf(partitions: number): LayoutInForce {
-  const all = Array.from({ length: partitions }, (_, partition) => partition)
-  const ring = { partitionsOf: () => all, ownersOf: (): readonly NodeId[] => [ada, bob] }
-  return { ring } as unknown as LayoutInForce
-}
-
-function context(): RequestContext {
-  return { peers: { isReachable: () => true }, minting: { read: () => hlcZero } } as unknown as RequestContext
+function context(layout: LayoutInForce): RequestContext {
+  return {
+    self: ada,
+    layout: { inForce: layout },
+    peers: { isReachable: () => true },
+    minting: { read: () => hlcZero },
+  } as unknown as RequestContext
 }

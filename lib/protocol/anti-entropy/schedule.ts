@@ -94,6 +94,11 @@ export class Schedule {
     }
   }
 
+  /** It is no co-owner any more; should it be one again, it is somebody new. */
+  forget(node: NodeId): void {
+    this.#pairs.delete(node)
+  }
+
   /** Milliseconds since the last whole exchange; undefined: there was none. */
   ageMs(node: NodeId, nowMs: number): number | undefined {
     const endedAtMs = this.#pairs.get(node)?.endedAtMs

@@ -76,11 +76,27 @@ export class Recovery {
     return owners.size === 0 && this.#owed.delete(partition)
   }
 
-  /** The node was excluded: nobody waits for it any more. True when this ended the recovery of a partition. */
-  excluded(node: NodeId): boolean {
-    let isOneDone = false
-    for (const partition of [...this.#owed.keys()]) isOneDone = this.exchanged(partition, node) || isOneDone
-    return isOneDone
+  /**
+   * Owners are others now. Undefined: this node does not own the partition any more, and recovers nothing of it. An
+   * excluded owner is not waited for. Where one that is still owed has gone, what it had is with those who are left: all
+   * of them are owed then.
+   * @param readersOf every other owner in the version that reads use
+   */
+  ownersChanged(
+    readersOf: (partition: number) => readonly NodeId[] | undefined,
+    isExcluded: (node: NodeId) => boolean,
+  ): void {
+    for (const [partition, owed] of [...this.#owed]) {
+      const readers = readersOf(partition)
+      if (readers === undefined) {
+        this.#owed.delete(partition)
+        continue
+      }
+      const isGone = [...owed].some((owner) => !isExcluded(owner) && !readers.includes(owner))
+      const left = (isGone ? readers : [...owed]).filter((owner) => !isExcluded(owner))
+      if (left.length === 0) this.#owed.delete(partition)
+      else this.#owed.set(partition, new Set(left))
+    }
   }
 
   /** `node recovered --accept-loss`: ends it by hand. */

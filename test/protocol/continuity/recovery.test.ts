@@ -6,6 +6,7 @@ import { toNodeId } from '../../../lib/vocabulary/ids.ts'
 
 const bob = toNodeId('b'.repeat(32))
 const cyd = toNodeId('c'.repeat(32))
+const dan = toNodeId('d'.repeat(32))
 
 t.test('A5: a recovering partition', async (t) => {
   t.test('does not count toward R until it was exchanged with every other owner', async (t) => {
@@ -30,9 +31,36 @@ t.test('A5: a recovering partition', async (t) => {
   t.test('waits for nobody who is excluded', async (t) => {
     const recovery = ofPartitions('lossy')
     recovery.exchanged(1, bob)
-    t.equal(recovery.excluded(cyd), true)
+    recovery.ownersChanged(
+      () => [bob, cyd],
+      (node) => node === cyd,
+    )
     t.equal(recovery.isRecovering(1), false)
     t.same(recovery.owedTo(2), [bob])
+  })
+
+  t.test(
+    'recovers from all who own it now, where one that was owed has gone: what it had is with one of them',
+    async (t) => {
+      const recovery = ofPartitions('lossy')
+      recovery.exchanged(1, bob)
+      recovery.exchanged(2, cyd)
+      recovery.ownersChanged(
+        () => [bob, dan],
+        () => false,
+      )
+      t.same(recovery.owedTo(1), [bob, dan], 'cyd had not been asked')
+      t.same(recovery.owedTo(2), [bob], 'cyd had, and dan has what he had')
+    },
+  )
+
+  t.test('needs not recover when the node has lost it', async (t) => {
+    const recovery = ofPartitions('restored')
+    recovery.ownersChanged(
+      (partition) => (partition === 1 ? undefined : [bob, cyd]),
+      () => false,
+    )
+    t.same([recovery.isRecovering(1), recovery.isRecovering(2)], [false, true])
   })
 
   t.test('ends by hand', async (t) => {
