@@ -1,14 +1,23 @@
+import { abort } from './abort.ts'
 import { antiEntropy, antiEntropyEmptied } from './anti-entropy.ts'
+import { competingCommits } from './competing-commits.ts'
 import { convergenceBound } from './convergence-bound.ts'
 import { deleteStaysDeleted } from './delete-stays-deleted.ts'
 import { diskEio, diskFull, diskReadonly } from './disk-faults.ts'
+import { excludeReturn } from './exclude-return.ts'
 import { expiry, expiryForGood } from './expiry.ts'
 import { garbage } from './garbage.ts'
+import { growShrinkReplace } from './grow-shrink-replace.ts'
 import { hints, hintsHoldersKilled } from './hints.ts'
 import { killAllDisk, killAllOs } from './kill-all.ts'
+import { killReceiver, killSender } from './kill-in-transfer.ts'
 import type { Scenario } from './kit/scenario.ts'
+import { leaveAndReturn } from './leave-and-return.ts'
 import { powerCut } from './power-cut.ts'
 import { repairModes } from './repair-modes.ts'
+import { replaceDead } from './replace-dead.ts'
+import { rollingRestart } from './rolling-restart.ts'
+import { sizes, sizesLarger } from './sizes.ts'
 import { wiped } from './wiped.ts'
 
 /** All scenarios, in the order of the list. */
@@ -30,4 +39,15 @@ export const catalogue: readonly Scenario[] = [
   expiry,
   expiryForGood,
   garbage,
+  growShrinkReplace,
+  killReceiver,
+  killSender,
+  abort,
+  competingCommits,
+  leaveAndReturn,
+  replaceDead,
+  excludeReturn,
+  rollingRestart,
+  sizes,
+  sizesLarger,
 ]

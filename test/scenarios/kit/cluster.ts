@@ -87,6 +87,20 @@ export class Member implements Reachable {
     return code
   }
 
+  /** It ends by itself. @returns its exit code */
+  async ends(limitMs: number): Promise<number | null> {
+    const { isRunning } = await eventually(
+      `${this.name} ends by itself`,
+      async () => ({ isRunning: this.isRunning }),
+      (seen) => !seen.isRunning,
+      limitMs,
+    )
+    if (isRunning) throw new Error(`${this.name} runs`)
+    const { code } = await this.#running().ended
+    this.#forget()
+    return code
+  }
+
   /** It sleeps, with its sockets open, until `resume`. */
   pause(): void {
     this.#running().signal('SIGSTOP')
@@ -154,12 +168,27 @@ export class Member implements Reachable {
 
 /** Real processes of `starling start` on loopback, with one layout. */
 export class Cluster {
-  readonly members: readonly Member[]
   readonly #lab: Lab
+  readonly #flags: readonly string[]
+  #members: readonly Member[]
+  /** Names are given once. */
+  #named: number
 
-  private constructor(lab: Lab, members: readonly Member[]) {
+  private constructor(lab: Lab, members: readonly Member[], flags: readonly string[]) {
     this.#lab = lab
-    this.members = members
+    this.#flags = flags
+    this.#members = members
+    this.#named = members.length
+  }
+
+  /** All that were started, but for those that were dismissed. */
+  get members(): readonly Member[] {
+    return this.#members
+  }
+
+  /** Those whose process runs. */
+  get running(): readonly Member[] {
+    return this.#members.filter(({ isRunning }) => isRunning)
   }
 
   /** Resolves when all members see each other alive and would be sent requests. */
@@ -173,7 +202,32 @@ export class Cluster {
     await Promise.all(members.map((member) => member.start()))
     await ready(members, members.length, readyMsMax)
     lab.say(`${size} nodes run${flags.length === 0 ? '' : ` with ${flags.join(' ')}`}`)
-    return new Cluster(lab, members)
+    return new Cluster(lab, members, flags)
+  }
+
+  /** Starts so many more with `--join` alone, which owns nothing until a plan with it is committed; all see them alive. */
+  async add(count: number): Promise<readonly Member[]> {
+    const peers = this.running.map(({ peer }) => peer).join(',')
+    const places = await freePlaces(count, this.#lab.directory)
+    const added = places.map(({ httpPort, peerPort }) => {
+      this.#named += 1
+      const name = `n${this.#named}`
+      const data = `${this.#lab.directory}/${name}`
+      const addresses = ['--http', `127.0.0.1:${httpPort}`, '--peer', `127.0.0.1:${peerPort}`]
+      const words = ['start', '--name', name, ...addresses, '--data', data, '--join', peers]
+      const plan: DemoNode = { name, httpPort, peerPort, data, log: '', words }
+      return new Member(this.#lab, plan, data, this.#flags, {})
+    })
+    for (const member of added) this.#lab.logs.set(member.name, () => member.log)
+    await Promise.all(added.map((member) => member.start()))
+    this.#members = [...this.#members, ...added]
+    for (const member of added) await this.seesAs(member, ['alive'])
+    return added
+  }
+
+  /** It is not spoken of any more. */
+  dismiss(member: Member): void {
+    this.#members = this.others(member)
   }
 
   others(...members: readonly Member[]): readonly Member[] {

@@ -17,6 +17,7 @@ export class Lab implements Scope {
   readonly measures: Measure[] = []
   /** What the nodes have logged, by their names. */
   readonly logs = new Map<string, () => string>()
+  readonly #ending = new AbortController()
   readonly #startedMs = performance.now()
   readonly #say: (line: string) => void
   readonly #cleanings: (() => unknown)[] = [() => rm(this.directory, { recursive: true, force: true, maxRetries: 3 })]
@@ -26,6 +27,11 @@ export class Lab implements Scope {
     this.options = options
     this.#say = say
     this.fraction = seededFractions(options.seed)
+  }
+
+  /** Aborted when it closes, however that comes. */
+  get signal(): AbortSignal {
+    return this.#ending.signal
   }
 
   get elapsedSeconds(): number {
@@ -65,6 +71,7 @@ export class Lab implements Scope {
 
   /** Ends what still runs and removes what is left of it. A cleaning that fails keeps none of the others from theirs. */
   async close(): Promise<void> {
+    this.#ending.abort()
     for (const clean of this.#cleanings.splice(0).reverse()) {
       try {
         await clean()

@@ -1,16 +1,24 @@
-import type { ScenarioResult } from './scenario.ts'
+import type { ScenarioOptions, ScenarioResult } from './scenario.ts'
 
 /** What a run showed, for people: what was measured, each claim, the verdict. */
 export function reportOf(result: ScenarioResult): string {
   const { scenario, verdict, options, claims, measures, problem, tookSeconds, machine } = result
   const words: Readonly<Record<string, string>> = { held: 'ok', broken: 'BROKEN', unseen: 'UNSEEN' }
   return [
-    `${scenario}  --seed ${options.seed} --seconds ${options.seconds} --rate ${options.rate}  (${machine.date}, Node ${machine.node}, ${machine.cores} cores)`,
+    `${scenario}  ${flagsOf(options)}  (${machine.date}, Node ${machine.node}, ${machine.cores} cores)`,
     ...columns(measures.map(({ what, value, unit }) => ['', String(value), unit, what])),
     ...columns(claims.map(({ claim, outcome, detail }) => ['', words[outcome] ?? outcome, claim, detail])),
     ...(problem === undefined ? [] : [`  ended early: ${problem}`]),
     `${verdict.toUpperCase()} after ${tookSeconds} s`,
   ].join('\n')
+}
+
+function flagsOf({ seed, seconds, rate, keys, runs }: ScenarioOptions): string {
+  const flags = { seed, seconds, rate, keys, runs }
+  return Object.entries(flags)
+    .filter(([, value]) => value !== undefined)
+    .map(([flag, value]) => `--${flag} ${value}`)
+    .join(' ')
 }
 
 /** The same for programs, on one line. */

@@ -8,6 +8,10 @@ export interface Scenario {
   readonly summary: string
   /** How long its fault lasts if nobody says otherwise. */
   readonly seconds: number
+  /** How many keys it needs, if it lets that be chosen. */
+  readonly keys?: number
+  /** How often it is done all over, if it lets that be chosen. */
+  readonly runs?: number
   run(lab: Lab): Promise<void>
 }
 
@@ -17,6 +21,8 @@ export interface ScenarioOptions {
   readonly seconds: number
   /** Writes per second. */
   readonly rate: number
+  readonly keys?: number | undefined
+  readonly runs?: number | undefined
 }
 
 /** The fault cannot be made on this machine, or it did not bite: nothing was shown. */

@@ -1,0 +1,118 @@
+import { eventually, json } from '../node/fixtures/real-nodes.ts'
+import type { Lab } from './kit/lab.ts'
+import type { Scenario } from './kit/scenario.ts'
+import { Scene } from './kit/scene.ts'
+
+const onlyItsOwn = 60
+const pushedWithinMs = 120_000
+
+export const excludeReturn: Scenario = {
+  name: 'exclude-return',
+  summary:
+    'a dead node is excluded and dropped; on its return it serves nothing, gives the owners what only it held, and joins again under a new short id once it is staged',
+  seconds: 3,
+  keys: 2_000,
+  run,
+}
+
+async function run(lab: Lab): Promise<void> {
+  const { keys = 1_000, seconds, rate } = lab.options
+  const scene = await Scene.begin(lab, { keys, flags: ['--hints', 'off'] })
+  const { cluster, load, operator, http } = scene
+  await cluster.add(1)
+  await scene.change('four nodes')
+  load.period('before')
+  load.start(Math.min(rate, 200))
+  await load.runFor(seconds)
+  await load.stop()
+  const victim = lab.pick(cluster.members)
+  const others = cluster.others(victim)
+
+  // The others sleep: what it acknowledges now, at w=1, only it has.
+  const ring = await scene.ring()
+  const secret = Array.from({ length: onlyItsOwn * 20 }, (_, at) => `only/${at}`)
+    .filter((key) => ring.ownersOfKey(key).includes(victim.name))
+    .slice(0, onlyItsOwn)
+  for (const other of others) other.pause()
+  let held = 0
+  for (const key of secret) {
+    const history = scene.histories.of(key)
+    const number = history.begin()
+    const reply = await http.call(victim, 'PUT', `/v1/kv/scenario/${encodeURIComponent(key)}?w=1&timeout=1000`, {
+      headers: { 'content-type': 'text/plain' },
+      body: history.value(number),
+    })
+    history.end(number, reply.status === 204 ? 'acknowledged' : 'unknown', reply.context)
+    if (reply.status === 204) held += 1
+  }
+  await victim.kill()
+  for (const other of others) other.resume()
+  lab.mustHaveSeen('writes that only it holds', held, onlyItsOwn / 2)
+  await cluster.seesAs(victim, ['dead'])
+  await Promise.all(others.map((other) => other.ready()))
+  let elsewhere = 0
+  for (const key of secret)
+    for (const other of others) if (((await http.copy(other, key))?.values.length ?? 0) > 0) elsewhere += 1
+  lab.claim('nobody else has them', elsewhere === 0, `${elsewhere} copies`)
+
+  load.start(Math.min(rate, 200))
+  const before = await scene.ring()
+  await operator.do(['cluster', 'exclude', victim.name])
+  const plan = await operator.do(['cluster', 'plan'])
+  lab.claim('the plan warns', /exclu/i.test(plan.stdout), '')
+  await operator.do(['cluster', 'commit', '--yes', '--wait', '120'])
+  await load.runFor(seconds)
+
+  await victim.start()
+  await cluster.seesAs(victim, ['alive'])
+  const readyz = await http.call(victim, 'GET', '/readyz')
+  lab.claim(
+    'back, it is not ready and says why',
+    readyz.status === 503 && /exclu/i.test(readyz.text),
+    readyz.text.slice(0, 160),
+  )
+  const startedMs = performance.now()
+  await eventually(
+    'the owners have what only it held',
+    async () => missing(scene, secret),
+    (left) => left.length === 0,
+    pushedWithinMs,
+  )
+  lab.measure('until the owners had what only it held', (performance.now() - startedMs) / 1000, 's')
+  lab.claim('the owners have what only it held', true, `${held} writes`)
+
+  const shortBefore = shortOf(await json(scene.first, '/v1/cluster/ring'), victim.name)
+  await scene.change('it joins again', ['join', victim.name])
+  const after = await scene.ring()
+  lab.claim('it owns again', after.names.includes(victim.name), `${before.number} then ${after.number}`)
+  const shortAfter = shortOf(await json(scene.first, '/v1/cluster/ring'), victim.name)
+  lab.say(`short id ${shortBefore} before, ${shortAfter} after`)
+  await victim.ready()
+  await load.stop()
+  lab.claim('no request fails at any time', load.failed === 0, `${load.failed} of ${load.failed + load.answered}`)
+  scene.claimReads()
+  await scene.claimEverythingThere('at the end')
+}
+
+/** Keys of which some owner that runs lacks the value. */
+async function missing(scene: Scene, keys: readonly string[]): Promise<readonly string[]> {
+  const ring = await scene.ring()
+  const missing: string[] = []
+  for (const key of keys) {
+    for (const name of ring.ownersOfKey(key)) {
+      const owner = scene.cluster.running.find((member) => member.name === name)
+      if (owner === undefined || !(await isReadyOwner(owner))) continue
+      if (((await scene.http.copy(owner, key))?.values.length ?? 0) === 0) missing.push(key)
+    }
+  }
+  return missing
+}
+
+function isReadyOwner(owner: { isReady(): Promise<boolean> }): Promise<boolean> {
+  return owner.isReady()
+}
+
+function shortOf(ring: Record<string, unknown>, name: string): unknown {
+  const nodes = ring.nodes as readonly { readonly name: string; readonly short?: number }[]
+  return nodes.find((node) => node.name === name)?.short
+}
