@@ -3,7 +3,6 @@ import { type BucketMap, mergeBucketMaps } from '../protocol/bucket/bucket-map.t
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import type { KeyRecord, Sibling } from '../protocol/causality/record.ts'
 import { equalStates } from '../protocol/quorum/equal-states.ts'
-import { quorumNeeds } from '../protocol/quorum/quorum-level.ts'
 import { type Bucket, type Key, type RecordKey, toRecordKey } from '../vocabulary/key.ts'
 import { decodeBucketMap } from '../wire/bucket-codec.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
@@ -130,11 +129,10 @@ export class BucketDriver {
     const { layout, time } = this.#context
     const inForce = layout.inForce
     if (inForce === undefined) return done(false)
-    const owners = inForce.readersOf(inForce.ring.partitionOf(this.key.token))
     const plan = {
       key: this.key,
       layout: inForce,
-      needs: quorumNeeds('quorum', 0, false, owners.length),
+      levels: { r: 'quorum', pr: 0, sloppy: false } as const,
       deadlineMs: time.nowMs() + timeoutMs,
     }
     new ReadRun(this.#background, plan, (error, result) => {

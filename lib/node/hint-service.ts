@@ -60,6 +60,8 @@ export class HintService {
 
   #readHint(message: RequestOf<'read-hint'>, respond: Respond): void {
     const { hints, minting } = this.#context
+    const stale = fenced(this.#context, message.layoutNumber)
+    if (stale !== undefined) return respond(stale)
     const asOf = minting.read()
     hints.readAllStored(message.key, (record) => {
       if (record === 'failed') return respond(refusal('storage-failed', 'the hints cannot be read'))

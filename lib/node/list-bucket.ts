@@ -164,8 +164,8 @@ function settle(
         continue
       }
       running += 1
-      const needs = quorumNeeds('quorum', 0, false, inForce.readersOf(ring.partitionOf(key.token)).length)
-      new ReadRun(context, { key, layout: inForce, needs, deadlineMs }, (error, result) => {
+      const levels = { r: 'quorum', pr: 0, sloppy: false } as const
+      new ReadRun(context, { key, layout: inForce, levels, deadlineMs }, (error, result) => {
         running -= 1
         if (error !== undefined) unread.push(ring.partitionOf(key.token))
         const read = result?.record

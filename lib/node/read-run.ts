@@ -1,26 +1,47 @@
+import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
+import type { Seen } from '../protocol/causality/seen.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
 import { comesTooLate } from '../protocol/deletion/barrier.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
-import type { Durability } from '../protocol/quorum/client-request.ts'
-import type { QuorumNeeds } from '../protocol/quorum/quorum-level.ts'
-import { Read, type ReadEffect, type ReadEvent, type ReadPlan, type ReplicaAnswer } from '../protocol/quorum/read.ts'
+import type { QuorumLevel } from '../protocol/quorum/client-request.ts'
+import { atLeastQuorum, olderQuorumNeeds, type QuorumNeeds, quorumNeeds } from '../protocol/quorum/quorum-level.ts'
+import {
+  type HolderSet,
+  holdersNeeded,
+  Read,
+  type ReadEffect,
+  type ReadEvent,
+  type ReadPlan,
+  type ReplicaAnswer,
+} from '../protocol/quorum/read.ts'
+import { satisfiesSession } from '../protocol/quorum/satisfies-session.ts'
 import { preferenceOrder } from '../protocol/ring/preference-order.ts'
 import { DeadlineExceeded, QuorumUnavailable, SessionUnavailable, type StarlingError } from '../vocabulary/errors.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import type { QuorumReceipt, ReceiptNode } from '../vocabulary/quorum-receipt.ts'
-import type { Refusal } from '../wire/messages.ts'
 import { encodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { catchUpClock } from './catch-up-clock.ts'
+import { isNotOpenYet, refusedWhileClosed } from './closed-partition.ts'
 import { type Deadline, deadlineFirstMs } from './deadlines.ts'
 import { failedReceipt } from './failed-receipt.ts'
+import { fenced } from './fenced.ts'
 import { isSilent } from './is-silent.ts'
 import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 import { standIns } from './stand-ins.ts'
+
+/** What the client, or its bucket, asks for. */
+export interface ReadLevels {
+  readonly r: QuorumLevel
+  readonly pr: QuorumLevel
+  readonly sloppy: boolean
+  /** Whatever `r` says, a majority is read. */
+  readonly isAtLeastQuorum?: boolean
+}
 
 export interface ReadResult {
   /** What the quorum holds, merged; undefined: nothing. */
@@ -28,6 +49,8 @@ export interface ReadResult {
   /** Owners for which somebody answered, and for how many of them a fallback did. */
   readonly answered: number
   readonly fallbacks: number
+  /** How many had to. */
+  readonly needed: number
   /** Copies brought up to date before the answer. */
   readonly repaired: number
   /** Who answered so that it counts. */
@@ -44,22 +67,23 @@ const none: ReadonlySet<NodeId> = new Set()
 export class ReadRun {
   readonly #context: RequestContext
   readonly #key: RecordKey
+  readonly #partition: number
   readonly #deadlineMs: number
-  readonly #plan: ReadPlan
-  /** Made anew when a deletion ended while this read went on: what it had been told may be gone for good. */
+  readonly #levels: ReadLevels
+  readonly #session: Seen | undefined
+  /** Planned anew when the answer would come by a layout that is no longer in force (docs/rules.md T8). */
+  #layout: LayoutInForce
+  #plan: ReadPlan
+  /** Made anew also when a deletion ended while this read went on: what it had been told may be gone for good. */
   #machine: Read
   #attempt = 1
   #isJudged = false
-  readonly #owners: readonly NodeId[]
-  readonly #layoutNumber: number
   readonly #done: (error: StarlingError | undefined, result: ReadResult | undefined) => void
   readonly #deadline: Deadline
   #speculation: Deadline | undefined
   #hasBegun = false
   #seen: { readonly bytes: Uint8Array; readonly record: KeyRecord } | undefined
-  readonly #needs: QuorumNeeds
-  /** Of repairs: what a read has shown is as lasting as what a write has promised. */
-  readonly #durability: Durability
+  readonly #properties: BucketProperties
   /** The least of the clocks at which the merged states were read (docs/rules.md D5). */
   #asOf: Hlc
 
@@ -68,61 +92,92 @@ export class ReadRun {
     request: {
       readonly key: RecordKey
       readonly layout: LayoutInForce
-      readonly needs: QuorumNeeds
+      readonly levels: ReadLevels
       readonly deadlineMs: number
-      /** What a session asks beyond the quorum (docs/rules.md S1). */
-      readonly isSatisfied?: ReadPlan['isSatisfied']
+      /** What a session has seen of the key, and must be shown at least (docs/rules.md S1). */
+      readonly session?: Seen | undefined
     },
     done: (error: StarlingError | undefined, result: ReadResult | undefined) => void,
   ) {
-    const { self, peers, time } = context
-    const properties = context.buckets.propertiesOf(request.key.bucket)
     this.#context = context
     this.#key = request.key
+    this.#partition = request.layout.ring.partitionOf(request.key.token)
     this.#deadlineMs = request.deadlineMs
-    this.#needs = request.needs
-    this.#durability = properties.durability
-    const { layout } = request
-    this.#layoutNumber = layout.number
+    this.#levels = request.levels
+    this.#session = request.session
+    this.#properties = context.buckets.propertiesOf(request.key.bucket)
     this.#done = done
-    this.#asOf = context.recovery.asOf(context.store.partitionOf(request.key), context.minting.read())
-    const partition = layout.ring.partitionOf(request.key.token)
-    const otherSets = otherOwnerSets(layout, partition)
-    const inOrder = preferenceOrder(layout.readersOf(partition), {
-      partition,
-      self,
-      zoneOf: (node) => layout.zoneOf(node),
-      latencyMsOf: (node) => peers.latencyMsOf(node),
-    })
-    // What those answer that are owners in every live version needs no copying to be seen in all of them.
-    this.#owners = otherSets.length === 0 ? inOrder : [...inOrder].sort((a, b) => setsOf(b) - setsOf(a))
-    function setsOf(node: NodeId): number {
-      return otherSets.filter((owners) => owners.includes(node)).length
-    }
-    let absent: Set<NodeId> | undefined
-    for (const owner of this.#owners) {
-      if (owner === self || peers.isReachable(owner)) continue
-      absent ??= new Set()
-      absent.add(owner)
-    }
-    this.#plan = {
-      owners: this.#owners,
-      ...request.needs,
-      unreachable: absent ?? none,
-      fallbacks: standIns(context, layout, partition, absent ?? none),
-      otherSets,
-      repair: properties.readRepair ?? context.readRepair,
-      speculateAfterMs: peers.speculateAfterMs(this.#owners.slice(0, request.needs.needed)),
-      merge: context.parts.merge,
-      isSatisfied: request.isSatisfied,
-    }
+    this.#asOf = context.recovery.asOf(this.#partition, context.minting.read())
+    this.#layout = request.layout
+    this.#plan = this.#planned()
     this.#machine = new Read(this.#plan)
-    this.#deadline = context.deadlines.after(request.deadlineMs - time.nowMs(), () =>
+    this.#deadline = context.deadlines.after(request.deadlineMs - context.time.nowMs(), () =>
       this.#dispatch({ type: 'deadline-passed' }),
     )
     context.speculation.noteRead()
     this.#dispatch({ type: 'begun' })
     this.#hasBegun = true
+  }
+
+  #planned(): ReadPlan {
+    const { context, layout, partition, session } = {
+      context: this.#context,
+      layout: this.#layout,
+      partition: this.#partition,
+      session: this.#session,
+    }
+    const { self, peers } = context
+    const readers = layout.readersOf(partition)
+    const owners = this.#inOrder(readers)
+    const needs = needsOf(this.#levels, readers.length, layout.readRing(partition) === layout.ring)
+    let absent: Set<NodeId> | undefined
+    for (const owner of owners) {
+      if (owner === self || peers.isReachable(owner)) continue
+      absent ??= new Set()
+      absent.add(owner)
+    }
+    const unreachable = absent ?? none
+    return {
+      owners,
+      ...needs,
+      unreachable,
+      fallbacks: standIns(context, layout, partition, unreachable),
+      otherSets: layout.isInTransition ? this.#otherSets(needs, readers.length) : noSets,
+      repair: this.#properties.readRepair ?? context.readRepair,
+      speculateAfterMs: peers.speculateAfterMs(owners.slice(0, needs.needed)),
+      merge: context.parts.merge,
+      isSatisfied: session && ((merged, answers) => satisfiesSession(session, readers.length, merged, answers)),
+    }
+  }
+
+  #inOrder(readers: readonly NodeId[]): readonly NodeId[] {
+    const { self, peers } = this.#context
+    const layout = this.#layout
+    const order = preferenceOrder(readers, {
+      partition: this.#partition,
+      self,
+      zoneOf: (node) => layout.zoneOf(node),
+      latencyMsOf: (node) => peers.latencyMsOf(node),
+    })
+    const others = layout.otherSetsOf(this.#partition)
+    if (others.length === 0) return order
+    // What those answer that are owners in every live version needs no copying to be seen in all of them.
+    const setsOf = (node: NodeId): number => others.filter((owners) => owners.includes(node)).length
+    return [...order].sort((a, b) => setsOf(b) - setsOf(a))
+  }
+
+  /** Reads of less than a majority promise nothing to later ones: nobody else need hold what they answer. */
+  #otherSets({ needed, isSloppy }: QuorumNeeds, readers: number): readonly HolderSet[] {
+    const { self, peers } = this.#context
+    if (2 * needed <= readers) return noSets
+    return this.#layout.otherSetsOf(this.#partition).map((owners) => {
+      const isInReach = (node: NodeId): boolean => node === self || peers.isReachable(node)
+      const inReach = owners.filter(isInReach)
+      return {
+        owners: isSloppy ? inReach : [...inReach, ...owners.filter((node) => !isInReach(node))],
+        holdersNeeded: holdersNeeded(needsOf(this.#levels, owners.length, false).needed, owners.length),
+      }
+    })
   }
 
   /** @param asked the machine that asked for this event; what an earlier attempt asked for is ignored */
@@ -139,18 +194,34 @@ export class ReadRun {
     if (this.#isJudged || asked !== this.#machine || this.#attempt > reReadsMax) {
       return this.#dispatch({ type: 'repair-failed', node }, asked)
     }
-    const { context, key } = { context: this.#context, key: this.#key }
-    const partition = context.store.partitionOf(key)
+    const { context, partition } = { context: this.#context, partition: this.#partition }
     const again = (isCaughtUp: boolean): void => {
       if (this.#isJudged || asked !== this.#machine) return
       if (!isCaughtUp) return this.#dispatch({ type: 'repair-failed', node }, asked)
       this.#attempt += 1
-      this.#asOf = context.recovery.asOf(partition, context.minting.read())
-      this.#machine = new Read(this.#plan)
-      this.#dispatch({ type: 'begun' })
+      this.#beginAnew()
     }
     if (node === context.self) context.time.soon(() => again(true))
     else catchUpClock(context, node, [partition], again)
+  }
+
+  /** Whether what is in force now has other versions live, or other readers of the key (docs/rules.md T4, T8). */
+  #takeNewLayout(): boolean {
+    const { inForce } = this.#context.layout
+    if (inForce === undefined || inForce === this.#layout) return false
+    const isSame =
+      inForce.live === this.#layout.live &&
+      inForce.readersOf(this.#partition) === this.#layout.readersOf(this.#partition)
+    this.#layout = inForce
+    return !isSame
+  }
+
+  #beginAnew(): void {
+    const { deadlines, minting, recovery } = this.#context
+    if (this.#speculation !== undefined) deadlines.cancel(this.#speculation)
+    this.#asOf = recovery.asOf(this.#partition, minting.read())
+    this.#machine = new Read(this.#plan)
+    this.#dispatch({ type: 'begun' })
   }
 
   #carryOut(effect: ReadEffect): void {
@@ -194,7 +265,7 @@ export class ReadRun {
     const asked = this.#machine
     const { self, store, time } = this.#context
     store.readStored(this.#key, (copy) => {
-      const answer = this.#localAnswer(copy)
+      const answer = this.#isFenced() ? undefined : this.#localAnswer(copy)
       // Never inside the call that asked: effects of one event are carried out before the next event.
       time.soon(() =>
         this.#dispatch(
@@ -205,10 +276,15 @@ export class ReadRun {
     })
   }
 
+  /** What this node would refuse of another one, it refuses of itself (docs/rules.md T2). */
+  #isFenced(): boolean {
+    return fenced(this.#context, this.#layout.number) !== undefined
+  }
+
   #localAnswer(copy: LocalCopy): ReplicaAnswer | undefined {
-    const { store, barriers, minting, recovery } = this.#context
+    const { barriers, minting, recovery } = this.#context
     if (copy.state === 'failed') return undefined
-    const partition = store.partitionOf(this.#key)
+    const partition = this.#partition
     const answer = {
       state: copy.state,
       isRecovering: isSilent(this.#context, partition, this.#key.bucket),
@@ -223,9 +299,9 @@ export class ReadRun {
    * a deletion ended is shown to nobody: as little as a damaged copy is (docs/rules.md A5, D5).
    */
   #withoutPast(answer: ReplicaAnswer, asOf: Hlc): ReplicaAnswer {
-    const { barriers, recovery, store, time } = this.#context
+    const { barriers, recovery, time } = this.#context
     if (!answer.isRecovering || answer.record === undefined) return answer
-    const partition = store.partitionOf(this.#key)
+    const partition = this.#partition
     const { gcBarrier } = barriers.of(partition)
     const isPast =
       recovery.isClosed(partition) || comesTooLate(gcBarrier, asOf, time.wallMs(), undefined, answer.record)
@@ -246,7 +322,7 @@ export class ReadRun {
     const message = {
       type: 'read-record',
       key: this.#key,
-      layoutNumber: this.#layoutNumber,
+      layoutNumber: this.#layout.number,
       timeoutMs: this.#remainingMs(),
     } as const
     this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, (outcome) => {
@@ -285,7 +361,7 @@ export class ReadRun {
     const message = {
       type: 'read-hint',
       key: this.#key,
-      layoutNumber: this.#layoutNumber,
+      layoutNumber: this.#layout.number,
       timeoutMs: this.#remainingMs(),
     } as const
     this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, (outcome) => {
@@ -307,8 +383,13 @@ export class ReadRun {
 
   #repairHere(record: KeyRecord): void {
     const asked = this.#machine
-    const { self, store } = this.#context
-    store.merge(this.#key, record, encodeRecord(record), this.#durability, this.#asOf, (failure) => {
+    const { self, store, time } = this.#context
+    const closed = refusedWhileClosed(this.#context, this.#partition)
+    if (closed !== undefined || this.#isFenced()) {
+      const isExcused = closed?.code === 'not-owner'
+      return time.soon(() => this.#dispatch({ type: 'repair-failed', node: self, isExcused }, asked))
+    }
+    store.merge(this.#key, record, encodeRecord(record), this.#properties.durability, this.#asOf, (failure) => {
       if (failure?.kind === 're-read') return this.#reRead(self, asked)
       this.#dispatch({ type: failure === undefined ? 'repaired' : 'repair-failed', node: self }, asked)
     })
@@ -323,8 +404,8 @@ export class ReadRun {
       key: this.#key,
       record: encodeRecord(record),
       purpose: 'repair',
-      durability: this.#durability,
-      layoutNumber: this.#layoutNumber,
+      durability: this.#properties.durability,
+      layoutNumber: this.#layout.number,
       asOf: this.#asOf,
       timeoutMs,
     } as const
@@ -333,20 +414,24 @@ export class ReadRun {
       if (outcome.type === 'answered' && outcome.message.type === 'record-written') {
         return this.#dispatch({ type: 'repaired', node: to }, asked)
       }
-      const isExcused = outcome.type === 'refused' && notOpen.includes(outcome.refusal.code)
-      this.#dispatch({ type: 'repair-failed', node: to, isExcused }, asked)
+      this.#dispatch({ type: 'repair-failed', node: to, isExcused: isNotOpenYet(outcome) }, asked)
     })
   }
 
   #report(verdict: Extract<ReadEffect, { type: 'report' }>['verdict']): void {
     const { deadlines, metrics } = this.#context
+    if (verdict.type !== 'deadline-exceeded' && this.#takeNewLayout()) {
+      this.#plan = this.#planned()
+      return this.#beginAnew()
+    }
+    const { needed, owners } = this.#plan
     this.#isJudged = true
     deadlines.cancel(this.#deadline)
     if (this.#speculation !== undefined) deadlines.cancel(this.#speculation)
     if (verdict.type === 'read') {
       const { record, answered, fallbacks, repaired } = verdict
       const acks = (): readonly ReceiptNode[] => this.#machine.answers()
-      return this.#tell(undefined, { record, answered, fallbacks, repaired, acks, asOf: this.#asOf })
+      return this.#tell(undefined, { record, answered, fallbacks, needed, repaired, acks, asOf: this.#asOf })
     }
     if (verdict.type === 'session-unavailable') {
       const hint = 'retry, or read without the session'
@@ -355,11 +440,11 @@ export class ReadRun {
     metrics.quorumFailures.add(1)
     const error =
       verdict.type === 'quorum-unavailable'
-        ? new QuorumUnavailable(`fewer than ${this.#needs.needed} of ${this.#owners.length} owners answered the read`, {
+        ? new QuorumUnavailable(`fewer than ${needed} of ${owners.length} owners answered the read`, {
             hint: 'retry, or read with a smaller r',
             quorum: this.#receipt(),
           })
-        : new DeadlineExceeded(`fewer than ${this.#needs.needed} owners answered before the deadline`, {
+        : new DeadlineExceeded(`fewer than ${needed} owners answered before the deadline`, {
             hint: 'retry, or allow a longer timeout',
             quorum: this.#receipt(),
           })
@@ -368,7 +453,7 @@ export class ReadRun {
 
   /** Who answered all the same. */
   #receipt(): QuorumReceipt {
-    return failedReceipt('r', this.#context.self, this.#needs.needed, this.#machine.answers(), undefined)
+    return failedReceipt('r', this.#context.self, this.#plan.needed, this.#machine.answers(), undefined)
   }
 
   /** Not inside the call that began it; every later event comes from elsewhere. */
@@ -382,16 +467,12 @@ export class ReadRun {
   }
 }
 
-/** Where the partitions differ between the live versions. */
-function otherOwnerSets(layout: LayoutInForce, partition: number): readonly (readonly NodeId[])[] {
-  if (!layout.isInTransition) return noSets
-  const readers = layout.readersOf(partition)
-  return layout.ownerSetsOf(partition).filter((owners) => owners.some((owner) => !readers.includes(owner)))
+function needsOf({ r, pr, sloppy, isAtLeastQuorum }: ReadLevels, owners: number, isNewest: boolean): QuorumNeeds {
+  const needs = isNewest ? quorumNeeds(r, pr, sloppy, owners) : olderQuorumNeeds(r, pr, sloppy, owners)
+  return isAtLeastQuorum === true ? atLeastQuorum(needs, owners) : needs
 }
 
-const noSets: readonly (readonly NodeId[])[] = []
-/** What a new owner says as long as it takes no records: it has not acknowledged the version that made it one. */
-const notOpen: readonly Refusal['code'][] = ['not-owner', 'layout-stale', 'busy']
+const noSets: readonly HolderSet[] = []
 const repairTimeoutMsMin = 1000
 /** How often one read begins anew because of deletions that ended meanwhile. */
 const reReadsMax = 2

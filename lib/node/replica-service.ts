@@ -4,6 +4,7 @@ import type { Token } from '../vocabulary/key.ts'
 import type { MergeOutcome, Refusal, Response } from '../wire/messages.ts'
 import { decodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
+import { refusedWhileClosed } from './closed-partition.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { DataHandlers, RequestOf, Respond } from './data-handlers.ts'
 import { fenced } from './fenced.ts'
@@ -53,7 +54,8 @@ export class ReplicaService {
   }
 
   #readRecord(message: RequestOf<'read-record'>, respond: Respond): void {
-    const refused = this.#notMine(message.key.token)
+    // A read that goes by owners of the past may miss what was acknowledged since (docs/rules.md T4).
+    const refused = fenced(this.#context, message.layoutNumber) ?? this.#notMine(message.key.token)
     if (refused !== undefined) return respond(refused)
     const { store, minting, recovery, barriers } = this.#context
     const partition = store.partitionOf(message.key)
@@ -149,10 +151,7 @@ export class ReplicaService {
   }
 
   #closed(token: Token): Refusal | undefined {
-    const { recovery, store } = this.#context
-    return recovery.isClosed(store.partitionOfToken(token))
-      ? refusal('busy', 'the node does not know yet what was deleted here for good')
-      : undefined
+    return refusedWhileClosed(this.#context, this.#context.store.partitionOfToken(token))
   }
 
   #notMine(token: Token): Refusal | undefined {

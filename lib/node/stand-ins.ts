@@ -18,7 +18,7 @@ export function standIns(
   if (!context.keepsHints || nodeIds.length <= owners.length) return undefined
   return () => {
     const { self, peers } = context
-    const living = nodeIds.filter((node) => node === self || peers.isReachable(node))
+    const living = nodeIds.filter((node) => (node === self ? !layout.isExcluded(self) : peers.isReachable(node)))
     return fallbackOrder({ partition, owners, absent, living, zoneOf: (node) => layout.zoneOf(node) })
   }
 }

@@ -1,4 +1,3 @@
-import type { Outcome } from '../links/frame-link.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import { contextAfterRepeat, contextAfterWrite } from '../protocol/causality/context.ts'
 import { deleteRecord } from '../protocol/causality/delete.ts'
@@ -26,10 +25,12 @@ import type { RecordKey } from '../vocabulary/key.ts'
 import { recordBytesMax, siblingsWarn } from '../vocabulary/limits.ts'
 import type { QuorumReceipt } from '../vocabulary/quorum-receipt.ts'
 import { catchUpClock } from './catch-up-clock.ts'
+import { isNotOpenYet, refusedWhileClosed } from './closed-partition.ts'
 import { type Deadline, deadlineFirstMs } from './deadlines.ts'
 import { failedReceipt } from './failed-receipt.ts'
 import { hintSeat, type LocalSeat } from './hint-seat.ts'
 import { dotsOf, type KeyedWrite, problemOfKeyed } from './keyed-write.ts'
+import { mayCoordinate } from './may-coordinate.ts'
 import type { Ticket } from './outstanding-writes.ts'
 import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
@@ -130,7 +131,7 @@ export class WriteRun {
     this.#deadline = context.deadlines.after(request.deadlineMs - context.time.nowMs(), () =>
       this.#dispatch({ type: 'deadline-passed' }),
     )
-    this.#dispatch({ type: 'begun' })
+    this.#handle({ type: 'begun' })
     this.#hasBegun = true
   }
 
@@ -172,20 +173,26 @@ export class WriteRun {
   }
 
   #dispatch(event: WriteEvent): void {
-    if (!this.#isJudged && this.#isStored) this.#followLayout()
+    this.#followLayout()
     this.#handle(event)
   }
 
-  /** Before every answer the plan is compared with the newest decided version (docs/rules.md T8). */
+  /** Before every answer the plan is compared with what is in force now (docs/rules.md T8). */
   #followLayout(): void {
+    if (this.#isJudged || !this.#isStored || !this.#takeNewLayout()) return
+    const unreachable = this.#absentOf(this.#layout.ownersOf(this.#partition))
+    this.#handle({ type: 'layout-changed', sets: this.#ownerSets(), unreachable })
+  }
+
+  /** Whether other versions are live than those that this was planned with. */
+  #takeNewLayout(): boolean {
     const { layout } = this.#context
     const newest = layout.inForce
-    if (newest === undefined || newest.number === this.#layout.number) return
+    if (newest === undefined || newest.live === this.#layout.live) return false
     layout.plans.begin(newest.number)
     layout.plans.end(this.#layout.number)
     this.#layout = newest
-    const owners = newest.ownersOf(this.#partition)
-    this.#handle({ type: 'layout-changed', sets: this.#ownerSets(), unreachable: this.#absentOf(owners) })
+    return true
   }
 
   #handle(event: WriteEvent): void {
@@ -223,8 +230,7 @@ export class WriteRun {
   #decide(): void {
     const { store, minting, outstanding } = this.#context
     const seat = this.#seat
-    if (this.#isJudged) return
-    if (this.#hasOtherLayout()) return
+    if (this.#isJudged || this.#isPlannedAnew()) return
     const copy = seat.read(this.#key)
     if (copy.state === 'damaged') return this.#refuse(damagedHere())
     if (copy.state === 'failed') return this.#refuse(storeRefused(copy.failure.message))
@@ -263,16 +269,15 @@ export class WriteRun {
     for (const target of this.#hintsFor) this.#keepHint(target)
   }
 
-  /** Nothing is stored yet: it is planned anew (docs/rules.md T2: what is stored here is planned with what is known here). */
-  #hasOtherLayout(): boolean {
-    const { layout } = this.#context
-    const newest = layout.inForce
-    if (newest === undefined || newest.number === this.#layout.number) return false
-    layout.plans.begin(newest.number)
-    layout.plans.end(this.#layout.number)
-    this.#layout = newest
-    this.#machine = this.#plan()
-    this.#handle({ type: 'begun' })
+  /** Nothing is stored yet: what is stored here is planned with what is known here (docs/rules.md T2). */
+  #isPlannedAnew(): boolean {
+    if (!this.#takeNewLayout()) return false
+    if (mayCoordinate(this.#layout, this.#context.self, this.#partition, this.#seatOwner)) {
+      this.#machine = this.#plan()
+      this.#handle({ type: 'begun' })
+    } else {
+      this.#refuse(new QuorumUnavailable('other nodes own the key since a moment ago', { hint: 'retry' }))
+    }
     return true
   }
 
@@ -343,27 +348,38 @@ export class WriteRun {
       if (outcome.type === 'refused' && outcome.refusal.code === 're-read' && reReadsLeft > 0) {
         return this.#reRead(to, reReadsLeft - 1)
       }
-      if (isNotOpenYet(outcome) && this.#layout.isInTransition && !this.#isJudged) {
-        this.#context.deadlines.after(openingMs, () => {
-          if (this.#isJudged) this.#dispatch({ type: 'replica-failed', node: to })
-          else this.#sendState(to, record, asOf, reReadsLeft)
-        })
-        return
+      if (isNotOpenYet(outcome) && this.#layout.isInTransition) {
+        return this.#awaitOpening(to, () => this.#sendState(to, record, asOf, reReadsLeft))
       }
       this.#dispatch({ type: isStored ? 'replica-acked' : 'replica-failed', node: to })
+    })
+  }
+
+  /**
+   * A new owner takes no records yet. While the answer may need it, it is asked again; afterwards nobody keeps a hint for
+   * it: it has not acknowledged the version that made it an owner, so the old owners have yet to copy all they have to it
+   * (docs/rules.md T3).
+   */
+  #awaitOpening(node: NodeId, askAgain: () => void): void {
+    if (this.#isJudged) return this.#dispatch({ type: 'hint-kept', target: node })
+    this.#context.deadlines.after(openingMs, () => {
+      this.#followLayout()
+      if (this.#isJudged || this.#layout.owns(node, this.#partition)) {
+        return this.#isJudged ? this.#awaitOpening(node, askAgain) : askAgain()
+      }
+      this.#dispatch({ type: 'replica-failed', node })
     })
   }
 
   /** This node stood in for an owner, and owns the key itself in a version decided since. */
   #becomeOwner(): void {
     const { self, store } = this.#context
-    store.merge(
-      this.#key,
-      this.#record as KeyRecord,
-      this.#bytes as Uint8Array,
-      this.#durability,
-      this.#readAt,
-      (failure) => this.#dispatch({ type: failure === undefined ? 'replica-acked' : 'replica-failed', node: self }),
+    const { key, durability } = { key: this.#key, durability: this.#durability }
+    if (refusedWhileClosed(this.#context, this.#partition) !== undefined) {
+      return this.#awaitOpening(self, () => this.#becomeOwner())
+    }
+    store.merge(key, this.#record as KeyRecord, this.#bytes as Uint8Array, durability, this.#readAt, (failure) =>
+      this.#dispatch({ type: failure === undefined ? 'replica-acked' : 'replica-failed', node: self }),
     )
   }
 
@@ -490,7 +506,7 @@ export class WriteRun {
   }
 }
 
-/** A new owner that does not know yet that it is one, or is not ready for records, is asked again after this long. */
+/** A new owner that takes no records yet is asked again after this long. */
 const openingMs = 30
 /** One of so many writes is followed until every owner has it. */
 const sampleEvery = 64
@@ -500,10 +516,6 @@ const reReadsMax = 2
 const recordOverheadBytes = 1024 * 1024
 const mergeHint = 'read the key, merge what you find, and write the result back with the context of that read'
 const quorumHint = 'see `starling cluster status`; retry, or ask for a smaller w'
-
-function isNotOpenYet(outcome: Outcome): boolean {
-  return outcome.type === 'refused' && ['layout-stale', 'not-owner', 'busy'].includes(outcome.refusal.code)
-}
 
 function storeRefused(
   message: string,

@@ -16,7 +16,7 @@ export interface LiveVersion {
  * whenever the layout document changes; a request plans with one of them, once.
  */
 export class LayoutInForce {
-  /** Ascending. */
+  /** Ascending. The same array as long as the same versions are live. */
   readonly live: readonly LiveVersion[]
   /** The newest decided version. */
   readonly decided: DecidedLayout
@@ -27,12 +27,11 @@ export class LayoutInForce {
   readonly #readRings: readonly Ring[] | undefined
   readonly #excluded: ReadonlySet<NodeId>
   /** Of a transition, by partition, made when asked for. */
-  readonly #unions = new Map<number, readonly NodeId[]>()
+  readonly #ownersOf = new Map<number, OwnersInTransition>()
 
   /** @param before what was in force until now: rings of the same versions are taken over */
   constructor(document: LayoutDocument, before: LayoutInForce | undefined) {
-    const rings = new Map(before?.live.map((version) => [version.decided.hash, version]))
-    this.live = document.live.map((decided) => rings.get(decided.hash) ?? { decided, ring: new Ring(decided.version) })
+    this.live = liveOf(document, before)
     const newest = this.live.at(-1)
     invariant(newest !== undefined, 'some version is live', {})
     this.decided = newest.decided
@@ -67,26 +66,36 @@ export class LayoutInForce {
 
   /** Everybody who owns `partition` in a live version. Always the same array. */
   ownersOf(partition: number): readonly NodeId[] {
-    if (this.live.length === 1) return this.ring.ownersOf(partition)
-    let union = this.#unions.get(partition)
-    if (union === undefined) {
-      const owners = new Set<NodeId>()
-      for (const { ring } of this.live) for (const owner of ring.ownersOf(partition)) owners.add(owner)
-      union = [...owners]
-      this.#unions.set(partition, union)
-    }
-    return union
+    return this.live.length === 1 ? this.ring.ownersOf(partition) : this.#inTransition(partition).union
   }
 
-  /** The owners in each live version, newest first: a write needs its quorum in every one of them (docs/rules.md T1). */
+  /**
+   * The owners in each live version, newest first, equal sets once: a write needs its quorum in every one of them
+   * (docs/rules.md T1).
+   */
   ownerSetsOf(partition: number): readonly (readonly NodeId[])[] {
-    if (this.live.length === 1) return [this.ring.ownersOf(partition)]
-    const sets: (readonly NodeId[])[] = []
-    for (let index = this.live.length - 1; index >= 0; index -= 1) {
-      const owners = (this.live[index] as LiveVersion).ring.ownersOf(partition)
-      if (!sets.some((known) => isSameSet(known, owners))) sets.push(owners)
+    return this.live.length === 1 ? [this.ring.ownersOf(partition)] : this.#inTransition(partition).sets
+  }
+
+  /** Of these sets, those that reads of `partition` do not go by; none at rest. */
+  otherSetsOf(partition: number): readonly (readonly NodeId[])[] {
+    return this.live.length === 1 ? noSets : this.#inTransition(partition).others
+  }
+
+  #inTransition(partition: number): OwnersInTransition {
+    let owners = this.#ownersOf.get(partition)
+    if (owners === undefined) {
+      const readers = this.readersOf(partition)
+      const sets: (readonly NodeId[])[] = []
+      for (let index = this.live.length - 1; index >= 0; index -= 1) {
+        const set = (this.live[index] as LiveVersion).ring.ownersOf(partition)
+        if (!sets.some((known) => isSameSet(known, set))) sets.push(set)
+      }
+      const others = sets.filter((set) => !isSameSet(set, readers))
+      owners = { sets, others, union: [...new Set(sets.flat())] }
+      this.#ownersOf.set(partition, owners)
     }
-    return sets
+    return owners
   }
 
   /** Whether `node` owns `partition` in a live version. */
@@ -136,11 +145,32 @@ export class LayoutInForce {
   }
 }
 
+/** Who owns one partition while several versions are live. */
+interface OwnersInTransition {
+  readonly sets: readonly (readonly NodeId[])[]
+  readonly others: readonly (readonly NodeId[])[]
+  readonly union: readonly NodeId[]
+}
+
+const noSets: readonly (readonly NodeId[])[] = []
+
+function liveOf({ live }: LayoutDocument, before: LayoutInForce | undefined): readonly LiveVersion[] {
+  const known = new Map(before?.live.map((version) => [version.decided.hash, version]))
+  const isSame = before?.live.length === live.length && live.every(({ hash }) => known.has(hash))
+  return isSame
+    ? before.live
+    : live.map((decided) => known.get(decided.hash) ?? { decided, ring: new Ring(decided.version) })
+}
+
 function readRingsOf(document: LayoutDocument, live: readonly LiveVersion[]): readonly Ring[] {
-  const ringOf = new Map(live.map(({ decided, ring }) => [decided, ring]))
+  const ringOf = new Map(live.map(({ decided, ring }) => [decided.hash, ring]))
   const versionOf = readVersions(document)
   const count = (live[0] as LiveVersion).ring.partitionCount
-  return Array.from({ length: count }, (_, partition) => ringOf.get(versionOf(partition) as DecidedLayout) as Ring)
+  return Array.from({ length: count }, (_, partition) => {
+    const ring = ringOf.get((versionOf(partition) as DecidedLayout).hash)
+    invariant(ring !== undefined, 'reads go by a live version', { partition })
+    return ring
+  })
 }
 
 function isSameSet(a: readonly NodeId[], b: readonly NodeId[]): boolean {

@@ -32,7 +32,7 @@ export function quorumNeeds(level: QuorumLevel, ownLevel: QuorumLevel, isSloppy:
   return { needed, ownersNeeded: isSloppy ? ownNeeded : needed, isSloppy }
 }
 
-/** The same for the owners of an older live version: an integer beyond their number asks for all of them (docs/rules.md T1). */
+/** The same for the owners of an older live version: an integer beyond their number asks for all (docs/rules.md T1). */
 export function olderQuorumNeeds(
   level: QuorumLevel,
   ownLevel: QuorumLevel,
@@ -44,4 +44,10 @@ export function olderQuorumNeeds(
 
 function atMost(level: QuorumLevel, owners: number): QuorumLevel {
   return typeof level === 'number' ? Math.min(level, owners) : level
+}
+
+/** Raised to a majority of the owners. */
+export function atLeastQuorum(needs: QuorumNeeds, owners: number): QuorumNeeds {
+  const needed = Math.max(needs.needed, answersNeeded('quorum', owners))
+  return { ...needs, needed, ownersNeeded: needs.isSloppy ? needs.ownersNeeded : needed }
 }

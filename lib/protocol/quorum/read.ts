@@ -12,9 +12,9 @@ export interface ReadPlan {
   readonly owners: readonly NodeId[]
   /**
    * The owners in the other live versions, where they are others: before the answer enough of them hold the merged state,
-   * too, so that a read that goes by them sees no less (docs/rules.md Q4). Left out: there are none.
+   * too, so that a read that goes by them sees no less (docs/rules.md Q4). Empty at rest.
    */
-  readonly otherSets?: readonly (readonly NodeId[])[] | undefined
+  readonly otherSets: readonly HolderSet[]
   /** Answers that must count before the merged state is returned, each for another owner. */
   readonly needed: number
   /** How many of them must come from owners: pr, or all of them in a strict quorum. */
@@ -38,6 +38,13 @@ export interface ReadPlan {
     | undefined
 }
 
+/** Owners of whom so many must hold what is answered. */
+export interface HolderSet {
+  /** Best one to ask first. */
+  readonly owners: readonly NodeId[]
+  readonly holdersNeeded: number
+}
+
 /** What an owner said. `record` is undefined when it has none. */
 export interface ReplicaAnswer {
   readonly state: 'found' | 'absent' | 'damaged'
@@ -57,7 +64,10 @@ export type ReadEvent =
   | { readonly type: 'hint-failed'; readonly node: NodeId }
   | { readonly type: 'speculation-due' }
   | { readonly type: 'repaired'; readonly node: NodeId }
-  /** `isExcused`: the new owner does not take records yet, so everything is still to be copied to it (docs/rules.md T3). */
+  /**
+   * `isExcused`: a new owner that takes no records yet. So it has not acknowledged the version that made it one, and
+   * everything the old ones hold is still to be copied to it (docs/rules.md T3).
+   */
   | { readonly type: 'repair-failed'; readonly node: NodeId; readonly isExcused?: boolean }
   | { readonly type: 'deadline-passed' }
 
@@ -98,9 +108,8 @@ export class Read {
   readonly #answers = new Map<NodeId, ReplicaAnswer>()
   readonly #holders = new Set<NodeId>()
   readonly #repairing = new Set<NodeId>()
-  /** Of the other sets: asked to hold the merged state; and those that need not yet. */
-  readonly #told = new Set<NodeId>()
-  readonly #excused = new Set<NodeId>()
+  /** Of the other live versions; undefined until one is needed: at rest there are none. */
+  #others: OtherOwners | undefined
   /** Undefined until fallbacks are asked: most reads never need one. */
   #standIns: StandIns | undefined
   #counted = 0
@@ -299,7 +308,7 @@ export class Read {
       stale.push(node)
       if (counts(answer)) isDisputed = true
     }
-    const isShort = this.#plan.repair === 'blocking' && this.#shortSet() !== undefined
+    const isShort = this.#plan.repair === 'blocking' && this.#findShortSet() !== undefined
     if ((stale.length === 0 && !isShort) || this.#plan.repair === 'off') return this.#reportRead()
     // A damaged or recovering copy that lacks something keeps nobody waiting: it was not asked for its word.
     const isBlocking = this.#plan.repair === 'blocking' && (isDisputed || isShort)
@@ -319,10 +328,7 @@ export class Read {
     if (merged === undefined) return this.#reportRead()
     const effects: ReadEffect[] = []
     const { owners, isSloppy } = this.#plan
-    while (
-      this.#countIn(owners, this.#holders) + this.#countIn(owners, this.#repairing) <
-      this.#holdersNeeded(owners)
-    ) {
+    while (countIn(owners, this.#holders) + countIn(owners, this.#repairing) < this.#holdersNeeded) {
       const next = isSloppy ? this.#nextInReach() : this.#notAsked.shift()
       if (next !== undefined) {
         effects.push(this.#repair(next, merged, true))
@@ -332,42 +338,50 @@ export class Read {
       // Too few owners are there to hold it: a sloppy read answers all the same, and may be followed by one that sees less.
       break
     }
-    for (let short = this.#shortSet(); short !== undefined; short = this.#shortSet()) {
-      const next = short.find((node) => !this.#holders.has(node) && !this.#told.has(node) && !this.#repairing.has(node))
+    for (let short = this.#findShortSet(); short !== undefined; short = this.#findShortSet()) {
+      const next = this.#nextOther(short)
       if (next === undefined) {
         if (!isSloppy) return this.#report({ type: 'quorum-unavailable' })
         break
       }
-      this.#told.add(next)
       effects.push(this.#repair(next, merged, true))
     }
     return this.#repairing.size > 0 && !this.#isHeld() ? effects : [...effects, ...this.#reportRead()]
   }
 
   #isHeld(): boolean {
-    return [this.#plan.owners, ...(this.#plan.otherSets ?? [])].every(
-      (owners) =>
-        this.#countIn(owners, this.#holders) + this.#countIn(owners, this.#excused) >= this.#holdersNeeded(owners),
+    if (countIn(this.#plan.owners, this.#holders) < this.#holdersNeeded) return false
+    return this.#plan.otherSets.every(
+      ({ owners, holdersNeeded }) => countIn(owners, this.#holders) + this.#countExcused(owners) >= holdersNeeded,
     )
   }
 
   /** Another live version's owners, of whom too few hold the merged state, or are about to. */
-  #shortSet(): readonly NodeId[] | undefined {
-    return this.#plan.otherSets?.find((owners) => {
-      const held = this.#countIn(owners, this.#holders) + this.#countIn(owners, this.#repairing)
-      return held + this.#countIn(owners, this.#excused) < this.#holdersNeeded(owners)
-    })
+  #findShortSet(): HolderSet | undefined {
+    for (const set of this.#plan.otherSets) {
+      const { owners, holdersNeeded } = set
+      const held = countIn(owners, this.#holders) + countIn(owners, this.#repairing)
+      if (held + this.#countExcused(owners) < holdersNeeded) return set
+    }
+    return undefined
   }
 
-  #countIn(owners: readonly NodeId[], nodes: ReadonlySet<NodeId>): number {
-    let count = 0
-    for (const owner of owners) if (nodes.has(owner)) count += 1
-    return count
+  /** Each is told once. */
+  #nextOther({ owners }: HolderSet): NodeId | undefined {
+    this.#others ??= { told: new Set(), excused: new Set() }
+    const { told } = this.#others
+    const next = owners.find((node) => !this.#holders.has(node) && !this.#repairing.has(node) && !told.has(node))
+    if (next !== undefined) told.add(next)
+    return next
+  }
+
+  #countExcused(owners: readonly NodeId[]): number {
+    return this.#others === undefined ? 0 : countIn(owners, this.#others.excused)
   }
 
   #hearRepairFailed(node: NodeId, isExcused: boolean): readonly ReadEffect[] {
     if (!this.#repairing.delete(node)) return nothing
-    if (isExcused && !this.#plan.owners.includes(node)) this.#excused.add(node)
+    if (isExcused && this.#others?.told.has(node) === true) this.#others.excused.add(node)
     return this.#phase === 'repairing' ? this.#repairUntilHeld() : nothing
   }
 
@@ -398,9 +412,8 @@ export class Read {
     return b === undefined ? a : this.#plan.merge(a, b)
   }
 
-  #holdersNeeded({ length: owners }: readonly NodeId[]): number {
-    const needed = Math.min(owners, this.#plan.needed)
-    return Math.max(needed, owners - needed + 1)
+  get #holdersNeeded(): number {
+    return holdersNeeded(this.#plan.needed, this.#plan.owners.length)
   }
 
   get #isUnsatisfied(): boolean {
@@ -465,6 +478,25 @@ export class Read {
     this.#phase = 'done'
     return [{ type: 'report', verdict }]
   }
+}
+
+/** So many of `owners` must hold what a read of `needed` answers, so that no later one sees less (docs/rules.md Q4). */
+export function holdersNeeded(needed: number, owners: number): number {
+  return Math.min(owners, Math.max(needed, owners - needed + 1))
+}
+
+function countIn(owners: readonly NodeId[], nodes: ReadonlySet<NodeId>): number {
+  let count = 0
+  for (const owner of owners) if (nodes.has(owner)) count += 1
+  return count
+}
+
+/** Owners that only another live version names. */
+interface OtherOwners {
+  /** Asked to hold the merged state. */
+  readonly told: Set<NodeId>
+  /** Those that need not hold it yet. */
+  readonly excused: Set<NodeId>
 }
 
 /** The fallbacks of one read. */

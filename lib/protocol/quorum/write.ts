@@ -90,6 +90,7 @@ export class Write {
   #sets: readonly OwnerSet[]
   readonly #slots: Slot[] = []
   #unused: NodeId[] | undefined
+  #isStored = false
   #isJudged = false
 
   constructor(plan: WritePlan) {
@@ -165,8 +166,10 @@ export class Write {
     const { coordinator, silentAfterMs, fallbacks } = this.#plan
     const effects: WriteEffect[] = []
     let isSomebodyAwaited = false
+    this.#isStored = true
     for (const slot of this.#slots) {
-      if (slot.id === coordinator) slot.owner = 'acked'
+      // What is stored in a seat is no owner's copy yet, also where the coordinator has become an owner meanwhile.
+      if (slot.id === coordinator && this.#plan.seat === undefined) slot.owner = 'acked'
       if (slot.fallback === coordinator) slot.hint = 'acked'
       if (slot.owner === 'asked') {
         isSomebodyAwaited = true
@@ -229,15 +232,21 @@ export class Write {
     return effects
   }
 
-  /** New owners get the write, too, and are waited for; those who own nothing any more keep what they got. */
+  /**
+   * New owners get the write, too, and are waited for, once it is stored at home; those who own nothing any more keep what
+   * they got.
+   */
   #changeLayout(sets: readonly OwnerSet[], unreachable: ReadonlySet<NodeId>): readonly WriteEffect[] {
     this.#sets = sets
     const effects: WriteEffect[] = []
     for (const slot of this.#addSlots(unreachable)) {
-      if (slot.owner === 'asked') effects.push({ type: 'send-write', to: slot.id })
-      else effects.push(...this.#handOver(slot))
+      if (slot.owner === 'absent') effects.push(...this.#handOver(slot))
+      else if (this.#isStored) effects.push({ type: 'send-write', to: slot.id })
     }
-    return this.#isJudged || this.#canStillSucceed() ? effects : [...effects, ...this.#report('quorum-unavailable')]
+    if (this.#isJudged) return effects
+    if (!this.#canStillSucceed()) return [...effects, ...this.#report('quorum-unavailable')]
+    // Fewer versions may be live than before: then what has been acknowledged may be enough now.
+    return [...effects, ...this.#judge()]
   }
 
   /** For the owners that have none yet; returns the new ones. */
@@ -258,7 +267,9 @@ export class Write {
   #handOver(slot: Slot): readonly WriteEffect[] {
     if (slot.fallback !== undefined) return slot.hint === 'failed' ? this.#keepHere(slot) : nothing
     const fallback = this.#isJudged ? undefined : this.#standIn(slot)
-    return fallback === undefined ? this.#keepHere(slot) : [{ type: 'send-hint', to: fallback, target: slot.id }]
+    if (fallback === undefined) return this.#keepHere(slot)
+    // Before the write is stored at home nobody hears of it: `stored-locally` asks the fallback.
+    return this.#isStored ? [{ type: 'send-hint', to: fallback, target: slot.id }] : nothing
   }
 
   #keepHere(slot: Slot): readonly WriteEffect[] {

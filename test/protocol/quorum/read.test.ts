@@ -314,6 +314,7 @@ function of(changes: Partial<ReadPlan>): Read {
     needed: 2,
     ownersNeeded: changes.needed ?? 2,
     isSloppy: false,
+    otherSets: [],
     unreachable: new Set(),
     fallbacks: undefined,
     repair: 'blocking',

@@ -1,0 +1,19 @@
+import type { Outcome } from '../links/frame-link.ts'
+import type { Refusal } from '../wire/messages.ts'
+import { refusal } from './refusals.ts'
+import type { RequestContext } from './request-context.ts'
+
+/** Why this node takes no record of `partition` from anybody, itself included; undefined: it does. */
+export function refusedWhileClosed({ recovery }: RequestContext, partition: number): Refusal | undefined {
+  return recovery.isClosed(partition)
+    ? refusal('busy', 'the node does not know yet what was deleted here for good')
+    : undefined
+}
+
+/**
+ * Whether an owner says that it is none, or none yet: it does not know the version that made it one, or takes no records
+ * of the partition, so it cannot have acknowledged that version.
+ */
+export function isNotOpenYet(outcome: Outcome): boolean {
+  return outcome.type === 'refused' && outcome.refusal.code === 'not-owner'
+}
