@@ -12,6 +12,8 @@ export interface DrainOptions extends ClientOptions {
 
 const waitSecondsDefault = 60
 const lookEveryMs = 200
+/** The node answers when what it took has ended, after ten seconds at the latest. */
+const answerMs = 20_000
 
 /** Takes one node out of coordination; returns when nothing is in flight there, so that it can be stopped. */
 export async function nodeDrain(options: DrainOptions): Promise<void> {
@@ -22,12 +24,13 @@ export async function nodeDrain(options: DrainOptions): Promise<void> {
     if (options.json) return writeJson('Drain', { name, dryRun: true })
     return note(`${name} would coordinate no more requests; nothing was done`)
   }
+  const limits = { timeoutMs: options.timeout ?? answerMs }
   const deadlineMs = performance.now() + (options.wait ?? waitSecondsDefault) * 1000
-  let { inFlight } = await client.drain(requestOptions(options))
+  let { inFlight } = await client.drain(limits)
   while (inFlight > 0 && performance.now() < deadlineMs) {
     if (options.json !== true) repaintLine(`${name}: ${inFlight} requests in flight`)
     await sleep(lookEveryMs)
-    inFlight = (await client.drain(requestOptions(options))).inFlight
+    inFlight = (await client.drain(limits)).inFlight
   }
   repaintLine('')
   if (inFlight > 0) process.exitCode = exitCode.partial

@@ -77,10 +77,10 @@ export class Exchange {
     else this.#outgoing.end(body)
   }
 
-  /** 200 with JSON, in which `undefined` is null: what a view lists is always there. */
-  answerJson(view: unknown): void {
+  /** JSON in which `undefined` is null: what a view lists is always there. */
+  answerJson(view: unknown, status = 200): void {
     const body = JSON.stringify(view, (_name, value) => (value === undefined ? null : value))
-    this.answer('ok', 200, ['Content-Type', 'application/json'], body)
+    this.answer('ok', status, ['Content-Type', 'application/json'], body)
   }
 
   /**

@@ -106,4 +106,33 @@ const recovered: Route = {
   },
 }
 
-export const nodeRoutes: readonly Route[] = [self, headOf(self), recovered]
+const drain: Route = {
+  method: 'POST',
+  path: '/v1/node/drain',
+  operation: 'drain',
+  summary: 'Take the node out of coordination, before it is stopped.',
+  description:
+    'It is not ready from now on, takes requests for a short grace, and then answers them with draining; as a replica it goes on. Answers when the requests it took have ended, after ten seconds at the latest. Only a restart ends it. Needs no body.',
+  query: noQuery.parameters,
+  responses: {
+    200: {
+      description: 'It coordinates no more.',
+      content: {
+        'application/json': object('What is left.', {
+          inFlight: integer('Requests that have not ended; 0: the node can be stopped.'),
+        }),
+      },
+    },
+  },
+  errors: [...jsonBodyErrors, 'no-layout', 'draining', 'storage-failed'],
+  answer(exchange) {
+    noQuery.read(queryOf(exchange.target))
+    readJsonBody(exchange, (body = {}) => {
+      checkFields(body, [])
+      exchange.aftermathOfBugs = 'may-have-changed'
+      exchange.edge.node.drain(answerJsonOf(exchange, ({ inFlight }) => ({ inFlight })))
+    })
+  },
+}
+
+export const nodeRoutes: readonly Route[] = [self, headOf(self), recovered, drain]

@@ -4,6 +4,7 @@ import { documentationRoutes } from './documentation-routes.ts'
 import { explainRoutes } from './explain-route.ts'
 import { healthRoutes } from './health-routes.ts'
 import { keyRoutes } from './key-routes.ts'
+import { layoutRoutes } from './layout-routes.ts'
 import { listRoutes } from './list-route.ts'
 import { metricsRoutes } from './metrics-route.ts'
 import { nodeRoutes } from './node-route.ts'
@@ -19,6 +20,7 @@ export const resources: readonly (readonly Route[])[] = [
   replicaRoutes,
   explainRoutes,
   clusterRoutes,
+  layoutRoutes,
   repairRoutes,
   nodeRoutes,
   healthRoutes,

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type {
   ClusterStatus,
+  CommitAnswer,
+  CommitRequest,
   Done,
   Explanation,
   ListPage,
@@ -8,8 +10,11 @@ import type {
   NamedProperties,
   NodeApi,
   NodeView,
+  PlanView,
   ReplicaView,
   RingView,
+  StageAnswer,
+  StageRequest,
 } from '../../lib/node/node-api.ts'
 import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from '../../lib/node/repair-views.ts'
 import type { SessionDone } from '../../lib/node/session-door.ts'
@@ -63,6 +68,11 @@ export class FakeNode implements NodeApi {
   missing: number[] = []
   recoveringPartitions = 0
   exchangesRun = 0
+  /** What was asked about the layout, newest last. */
+  readonly layoutRequests: object[] = []
+  drains = 0
+  /** Members that do not answer: nothing is decided. */
+  silent: string[] = []
   readonly #held = new Map<string, Held>()
   readonly #properties = new Map<Bucket, BucketProperties>()
   readonly #waiting: (() => void)[] = []
@@ -378,6 +388,46 @@ export class FakeNode implements NodeApi {
     this.#later(() => done(undefined, { partitions }))
   }
 
+  stage(request: StageRequest, done: Done<StageAnswer>): void {
+    this.layoutRequests.push(request)
+    this.#answerOrFail(done, () => ({ staged: [stagedCyd] }))
+  }
+
+  plan(done: Done<PlanView>): void {
+    this.#answerOrFail(done, () => planView)
+  }
+
+  commit(request: CommitRequest, done: Done<CommitAnswer>): void {
+    this.layoutRequests.push(request)
+    this.#answerOrFail(done, () => this.#decision())
+  }
+
+  abort(timeoutMs: number, done: Done<CommitAnswer>): void {
+    this.layoutRequests.push({ timeoutMs })
+    this.#answerOrFail(done, () => this.#decision())
+  }
+
+  forget(node: string, timeoutMs: number, done: Done<CommitAnswer>): void {
+    this.layoutRequests.push({ node, timeoutMs })
+    this.#answerOrFail(done, () => this.#decision())
+  }
+
+  drain(done: Done<{ readonly inFlight: number }>): void {
+    this.drains += 1
+    this.#answerOrFail(done, () => ({ inFlight: 2 }))
+  }
+
+  #decision(): CommitAnswer {
+    return this.silent.length > 0
+      ? { decided: false, waitingFor: this.silent }
+      : { decided: true, number: 2, plan: planHash }
+  }
+
+  #answerOrFail<Answer>(done: Done<Answer>, answer: () => Answer): void {
+    const failure = this.failures.shift()
+    this.#later(() => (failure === undefined ? done(undefined, answer()) : done(failure, undefined)))
+  }
+
   notReadyBecause(): readonly string[] {
     return this.reasons
   }
@@ -460,6 +510,36 @@ const hintForBob = {
   stateHash: '0123456789abcdef',
   changedAtMs: 1_700_000_000_000,
 } as const
+
+const planHash = '0123456789abcdef'
+
+const stagedCyd = {
+  node: cyd,
+  name: 'cyd',
+  action: 'join',
+  with: undefined,
+  withName: undefined,
+  zone: 'z2',
+  weight: undefined,
+  force: false,
+  setAtMs: 1_700_000_000_000,
+} as const
+
+const planView: PlanView = {
+  plan: planHash,
+  number: 2,
+  isAmendment: false,
+  isPossible: true,
+  staged: [stagedCyd],
+  changes: ['cyd joins'],
+  shares: [{ node: cyd, name: 'cyd', before: 0, after: 1 / 3, partitionsBefore: 0, partitionsAfter: 1 }],
+  moves: [{ partition: 1, from: [bob], to: [cyd], bytes: 4096 }],
+  partitions: 1,
+  bytes: 4096,
+  estimateSeconds: 0.5,
+  maxToTarget: 1.5,
+  checks: [{ name: 'members', ok: true, detail: 'all 3 members are alive or excluded' }],
+}
 
 /** Keys stand in the order of their bytes. */
 export function order(one: string, other: string): number {
