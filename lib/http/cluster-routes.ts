@@ -1,6 +1,7 @@
-import type { ClusterStatus } from '../node/node-api.ts'
+import type { ClusterStatus, NamedNode } from '../node/node-api.ts'
 import { NoLayout } from '../vocabulary/errors.ts'
 import { array, boolean, integer, nullable, number, object, oneOfWords, text } from './json-schema.ts'
+import { stagedSchema, viewStaged } from './layout-routes.ts'
 import { noQuery } from './query.ts'
 import { headOf, type Route } from './route.ts'
 import { queryOf } from './target.ts'
@@ -18,6 +19,21 @@ const memberSchema = object('A member of the cluster.', {
   ownsAfter: number('The same, after the layouts under way.'),
   hintsHeld: nullable(integer('Hints it keeps for others; null: it did not tell.')),
   hintsFor: integer('Hints others keep for it, as far as they told.'),
+})
+
+const namedSchema = object('A node.', {
+  id: text('Names the node for life.'),
+  name: text('What people call it.'),
+})
+
+const transitionSchema = object('A change of owners on its way.', {
+  from: integer('The version that is left.'),
+  to: integer('The one that is gone to.'),
+  stage: oneOfWords(
+    'What is waited for: that every member knows of it, that the new owners have everything, that reads have moved; returning: an abort.',
+    ['acknowledging', 'copying', 'switching', 'returning'],
+  ),
+  waitingFor: array('The members that have not come so far.', namedSchema),
 })
 
 const status: Route = {
@@ -40,6 +56,10 @@ const status: Route = {
             live: array('The versions in force.', integer('A version.')),
             hash: nullable(text('Equal where members know the same layout.')),
           }),
+          transition: nullable(transitionSchema),
+          staged: array('What the next version brings, once it is committed.', stagedSchema),
+          excluded: array('Nobody waits for them, asks them or listens to them.', namedSchema),
+          awaited: array('Gone without having handed over, and not forgotten.', namedSchema),
           members: array('Everyone this node knows of.', memberSchema),
         }),
       },
@@ -52,12 +72,22 @@ const status: Route = {
   },
 }
 
-function viewStatus({ cluster, clusterId, converged, layout, members }: ClusterStatus) {
+function viewStatus(status: ClusterStatus) {
+  const { cluster, clusterId, converged, layout, transition, staged, excluded, awaited, members } = status
   return {
     cluster,
     clusterId,
     converged,
     layout: { number: layout.number, live: layout.live, hash: layout.hash },
+    transition: transition && {
+      from: transition.from,
+      to: transition.to,
+      stage: transition.stage,
+      waitingFor: transition.waitingFor.map(viewNamed),
+    },
+    staged: staged.map(viewStaged),
+    excluded: excluded.map(viewNamed),
+    awaited: awaited.map(viewNamed),
     members: members.map((member) => ({
       id: member.id,
       name: member.name,
@@ -73,6 +103,10 @@ function viewStatus({ cluster, clusterId, converged, layout, members }: ClusterS
       hintsFor: member.hintsFor,
     })),
   }
+}
+
+function viewNamed({ id, name }: NamedNode) {
+  return { id, name }
 }
 
 const ring: Route = {

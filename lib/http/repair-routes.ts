@@ -76,7 +76,10 @@ const transfers: Route = {
           transfers: array(
             'One for each other node and kind.',
             object('One transfer.', {
-              kind: oneOfWords('hints are delivered to it; recovery reads from it.', ['hints', 'recovery']),
+              kind: oneOfWords(
+                'hints are delivered to it; recovery reads from it; partitions that this node gains are copied from it.',
+                ['hints', 'recovery', 'partitions'],
+              ),
               peer: text('The id of the other node.'),
               name: text('Its name.'),
               partitionsLeft: nullable(integer('Partitions still to come.')),

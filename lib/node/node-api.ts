@@ -1,6 +1,7 @@
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import type { Dot, VersionVector } from '../protocol/causality/dot.ts'
 import type { Sibling } from '../protocol/causality/record.ts'
+import type { TransitionStage } from '../protocol/layout/transition-stage.ts'
 import type { MemberState } from '../protocol/membership/member.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
 import type { PlanCheckResult, StarlingError } from '../vocabulary/errors.ts'
@@ -132,7 +133,28 @@ export interface ClusterStatus {
   /** Every alive member reports this layout, and only one version is live. */
   readonly converged: boolean
   readonly layout: { readonly number: number; readonly live: readonly number[]; readonly hash: string | undefined }
+  /** How far the change of owners has come; undefined: none is running. */
+  readonly transition: TransitionView | undefined
+  /** What the next version will bring, once it is committed. */
+  readonly staged: readonly StagedView[]
+  /** Nobody waits for them, asks them or listens to them (docs/rules.md L4, L5). */
+  readonly excluded: readonly NamedNode[]
+  /** Gone without having handed over. */
+  readonly awaited: readonly NamedNode[]
   readonly members: readonly MemberView[]
+}
+
+export interface NamedNode {
+  readonly id: NodeId
+  readonly name: string
+}
+
+export interface TransitionView {
+  readonly from: number
+  readonly to: number
+  readonly stage: TransitionStage['stage']
+  /** The members that have not come so far. */
+  readonly waitingFor: readonly NamedNode[]
 }
 
 export interface RingView {

@@ -1,10 +1,19 @@
 import { contextOfGet } from '../protocol/causality/context.ts'
 import { isTombstone, visibleSiblings } from '../protocol/causality/inspect-record.ts'
 import { formatStateHash, stateHash } from '../protocol/causality/state-hash.ts'
+import { stageOfTransition } from '../protocol/layout/transition-stage.ts'
 import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { encodeContext } from '../wire/context-token.ts'
-import type { ClusterStatus, MemberView, NodeView, ReplicaView, RingView } from './node-api.ts'
+import type {
+  ClusterStatus,
+  MemberView,
+  NamedNode,
+  NodeView,
+  ReplicaView,
+  RingView,
+  TransitionView,
+} from './node-api.ts'
 import type { NodeLife } from './node-life.ts'
 import type { NodeSettings } from './node-settings.ts'
 import type { LocalCopy } from './replica-store.ts'
@@ -48,6 +57,7 @@ export function clusterStatus(
   for (const { hints } of known.values()) {
     for (const { target, count } of hints) keptFor.set(target, (keptFor.get(target) ?? 0) + count)
   }
+  const named = (id: NodeId): NamedNode => ({ id, name: nameOf(life, id) })
   const views: MemberView[] = members.map(({ id, state, metadata }) => ({
     id,
     name: metadata.name,
@@ -71,8 +81,21 @@ export function clusterStatus(
       live: live.map(({ version }) => version.number),
       hash: decided?.hash,
     },
+    transition: transitionView(life),
+    staged: [],
+    excluded: (decided?.version.excluded ?? []).map(named),
+    awaited: (decided?.version.awaited ?? []).map(named),
     members: views,
   }
+}
+
+function transitionView(life: NodeLife | undefined): TransitionView | undefined {
+  const stage = life?.layout === undefined ? undefined : stageOfTransition(life.layout.document)
+  return stage && { ...stage, waitingFor: stage.waitingFor.map((id) => ({ id, name: nameOf(life, id) })) }
+}
+
+function nameOf(life: NodeLife | undefined, id: NodeId): string {
+  return life?.peers?.nameOf(id) ?? id.slice(0, 8)
 }
 
 /** Every alive member has lately shown the same layout document as this node. */
@@ -103,7 +126,7 @@ export function ringView(life: NodeLife | undefined): RingView | undefined {
       id,
       zone,
       weight,
-      name: life.peers?.nameOf(id) ?? id.slice(0, 8),
+      name: nameOf(life, id),
     })),
     partitions,
   }

@@ -15,6 +15,7 @@ import type {
   RingView,
   StageAnswer,
   StageRequest,
+  TransitionView,
 } from '../../lib/node/node-api.ts'
 import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from '../../lib/node/repair-views.ts'
 import type { SessionDone } from '../../lib/node/session-door.ts'
@@ -71,6 +72,7 @@ export class FakeNode implements NodeApi {
   /** What was asked about the layout, newest last. */
   readonly layoutRequests: object[] = []
   drains = 0
+  transition: TransitionView | undefined
   /** Members that do not answer: nothing is decided. */
   silent: string[] = []
   readonly #held = new Map<string, Held>()
@@ -257,6 +259,10 @@ export class FakeNode implements NodeApi {
       clusterId: this.hasLayout ? toClusterId('0123456789abcdef') : undefined,
       converged: this.hasLayout,
       layout: { number: this.hasLayout ? 1 : 0, live: this.hasLayout ? [1] : [], hash: undefined },
+      transition: this.transition,
+      staged: this.transition === undefined ? [] : [stagedCyd],
+      excluded: this.transition === undefined ? [] : [{ id: bob, name: 'böb' }],
+      awaited: [],
       members: [
         { id: ada, name: 'ada' },
         { id: bob, name: 'böb' },

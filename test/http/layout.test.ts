@@ -1,5 +1,6 @@
 import t from 'tap'
 import { PlanRefused, StalePlan, TransitionRunning, UnknownNode } from '../../lib/vocabulary/errors.ts'
+import { toNodeId } from '../../lib/vocabulary/ids.ts'
 import { type Served, serve } from './with-server.ts'
 
 const headers = { 'content-type': 'application/json' }
@@ -147,6 +148,18 @@ t.test('a decision of the members', async (t) => {
     t.equal((await served.ask('/v1/cluster/commit', { method: 'POST', body: '{}' })).status, 415)
     t.equal((await served.ask('/v1/cluster/commit')).headers.allow, 'POST')
     t.same(node.layoutRequests, [])
+  })
+})
+
+t.test('the status tells how far a change of owners has come', async (t) => {
+  const { ask, node } = await serve(t)
+  t.match((await ask('/v1/cluster/status')).json, { transition: null, staged: [], excluded: [], awaited: [] })
+  const waitingFor = [{ id: toNodeId('b'.repeat(32)), name: 'böb' }]
+  node.transition = { from: 1, to: 2, stage: 'copying', waitingFor }
+  t.match((await ask('/v1/cluster/status')).json, {
+    transition: { from: 1, to: 2, stage: 'copying', waitingFor },
+    staged: [{ name: 'cyd', action: 'join' }],
+    excluded: waitingFor,
   })
 })
 
