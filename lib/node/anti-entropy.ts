@@ -74,9 +74,13 @@ export class AntiEntropy {
     this.#log = parts.log
     this.#random = parts.random
     this.#schedule = new Schedule(parts.random)
-    // What may hold records that were deleted for good is compared with nobody (docs/rules.md T3).
+    // What may hold records that were deleted for good is compared with nobody (docs/rules.md T3); nor what is on its way
+    // here as a whole, or it would be sent twice.
     this.#reader = {
-      tree: (partition) => (context.recovery.isClosed(partition) ? undefined : parts.trees?.tree(partition)),
+      tree: (partition) =>
+        context.recovery.isClosed(partition) || context.gained.isCopying(partition)
+          ? undefined
+          : parts.trees?.tree(partition),
     }
     this.handlers =
       parts.trees === undefined

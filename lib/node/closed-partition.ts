@@ -4,7 +4,8 @@ import { refusal } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
 
 /** Why this node takes no record of `partition` from anybody, itself included; undefined: it does. */
-export function refusedWhileClosed({ recovery }: RequestContext, partition: number): Refusal | undefined {
+export function refusedWhileClosed({ recovery, gained }: RequestContext, partition: number): Refusal | undefined {
+  if (gained.isClosed(partition)) return refusal('not-owner', 'the node takes no records of the partition yet')
   return recovery.isClosed(partition)
     ? refusal('busy', 'the node does not know yet what was deleted here for good')
     : undefined

@@ -46,8 +46,9 @@ export class ExchangeService {
       return respond(refusal('layout-stale', `asked with another layout than ${decided.version.number}`))
     }
     const isFenced = inForce.isExcluded(self) || inForce.isExcluded(from)
+    // Who owns it no more may still have what its owners lack (docs/rules.md T5).
     const isShared = (partition: number): boolean =>
-      !isFenced && partition < ring.partitionCount && inForce.owns(self, partition) && inForce.owns(from, partition)
+      !isFenced && partition < ring.partitionCount && inForce.owns(self, partition)
     const answer = (answer: ExchangeAnswer | undefined): void => {
       if (answer === undefined) respond(refusal('not-owner', 'asked about partitions that not both own'))
       else respond({ type: 'exchanged', answer })

@@ -70,7 +70,8 @@ export class MerkleTrees implements StoreObserver {
   readonly #metrics: NodeMetrics
   readonly #random: Random
   readonly #partitionCount: number
-  readonly #partitions: readonly number[]
+  /** Trees are kept of these, and of no others. */
+  readonly #kept: Set<number>
   readonly #entries = new Map<number, Entry>()
   #epoch: number
   #records: RecordSource | undefined
@@ -103,14 +104,14 @@ export class MerkleTrees implements StoreObserver {
     this.#metrics = parts.metrics
     this.#random = parts.random
     this.#partitionCount = options.partitionCount
-    this.#partitions = options.partitions
+    this.#kept = new Set(options.partitions)
     this.#epoch = readEpoch(parts.meta)
   }
 
   /** Loads the trees that hold and makes the others, in the background; from now on they are looked after. */
   start(records: RecordSource): void {
     this.#records = records
-    this.#loadFrom(0)
+    this.#loadFrom([...this.#kept])
     this.#buildNext()
     this.#lookLater()
   }
@@ -120,9 +121,38 @@ export class MerkleTrees implements StoreObserver {
     this.#lookTimer?.cancel()
   }
 
+  /** From now on a tree of `partition` is kept: as the store has it, or made from the records. */
+  keep(partition: number): void {
+    if (this.#kept.has(partition)) return
+    this.#kept.add(partition)
+    if (this.#records !== undefined) this.#entryOf(partition)
+  }
+
+  /** The same of a partition of which nothing is here. */
+  keepEmpty(partition: number): void {
+    this.forget(partition)
+    this.#kept.add(partition)
+    this.#entries.set(partition, this.#entryWith(partition, { tree: new XorTree(), verifiedAtMs: this.#time.wallMs() }))
+    const entry = this.#entries.get(partition) as Entry
+    this.#batches.add([this.#markStale(entry)], 'os', () => {})
+  }
+
+  /** Of `partition` no tree is kept any more, nor believed that the store has one. */
+  forget(partition: number): void {
+    this.#kept.delete(partition)
+    this.#entries.delete(partition)
+    this.#queue = this.#queue.filter((entry) => entry.partition !== partition)
+    const names = [treeName(partition), markName(partition)]
+    this.#batches.add(
+      names.map((name) => ({ type: 'delete', key: metaKey(name) })),
+      'os',
+      () => {},
+    )
+  }
+
   /** The tree of `partition`; undefined while it is being made: a peer is told that we are busy, not that we differ. */
   tree(partition: number): XorTree | undefined {
-    return this.#entryOf(partition).tree
+    return this.#kept.has(partition) ? this.#entryOf(partition).tree : undefined
   }
 
   /** Partitions whose tree is being made, or waits for it. */
@@ -134,6 +164,7 @@ export class MerkleTrees implements StoreObserver {
 
   recordChanged(change: RecordChange, operations: StorageOperation[]): void {
     const { key, partition, before, after } = change
+    if (!this.#kept.has(partition)) return
     const entry = this.#entryOf(partition)
     const hashBefore = this.#hashOf(key, before)
     const hashAfter = this.#hashOf(key, after)
@@ -148,6 +179,7 @@ export class MerkleTrees implements StoreObserver {
 
   /** A record of `partition` could not be read: its tree speaks of something this node cannot show (docs/rules.md A6). */
   rebuild(partition: number): void {
+    if (!this.#kept.has(partition)) return
     const entry = this.#entryOf(partition)
     if (!entry.isStale) this.#batches.add([this.#markStale(entry)], 'os', () => {})
     entry.tree = undefined
@@ -185,6 +217,13 @@ export class MerkleTrees implements StoreObserver {
 
   #load(partition: number): Entry {
     const stored = this.#readStored(partition)
+    const entry = this.#entryWith(partition, stored)
+    this.#entries.set(partition, entry)
+    if (stored === undefined) this.#enqueue(entry)
+    return entry
+  }
+
+  #entryWith(partition: number, stored: { readonly tree: XorTree; readonly verifiedAtMs: number } | undefined): Entry {
     const entry: Entry = {
       partition,
       tree: stored?.tree,
@@ -195,9 +234,7 @@ export class MerkleTrees implements StoreObserver {
       verifiedAtMs: stored?.verifiedAtMs ?? 0,
       sweepAtMs: 0,
     }
-    this.#entries.set(partition, entry)
-    if (stored === undefined) this.#enqueue(entry)
-    else this.#planSweep(entry)
+    if (stored !== undefined) this.#planSweep(entry)
     return entry
   }
 
@@ -218,11 +255,11 @@ export class MerkleTrees implements StoreObserver {
     }
   }
 
-  #loadFrom(index: number): void {
+  #loadFrom(partitions: readonly number[]): void {
     if (this.#isStopped) return
-    const end = Math.min(index + loadsPerTurn, this.#partitions.length)
-    for (const partition of this.#partitions.slice(index, end)) this.#entryOf(partition)
-    if (end < this.#partitions.length) this.#time.after(1, () => this.#loadFrom(end))
+    for (const partition of partitions.slice(0, loadsPerTurn)) if (this.#kept.has(partition)) this.#entryOf(partition)
+    const others = partitions.slice(loadsPerTurn)
+    if (others.length > 0) this.#time.after(1, () => this.#loadFrom(others))
   }
 
   // Making trees from records
@@ -310,6 +347,8 @@ export class MerkleTrees implements StoreObserver {
   #built(entry: Entry, build: TreeBuild): void {
     const { partition } = entry
     entry.build = undefined
+    // Forgotten meanwhile.
+    if (this.#entries.get(partition) !== entry) return
     entry.verifiedAtMs = this.#time.wallMs()
     this.#planSweep(entry)
     this.#metrics.treeRebuilds.add(1)

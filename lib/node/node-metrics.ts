@@ -39,6 +39,10 @@ export interface NodeMetrics {
   readonly exchanges: (outcome: string) => CounterCell
   readonly exchangeBytes: (kind: 'compare' | 'records') => CounterCell
   readonly keysRepaired: (direction: 'pushed' | 'pulled') => CounterCell
+  readonly transferBytes: (direction: 'received' | 'sent') => CounterCell
+  readonly transferRecords: (direction: 'received' | 'sent') => CounterCell
+  readonly transferSeconds: HistogramCell
+  readonly transfersRefused: CounterCell
   readonly tombstonesRemoved: CounterCell
   readonly expiredSiblings: CounterCell
   readonly staleStatesRefused: CounterCell
@@ -190,6 +194,16 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     help: 'States that exchanges brought to the other owner or from it',
     labels: ['direction'],
   })
+  const transferBytes = metrics.counter({
+    name: 'starling_transfer_bytes_total',
+    help: 'Bytes of records copied because their partition got another owner',
+    labels: ['direction'],
+  })
+  const transferRecords = metrics.counter({
+    name: 'starling_transfer_records_total',
+    help: 'Records copied because their partition got another owner',
+    labels: ['direction'],
+  })
   return {
     replicaRequestSeconds: (peer) => replicaRequestSeconds(peer),
     quorumFailures: metrics.counter({
@@ -295,6 +309,17 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     exchanges: (outcome) => exchanges(outcome),
     exchangeBytes: (kind) => exchangeBytes(kind),
     keysRepaired: (direction) => keysRepaired(direction),
+    transferBytes: (direction) => transferBytes(direction),
+    transferRecords: (direction) => transferRecords(direction),
+    transferSeconds: metrics.histogram({
+      name: 'starling_transfer_seconds',
+      help: 'Time until one partition was copied from another owner, pauses included',
+      buckets: replicatedBuckets,
+    })(),
+    transfersRefused: metrics.counter({
+      name: 'starling_transfers_refused_total',
+      help: 'Pages of partitions that others asked for while enough was being copied',
+    })(),
     tombstonesRemoved: metrics.counter({
       name: 'starling_tombstones_removed_total',
       help: 'Tombstones of this node that were removed for good',

@@ -299,12 +299,14 @@ export class ReadRun {
    * a deletion ended is shown to nobody: as little as a damaged copy is (docs/rules.md A5, D5).
    */
   #withoutPast(answer: ReplicaAnswer, asOf: Hlc): ReplicaAnswer {
-    const { barriers, recovery, time } = this.#context
+    const { barriers, recovery, gained, time } = this.#context
     if (!answer.isRecovering || answer.record === undefined) return answer
     const partition = this.#partition
     const { gcBarrier } = barriers.of(partition)
     const isPast =
-      recovery.isClosed(partition) || comesTooLate(gcBarrier, asOf, time.wallMs(), undefined, answer.record)
+      gained.isClosed(partition) ||
+      recovery.isClosed(partition) ||
+      comesTooLate(gcBarrier, asOf, time.wallMs(), undefined, answer.record)
     return isPast ? { ...answer, state: 'damaged', record: undefined } : answer
   }
 

@@ -221,6 +221,8 @@ export class RecoveryDriver {
 
   #exchange(context: RequestContext, partition: number, owner: NodeId, done: (isDone: boolean) => void): void {
     const learn = this.#learnBarriers
+    // What comes before it is swept would go with it; what comes while it is copied would come twice.
+    if (context.gained.isCopying(partition)) return context.time.soon(() => done(false))
     // Learnt anew from every owner: the highest counts.
     if (learn === undefined) return exchangePartition(context, partition, owner, done)
     learn(partition, [owner], (isLearnt) => {

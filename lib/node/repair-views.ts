@@ -27,7 +27,7 @@ export interface HintsView {
 
 /** Data on its way to or from one other node. */
 export interface TransferView {
-  readonly kind: 'hints' | 'recovery'
+  readonly kind: 'hints' | 'recovery' | 'partitions'
   readonly peer: NodeId
   readonly name: string
   readonly partitionsLeft: number | undefined
@@ -91,7 +91,9 @@ export function hintsView(life: NodeLife | undefined): HintsView {
 export function transfersView(life: NodeLife | undefined): TransfersView {
   const serving = life?.serving
   if (serving === undefined) return { transfers: [] }
-  return { transfers: [...serving.hintDelivery.transfers(), ...recoveryTransfers(serving)] }
+  return {
+    transfers: [...serving.hintDelivery.transfers(), ...recoveryTransfers(serving), ...serving.transfers.transfers()],
+  }
 }
 
 /** What the store lost, from each owner that must be heard of it; owners are heard at the same time. */

@@ -57,8 +57,10 @@ export class ReplicaService {
     // A read that goes by owners of the past may miss what was acknowledged since (docs/rules.md T4).
     const refused = fenced(this.#context, message.layoutNumber) ?? this.#notMine(message.key.token)
     if (refused !== undefined) return respond(refused)
-    const { store, minting, recovery, barriers } = this.#context
+    const { store, minting, recovery, barriers, gained } = this.#context
     const partition = store.partitionOf(message.key)
+    // What is here is of an earlier ownership: not even "absent" can be said (docs/rules.md T4).
+    if (gained.isClosed(partition)) return respond(refusal('busy', 'the node has nothing of the partition yet'))
     const asOf = recovery.asOf(partition, minting.read())
     store.readStored(message.key, (copy) => {
       if (copy.state === 'failed') return respond(storageRefused(copy.failure))

@@ -275,6 +275,47 @@ export class ReplicaStore {
     this.#batches.add(all, durability, (failure) => this.#ended(key, failure, done))
   }
 
+  /**
+   * Takes away up to 256 of the records of `partition`, readable or not, synced: they are nobody's. `isSwept`: there was
+   * nothing left to take away.
+   */
+  sweep(partition: number, done: (failure: StorageFailure | undefined, isSwept: boolean) => void): void {
+    const { from, to } = dataRange(partition)
+    this.#storage.scan({ from, to, entriesMax: scanEntriesMax }, (failure, entries) => {
+      if (failure !== undefined) {
+        this.#onFailure(failure)
+        return done(failure, false)
+      }
+      if (entries.length === 0) return done(undefined, true)
+      for (const entry of entries) this.#sweepOne(entry.key, entry.value)
+      // In the same batch, or behind it.
+      this.#batches.add([], 'disk', (failed) => done(failed, false))
+    })
+  }
+
+  #sweepOne(storeKey: Uint8Array, value: Uint8Array): void {
+    const parsed = parseDataKey(storeKey)
+    const key = parsed === undefined ? undefined : parseRecordKey(parsed.keyBytes.slice(), this.#hash)
+    const newest = key === undefined ? undefined : this.#cache.get(key.id)
+    // It is on its way out already.
+    if (newest !== undefined && newest.bytes === undefined) return
+    try {
+      if (key !== undefined) {
+        const bytes = newest?.bytes ?? decodeStored(value, this.#hash).recordBytes
+        return this.remove(key, decodeRecord(bytes, this.#hash), [], 'disk', () => {})
+      }
+    } catch (error) {
+      if (!(error instanceof UnreadableBytes)) throw error
+    }
+    const operations: StorageOperation[] = [{ type: 'delete', key: storeKey.slice() }]
+    if (key !== undefined) {
+      operations.push({ type: 'delete', key: indexKeyOf(key) })
+      this.#damaged.delete(key.id)
+      this.#metrics.damagedRecordsNow.set(this.#damaged.size)
+    }
+    this.#batches.add(operations, 'disk', () => {})
+  }
+
   /** Puts another state, or none, in the place of the own one: it was proved that nobody needs what the own one has. */
   replace(key: RecordKey, record: KeyRecord | undefined, done: Stored): void {
     const copy = this.read(key)

@@ -8,6 +8,7 @@ import type { Deadlines } from './deadlines.ts'
 import type { DeletionBarriers } from './deletion-barriers.ts'
 import type { DirtyRanges } from './dirty-ranges.ts'
 import type { ForegroundLatency } from './foreground-latency.ts'
+import type { GainedPartitions } from './gained-partitions.ts'
 import type { HintStore } from './hint-store.ts'
 import type { LayoutDriver } from './layout-driver.ts'
 import type { Minting } from './minting.ts'
@@ -40,6 +41,8 @@ export interface RequestContext {
   readonly minting: Minting
   readonly layout: LayoutDriver
   readonly recovery: RecoveryDriver
+  /** What a transition brings to this node. */
+  readonly gained: GainedPartitions
   readonly barriers: DeletionBarriers
   readonly stability: Stability
   readonly metrics: NodeMetrics

@@ -17,6 +17,7 @@ import { Deletion, DeletionRecords } from './deletion.ts'
 import { DirtyRanges } from './dirty-ranges.ts'
 import { type ExplainSources, explainHandlers } from './explain-replica.ts'
 import { ForegroundLatency } from './foreground-latency.ts'
+import { GainedPartitions } from './gained-partitions.ts'
 import { healDamaged } from './heal-damaged.ts'
 import { HintDelivery } from './hint-delivery.ts'
 import { HintHandover } from './hint-handover.ts'
@@ -30,6 +31,7 @@ import type { Minting } from './minting.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeParts, NodeSettings } from './node-settings.ts'
 import { OutstandingWrites } from './outstanding-writes.ts'
+import { PartitionTransfers } from './partition-transfers.ts'
 import type { Peers } from './peers.ts'
 import { type RecoveryCause, RecoveryDriver } from './recovery-driver.ts'
 import { refusal } from './refusals.ts'
@@ -73,6 +75,7 @@ export class Serving {
   readonly explainSources: ExplainSources
   readonly stockTaking: StockTaking
   readonly antiEntropy: AntiEntropy
+  readonly transfers: PartitionTransfers
   /** Undefined: anti-entropy is switched off, and no trees are kept. */
   readonly #trees: MerkleTrees | undefined
   readonly #handlers: DataHandlers
@@ -98,7 +101,7 @@ export class Serving {
     const trees = settings.antiEntropy
       ? new MerkleTrees(
           { time, batches, meta, hash, log, metrics, random: ports.random('merkle-trees') },
-          { partitionCount, partitions: inForce.ring.partitionsOf(self) },
+          { partitionCount, partitions: inForce.partitionsOf(self) },
         )
       : undefined
     // What is not kept up to date now must not be believed later.
@@ -137,6 +140,16 @@ export class Serving {
       { time, log, meta, learnBarriers: (partition, owners, done) => this.deletion.learn(partition, owners, done) },
       () => minting.recovered(),
     )
+    const gained = new GainedPartitions({
+      time,
+      meta,
+      storage,
+      batches,
+      log,
+      partitionCount,
+      trees,
+      onFailure: onStorageFailed,
+    })
     const context: RequestContext = {
       self,
       time,
@@ -152,6 +165,7 @@ export class Serving {
       minting,
       layout,
       recovery: this.recovery,
+      gained,
       barriers: deletionRecords.barriers,
       stability: deletionRecords.stability,
       metrics,
@@ -176,6 +190,11 @@ export class Serving {
       tombstoneWaitsFor: (key) => this.deletion.driver.waitingFor(key) ?? '',
     }
     this.antiEntropy = new AntiEntropy(context, { trees, log, random: ports.random('anti-entropy') })
+    this.transfers = new PartitionTransfers(context, {
+      antiEntropy: this.antiEntropy,
+      batches,
+      hasTrees: trees !== undefined,
+    })
     this.stockTaking = new StockTaking({ time, peers })
     this.#members = () => parts.membership.machine.members()
     const replicas = new ReplicaService(context, this.coordinator).handlers
@@ -187,6 +206,7 @@ export class Serving {
       ...this.buckets.handlers,
       ...this.deletion.handlers,
       ...this.antiEntropy.handlers,
+      ...this.transfers.handlers,
       ...stockHandlers(context),
       ...explainHandlers(context, this.explainSources),
     }
@@ -194,7 +214,10 @@ export class Serving {
 
   /** Brings back what the store lost; until then the answers of this node do not count (docs/rules.md A5). */
   recover(cause: RecoveryCause, inForce: LayoutInForce): void {
-    if (!cause.isContinued) this.#trees?.distrust()
+    if (!cause.isContinued) {
+      this.#trees?.distrust()
+      this.context.gained.distrust()
+    }
     this.recovery.begin(cause, inForce, this.#self, this.context)
     if (cause.reason === 'restored') {
       this.context.hints.discardRestored((mint) => this.recovery.isSinceRestored(mint))
@@ -220,6 +243,7 @@ export class Serving {
     this.deletion.start()
     this.#trees?.start(this.context.store)
     this.antiEntropy.start()
+    this.transfers.start()
   }
 
   /** Other versions are live, or somebody has come further in a transition. */
@@ -228,6 +252,7 @@ export class Serving {
     this.recovery.layoutChanged(inForce, this.#self)
     this.deletion.driver.layoutChanged(inForce)
     this.antiEntropy.layoutChanged(inForce, before)
+    this.transfers.layoutChanged(inForce)
   }
 
   /** Writes what spares the next start some work, when nothing is written any more; the stop is a clean one. */
@@ -242,6 +267,7 @@ export class Serving {
     this.hintHandover.stop()
     this.deletion.stop()
     this.antiEntropy.stop()
+    this.transfers.stop()
     this.#trees?.stop()
     this.recovery.stop()
     this.context.deadlines.stop()

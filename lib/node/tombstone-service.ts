@@ -122,14 +122,14 @@ export class TombstoneService {
   }
 
   #tellBarriers(message: RequestOf<'tell-barriers'>, respond: Respond): void {
-    const { barriers, recovery } = this.#context
+    const { barriers, recovery, gained } = this.#context
     respond({
       type: 'barriers-told',
       barriers: message.partitions.map((partition) => ({
         partition,
         ...barriers.of(partition),
         // A merely lossy store has lost nothing that was synced, and every barrier was.
-        isKnown: !recovery.isClosed(partition) || recovery.reason === 'lossy',
+        isKnown: !gained.isClosed(partition) && (!recovery.isClosed(partition) || recovery.reason === 'lossy'),
       })),
     })
   }

@@ -4,7 +4,9 @@ import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { StoreRow } from '../protocol/continuity/store-row.ts'
 import type { Barrier } from '../protocol/deletion/barrier.ts'
 import type { ConfirmAnswer } from '../protocol/deletion/removal.ts'
-import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
+import type { AcceptReply, PrepareReply } from '../protocol/layout/acceptor.ts'
+import type { Ballot } from '../protocol/layout/ballot.ts'
+import type { LayoutDigest, LayoutVersion } from '../protocol/layout/layout-version.ts'
 import type { Member } from '../protocol/membership/member.ts'
 import type { ClientAnswer, ClientRequest, Durability } from '../protocol/quorum/client-request.ts'
 import type { Aftermath, ErrorCode } from '../vocabulary/errors.ts'
@@ -54,6 +56,8 @@ export interface Goodbye {
     | 'overloaded'
     | 'malformed'
     | 'idle'
+    /** The cluster has forgotten this node id: it is refused until its directory is wiped (rules.md L5). */
+    | 'forgotten'
   readonly message: string
 }
 
@@ -97,6 +101,11 @@ export interface ToldBarrier extends Barrier {
   readonly partition: number
   /** False: this node has lost its barriers, and has not learnt them again. */
   readonly isKnown: boolean
+}
+
+/** What was deleted for good in a partition that is handed over. */
+export interface HandedBarrier extends Barrier {
+  readonly partition: number
 }
 
 export type ExchangeAnswer =
@@ -236,6 +245,24 @@ export type Request =
     }
   /** Your barriers of these partitions (rules.md T3). */
   | { readonly type: 'tell-barriers'; readonly partitions: readonly number[] }
+  /** Your records of a partition that I gain, in token order from `after` (as in `pull-partition`), as you have time. */
+  | {
+      readonly type: 'copy-partition'
+      readonly partition: number
+      readonly after: Uint8Array
+      readonly bytesMax: number
+      readonly layoutNumber: number
+    }
+  /**
+   * I am about to compare these partitions with you, because you take them over; this is what was deleted there for good
+   * (rules.md T3). `isLast`: I have, and want to know that all of it is on your disk.
+   */
+  | {
+      readonly type: 'hand-over'
+      readonly isLast: boolean
+      readonly layoutNumber: number
+      readonly barriers: readonly HandedBarrier[]
+    }
   /** One question of anti-entropy; an answerer with another layout refuses it as stale. */
   | {
       readonly type: 'exchange'
@@ -249,6 +276,17 @@ export type Request =
   | { readonly type: 'discover' }
   /** What you keep for others, and where you have not recovered what your store lost. */
   | { readonly type: 'take-stock' }
+  /** Never acknowledge the candidate for layout 1 that you know of (rules.md L2). */
+  | { readonly type: 'abort-first-layout' }
+  /** Vote for nothing below this ballot on this version, and say what you have accepted (rules.md L3). */
+  | { readonly type: 'layout-prepare'; readonly number: number; readonly ballot: Ballot }
+  /** Accept this version, unless you have promised a higher ballot (rules.md L3). */
+  | { readonly type: 'layout-accept'; readonly ballot: Ballot; readonly candidate: LayoutVersion }
+  /**
+   * What I held when I was excluded is with its owners, as far as layout `layoutNumber` goes: nobody need wait for me any
+   * more (rules.md L5).
+   */
+  | { readonly type: 'handed-back'; readonly layoutNumber: number }
   /** Set all properties of a bucket, or hand this to an owner of theirs; `hops` counts forwarders. */
   | {
       readonly type: 'set-bucket'
@@ -299,6 +337,17 @@ export type Response =
       readonly asOf: Hlc
     }
   | {
+      readonly type: 'partition-copied'
+      readonly entries: readonly RecordEntry[]
+      /** Where to go on; empty: this was the end. */
+      readonly next: Uint8Array
+      readonly asOf: Hlc
+      /** The answerer has other work: ask for less for a while. */
+      readonly isBusy: boolean
+    }
+  /** Of the partitions handed over: those that can be compared, or, at the last, that are on the disk. */
+  | { readonly type: 'handed-over'; readonly partitions: readonly number[] }
+  | {
       readonly type: 'records-merged'
       /** One for each entry, in order. */
       readonly outcomes: readonly MergeOutcome[]
@@ -339,6 +388,11 @@ export type Response =
       readonly document: Uint8Array
       readonly documentHash: number
     }
+  | { readonly type: 'first-layout-aborted'; readonly outcome: 'aborted' | 'nothing-to-abort' | 'decided-already' }
+  /** `isOver`: a version that awaits the asker no more is decided. */
+  | { readonly type: 'hand-back-heard'; readonly isOver: boolean }
+  | { readonly type: 'layout-prepared'; readonly reply: PrepareReply }
+  | { readonly type: 'layout-accepted'; readonly reply: AcceptReply }
   | {
       readonly type: 'stock'
       readonly node: NodeId

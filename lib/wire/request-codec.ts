@@ -22,6 +22,7 @@ import {
 } from './deletion-codec.ts'
 import { readHlc } from './dot-codec.ts'
 import { readQuestion, writeQuestion } from './exchange-codec.ts'
+import { readHandOver, writeHandOver } from './hand-over-codec.ts'
 import { readReadHint, readStoreHint, writeReadHint, writeStoreHint } from './hint-codec.ts'
 import { readNodeId, writeNodeId } from './id-codec.ts'
 import { memberBytesMin, readMember, readStoreRow, writeMember, writeStoreRow } from './member-codec.ts'
@@ -29,6 +30,7 @@ import { readMergeRecords, writeEntries, writeMergeRecords } from './merge-codec
 import type { Request } from './messages.ts'
 import { readChoice, readList, readRecordKey, recordKeyBytesMax, writeChoice, writeList } from './part-codec.ts'
 import { MalformedBytes } from './unreadable-bytes.ts'
+import { decodeCandidate, encodeCandidate, readBallot, writeBallot } from './vote-codec.ts'
 
 type Purpose = (Request & { readonly type: 'write-record' })['purpose']
 
@@ -62,6 +64,12 @@ export const requestTypes: Readonly<Record<Request['type'], number>> = {
   'set-bucket': 50,
   'read-bucket': 51,
   'take-stock': 52,
+  'copy-partition': 56,
+  'hand-over': 57,
+  'handed-back': 58,
+  'abort-first-layout': 53,
+  'layout-prepare': 54,
+  'layout-accept': 55,
 }
 
 const typesByNumber = new Map(Object.entries(requestTypes).map(([type, number]) => [number, type as Request['type']]))
@@ -104,6 +112,7 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
       writer.varint(request.limit)
       return writeTimeout(writer, request.timeoutMs)
     case 'pull-partition':
+    case 'copy-partition':
       writer.u16(request.partition)
       writer.bytes(request.after)
       writer.varint(request.bytesMax)
@@ -126,14 +135,24 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
       return writeDoom(writer, request)
     case 'tell-barriers':
       return writeTellBarriers(writer, request)
+    case 'hand-over':
+      return writeHandOver(writer, request)
     case 'set-bucket':
       return writeSetBucket(writer, request)
     case 'read-bucket':
       return writer.text(request.bucket)
+    case 'handed-back':
+      return writer.varint(request.layoutNumber)
+    case 'layout-prepare':
+      writer.varint(request.number)
+      return writeBallot(writer, request.ballot)
+    case 'layout-accept':
+      return writeBallot(writer, request.ballot)
     case 'tell-stable':
     case 'pull-layout':
     case 'discover':
     case 'take-stock':
+    case 'abort-first-layout':
       return
     default:
       return unreachable(request)
@@ -144,6 +163,7 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
 export function requestBody(request: Request): Uint8Array | undefined {
   if (request.type === 'write-record' || request.type === 'store-hint') return request.record
   if (request.type === 'exchange') return writeQuestion(request.question)
+  if (request.type === 'layout-accept') return encodeCandidate(request.candidate)
   if (request.type === 'merge-records' || request.type === 'confirm-tombstones') return writeEntries(request.entries)
   if (request.type === 'coordinate' && request.request.type === 'put') return request.request.value
   return undefined
@@ -173,6 +193,8 @@ export function readRequest(type: Request['type'], reader: BytesReader, body: Ui
       return readMergeRecords(reader, body, hash)
     case 'confirm-tombstones':
       return readConfirm(reader, body, hash)
+    case 'layout-accept':
+      return { type, ballot: readBallot(reader), candidate: decodeCandidate(body) }
     default:
       if (body.length > 0) throw new MalformedBytes('a frame has a body it should not have')
       return readBodiless(type, reader, hash)
@@ -182,7 +204,7 @@ export function readRequest(type: Request['type'], reader: BytesReader, body: Ui
 function readBodiless(
   type: Exclude<
     Request['type'],
-    'write-record' | 'coordinate' | 'store-hint' | 'exchange' | 'merge-records' | 'confirm-tombstones'
+    'write-record' | 'coordinate' | 'store-hint' | 'exchange' | 'merge-records' | 'confirm-tombstones' | 'layout-accept'
   >,
   reader: BytesReader,
   hash: Hash,
@@ -213,6 +235,7 @@ function readBodiless(
         timeoutMs: readTimeout(reader),
       }
     case 'pull-partition':
+    case 'copy-partition':
       return {
         type,
         partition: reader.u16(),
@@ -233,10 +256,17 @@ function readBodiless(
       return readDoom(type, reader, hash)
     case 'tell-barriers':
       return readTellBarriers(reader)
+    case 'hand-over':
+      return readHandOver(reader)
+    case 'handed-back':
+      return { type, layoutNumber: reader.varint() }
+    case 'layout-prepare':
+      return { type, number: reader.varint(), ballot: readBallot(reader) }
     case 'tell-stable':
     case 'pull-layout':
     case 'discover':
     case 'take-stock':
+    case 'abort-first-layout':
       return { type }
     default:
       return unreachable(type)

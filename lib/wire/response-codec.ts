@@ -19,6 +19,7 @@ import {
 import { readHlc } from './dot-codec.ts'
 import { readAnswer, writeAnswer } from './exchange-codec.ts'
 import { readExplained, writeExplained } from './explain-codec.ts'
+import { readHandedOver, writeHandedOver } from './hand-over-codec.ts'
 import { readNodeId, writeNodeId } from './id-codec.ts'
 import { memberBytesMin, readMember, readStoreRow, writeMember, writeStoreRow } from './member-codec.ts'
 import { readEntries, readMerged, writeEntries, writeMerged } from './merge-codec.ts'
@@ -38,6 +39,13 @@ import {
 import { readReceipt, writeReceipt } from './receipt-codec.ts'
 import { readStock, writeStock } from './stock-codec.ts'
 import { MalformedBytes } from './unreadable-bytes.ts'
+import {
+  acceptedCandidate,
+  readAcceptReply,
+  readPrepareReply,
+  writeAcceptReply,
+  writePrepareReply,
+} from './vote-codec.ts'
 
 type Answer = Response | Refusal
 type ReplicaState = (Response & { readonly type: 'record-read' })['state']
@@ -47,11 +55,14 @@ type Bodied =
   | 'layout'
   | 'keys'
   | 'partition-records'
+  | 'partition-copied'
   | 'exchanged'
   | 'replica-explained'
   | 'discovered'
+  | 'layout-prepared'
 
 const states: readonly ReplicaState[] = ['found', 'absent', 'damaged']
+const abortOutcomes = ['aborted', 'nothing-to-abort', 'decided-already'] as const
 const aftermaths: readonly Aftermath[] = ['nothing-changed', 'may-have-changed']
 const refusalsOnly: ReadonlySet<string> = new Set(['layout-stale', 'not-owner', 'busy', 'malformed', 're-read'])
 const dataKeyBytesMax = 2048
@@ -79,6 +90,12 @@ export const responseTypes: Readonly<Record<Answer['type'], number>> = {
   'barriers-told': 101,
   'bucket-properties': 90,
   stock: 92,
+  'partition-copied': 104,
+  'handed-over': 105,
+  'hand-back-heard': 106,
+  'first-layout-aborted': 93,
+  'layout-prepared': 102,
+  'layout-accepted': 103,
   refused: 96,
 }
 
@@ -107,6 +124,12 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
       return writeProperties(writer, response.properties)
     case 'stock':
       return writeStock(writer, response)
+    case 'first-layout-aborted':
+      return writeChoice(writer, abortOutcomes, response.outcome)
+    case 'layout-prepared':
+      return writePrepareReply(writer, response.reply)
+    case 'layout-accepted':
+      return writeAcceptReply(writer, response.reply)
     case 'refused':
       writer.text(response.code)
       writer.text(response.message)
@@ -127,6 +150,14 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
     case 'partition-records':
       writer.bytes(response.next)
       return writer.varint(response.asOf)
+    case 'partition-copied':
+      writer.bytes(response.next)
+      writer.varint(response.asOf)
+      return writer.flag(response.isBusy)
+    case 'handed-over':
+      return writeHandedOver(writer, response)
+    case 'hand-back-heard':
+      return writer.flag(response.isOver)
     case 'replica-explained':
       writeChoice(writer, states, response.state)
       writer.flag(response.isOwner)
@@ -166,9 +197,12 @@ export function responseBody(response: Answer): Uint8Array | undefined {
     case 'keys':
       return listBytes(response.keys, writeText)
     case 'partition-records':
+    case 'partition-copied':
       return writeEntries(response.entries)
     case 'exchanged':
       return writeAnswer(response.answer)
+    case 'layout-prepared':
+      return acceptedCandidate(response.reply)
     default:
       return undefined
   }
@@ -182,9 +216,11 @@ export function readResponse(type: Answer['type'], reader: BytesReader, body: Ui
     case 'layout':
     case 'keys':
     case 'partition-records':
+    case 'partition-copied':
     case 'exchanged':
     case 'replica-explained':
     case 'discovered':
+    case 'layout-prepared':
       return readBodied(type, reader, body, hash)
     default:
       if (body.length > 0) throw new MalformedBytes('a frame has a body it should not have')
@@ -216,6 +252,14 @@ function readBodied(type: Bodied, reader: BytesReader, body: Uint8Array, hash: H
         next: reader.bytes(dataKeyBytesMax),
         asOf: readHlc(reader),
       }
+    case 'partition-copied':
+      return {
+        type,
+        entries: readEntries(body, hash),
+        next: reader.bytes(dataKeyBytesMax),
+        asOf: readHlc(reader),
+        isBusy: reader.flag(),
+      }
     case 'exchanged':
       return { type, answer: readAnswer(body, hash) }
     case 'replica-explained':
@@ -227,6 +271,8 @@ function readBodied(type: Bodied, reader: BytesReader, body: Uint8Array, hash: H
         record: body,
         ...readExplained(reader),
       }
+    case 'layout-prepared':
+      return { type, reply: readPrepareReply(reader, body) }
     case 'discovered':
       return { type, documentHash: reader.u32(), members: readList(reader, memberBytesMin, readMember), document: body }
     default:
@@ -259,8 +305,16 @@ function readBodiless(type: Exclude<Answer['type'], Bodied>, reader: BytesReader
       return { type, isGone: readFlags(reader) }
     case 'barriers-told':
       return readBarriersTold(reader)
+    case 'handed-over':
+      return readHandedOver(reader)
+    case 'hand-back-heard':
+      return { type, isOver: reader.flag() }
     case 'stock':
       return readStock(reader)
+    case 'first-layout-aborted':
+      return { type, outcome: readChoice(reader, abortOutcomes) }
+    case 'layout-accepted':
+      return { type, reply: readAcceptReply(reader) }
     case 'refused':
       return readRefusal(reader)
     default:

@@ -290,6 +290,7 @@ function party(
     assignment,
     excluded: [],
     awaited: [],
+    forgotten: [],
     forks: 0,
   }
   const inForce = (): LayoutInForce => {
@@ -314,6 +315,7 @@ function party(
       isClosed: (partition: number) => closed.has(partition),
       asOf: (_partition: number, now: number) => now,
     },
+    gained: { isClosed: () => false, isCopying: () => false },
     minting: {
       read: () => hlcFromMs(time.wallMs()),
       adopt: () => true,

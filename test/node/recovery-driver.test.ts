@@ -42,6 +42,7 @@ function context(layout: LayoutInForce): RequestContext {
     self: ada,
     layout: { inForce: layout },
     peers: { isReachable: () => true },
+    gained: { isCopying: () => false },
     minting: { read: () => hlcZero },
   } as unknown as RequestContext
 }
