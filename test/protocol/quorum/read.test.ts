@@ -1,8 +1,15 @@
+import fc from 'fast-check'
 import t from 'tap'
 import type { Dot } from '../../../lib/protocol/causality/dot.ts'
 import type { KeyRecord } from '../../../lib/protocol/causality/record.ts'
 import type { Hlc } from '../../../lib/protocol/clock/hlc.ts'
-import { Read, type ReadEffect, type ReadEvent, type ReadPlan } from '../../../lib/protocol/quorum/read.ts'
+import {
+  holdersNeeded,
+  Read,
+  type ReadEffect,
+  type ReadEvent,
+  type ReadPlan,
+} from '../../../lib/protocol/quorum/read.ts'
 import { type NodeId, toNodeId } from '../../../lib/vocabulary/ids.ts'
 
 const ada = node('a')
@@ -250,6 +257,140 @@ t.test('a sloppy read with R=2 while bob and cyd are known to be dead; dan and e
     })
   })
 })
+
+t.test('Q4: while two layout versions are live', async (t) => {
+  const moved = { otherSets: [{ owners: [ada, bob, dan], holdersNeeded: 2 }] }
+  const replaced = { otherSets: [{ owners: [ada, dan, eve], holdersNeeded: 2 }] }
+
+  t.test('answers of nodes that own it in both need no more', async (t) => {
+    t.equal(verdicts(run(of(moved), found(ada, one), found(bob, one))).length, 1)
+    t.equal(verdicts(run(of(replaced), absent(ada), absent(bob))).length, 1, 'nor does nothing')
+  })
+
+  t.test('what is too few of the other owners reaches one more of them first', async (t) => {
+    const read = of(replaced)
+    t.same(repairs(run(read, found(ada, one), found(bob, one))), [{ to: dan, record: one, isBlocking: true }])
+    t.equal(verdicts(read.handle(repaired(dan))).length, 1)
+  })
+
+  t.test('one that fails is followed by the next, and when nobody is left there is no answer', async (t) => {
+    const read = of(replaced)
+    run(read, found(ada, one), found(bob, one))
+    t.same(repairs(read.handle({ type: 'repair-failed', node: dan })), [{ to: eve, record: one, isBlocking: true }])
+    t.same(verdicts(read.handle({ type: 'repair-failed', node: eve })), [{ type: 'quorum-unavailable' }])
+  })
+
+  t.test('a sloppy read answers all the same', async (t) => {
+    const read = of({ otherSets: [{ owners: [dan], holdersNeeded: 1 }], isSloppy: true, ownersNeeded: 0 })
+    run(read, found(ada, one), found(bob, one))
+    t.equal(verdicts(read.handle({ type: 'repair-failed', node: dan })).length, 1)
+  })
+
+  t.test('a new owner that takes nothing yet is excused: it is copied to later (T3)', async (t) => {
+    const read = of(replaced)
+    run(read, found(ada, one), found(bob, one))
+    t.equal(verdicts(read.handle({ type: 'repair-failed', node: dan, isExcused: true })).length, 1)
+  })
+
+  t.test('an owner that is read from is never excused', async (t) => {
+    const read = of({})
+    run(read, found(ada, one), absent(bob))
+    t.same(repairs(read.handle({ type: 'repair-failed', node: bob, isExcused: true })), [
+      { to: cyd, record: one, isBlocking: true },
+    ])
+  })
+
+  t.test('answers that differ are pushed to both at once', async (t) => {
+    const read = of(replaced)
+    t.same(
+      repairs(run(read, found(ada, one), absent(bob))).map(({ to }) => to),
+      [bob, dan],
+    )
+    t.same(verdicts(read.handle(repaired(bob))), [])
+    t.equal(verdicts(read.handle(repaired(dan))).length, 1)
+  })
+
+  t.test('who does not repair before it answers does not do it here either', async (t) => {
+    for (const repair of ['async', 'off'] as const)
+      t.equal(verdicts(run(of({ ...replaced, repair }), found(ada, one), found(bob, one))).length, 1)
+  })
+})
+
+t.test(
+  'Q4: whatever the owners answer, what a strict read has shown stays seen in every version (property)',
+  async (t) => {
+    const nodes = [ada, bob, cyd, dan, eve]
+    const holding = fc.constantFrom<KeyRecord | undefined>(undefined, one, two, both)
+    const runs = fc.record({
+      readers: fc.shuffledSubarray(nodes, { minLength: 1, maxLength: 3 }),
+      other: fc.option(fc.shuffledSubarray(nodes, { minLength: 1, maxLength: 3 }), { nil: undefined }),
+      copies: fc.array(holding, { minLength: 5, maxLength: 5 }),
+      fails: fc.subarray(nodes),
+      excused: fc.subarray(nodes),
+      order: fc.infiniteStream(fc.nat(20)),
+    })
+    let shown = 0
+    fc.assert(
+      fc.property(runs, ({ readers, other, copies, fails, excused, order }) => {
+        const quorum = (owners: readonly NodeId[]): number => Math.floor(owners.length / 2) + 1
+        const others = other === undefined ? [] : [other]
+        const held = new Map(nodes.map((id, index) => [id, copies[index]]))
+        const read = of({
+          owners: readers,
+          needed: quorum(readers),
+          otherSets: others.map((owners) => ({ owners, holdersNeeded: holdersNeeded(quorum(owners), owners.length) })),
+        })
+        const waiting: ReadEvent[] = []
+        const later = (effects: readonly ReadEffect[]): readonly ReadEffect[] => {
+          for (const effect of effects) {
+            if (effect.type === 'send-read') {
+              const record = held.get(effect.to)
+              if (fails.includes(effect.to)) waiting.push(failed(effect.to))
+              else waiting.push(record === undefined ? absent(effect.to) : found(effect.to, record))
+            }
+            if (effect.type !== 'send-repair') continue
+            const { to, record } = effect
+            const isNew = !readers.includes(to)
+            if (isNew && excused.includes(to)) waiting.push({ type: 'repair-failed', node: to, isExcused: true })
+            else if (fails.includes(to)) waiting.push({ type: 'repair-failed', node: to })
+            else {
+              const before = held.get(to)
+              held.set(to, before === undefined ? record : merge(before, record))
+              waiting.push(repaired(to))
+            }
+          }
+          return effects
+        }
+        const ended: unknown[] = []
+        const hear = (event: ReadEvent): void => {
+          for (const verdict of verdicts(later(read.handle(event)))) {
+            ended.push(verdict)
+            const { type, record } = verdict as { readonly type: string; readonly record?: KeyRecord }
+            if (type !== 'read' || record === undefined) continue
+            shown += 1
+            for (const owners of [readers, ...others]) {
+              const has = owners.filter((id) => {
+                const isExcused = owners !== readers && !readers.includes(id) && excused.includes(id)
+                return isExcused || held.get(id) === record || held.get(id) === both
+              })
+              t.ok(has.length >= holdersNeeded(quorum(owners), owners.length), 'every majority has one that holds it')
+            }
+          }
+        }
+        hear({ type: 'begun' })
+        for (const at of order) {
+          if (waiting.length === 0) break
+          const [event] = waiting.splice(at % waiting.length, 1) as [ReadEvent]
+          hear(event)
+        }
+        t.equal(ended.length, 1, 'it ends, once')
+        t.ok(read.isComplete)
+      }),
+      { numRuns: 1000 },
+    )
+    t.ok(shown > 100)
+  },
+)
 
 t.test('a read that a session is not satisfied with (rule S1)', async (t) => {
   const knowsTwo = (record: KeyRecord | undefined): boolean => record?.vv.some(({ shortId }) => shortId === 2) === true

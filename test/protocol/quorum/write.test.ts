@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { answersNeeded } from '../../../lib/protocol/quorum/quorum-level.ts'
-import { Write, type WriteEffect, type WriteEvent } from '../../../lib/protocol/quorum/write.ts'
+import type { QuorumLevel } from '../../../lib/protocol/quorum/client-request.ts'
+import { answersNeeded, olderQuorumNeeds, quorumNeeds } from '../../../lib/protocol/quorum/quorum-level.ts'
+import { type OwnerSet, Write, type WriteEffect, type WriteEvent } from '../../../lib/protocol/quorum/write.ts'
 import { type NodeId, toNodeId } from '../../../lib/vocabulary/ids.ts'
 
 const ada = node('a')
@@ -116,6 +117,218 @@ t.test('while two layout versions are live', async (t) => {
   t.test('a failure of one set is a failure', async (t) => {
     t.same(verdictsAfter(moving(), stored, failed(bob), failed(cyd)), ['quorum-unavailable'])
   })
+})
+
+t.test('T8: while a write is on its way, another layout comes into force', async (t) => {
+  const moved = changed([ada, bob, dan], [ada, bob, cyd])
+
+  t.test('its new owners get it too, and are waited for', async (t) => {
+    const write = toThree(2)
+    run(write, { type: 'begun' }, stored)
+    t.same(write.handle(changed([ada, dan, eve], [ada, bob, cyd])), [
+      { type: 'send-write', to: dan },
+      { type: 'send-write', to: eve },
+    ])
+    t.same(verdictsOf(write.handle(acked(bob))), [], 'two of the old owners, one of the new')
+    t.same(verdictsOf(write.handle(acked(eve))), ['written'])
+    t.same(write.handle(moved)[0], undefined, 'and after the answer nobody is asked twice')
+  })
+
+  t.test('before it is stored at home nobody else hears of it, and then every one does', async (t) => {
+    const write = toThree(2)
+    write.handle({ type: 'begun' })
+    t.same(write.handle(moved), [])
+    t.same(write.handle(stored), [
+      { type: 'send-write', to: bob },
+      { type: 'send-write', to: cyd },
+      { type: 'send-write', to: dan },
+    ])
+  })
+
+  t.test('what is enough for fewer versions is said at once', async (t) => {
+    const write = moving()
+    run(write, { type: 'begun' }, stored, acked(dan))
+    t.same(verdictsOf(write.handle(changed([ada, dan, eve]))), ['written'])
+  })
+
+  t.test('a new owner that is away has a fallback, or a hint here', async (t) => {
+    const write = sloppy({ needed: 2 })
+    run(write, { type: 'begun' }, stored)
+    const away = changedWithout([fay], [ada, bob, fay], [ada, bob, cyd])
+    t.same(write.handle(away), [{ type: 'send-hint', to: dan, target: fay }])
+    const strict = toThree(2)
+    run(strict, { type: 'begun' }, stored)
+    t.same(strict.handle(away), [{ type: 'keep-hint-here', target: fay }])
+    const early = sloppy({ needed: 2 })
+    early.handle({ type: 'begun' })
+    t.same(early.handle(away), [])
+    t.same(early.handle(stored).slice(0, 3), [
+      { type: 'send-write', to: bob },
+      { type: 'send-write', to: cyd },
+      { type: 'send-hint', to: dan, target: fay },
+    ])
+  })
+
+  t.test('one that can no longer be enough is given up', async (t) => {
+    const write = toThree(2)
+    run(write, { type: 'begun' }, stored)
+    t.same(verdictsOf(write.handle(changedWithout([dan, eve], [dan, eve, fay], [ada, bob, cyd]))), [
+      'quorum-unavailable',
+    ])
+  })
+
+  t.test('a fallback that has become an owner has the write in its seat only, and not yet as an owner', async (t) => {
+    const write = seated([ada, bob, cyd])
+    run(write, { type: 'begun' }, stored)
+    t.same(write.handle(changed([ada, bob, dan])), [{ type: 'send-write', to: dan }])
+    t.same(verdictsOf(write.handle(acked(dan))), ['written'], 'and with the seat that makes two')
+    const early = seated([ada, bob, cyd])
+    early.handle({ type: 'begun' })
+    early.handle(changed([ada, bob, dan]))
+    t.same(early.handle(stored)[0]?.type, 'send-hint')
+    t.ok(early.acks().every(({ forNode }) => forNode === ada))
+  })
+})
+
+t.test('T1: levels, by the set', async (t) => {
+  const needs = (level: QuorumLevel, own: QuorumLevel, newest: number, older: number): number[][] => [
+    Object.values(quorumNeeds(level, own, true, newest))
+      .slice(0, 2)
+      .map(Number),
+    Object.values(olderQuorumNeeds(level, own, true, older))
+      .slice(0, 2)
+      .map(Number),
+  ]
+  t.same(needs('one', 0, 3, 1), [
+    [1, 0],
+    [1, 0],
+  ])
+  t.same(needs('quorum', 0, 3, 1), [
+    [2, 0],
+    [1, 0],
+  ])
+  t.same(needs('all', 'all', 3, 2), [
+    [3, 3],
+    [2, 2],
+  ])
+  t.same(needs(3, 2, 3, 1), [
+    [3, 2],
+    [1, 1],
+  ])
+  t.same(needs(3, 0, 1, 3), [
+    [3, 0],
+    [3, 0],
+  ])
+  const shrunk = new Write({
+    coordinator: ada,
+    seat: undefined,
+    sets: [
+      { owners: [ada], needed: 3, ownersNeeded: 0 },
+      { owners: [ada, bob, cyd], needed: 3, ownersNeeded: 0 },
+    ],
+    unreachable: new Set(),
+    fallbacks: undefined,
+    silentAfterMs: 100,
+  })
+  t.same(verdictsAfter(shrunk), ['refused'], 'more than the newest version has')
+})
+
+t.test('T1, T8: whatever happens in one or two versions, in whatever order (property)', async (t) => {
+  const nodes = [ada, bob, cyd, dan, eve]
+  const set = fc.record({
+    owners: fc.shuffledSubarray(nodes, { minLength: 1, maxLength: 3 }),
+    level: fc.constantFrom<QuorumLevel>('one', 'quorum', 'all', 2, 3),
+    own: fc.constantFrom<QuorumLevel>(0, 'one', 'quorum'),
+  })
+  const sets = fc.array(set, { minLength: 1, maxLength: 2 })
+  const anybody = fc.constantFrom(...nodes)
+  const event = fc.oneof(
+    { weight: 4, arbitrary: anybody.map(acked) },
+    { weight: 2, arbitrary: anybody.map(failed) },
+    { weight: 3, arbitrary: anybody.map(hintAcked) },
+    { weight: 1, arbitrary: anybody.map(hintFailed) },
+    { weight: 1, arbitrary: anybody.map(kept) },
+    { weight: 1, arbitrary: fc.constant<WriteEvent>({ type: 'silence-due' }) },
+    { weight: 2, arbitrary: fc.constant<WriteEvent>(stored) },
+    {
+      weight: 2,
+      arbitrary: fc
+        .record({ sets, away: fc.subarray([bob, cyd, dan, eve]) })
+        .map(
+          ({ sets, away }): WriteEvent => ({ type: 'layout-changed', sets: setsOf(sets), unreachable: new Set(away) }),
+        ),
+    },
+  )
+  const runs = fc.record({
+    sets,
+    away: fc.subarray([bob, cyd, dan, eve]),
+    isSloppy: fc.boolean(),
+    events: fc.array(event, { maxLength: 20 }),
+  })
+  let written = 0
+  fc.assert(
+    fc.property(runs, ({ sets, away, isSloppy, events }) => {
+      let current = setsOf(sets)
+      const helpers = [fay, node('0'), node('1')]
+      const write = new Write({
+        coordinator: ada,
+        seat: undefined,
+        sets: current,
+        unreachable: new Set(away),
+        fallbacks: isSloppy ? () => helpers : undefined,
+        silentAfterMs: 100,
+      })
+      const effects: WriteEffect[] = [...write.handle({ type: 'begun' })]
+      const asked = new Set<NodeId>()
+      const helpedFor = new Map<NodeId, NodeId>()
+      const isBegun = effects[0]?.type === 'store-locally'
+      let isStored = false
+      const byOwner = new Set<NodeId>()
+      const byHelper = new Set<NodeId>()
+      const answered = new Set<NodeId>()
+      let isJudged = false
+      for (const event of isBegun ? events : []) {
+        if (event.type === 'stored-locally' && isStored) continue
+        if (event.type === 'silence-due' && !isStored) continue
+        if ('node' in event && !asked.has(event.node)) continue
+        if ((event.type === 'hint-acked' || event.type === 'hint-failed') && !helpedFor.has(event.target)) continue
+        if (event.type === 'stored-locally') isStored = true
+        if (event.type === 'layout-changed') current = event.sets
+        if (event.type === 'replica-acked') byOwner.add(event.node)
+        if (event.type === 'hint-acked' && !answered.has(event.target)) byHelper.add(event.target)
+        if (event.type === 'hint-acked' || event.type === 'hint-failed') answered.add(event.target)
+        const now = write.handle(event)
+        if (event.type === 'stored-locally' && current.some(({ owners }) => owners.includes(ada))) byOwner.add(ada)
+        for (const effect of now) {
+          if (effect.type !== 'keep-hint-here' && effect.type !== 'report')
+            t.ok(isStored, 'nobody hears of what is not stored at home')
+          if (effect.type === 'send-write') asked.add(effect.to)
+          if (effect.type === 'send-hint') {
+            t.notOk([...helpedFor.values()].includes(effect.to), 'nobody stands in twice')
+            t.notOk(nodes.includes(effect.to), 'and no owner does')
+            helpedFor.set(effect.target, effect.to)
+          }
+        }
+        const isEnough = current.every(({ owners, needed, ownersNeeded }) => {
+          const own = owners.filter((owner) => byOwner.has(owner))
+          const filled = owners.filter((owner) => byOwner.has(owner) || byHelper.has(owner))
+          return filled.length >= needed && own.length >= ownersNeeded
+        })
+        const reports = reportsOf(now)
+        if (isJudged) t.same(reports, [], 'one verdict')
+        for (const report of reports) {
+          if (report.type !== 'report') continue
+          isJudged = true
+          if (report.verdict !== 'written') continue
+          written += 1
+          t.ok(isEnough, 'W of every live set, each owner once')
+        }
+        if (isEnough && isStored) t.ok(isJudged, 'and when it is enough it is said')
+      }
+    }),
+    { numRuns: 1000 },
+  )
+  t.ok(written > 50, `${written} of them were written`)
 })
 
 t.test('a write that ada coordinates while cyd is known to be dead; dan and eve may stand in', async (t) => {
@@ -299,6 +512,25 @@ function moving(): Write {
     unreachable: new Set(),
     fallbacks: undefined,
     silentAfterMs: 100,
+  })
+}
+
+/** The newest version's owners first; a majority of each. */
+function changed(...owners: readonly (readonly NodeId[])[]): WriteEvent {
+  return changedWithout([], ...owners)
+}
+
+function changedWithout(away: readonly NodeId[], ...owners: readonly (readonly NodeId[])[]): WriteEvent {
+  const sets = owners.map((set) => ({ owners: set, needed: Math.floor(set.length / 2) + 1, ownersNeeded: 0 }))
+  return { type: 'layout-changed', sets, unreachable: new Set(away) }
+}
+
+function setsOf(
+  sets: readonly { readonly owners: readonly NodeId[]; readonly level: QuorumLevel; readonly own: QuorumLevel }[],
+): readonly OwnerSet[] {
+  return sets.map(({ owners, level, own }, index) => {
+    const { needed, ownersNeeded } = (index === 0 ? quorumNeeds : olderQuorumNeeds)(level, own, true, owners.length)
+    return { owners, needed, ownersNeeded }
   })
 }
 
