@@ -1,4 +1,6 @@
 import { eventually, json } from '../node/fixtures/real-nodes.ts'
+import type { Member } from './kit/cluster.ts'
+import { bucket, pathOf } from './kit/http.ts'
 import type { Lab } from './kit/lab.ts'
 import type { Scenario } from './kit/scenario.ts'
 import { Scene } from './kit/scene.ts'
@@ -17,7 +19,7 @@ export const excludeReturn: Scenario = {
 
 async function run(lab: Lab): Promise<void> {
   const { keys = 1_000, seconds, rate } = lab.options
-  const scene = await Scene.begin(lab, { keys, flags: ['--hints', 'off'] })
+  const scene = await Scene.begin(lab, { keys })
   const { cluster, load, operator, http } = scene
   await cluster.add(1)
   await scene.change('four nodes')
@@ -28,30 +30,32 @@ async function run(lab: Lab): Promise<void> {
   const victim = lab.pick(cluster.members)
   const others = cluster.others(victim)
 
-  // The others sleep: what it acknowledges now, at w=1, only it has.
+  // Whatever it acknowledges while the others do not run, at w=1, only it has.
   const ring = await scene.ring()
-  const secret = Array.from({ length: onlyItsOwn * 20 }, (_, at) => `only/${at}`)
+  const onlyThere = Array.from({ length: onlyItsOwn * 20 }, (_, at) => `only/${at}`)
     .filter((key) => ring.ownersOfKey(key).includes(victim.name))
     .slice(0, onlyItsOwn)
-  for (const other of others) other.pause()
+  const shortBefore = await shortIdOf(scene, victim)
+  for (const other of others) await other.kill()
   let held = 0
-  for (const key of secret) {
+  for (const key of onlyThere) {
     const history = scene.histories.of(key)
     const number = history.begin()
-    const reply = await http.call(victim, 'PUT', `/v1/kv/scenario/${encodeURIComponent(key)}?w=1&timeout=1000`, {
+    const reply = await http.call(victim, 'PUT', `${pathOf(key)}?w=1&timeout=2000`, {
       headers: { 'content-type': 'text/plain' },
       body: history.value(number),
     })
-    history.end(number, reply.status === 204 ? 'acknowledged' : 'unknown', reply.context)
     if (reply.status === 204) held += 1
+    else lab.say(`${key}: ${reply.status} ${reply.text.slice(0, 200)}`)
+    history.end(number, reply.status === 204 ? 'acknowledged' : 'unknown', reply.context)
   }
   await victim.kill()
-  for (const other of others) other.resume()
+  await Promise.all(others.map((other) => other.start()))
   lab.mustHaveSeen('writes that only it holds', held, onlyItsOwn / 2)
   await cluster.seesAs(victim, ['dead'])
   await Promise.all(others.map((other) => other.ready()))
   let elsewhere = 0
-  for (const key of secret)
+  for (const key of onlyThere)
     for (const other of others) if (((await http.copy(other, key))?.values.length ?? 0) > 0) elsewhere += 1
   lab.claim('nobody else has them', elsewhere === 0, `${elsewhere} copies`)
 
@@ -74,20 +78,19 @@ async function run(lab: Lab): Promise<void> {
   const startedMs = performance.now()
   await eventually(
     'the owners have what only it held',
-    async () => missing(scene, secret),
+    async () => missing(scene, onlyThere),
     (left) => left.length === 0,
     pushedWithinMs,
   )
   lab.measure('until the owners had what only it held', (performance.now() - startedMs) / 1000, 's')
   lab.claim('the owners have what only it held', true, `${held} writes`)
 
-  const shortBefore = shortOf(await json(scene.first, '/v1/cluster/ring'), victim.name)
   await scene.change('it joins again', ['join', victim.name])
   const after = await scene.ring()
   lab.claim('it owns again', after.names.includes(victim.name), `${before.number} then ${after.number}`)
-  const shortAfter = shortOf(await json(scene.first, '/v1/cluster/ring'), victim.name)
-  lab.say(`short id ${shortBefore} before, ${shortAfter} after`)
   await victim.ready()
+  const shortAfter = await shortIdOf(scene, victim)
+  lab.claim('its short id is a new one', shortAfter !== shortBefore, `${shortBefore}, then ${shortAfter}`)
   await load.stop()
   lab.claim('no request fails at any time', load.failed === 0, `${load.failed} of ${load.failed + load.answered}`)
   scene.claimReads()
@@ -112,7 +115,17 @@ function isReadyOwner(owner: { isReady(): Promise<boolean> }): Promise<boolean> 
   return owner.isReady()
 }
 
-function shortOf(ring: Record<string, unknown>, name: string): unknown {
-  const nodes = ring.nodes as readonly { readonly name: string; readonly short?: number }[]
-  return nodes.find((node) => node.name === name)?.short
+/** By what it writes itself: the short id is a part of each dot. */
+async function shortIdOf(scene: Scene, node: Member): Promise<number> {
+  const owned = await scene.ring()
+  for (let at = 0; ; at += 1) {
+    const key = `short/${Math.floor(performance.now())}/${at}`
+    if (!owned.ownersOfKey(key).includes(node.name)) continue
+    const { status, text } = await scene.http.call(node, 'PUT', pathOf(key), { body: `${performance.now()}` })
+    if (status !== 204) throw new Error(`${node.name} does not write ${key}: ${status} ${text}`)
+    const explained = await json(node, `/v1/explain/${bucket}/${encodeURIComponent(key)}`)
+    const owners = explained.owners as readonly { name: string; dots: readonly { shortId: number }[] }[]
+    const dots = owners.find(({ name }) => name === node.name)?.dots ?? []
+    return Math.max(...dots.map(({ shortId }) => shortId))
+  }
 }

@@ -200,7 +200,7 @@ export class Cluster {
     )
     for (const member of members) lab.logs.set(member.name, () => member.log)
     await Promise.all(members.map((member) => member.start()))
-    await ready(members, members.length, readyMsMax)
+    await unlessOneEnds(members, ready(members, members.length, readyMsMax))
     lab.say(`${size} nodes run${flags.length === 0 ? '' : ` with ${flags.join(' ')}`}`)
     return new Cluster(lab, members, flags)
   }
@@ -254,7 +254,23 @@ export class Cluster {
   /** Until all run, see each other alive, and nothing recovers any more. */
   async settled(): Promise<void> {
     await Promise.all(this.members.map((member) => member.ready()))
-    await ready(this.members, this.members.length, readyMsMax)
+    await unlessOneEnds(this.members, ready(this.members, this.members.length, readyMsMax))
+  }
+}
+
+/** Does not wait for a process that has ended by itself. */
+async function unlessOneEnds(members: readonly Member[], promise: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const ended = new Promise<never>((_resolve, reject) => {
+    timer = setInterval(() => {
+      const gone = members.find(({ isRunning }) => !isRunning)
+      if (gone !== undefined) reject(new Error(`${gone.name} ended by itself: ${gone.log.slice(-2000)}`))
+    }, 200)
+  })
+  try {
+    await Promise.race([promise, ended])
+  } finally {
+    clearInterval(timer)
   }
 }
 
