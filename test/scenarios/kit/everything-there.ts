@@ -12,7 +12,7 @@ const triesMax = 40
 const pauseMs = 250
 
 /** Claims what the reads of the load have shown until now. */
-export function claimReads(lab: Lab, { wrongs, strictReads, outcomes }: Histories): void {
+export function claimReads(lab: Lab, { wrongs, strictReads, outcomes, falseSiblings }: Histories): void {
   lab.mustHaveSeen('strict quorum reads', strictReads, 100)
   lab.claim(
     'no strict quorum read goes back',
@@ -20,6 +20,7 @@ export function claimReads(lab: Lab, { wrongs, strictReads, outcomes }: Historie
     `${strictReads} reads; ${told(wrongs.wentBack)}`,
   )
   lab.claim('no read shows what was never written', wrongs.invented.length === 0, told(wrongs.invented))
+  if (falseSiblings > 0) lab.measure('reads that show a value beside one that superseded it', falseSiblings, 'reads')
   lab.say(`writes: ${outcomes.acknowledged} acknowledged, ${outcomes.refused} refused, ${outcomes.unknown} unknown`)
 }
 

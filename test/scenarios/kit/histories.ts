@@ -114,8 +114,11 @@ export class History {
     return demanded.filter((number) => !shown.some((other) => other === number || this.#supersedes(other, number)))
   }
 
-  /** Two values at once of which one supersedes the other: no replica can hold that. */
-  isContradiction(shown: readonly number[]): boolean {
+  /**
+   * Two values at once of which one supersedes the other: a write that was tried at two nodes has two names, and one of
+   * them may outlive what superseded the other until copies have met (docs/rules.md I1). One sibling too many, no loss.
+   */
+  hasFalseSibling(shown: readonly number[]): boolean {
     return shown.some((one) => shown.some((other) => this.#supersedes(one, other)))
   }
 
@@ -142,7 +145,7 @@ export interface Wrongs {
   readonly wentBack: string[]
   /** Acknowledged, and not there. */
   readonly lost: string[]
-  /** What nobody wrote, was refused, or was superseded by what is shown beside it. */
+  /** What nobody wrote, or was refused. */
   readonly invented: string[]
 }
 
@@ -152,6 +155,7 @@ export class Histories {
   readonly wrongs: Wrongs = { wentBack: [], lost: [], invented: [] }
   readonly outcomes = { acknowledged: 0, refused: 0, unknown: 0 }
   strictReads = 0
+  falseSiblings = 0
   readonly #all = new Map<string, History>()
 
   /** @param bytes of every value */
@@ -194,7 +198,10 @@ export class Histories {
 
   #shown(history: History, values: readonly string[], how: string): readonly number[] | undefined {
     const shown = history.numbersOf(values)
-    if (shown !== undefined && !history.isContradiction(shown)) return shown
+    if (shown !== undefined) {
+      if (history.hasFalseSibling(shown)) this.falseSiblings += 1
+      return shown
+    }
     const what = values.map((value) => value.slice(0, 40)).join(' and ')
     this.wrongs.invented.push(`${history.key} shows ${what} ${how}`)
     return undefined
