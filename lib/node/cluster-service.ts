@@ -1,9 +1,11 @@
 import type { Caller } from '../links/frame-acceptor.ts'
 import type { Time } from '../ports/time.ts'
+import type { AcceptReply, PrepareReply } from '../protocol/layout/acceptor.ts'
 import { isNodeId, type NodeId } from '../vocabulary/ids.ts'
 import type { ClusterRequest, RequestOf, Respond } from './data-handlers.ts'
 import type { KeptRows } from './kept-rows.ts'
 import type { LayoutDriver } from './layout-driver.ts'
+import type { LayoutVotes, Voted } from './layout-votes.ts'
 import type { MembershipDriver } from './membership-driver.ts'
 import { refusal, storageRefused } from './refusals.ts'
 
@@ -13,6 +15,12 @@ export interface OwnStart {
   readonly wallMs: number
 }
 
+/** Of whoever asks for a vote: until what it knows is durable here. */
+const learnMsMax = 1_000
+
+/** Has a version decided that does not await `node` any more; `done(true)` once it is. */
+export type EndAwaited = (node: NodeId, done: (isOver: boolean) => void) => void
+
 /** Answers other nodes and embedded clients about members, layout and store rows. */
 export class ClusterService {
   readonly #self: () => NodeId
@@ -21,6 +29,8 @@ export class ClusterService {
   readonly #layout: LayoutDriver
   readonly #membership: MembershipDriver
   readonly #rows: KeptRows
+  readonly #votes: LayoutVotes
+  readonly #endAwaited: EndAwaited
 
   constructor(parts: {
     readonly self: () => NodeId
@@ -29,6 +39,8 @@ export class ClusterService {
     readonly layout: LayoutDriver
     readonly membership: MembershipDriver
     readonly rows: KeptRows
+    readonly votes: LayoutVotes
+    readonly endAwaited: EndAwaited
   }) {
     this.#self = parts.self
     this.#start = parts.start
@@ -36,6 +48,8 @@ export class ClusterService {
     this.#layout = parts.layout
     this.#membership = parts.membership
     this.#rows = parts.rows
+    this.#votes = parts.votes
+    this.#endAwaited = parts.endAwaited
   }
 
   serve(message: ClusterRequest, caller: Caller, respond: Respond): void {
@@ -55,7 +69,55 @@ export class ClusterService {
         return respond({ type: 'row', row: this.#rows.get(message.node) })
       case 'discover':
         return this.#discover(respond)
+      case 'abort-first-layout':
+        return this.#layout.abortFirst((outcome) => respond({ type: 'first-layout-aborted', outcome }))
+      case 'handed-back':
+        return this.#handedBack(message, caller, respond)
+      case 'layout-prepare':
+        return this.#vote<PrepareReply>(
+          message.number,
+          caller,
+          (voted) => this.#votes.prepare(message, voted),
+          (failure, reply) =>
+            respond(failure === undefined ? { type: 'layout-prepared', reply } : storageRefused(failure)),
+        )
+      case 'layout-accept':
+        return this.#vote<AcceptReply>(
+          message.candidate.number,
+          caller,
+          (voted) => this.#votes.accept(message, voted),
+          (failure, reply) =>
+            respond(failure === undefined ? { type: 'layout-accepted', reply } : storageRefused(failure)),
+        )
     }
+  }
+
+  /** Who does not know the version before learns it from the asker, and votes then. */
+  #vote<Reply extends { readonly type: string }>(
+    number: number,
+    caller: Caller,
+    cast: (voted: Voted<Reply>) => void,
+    done: Voted<Reply>,
+  ): void {
+    cast((failure, reply) => {
+      const endpoint = isNodeId(caller.nodeId)
+        ? this.#membership.machine.member(caller.nodeId)?.metadata.peer
+        : undefined
+      if (failure !== undefined || reply.type !== 'acceptor-behind' || endpoint === undefined) {
+        return done(failure, reply)
+      }
+      this.#layout.pullFrom(endpoint, () => this.#layout.whenDecided(number - 1, learnMsMax, () => cast(done)))
+    })
+  }
+
+  /** Each speaks for itself only; and of the newest version, so that a late message ends nothing that began after it. */
+  #handedBack({ layoutNumber }: RequestOf<'handed-back'>, { nodeId }: Caller, respond: Respond): void {
+    const newest = this.#layout.inForce?.number
+    if (!isNodeId(nodeId)) return respond(refusal('malformed', 'only a node says what it has handed back'))
+    if (newest === undefined || layoutNumber !== newest) {
+      return respond(refusal('layout-stale', `said with layout ${layoutNumber}; the newest here is ${newest ?? 'none'}`))
+    }
+    this.#endAwaited(nodeId, (isOver) => respond({ type: 'hand-back-heard', isOver }))
   }
 
   #exchangeMembers(message: RequestOf<'exchange-members'>, caller: Caller, respond: Respond): void {

@@ -4,7 +4,17 @@ export type Respond = (answer: Response | Refusal) => void
 export type RequestOf<Type extends Request['type']> = Extract<Request, { type: Type }>
 
 /** Requests about the cluster; a node answers them from its first moment on. */
-export type ClusterRequestType = 'pull-layout' | 'exchange-members' | 'probe' | 'keep-row' | 'recall-row' | 'discover'
+export type ClusterRequestType =
+  | 'pull-layout'
+  | 'exchange-members'
+  | 'probe'
+  | 'keep-row'
+  | 'recall-row'
+  | 'discover'
+  | 'abort-first-layout'
+  | 'layout-prepare'
+  | 'layout-accept'
+  | 'handed-back'
 
 export type ClusterRequest = RequestOf<ClusterRequestType>
 /** Requests about data; answered once the node serves. */
@@ -25,6 +35,10 @@ const clusterRequests: ReadonlySet<Request['type']> = new Set<ClusterRequestType
   'keep-row',
   'recall-row',
   'discover',
+  'abort-first-layout',
+  'layout-prepare',
+  'layout-accept',
+  'handed-back',
 ])
 
 export function isDataRequest(message: Request): message is DataRequest {

@@ -32,6 +32,13 @@ export interface LayoutListener {
   onForeignCluster(theirs: ClusterId): void
 }
 
+interface Waiter {
+  readonly isMet: (document: LayoutDocument) => boolean
+  readonly done: () => void
+}
+
+export type AbortOutcome = Extract<FirstLayoutEffect, { type: 'abort-answered' }>['outcome']
+
 const documentName = 'layout'
 /** A difference of digests is often gone by itself a moment later. */
 const pullEveryMs = 200
@@ -57,6 +64,9 @@ export class LayoutDriver {
   #decided: DecidedLayout | undefined
   #inForce: LayoutInForce | undefined
   #waitingBecause = 'the node has just started'
+  /** Who waits for something to be durable here. */
+  readonly #waiters = new Set<Waiter>()
+  #onAborted: ((outcome: AbortOutcome) => void)[] = []
   #isPulling = false
   #pulledAtMs = Number.NEGATIVE_INFINITY
   #isStopped = false
@@ -105,6 +115,18 @@ export class LayoutDriver {
     return this.#inForce?.decided ?? this.#decided
   }
 
+  /** This node may have said that it reads from the newest version, or is about to (docs/rules.md T5, T7). */
+  get hasSwitched(): boolean {
+    const { live, trackers } = this.#topology?.known ?? this.#document
+    const newest = live.at(-1)?.version
+    return live.length < 2 || newest === undefined || (trackers.get(this.#self)?.syncAck ?? 0) >= newest.assignedAt
+  }
+
+  /** Of another past than the newest version it knows: it counts as excluded (docs/rules.md L5). */
+  get isForkedOff(): boolean {
+    return false
+  }
+
   /** What is planned, and not over: begun and ended with the number of the layout that it was planned with. */
   get plans(): PlansInFlight {
     return this.#plans
@@ -139,14 +161,36 @@ export class LayoutDriver {
    * Asks for a change in the next version; nothing moves before somebody commits it. The last word for a node wins.
    * Ignored before a layout is in force.
    * @param at the clock of this node
+   * @param done once it is durable here, this word or a later one
    */
-  stage(node: NodeId, at: Hlc, change: Omit<StagedChange, 'setAt' | 'setBy'>): void {
+  stage(node: NodeId, at: Hlc, change: Omit<StagedChange, 'setAt' | 'setBy'>, done: () => void = () => {}): void {
+    this.#waiters.add({ isMet: ({ staged }) => (staged.get(node)?.setAt ?? 0) >= at, done })
     this.#handle({ type: 'staged', node, change: { ...change, setAt: at, setBy: this.#self } })
+  }
+
+  /** Refuses the candidate for layout 1, durably (docs/rules.md L2). */
+  abortFirst(done: (outcome: AbortOutcome) => void): void {
+    if (this.#topology !== undefined) return this.#ports.time.soon(() => done('decided-already'))
+    this.#onAborted.push(done)
+    this.#dispatch({ type: 'abort-requested', nowMs: this.#now() })
   }
 
   /** A majority of the acceptors has accepted this version. In force once it is durable here (docs/rules.md L3). */
   decide(layout: DecidedLayout): void {
     this.#handle({ type: 'decided', layout })
+  }
+
+  /** `done` once a version with this number, or a later one, is durable here; false: not in time. */
+  whenDecided(number: number, timeoutMs: number, done: (isKnown: boolean) => void): void {
+    const waiter: Waiter = {
+      isMet: ({ live }) => (live.at(-1)?.version.number ?? 0) >= number,
+      done: () => done(true),
+    }
+    this.#waiters.add(waiter)
+    this.#ports.time.after(timeoutMs, () => {
+      if (this.#waiters.delete(waiter)) done(false)
+    })
+    this.#tellWaiters()
   }
 
   /** How far this node has come with what a transition asks of it; what is left out stays as it was. */
@@ -217,6 +261,7 @@ export class LayoutDriver {
       case 'foreign-cluster':
         return this.#listener.onForeignCluster(effect.theirs)
       case 'abort-answered':
+        for (const tell of this.#onAborted.splice(0)) time.soon(() => tell(effect.outcome))
         return
       default:
         return unreachable(effect)
@@ -286,9 +331,18 @@ export class LayoutDriver {
     this.#ports.log.info({ number: version.number, hash, nodes: version.nodes.length }, 'the layout is decided')
   }
 
+  #tellWaiters(): void {
+    for (const waiter of this.#waiters) {
+      if (!waiter.isMet(this.#document)) continue
+      this.#waiters.delete(waiter)
+      this.#ports.time.soon(waiter.done)
+    }
+  }
+
   #show(document: LayoutDocument): void {
     this.#document = document
     this.#encoded = encodeLayoutDocument(document)
+    if (this.#waiters.size > 0) this.#tellWaiters()
     const digest = digestOf(document, this.#ports.hash)
     if (digest.documentHash === this.#digest.documentHash && digest.number === this.#digest.number) return
     this.#digest = digest

@@ -130,6 +130,11 @@ export class Minting {
     else this.#awaitingReady.push(callback)
   }
 
+  /** Every other member has said what it keeps of this store. */
+  get isChecked(): boolean {
+    return this.#machine.isChecked
+  }
+
   get generation(): number {
     return this.#generation
   }

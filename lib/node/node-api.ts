@@ -118,6 +118,8 @@ export interface MemberView {
   readonly zone: string
   readonly weight: number
   readonly version: string
+  /** The newest frame protocol that it speaks. */
+  readonly wireVersion: number
   /** Fraction of all replicas this node holds, 0 to 1. */
   readonly owns: number
   readonly ownsAfter: number

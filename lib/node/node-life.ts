@@ -3,15 +3,16 @@ import { LinkPool } from '../links/link-pool.ts'
 import type { DatagramSocket } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
 import { type OpenedStorage, StorageError, type StorageFailure } from '../ports/storage.ts'
-import { type Hlc, hlcZero } from '../protocol/clock/hlc.ts'
+import { type Hlc, hlcFromMs, hlcZero } from '../protocol/clock/hlc.ts'
 import type { ContinuityEffect } from '../protocol/continuity/continuity-events.ts'
 import type { OwnRow, RecoveryReason } from '../protocol/continuity/start-kind.ts'
 import { emptyDocument } from '../protocol/layout/layout-document.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { DecidedLayout } from '../protocol/layout/layout-version.ts'
 import type { Member, MemberMetadata } from '../protocol/membership/member.ts'
+import { announceVersion } from '../vocabulary/announced-version.ts'
 import type { ClusterId, Endpoint, NodeId } from '../vocabulary/ids.ts'
-import type { Goodbye } from '../wire/messages.ts'
+import { type Goodbye, wireVersion } from '../wire/messages.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { ClusterService, type OwnStart } from './cluster-service.ts'
@@ -20,7 +21,9 @@ import type { Identity } from './identity-file.ts'
 import { IdentityKeeper } from './identity-keeper.ts'
 import { KeptRows } from './kept-rows.ts'
 import { KnownMembers } from './known-members.ts'
+import { LayoutChanges } from './layout-changes.ts'
 import { LayoutDriver, loadDocument } from './layout-driver.ts'
+import { LayoutVotes } from './layout-votes.ts'
 import { MembershipDriver } from './membership-driver.ts'
 import { MetaStore } from './meta-store.ts'
 import { Minting } from './minting.ts'
@@ -77,6 +80,8 @@ export class NodeLife implements BehindPeerPort {
   #meta: MetaStore | undefined
   #peers: Peers | undefined
   #cluster: ClusterService | undefined
+  #votes: LayoutVotes | undefined
+  #changes: LayoutChanges | undefined
   #known: KnownMembers | undefined
   #resume: ResumeByName | undefined
   #departure: Departure | undefined
@@ -119,7 +124,13 @@ export class NodeLife implements BehindPeerPort {
     this.#listener = listener
     this.#peer = parts.settings.peer
     this.#port = new PeerPort(
-      { ports: this.#ports, settings: parts.settings, metrics: parts.metrics, strangers: this.#strangers },
+      {
+        ports: this.#ports,
+        settings: parts.settings,
+        metrics: parts.metrics,
+        strangers: this.#strangers,
+        wireVersion: parts.nodeParts.wireVersion ?? wireVersion,
+      },
       this,
     )
     this.#isFresh = start.identity.clusterId === '' && start.identity.storeGeneration === 0
@@ -148,6 +159,10 @@ export class NodeLife implements BehindPeerPort {
   }
   get serving(): Serving | undefined {
     return this.#serving
+  }
+  /** How people change the layout here; from the first moment on. */
+  get changes(): LayoutChanges | undefined {
+    return this.#changes
   }
   get cluster(): ClusterService | undefined {
     return this.#cluster
@@ -206,6 +221,7 @@ export class NodeLife implements BehindPeerPort {
     this.#departure?.stop()
     this.#membership?.stop()
     this.#layout?.stop()
+    this.#votes?.stop()
     this.#minting?.abandon()
     this.#serving?.stop()
     this.#serving = undefined
@@ -315,6 +331,24 @@ export class NodeLife implements BehindPeerPort {
       (id) => membership.machine.member(id),
       (id) => layout.inForce?.isExcluded(id) === true,
     )
+    const isStoreDamaged = opened.damage.length > 0 || loaded.isDamaged || own === 'damaged'
+    const votes = new LayoutVotes(
+      { time, log, hash, meta, peers: this.#peers, layout },
+      { self: this.identity.id, isStoreDamaged, isChecked: () => this.#minting?.isChecked === true },
+    )
+    this.#votes = votes
+    this.#changes = new LayoutChanges(
+      {
+        time,
+        hash,
+        random: ports.random(`layout-changes/${this.identity.startNumber}`),
+        peers: this.#peers,
+        layout,
+        votes,
+        membership,
+      },
+      { self: this.identity.id, clock: () => this.#minting?.read() ?? hlcFromMs(time.wallMs()) },
+    )
     this.#cluster = new ClusterService({
       self: () => this.identity.id,
       start: this.#start,
@@ -322,6 +356,8 @@ export class NodeLife implements BehindPeerPort {
       layout,
       membership,
       rows: new KeptRows({ time, meta }),
+      votes,
+      endAwaited: (node, done) => this.#endAwaited(node, done),
     })
     const minting = new Minting(
       { ports, meta, peers: this.#peers, metrics: this.#metrics },
@@ -339,6 +375,7 @@ export class NodeLife implements BehindPeerPort {
           membership.changeMetadata(this.#metadata())
         },
         onRestored: () => {
+          votes.restored()
           if (this.#serving === undefined) this.#isRestored = true
           else this.#recover('restored', false)
         },
@@ -355,7 +392,7 @@ export class NodeLife implements BehindPeerPort {
         marksRecorded: this.identity.fingerprint,
         generationRecorded: hasRecord ? this.identity.storeGeneration : undefined,
         hasErrorByte: this.#hadErrorByte,
-        isStoreDamaged: opened.damage.length > 0 || loaded.isDamaged || own === 'damaged',
+        isStoreDamaged,
         own: own === 'damaged' ? undefined : own,
         isResumed: this.identity.isResumed,
       },
@@ -375,7 +412,7 @@ export class NodeLife implements BehindPeerPort {
       http: this.#http,
       zone,
       weight,
-      version,
+      version: announceVersion(version, this.#parts.wireVersion ?? wireVersion),
       isFresh: this.#isFreshNow,
       expect: expect ?? 0,
       storeGeneration: this.identity.storeGeneration,
@@ -412,6 +449,7 @@ export class NodeLife implements BehindPeerPort {
     // Before anything is planned with it: under which short id to mint, and with whom the store is checked.
     if (inForce.live.length !== before.live.length || inForce.decided !== before.decided) this.#tellMinting()
     this.#stand(inForce)
+    this.#votes?.layoutChanged()
     this.#serving?.layoutChanged(inForce, before)
   }
 
@@ -444,6 +482,13 @@ export class NodeLife implements BehindPeerPort {
     return isAnybodyThere === true && everybodyReports(this) ? undefined : 'the others have not heard yet'
   }
 
+  /** It has handed back all it held (docs/rules.md L5). Whoever is awaited no more needs no version that says so. */
+  #endAwaited(node: NodeId, done: (isOver: boolean) => void): void {
+    this.#changes?.endAwaited(node, endAwaitedMsMax, (error, answer) =>
+      done(error === undefined && (answer === undefined || answer.decided)),
+    )
+  }
+
   #tellMinting(): void {
     const live = this.#layout?.inForce?.live.map(({ decided }) => decided) ?? this.#layout?.document.live ?? []
     // Whoever is leaving goes on in the version that still has it.
@@ -465,6 +510,7 @@ export class NodeLife implements BehindPeerPort {
     })
     if (!isRecorded) return
     this.#ready = ready
+    this.#votes?.ready(ready.start, ready.recovering)
     this.#ports.log.info(
       { start: ready.start, generation: ready.generation, hasRolled: ready.hasRolled, recovering: ready.recovering },
       'the store is checked against the other members',
@@ -681,6 +727,7 @@ export class NodeLife implements BehindPeerPort {
 }
 
 const leaveMsMax = 2_000
+const endAwaitedMsMax = 5_000
 const markMsMax = 5_000
 /** Not by the number alone: each of two processes with one id raises its own above the other's. */
 function compareStarts(a: OwnStart, b: OwnStart): number {

@@ -9,9 +9,12 @@ import type { Random } from '../vocabulary/random.ts'
 import { Drain } from './drain.ts'
 import { explainKey } from './explain-key.ts'
 import { type Identity, readIdentity, UnreadableIdentity, writeIdentity } from './identity-file.ts'
+import type { LayoutChanges } from './layout-changes.ts'
 import { listBucket } from './list-bucket.ts'
 import type {
   ClusterStatus,
+  CommitAnswer,
+  CommitRequest,
   Done,
   Explanation,
   ListPage,
@@ -19,8 +22,11 @@ import type {
   NamedProperties,
   NodeApi,
   NodeView,
+  PlanView,
   ReplicaView,
   RingView,
+  StageAnswer,
+  StageRequest,
 } from './node-api.ts'
 import { NodeLife } from './node-life.ts'
 import { declareNodeMetrics, type NodeMetrics } from './node-metrics.ts'
@@ -297,6 +303,26 @@ export class StarlingNode implements NodeApi {
     })
   }
 
+  stage(request: StageRequest, done: Done<StageAnswer>): void {
+    this.#withChanges(done, (changes) => changes.stage(request, done))
+  }
+
+  plan(done: Done<PlanView>): void {
+    this.#withChanges(done, (changes) => changes.plan(done))
+  }
+
+  commit(request: CommitRequest, done: Done<CommitAnswer>): void {
+    this.#withChanges(done, (changes) => changes.commit(request, done))
+  }
+
+  abort(timeoutMs: number, done: Done<CommitAnswer>): void {
+    this.#withChanges(done, (changes) => changes.abort(timeoutMs, done))
+  }
+
+  forget(node: string, timeoutMs: number, done: Done<CommitAnswer>): void {
+    this.#withChanges(done, (changes) => changes.forget(node, timeoutMs, done))
+  }
+
   drain(done: Done<{ readonly inFlight: number }>): void {
     this.#withServing(done, () => {
       if (!this.#drain.isBegun) this.#ports.log.info({}, Drain.because)
@@ -465,6 +491,12 @@ export class StarlingNode implements NodeApi {
       wasExcluded: false,
       fingerprint: undefined,
     }
+  }
+
+  #withChanges<Answer>(done: Done<Answer>, run: (changes: LayoutChanges) => void): void {
+    const changes = this.#life?.changes
+    if (changes === undefined) this.#ports.time.soon(() => done(this.#notServing(), undefined))
+    else run(changes)
   }
 
   #withServing<Answer>(done: Done<Answer>, run: (serving: Serving) => void): void {

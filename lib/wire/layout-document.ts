@@ -12,12 +12,11 @@ import { BytesReader } from './bytes-reader.ts'
 import { BytesWriter } from './bytes-writer.ts'
 import { readHlc } from './dot-codec.ts'
 import { nodeIdBytes, readClusterId, readNodeId, writeClusterId, writeNodeId } from './id-codec.ts'
-import { readLayoutVersion, writeLayoutVersion } from './layout-version-codec.ts'
+import { type LayoutFormat, layoutFormatOf, readLayoutVersion, writeLayoutVersion } from './layout-version-codec.ts'
 import { readWeight } from './member-codec.ts'
 import { readChoice, readList, readOptional, writeChoice, writeList, writeOptional, writeText } from './part-codec.ts'
 import { MalformedBytes, UnknownFormat } from './unreadable-bytes.ts'
 
-const documentVersion = 1
 const hashBytes = 8
 const zoneBytesMax = 255
 /** number, partitions, replicas, one node, one owner, two lists, forks. */
@@ -26,22 +25,19 @@ const stances: readonly FirstLayoutVote['stance'][] = ['acknowledged', 'withdraw
 const actions: readonly StagedChange['action'][] = ['join', 'leave', 'replace', 'exclude', 'set', 'clear']
 
 /**
- * The document as nodes send it and store it: version u8 | live versions with the cluster id | candidates | votes,
- * trackers and staged changes by node. Maps are sorted by key, so equal documents have equal bytes. Hashes of versions
+ * The document as nodes send it and store it: format u8 | live versions with the cluster id | candidates | votes,
+ * trackers and staged changes by node. Format 2 adds what is forgotten and forced; without either it is format 1. Maps are sorted by key, so equal documents have equal bytes. Hashes of versions
  * do not travel: whoever reads a version makes its hash anew.
  */
 export function encodeLayoutDocument(document: LayoutDocument): Uint8Array {
+  const format = formatOf(document)
   const writer = new BytesWriter(8192)
-  writer.u8(documentVersion)
-  writeList(writer, document.live, writeDecided)
-  writeList(
-    writer,
-    sorted(document.candidates).map(([, version]) => version),
-    writeLayoutVersion,
-  )
+  writer.u8(format)
+  writeList(writer, document.live, (to, layout) => writeDecided(to, layout, format))
+  writeList(writer, sorted(document.candidates), (to, [, version]) => writeLayoutVersion(to, version, format))
   writeByNode(writer, document.votes, writeVote)
   writeByNode(writer, document.trackers, writeTracker)
-  writeByNode(writer, document.staged, writeStaged)
+  writeByNode(writer, document.staged, (to, change) => writeStaged(to, change, format))
   return writer.finish()
 }
 
@@ -52,29 +48,41 @@ export function encodeLayoutDocument(document: LayoutDocument): Uint8Array {
  */
 export function decodeLayoutDocument(bytes: Uint8Array, hashOf: typeof layoutHash, hash: Hash): LayoutDocument {
   const reader = new BytesReader(bytes)
-  const version = reader.u8()
-  if (version !== documentVersion) throw new UnknownFormat(`a layout document of version ${version}`)
+  const format = reader.u8()
+  if (format !== 1 && format !== 2) throw new UnknownFormat(`a layout document of format ${format}`)
   const document = {
-    live: readLive(reader, (layout) => hashOf(layout, hash)),
-    candidates: readCandidates(reader, (layout) => hashOf(layout, hash)),
+    live: readLive(reader, (layout) => hashOf(layout, hash), format),
+    candidates: readCandidates(reader, (layout) => hashOf(layout, hash), format),
     votes: readByNode(reader, readVote),
     trackers: readByNode(reader, readTracker),
-    staged: readByNode(reader, readStaged),
+    staged: readByNode(reader, (from) => readStaged(from, format)),
   }
   reader.end()
   return document
 }
 
-function writeDecided(writer: BytesWriter, layout: DecidedLayout): void {
-  writeClusterId(writer, layout.clusterId)
-  writeLayoutVersion(writer, layout.version)
+function formatOf({ live, candidates, staged }: LayoutDocument): LayoutFormat {
+  const isOld =
+    live.every(({ version }) => layoutFormatOf(version) === 1) &&
+    [...candidates.values()].every((version) => layoutFormatOf(version) === 1) &&
+    [...staged.values()].every(({ force }) => !force)
+  return isOld ? 1 : 2
 }
 
-function readLive(reader: BytesReader, hashOf: (version: LayoutVersion) => string): readonly DecidedLayout[] {
+function writeDecided(writer: BytesWriter, layout: DecidedLayout, format: LayoutFormat): void {
+  writeClusterId(writer, layout.clusterId)
+  writeLayoutVersion(writer, layout.version, format)
+}
+
+function readLive(
+  reader: BytesReader,
+  hashOf: (version: LayoutVersion) => string,
+  format: LayoutFormat,
+): readonly DecidedLayout[] {
   let last = 0
   return readList(reader, hashBytes + versionBytesMin, () => {
     const clusterId = readClusterId(reader)
-    const version = readLayoutVersion(reader)
+    const version = readLayoutVersion(reader, format)
     const versionHash = hashOf(version)
     if (version.number <= last) throw new MalformedBytes('the live versions are not ascending')
     if (clusterId === '') throw new MalformedBytes('a decided version has no cluster')
@@ -88,8 +96,9 @@ function readLive(reader: BytesReader, hashOf: (version: LayoutVersion) => strin
 function readCandidates(
   reader: BytesReader,
   hashOf: (version: LayoutVersion) => string,
+  format: LayoutFormat,
 ): ReadonlyMap<string, LayoutVersion> {
-  const versions = readList(reader, versionBytesMin, readLayoutVersion)
+  const versions = readList(reader, versionBytesMin, (from) => readLayoutVersion(from, format))
   return toMap(versions.map((version) => [hashOf(version), version]))
 }
 
@@ -127,16 +136,17 @@ function readTracker(reader: BytesReader): LayoutTracker {
   }
 }
 
-function writeStaged(writer: BytesWriter, change: StagedChange): void {
+function writeStaged(writer: BytesWriter, change: StagedChange, format: LayoutFormat): void {
   writer.varint(change.setAt)
   writeNodeId(writer, change.setBy)
   writeChoice(writer, actions, change.action)
   writeOptional(writer, change.with, writeNodeId)
   writeOptional(writer, change.zone, writeText)
   writeOptional(writer, change.weight, (writer, weight) => writer.f64(weight))
+  if (format >= 2) writer.flag(change.force)
 }
 
-function readStaged(reader: BytesReader): StagedChange {
+function readStaged(reader: BytesReader, format: LayoutFormat): StagedChange {
   return {
     setAt: readHlc(reader),
     setBy: readNodeId(reader),
@@ -144,6 +154,7 @@ function readStaged(reader: BytesReader): StagedChange {
     with: readOptional(reader, readNodeId),
     zone: readOptional(reader, (reader) => reader.text(zoneBytesMax)),
     weight: readOptional(reader, readWeight),
+    force: format >= 2 && reader.flag(),
   }
 }
 

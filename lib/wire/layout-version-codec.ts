@@ -18,7 +18,14 @@ const layoutNodeBytesMin = nodeIdBytes + 10
 /** Up to here an index into the nodes is one byte. */
 const nodesPerByteMax = 256
 
-export function writeLayoutVersion(writer: BytesWriter, version: LayoutVersion): void {
+/** 2 has `forgotten`. What can be written as 1 is, so that older nodes read it. */
+export type LayoutFormat = 1 | 2
+
+export function layoutFormatOf(version: LayoutVersion): LayoutFormat {
+  return version.forgotten.length > 0 ? 2 : 1
+}
+
+export function writeLayoutVersion(writer: BytesWriter, version: LayoutVersion, format: LayoutFormat): void {
   writer.varint(version.number)
   if (version.number > 1) {
     writer.hex(version.parent, parentBytes)
@@ -32,10 +39,11 @@ export function writeLayoutVersion(writer: BytesWriter, version: LayoutVersion):
   writeList(writer, version.excluded, writeNodeId)
   writeList(writer, version.awaited, writeNodeId)
   writer.varint(version.forks)
+  if (format >= 2) writeList(writer, version.forgotten, writeNodeId)
 }
 
 /** @throws {MalformedBytes} when the table does not fit the nodes, or names an owner twice: such a ring has holes */
-export function readLayoutVersion(reader: BytesReader): LayoutVersion {
+export function readLayoutVersion(reader: BytesReader, format: LayoutFormat): LayoutVersion {
   const number = reader.varint()
   if (number === 0) throw new MalformedBytes('there is no layout 0')
   const parent = number > 1 ? reader.hex(parentBytes) : ''
@@ -61,6 +69,7 @@ export function readLayoutVersion(reader: BytesReader): LayoutVersion {
     excluded: readList(reader, nodeIdBytes, readNodeId),
     awaited: readList(reader, nodeIdBytes, readNodeId),
     forks: reader.varint(),
+    forgotten: format >= 2 ? readList(reader, nodeIdBytes, readNodeId) : [],
   }
 }
 

@@ -15,7 +15,7 @@ import type { Bucket, RecordKey } from '../vocabulary/key.ts'
 import type { QuorumReceipt } from '../vocabulary/quorum-receipt.ts'
 
 /** The newest frame protocol this code speaks, and the oldest it still understands. */
-export const wireVersion = 1
+export const wireVersion = 2
 export const wireVersionMin = 1
 
 /** The first frame on a connection, from whoever connected. Checked before anything else is read. */

@@ -379,6 +379,7 @@ function decided(number: number, ids: readonly NodeId[], owners: readonly number
     assignment: Uint16Array.from(owners),
     excluded: [],
     awaited: [],
+    forgotten: [],
     forks: 0,
   }
   return { version, hash: String(number).repeat(16), clusterId: '1111111111111111' as ClusterId }

@@ -11,6 +11,7 @@ import { ascii, hlc, u53 } from './fixtures/arbitraries.ts'
 import { flipped, hex, thrownBy, truncations, unhex } from './fixtures/bytes.ts'
 import { nodeId } from './fixtures/frame-arbitraries.ts'
 import { hash } from './fixtures/hash.ts'
+import { layoutVersion, tableOf } from './fixtures/layout-arbitraries.ts'
 
 const [ada, bob, cyd] = ['a', 'b', 'c'].map((digit) => toNodeId(digit.repeat(32))) as [NodeId, NodeId, NodeId]
 
@@ -28,6 +29,7 @@ const first: LayoutVersion = {
   assignment: Uint16Array.of(0, 1, 1, 2, 0, 2, 1, 2),
   excluded: [],
   awaited: [],
+  forgotten: [],
   forks: 0,
 }
 const decided = toDecidedLayout(first, hash)
@@ -48,8 +50,19 @@ const example: LayoutDocument = {
   votes: new Map([[ada, { seq: 1, round: 2, stance: 'withdrawn', candidate: layoutHash(first, hash) }]]),
   trackers: new Map([[cyd, { seq: 4, ack: 2, sync: 1, syncAck: 1, hintsClear: 300 }]]),
   staged: new Map([
-    [cyd, { setAt: 5 as Hlc, setBy: ada, action: 'replace', with: bob, zone: 'w', weight: 0.5 }],
-    [bob, { setAt: 6 as Hlc, setBy: ada, action: 'leave', with: undefined, zone: undefined, weight: undefined }],
+    [cyd, { setAt: 5 as Hlc, setBy: ada, action: 'replace', with: bob, zone: 'w', weight: 0.5, force: false }],
+    [
+      bob,
+      {
+        setAt: 6 as Hlc,
+        setBy: ada,
+        action: 'leave',
+        with: undefined,
+        zone: undefined,
+        weight: undefined,
+        force: false,
+      },
+    ],
   ]),
 }
 /** Format 1, frozen: these bytes stand on disks. */
@@ -65,42 +78,20 @@ const exampleBytes =
   'aaaaaaaaaaaa01000000cccccccccccccccccccccccccccccccc05aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0201bbbbbbbbbb' +
   'bbbbbbbbbbbbbbbbbbbbbb010177013fe0000000000000'
 
-const version: fc.Arbitrary<LayoutVersion> = fc
-  .record({
-    ids: fc.uniqueArray(nodeId, { minLength: 1, maxLength: 6 }),
-    replicaCount: fc.integer({ min: 1, max: 4 }),
-    partitionCount: fc.constantFrom(1, 2, 8),
-    turn: fc.nat(5),
-    excluded: fc.array(nodeId, { maxLength: 2 }),
-    forks: u53,
-  })
-  .map(({ ids, turn, ...rest }) => {
-    const owners = Math.min(rest.replicaCount, ids.length)
-    return {
-      ...rest,
-      number: 1,
-      assignedAt: 1,
-      parent: '',
-      nodes: ids.toSorted().map((id, shortId) => ({ id, shortId, zone: `z${shortId}`, weight: shortId / 2 })),
-      assignment: tableOf(rest.partitionCount, owners, ids.length, turn),
-      awaited: rest.excluded,
-    }
-  })
-
 const document: fc.Arbitrary<LayoutDocument> = fc.record({
   live: fc.array(
-    version.map((version) => toDecidedLayout(version, hash)),
+    layoutVersion.map((version) => toDecidedLayout(version, hash)),
     { maxLength: 1 },
   ),
   candidates: fc
-    .array(version, { maxLength: 2 })
+    .array(layoutVersion, { maxLength: 2 })
     .map((versions) => new Map(versions.map((version) => [layoutHash(version, hash), version]))),
   votes: byNode(
     fc.record({
       seq: u53,
       round: u53,
       stance: fc.constantFrom('acknowledged' as const, 'withdrawn' as const, 'refused' as const),
-      candidate: version.map((version) => layoutHash(version, hash)),
+      candidate: layoutVersion.map((version) => layoutHash(version, hash)),
     }),
   ),
   trackers: byNode(fc.record({ seq: u53, ack: u53, sync: u53, syncAck: u53, hintsClear: u53 })),
@@ -112,6 +103,7 @@ const document: fc.Arbitrary<LayoutDocument> = fc.record({
       with: fc.option(nodeId, { nil: undefined }),
       zone: fc.option(ascii, { nil: undefined }),
       weight: fc.option(fc.nat(), { nil: undefined }),
+      force: fc.boolean(),
     }),
   ),
 })
@@ -200,7 +192,7 @@ t.test('a layout document', async (t) => {
       MalformedBytes,
     )
     t.match(
-      thrownBy(() => decode(unhex(`02${exampleBytes.slice(2)}`))),
+      thrownBy(() => decode(unhex(`03${exampleBytes.slice(2)}`))),
       UnknownFormat,
     )
   })
@@ -238,12 +230,4 @@ function decode(bytes: Uint8Array): LayoutDocument {
 
 function byNode<Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Map<NodeId, Value>> {
   return fc.array(fc.tuple(nodeId, value), { maxLength: 3 }).map((entries) => new Map(entries))
-}
-
-/** Any table that is right: each partition gets `owners` neighbours, beginning one further each time. */
-function tableOf(partitions: number, owners: number, nodes: number, turn: number): Uint16Array {
-  const rows = Array.from({ length: partitions }, (_, partition) =>
-    Array.from({ length: owners }, (_, owner) => (partition + turn + owner) % nodes).toSorted((a, b) => a - b),
-  )
-  return Uint16Array.from(rows.flat())
 }

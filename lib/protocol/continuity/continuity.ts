@@ -100,6 +100,11 @@ export class Continuity {
     return this.#phase === 'ready' && this.#pending === undefined && this.#countersLeft() <= leaseCountersLow
   }
 
+  /** Every other member has said what it keeps of this store, and none had more than this start knows of (rule L3). */
+  get isChecked(): boolean {
+    return this.#phase === 'ready' && this.#keepers.haveAllAnswered
+  }
+
   /** A counter that no write of this generation has had. Undefined: not ready, or ask again after `lease-extended`. */
   draw(): number | undefined {
     if (this.#phase !== 'ready' || this.#countersLeft() <= 0) return undefined

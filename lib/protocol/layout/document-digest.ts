@@ -25,7 +25,7 @@ export function digestOf(document: LayoutDocument, hash: Hash): LayoutDigest {
       .integer(tracker.syncAck)
       .integer(tracker.hintsClear)
   bytes.integer(document.staged.size)
-  for (const [node, change] of byKey(document.staged))
+  for (const [node, change] of byKey(document.staged)) {
     bytes
       .text(node)
       .integer(change.setAt)
@@ -34,6 +34,9 @@ export function digestOf(document: LayoutDocument, hash: Hash): LayoutDigest {
       .texts(change.with === undefined ? [] : [change.with])
       .texts(change.zone === undefined ? [] : [change.zone])
       .fraction(change.weight ?? -1)
+    // Older nodes know no such thing: where it is not used, their digests are the same.
+    if (change.force) bytes.texts(['force'])
+  }
   return {
     number: document.live.at(-1)?.version.number ?? 0,
     documentHash: hash.hash32(bytes.bytes()),

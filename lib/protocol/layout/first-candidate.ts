@@ -33,6 +33,7 @@ export function firstCandidate(
     assignment: plan.assignment,
     excluded: [],
     awaited: [],
+    forgotten: [],
     forks: 0,
   }
   return { ok: true, version }

@@ -36,6 +36,8 @@ export interface StagedChange {
   readonly with: NodeId | undefined
   readonly zone: string | undefined
   readonly weight: number | undefined
+  /** Also where it may cost something: to replace a node that is alive. */
+  readonly force: boolean
 }
 
 /**

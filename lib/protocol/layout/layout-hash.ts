@@ -16,6 +16,8 @@ export function layoutHash(version: LayoutVersion, hash: Hash): string {
   // Of version 1 it goes without saying: and its hash names the cluster for good.
   if (version.number > 1) bytes.integer(version.assignedAt)
   bytes.shorts(version.assignment).texts(version.excluded).texts(version.awaited).integer(version.forks)
+  // Versions that forget nobody have the hash they had before there was such a thing.
+  if (version.forgotten.length > 0) bytes.texts(version.forgotten)
   return hash.hash64(bytes.bytes()).toString(16).padStart(16, '0')
 }
 

@@ -27,6 +27,8 @@ export interface LayoutVersion {
   readonly excluded: readonly NodeId[]
   /** Nodes gone without having handed over (rules.md L5). */
   readonly awaited: readonly NodeId[]
+  /** Refused until their stores are wiped: nobody waits for what they hold any more (rules.md L5). */
+  readonly forgotten: readonly NodeId[]
   /** Raised by forced versions (rules.md L5). */
   readonly forks: number
 }

@@ -114,6 +114,7 @@ const laterChange = laterBy((change: StagedChange) => [
   change.with ?? '',
   change.zone ?? '',
   change.weight ?? -1,
+  change.force ? 1 : 0,
 ])
 
 function laterBy<Value>(order: (value: Value) => readonly (number | string)[]): (a: Value, b: Value) => Value {

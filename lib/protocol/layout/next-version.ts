@@ -1,4 +1,5 @@
 import type { NodeId } from '../../vocabulary/ids.ts'
+import { unreachable } from '../../vocabulary/invariant.ts'
 import { assignmentProblem } from '../ring/assignment-problem.ts'
 import { ownersPerPartition, type Placement } from '../ring/placement.ts'
 import { planAssignment } from '../ring/planner.ts'
@@ -47,6 +48,32 @@ export interface NextVersion {
   readonly checks: readonly PlanCheck[]
 }
 
+/**
+ * Whether the newest version already is as `change` wants it, or has no place for it any more: staged changes need no
+ * clearing once they are decided.
+ */
+export function isComeAbout(node: NodeId, change: StagedChange, { nodes, excluded }: LayoutVersion): boolean {
+  const member = nodes.find(({ id }) => id === node)
+  switch (change.action) {
+    case 'clear':
+      return true
+    case 'join':
+      return member !== undefined
+    case 'leave':
+    case 'replace':
+      return member === undefined
+    case 'exclude':
+      return member === undefined || excluded.includes(node)
+    case 'set':
+      return (
+        member === undefined ||
+        (member.zone === (change.zone ?? member.zone) && member.weight === (change.weight ?? member.weight))
+      )
+    default:
+      return unreachable(change.action)
+  }
+}
+
 /** Short ids are never used again: each version has its own range of them. */
 const shortIdsPerVersion = 4096
 
@@ -56,7 +83,7 @@ const shortIdsPerVersion = 4096
  */
 export function nextVersion(request: NextVersionRequest): NextVersion {
   const { current, staged, members } = request
-  const draft = new Draft(current, members)
+  const draft = new Draft(current, members, request.isInTransition)
   for (const [node, change] of [...staged].sort(([a], [b]) => (a < b ? -1 : 1))) draft.apply(node, change)
   const { checks, changes } = draft
   if (changes.length === 0 && checks.length === 0) {
@@ -83,9 +110,10 @@ export function nextVersion(request: NextVersionRequest): NextVersion {
     assignment: placed.assignment,
     excluded: draft.excluded(),
     awaited: draft.awaited(),
+    forgotten: current.forgotten,
     forks: current.forks,
   }
-  checks.push(...livenessChecks(version, members), ...zoneChecks(version))
+  checks.push(...livenessChecks(version, members), ...zoneChecks(version), ...exclusionChecks(current, version))
   const isOk = checks.every((check) => check.isOk)
   return {
     version: isOk ? version : undefined,
@@ -112,6 +140,7 @@ class Draft {
   readonly changes: string[] = []
   readonly #current: LayoutVersion
   readonly #members: ReadonlyMap<NodeId, MemberFacts>
+  readonly #isInTransition: boolean
   readonly #nodes: Map<NodeId, LayoutNode>
   readonly #excluded: Set<NodeId>
   readonly #awaited: Set<NodeId>
@@ -120,16 +149,17 @@ class Draft {
   #isReplanned = false
   #added = 0
 
-  constructor(current: LayoutVersion, members: ReadonlyMap<NodeId, MemberFacts>) {
+  constructor(current: LayoutVersion, members: ReadonlyMap<NodeId, MemberFacts>, isInTransition: boolean) {
     this.#current = current
     this.#members = members
+    this.#isInTransition = isInTransition
     this.#nodes = new Map(current.nodes.map((node) => [node.id, node]))
     this.#excluded = new Set(current.excluded)
     this.#awaited = new Set(current.awaited)
   }
 
-  /** What has come about already is nothing to plan: staged changes need no clearing once they are decided. */
   apply(node: NodeId, change: StagedChange): void {
+    if (isComeAbout(node, change, this.#current)) return
     switch (change.action) {
       case 'join':
         return this.#join(node, change)
@@ -138,18 +168,21 @@ class Draft {
       case 'replace':
         return this.#replace(node, change)
       case 'exclude':
-        return this.#exclude(node)
+        return this.#exclude(node, change)
       case 'set':
         return this.#set(node, change)
       case 'clear':
         return
+      default:
+        return unreachable(change.action)
     }
   }
 
   /** Of what is excluded, what is still in a version that may be live: the rest is out of every barrier anyway. */
   excluded(): readonly NodeId[] {
     const known = new Set([...this.#nodes.keys(), ...this.#current.nodes.map(({ id }) => id)])
-    return [...this.#excluded].filter((id) => known.has(id)).sort()
+    // In a transition the version before this one is live, too, and may have those that this one has dropped.
+    return [...this.#excluded].filter((id) => this.#isInTransition || known.has(id)).sort()
   }
 
   awaited(): readonly NodeId[] {
@@ -169,7 +202,13 @@ class Draft {
 
   #join(node: NodeId, change: StagedChange): void {
     const facts = this.#members.get(node)
-    if (this.#nodes.has(node)) return
+    if (this.#current.forgotten.includes(node)) {
+      return this.#fail('members', `${this.#name(node)} was forgotten: it can only join with an empty directory`)
+    }
+    // What it holds of its former membership would be deleted before it takes anything in (docs/rules.md T6).
+    if (this.#awaited.has(node)) {
+      return this.#fail('members', `${this.#name(node)} has not handed over what it held before: wait, or forget it`)
+    }
     if (facts?.isAlive !== true) return this.#fail('members', `${this.#name(node)} is to join, and is not alive`)
     this.#add(node, change.zone ?? facts.zone, change.weight ?? facts.weight)
     this.#isReplanned = true
@@ -177,7 +216,7 @@ class Draft {
   }
 
   #leave(node: NodeId): void {
-    if (!this.#nodes.delete(node)) return
+    this.#nodes.delete(node)
     this.#isReplanned = true
     this.changes.push(`${this.#name(node)} leaves${this.#gone(node)}`)
   }
@@ -186,21 +225,29 @@ class Draft {
     const successor = change.with
     const before = this.#nodes.get(node)
     const facts = successor === undefined ? undefined : this.#members.get(successor)
-    if (before === undefined && successor !== undefined && this.#nodes.has(successor)) return
-    if (before === undefined) return this.#fail('members', `${this.#name(node)} is no member`)
+    // Another change of the same plan took it away.
+    if (before === undefined) return
+    if (this.#isAlive(node) && !change.force) {
+      return this.#fail(
+        'members',
+        `${this.#name(node)} is alive: let it leave and the other join, or replace it with force`,
+      )
+    }
     if (successor === undefined || facts?.isAlive !== true) {
       return this.#fail('members', `the node that replaces ${this.#name(node)} is not alive`)
     }
     if (this.#nodes.has(successor)) return this.#fail('members', `${this.#name(successor)} is a member already`)
+    if (this.#current.forgotten.includes(successor) || this.#awaited.has(successor)) {
+      return this.#fail('members', `${this.#name(successor)} still has what it held as a member before`)
+    }
     this.#nodes.delete(node)
     this.#add(successor, change.zone ?? facts.zone, change.weight ?? before.weight)
     this.#successors.set(node, successor)
     this.changes.push(`${this.#name(successor)} takes the partitions of ${this.#name(node)}${this.#gone(node)}`)
   }
 
-  #exclude(node: NodeId): void {
-    if (!this.#nodes.has(node) || this.#excluded.has(node)) return
-    if (this.#isAlive(node)) {
+  #exclude(node: NodeId, change: StagedChange): void {
+    if (this.#isAlive(node) && !change.force) {
       return this.#fail('exclusion', `${this.#name(node)} is alive: let it leave instead`)
     }
     this.#excluded.add(node)
@@ -212,7 +259,6 @@ class Draft {
     const before = this.#nodes.get(node)
     if (before === undefined) return
     const after = { ...before, zone: change.zone ?? before.zone, weight: change.weight ?? before.weight }
-    if (after.zone === before.zone && after.weight === before.weight) return
     this.#nodes.set(node, after)
     this.#isReplanned = true
     this.changes.push(`${this.#name(node)} is in zone ${after.zone} with weight ${after.weight}`)
@@ -281,6 +327,31 @@ function livenessChecks(version: LayoutVersion, members: ReadonlyMap<NodeId, Mem
   return [{ name: 'members', isOk: missing.length === 0, detail }]
 }
 
+/** What only the excluded have is missing: said where they may be all that acknowledged a write (docs/rules.md L5). */
+function exclusionChecks(current: LayoutVersion, next: LayoutVersion): readonly PlanCheck[] {
+  if (next.excluded.length === 0) return []
+  const excluded = new Set(next.excluded)
+  const quorum = Math.floor(ownersPerPartition(current) / 2) + 1
+  let count = 0
+  for (let partition = 0; partition < current.partitionCount; partition += 1) {
+    if (ownersOf(current, partition).filter((id) => excluded.has(id)).length >= quorum) count += 1
+  }
+  const gains = next.nodes.filter(({ id }) => excluded.has(id)).filter(({ id }) => gainsAny(current, next, id))
+  if (gains.length > 0) {
+    return [
+      failed(
+        'exclusion',
+        'an excluded node would own more than it did: let it leave, or be replaced, in the same plan',
+      ),
+    ]
+  }
+  const detail =
+    count === 0
+      ? `in every partition fewer than ${quorum} owners are excluded`
+      : `warning: in ${count} of ${current.partitionCount} partitions ${quorum} or more owners are excluded: what only they have acknowledged is missing until they return`
+  return [{ name: 'exclusion', isOk: true, detail }]
+}
+
 /** Refused, not warned of: two owners on one node, or without need in one zone. */
 function zoneChecks(version: LayoutVersion): readonly PlanCheck[] {
   const problem = assignmentProblem(version)
@@ -317,6 +388,10 @@ function movesOf(before: LayoutVersion, after: LayoutVersion): readonly PlannedM
     if (to.length > 0 || from.length > 0) moves.push({ partition, from, to })
   }
   return moves
+}
+
+function gainsAny(before: LayoutVersion, after: LayoutVersion, id: NodeId): boolean {
+  return movesOf(before, after).some(({ to }) => to.includes(id))
 }
 
 function ownersOf(version: LayoutVersion, partition: number): readonly NodeId[] {

@@ -56,6 +56,11 @@ export class Topology {
     return this.#shown
   }
 
+  /** The same with what is on its way to the disk. */
+  get known(): LayoutDocument {
+    return this.#known
+  }
+
   handle(event: TopologyEvent): readonly TopologyEffect[] {
     switch (event.type) {
       case 'started':

@@ -179,6 +179,7 @@ function documents(): fc.Arbitrary<LayoutDocument> {
     with: fc.option(node, { nil: undefined }),
     zone: fc.option(fc.constantFrom('a', 'b'), { nil: undefined }),
     weight: fc.option(small, { nil: undefined }),
+    force: fc.boolean(),
   })
   const mapOf = <Value>(value: fc.Arbitrary<Value>) =>
     fc.array(fc.tuple(node, value), { maxLength: 3 }).map((entries) => new Map(entries))

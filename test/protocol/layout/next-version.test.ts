@@ -111,12 +111,19 @@ t.test('a replacement', async (t) => {
     t.match(right.version, { number: 2 })
   })
 
-  t.test('by somebody who is a member, or dead, or of somebody who is none, is refused', async (t) => {
-    t.match(failuresOf(planned(before, { bob: { action: 'replace', with: idOf('cyd') } })), [/cyd is a member already/])
-    t.match(failuresOf(planned(before, { bob: { action: 'replace', with: idOf('eve') } }, { dead: ['eve'] })), [
-      /not alive/,
-    ])
-    t.match(failuresOf(planned(['ada'], { bob: { action: 'replace', with: idOf('eve') } })), [/bob is no member/])
+  t.test('by somebody who is a member, or dead, is refused', async (t) => {
+    const by = (successor: Name, dead: readonly Name[] = []) =>
+      failuresOf(planned(before, { bob: { action: 'replace', with: idOf(successor) } }, { dead: ['bob', ...dead] }))
+    t.match(by('cyd'), [/cyd is a member already/])
+    t.match(by('eve', ['eve']), [/not alive/])
+  })
+
+  t.test('of a living node is refused unless it is forced: then it hands over as one that leaves', async (t) => {
+    const change = { action: 'replace', with: idOf('eve') } as const
+    t.match(failuresOf(planned(before, { bob: change })), [/bob is alive/])
+    const forced = planned(before, { bob: { ...change, force: true } })
+    t.match(forced.version, { excluded: [], awaited: [] })
+    t.same(partitionsOf(forced.version as LayoutVersion, 'eve'), partitionsOf(before, 'bob'))
   })
 })
 
@@ -127,6 +134,7 @@ t.test('what has come about already is nothing to plan', async (t) => {
     [{ ada: join }, 'it joined'],
     [{ dan: { action: 'leave' } }, 'it left'],
     [{ dan: { action: 'replace', with: idOf('ada') } }, 'it was replaced'],
+    [{ dan: { action: 'replace', with: idOf('eve') } }, 'it was replaced, and the other one left'],
     [{ cyd: { action: 'exclude' } }, 'it is excluded'],
     [{ ada: { action: 'set', zone: 'default', weight: 1 } }, 'it is so'],
     [{ ada: { action: 'clear' } }, 'it was taken back'],
@@ -191,7 +199,15 @@ function members(dead: readonly Name[] = [], zones: Partial<Record<Name, string>
 }
 
 function staged(change: Change): StagedChange {
-  return { setAt: 1 as Hlc, setBy: idOf('ada'), with: undefined, zone: undefined, weight: undefined, ...change }
+  return {
+    setAt: 1 as Hlc,
+    setBy: idOf('ada'),
+    with: undefined,
+    zone: undefined,
+    weight: undefined,
+    force: false,
+    ...change,
+  }
 }
 
 function layoutOf(of: readonly Name[], zones: Partial<Record<Name, string>> = {}): LayoutVersion {

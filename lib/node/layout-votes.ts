@@ -1,0 +1,244 @@
+import type { Log } from '../ports/log.ts'
+import type { StorageFailure } from '../ports/storage.ts'
+import type { Time } from '../ports/time.ts'
+import type { RecoveryReason, StartKind } from '../protocol/continuity/start-kind.ts'
+import {
+  type AcceptedVersion,
+  type AcceptorFacts,
+  type AcceptReply,
+  newAcceptor,
+  type PrepareReply,
+  type Vote,
+  voteAccept,
+  votePrepare,
+} from '../protocol/layout/acceptor.ts'
+import { acceptorsOf } from '../protocol/layout/acceptors.ts'
+import type { Ballot } from '../protocol/layout/ballot.ts'
+import { layoutHash } from '../protocol/layout/layout-hash.ts'
+import type { DecidedLayout, LayoutVersion } from '../protocol/layout/layout-version.ts'
+import type { Hash } from '../vocabulary/hash.ts'
+import type { NodeId } from '../vocabulary/ids.ts'
+import { decodeLayoutDocument } from '../wire/layout-document.ts'
+import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
+import { decodeVotes, encodeVotes, type StoredVotes } from '../wire/vote-codec.ts'
+import type { LayoutDriver } from './layout-driver.ts'
+import type { MetaStore } from './meta-store.ts'
+import type { Peers } from './peers.ts'
+
+const recordName = 'acceptor'
+/** How often those that have not told what they know are asked again. */
+const askEveryMs = 1_000
+const askTimeoutMs = 2_000
+
+export type Voted<Reply> = (failure: StorageFailure | undefined, reply: Reply) => void
+
+/**
+ * The votes of one node on the next version of the layout: an acceptor whose state is synced before every reply, and
+ * which does not vote where its store may have forgotten how it did (docs/rules.md L3).
+ */
+export class LayoutVotes {
+  readonly #time: Time
+  readonly #log: Log
+  readonly #hash: Hash
+  readonly #meta: MetaStore
+  readonly #peers: Peers
+  readonly #layout: LayoutDriver
+  readonly #self: NodeId
+  /** Every other member has said that this store is the newest they know of it. */
+  readonly #isChecked: () => boolean
+  #votes: StoredVotes
+  #wasChecked = false
+  /** Nothing is known of how the store came here: before that nobody votes. */
+  #isReady = false
+  readonly #isDamaged: boolean
+  /** What the others told since this start: their newest decided versions. */
+  readonly #told = new Map<NodeId, number>()
+  #isAsking = false
+  #isStopped = false
+
+  constructor(
+    parts: {
+      readonly time: Time
+      readonly log: Log
+      readonly hash: Hash
+      readonly meta: MetaStore
+      readonly peers: Peers
+      readonly layout: LayoutDriver
+    },
+    options: { readonly self: NodeId; readonly isStoreDamaged: boolean; readonly isChecked: () => boolean },
+  ) {
+    this.#time = parts.time
+    this.#log = parts.log
+    this.#hash = parts.hash
+    this.#meta = parts.meta
+    this.#peers = parts.peers
+    this.#layout = parts.layout
+    this.#self = options.self
+    this.#isChecked = options.isChecked
+    const stored = load(parts.meta)
+    this.#isDamaged = options.isStoreDamaged || stored === 'damaged'
+    this.#votes = stored === 'damaged' || stored === undefined ? noVotes : stored
+    // Before the layout says anything of how far this node has come.
+    if (this.#holdsAbort()) this.#layout.progressed({ isAbortAccepted: true })
+  }
+
+  /** What this node has accepted and nobody is known to have decided. */
+  get undecided(): AcceptedVersion | undefined {
+    const { state } = this.#votes
+    return state.number === (this.#newest?.version.number ?? 0) + 1 ? state.accepted : undefined
+  }
+
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  /** The store is checked, as far as the others answered. */
+  ready(start: StartKind, recovering: RecoveryReason | undefined): void {
+    this.#isReady = true
+    const hasForgotten = start === 'restored' || start === 'wiped' || this.#isDamaged
+    const wasInterrupted = recovering !== undefined && recovering !== 'lossy' && !this.#votes.hasLearnt
+    if (hasForgotten || wasInterrupted) return this.#forget()
+    if (recovering === undefined && this.#votes.hasLearnt) this.#keep({ ...this.#votes, hasLearnt: false })
+    if (this.#votes.isLearning) this.#ask()
+  }
+
+  /** Found out after the start: the store went back in time. */
+  restored(): void {
+    if (this.#isReady) this.#forget()
+  }
+
+  layoutChanged(): void {
+    if (!this.#holdsAbort()) this.#layout.progressed({ isAbortAccepted: false })
+    this.#conclude()
+  }
+
+  prepare(ask: { readonly number: number; readonly ballot: Ballot }, done: Voted<PrepareReply>): void {
+    this.#cast(votePrepare(this.#votes.state, this.#facts(), ask), done)
+  }
+
+  accept(ask: { readonly ballot: Ballot; readonly candidate: LayoutVersion }, done: Voted<AcceptReply>): void {
+    // From here on this node says no more that it reads from the newest version, if it has not yet (rule T7).
+    const isAbort = this.#isAbort(ask.candidate)
+    if (isAbort) this.#layout.progressed({ isAbortAccepted: true })
+    const vote =
+      isAbort && this.#layout.hasSwitched
+        ? ({ state: this.#votes.state, reply: { type: 'no-vote' } } as const)
+        : voteAccept(this.#votes.state, this.#facts(), ask)
+    this.#cast(vote, done)
+    if (isAbort && !this.#holdsAbort()) this.#layout.progressed({ isAbortAccepted: false })
+  }
+
+  #cast<Reply>(vote: Vote<Reply>, done: Voted<Reply>): void {
+    if (vote.state === this.#votes.state) return this.#time.soon(() => done(undefined, vote.reply))
+    // Writes are stored in order: what follows from this one is not answered before it is durable either.
+    this.#keep({ ...this.#votes, state: vote.state }, (failure) => done(failure, vote.reply))
+  }
+
+  #facts(): AcceptorFacts {
+    const decided = this.#newest
+    if (decided === undefined) return { decidedNumber: 0, decidedHash: '', isAcceptor: false, votesAbove: 0 }
+    const acceptors = acceptorsOf(decided.version)
+    return {
+      decidedNumber: decided.version.number,
+      decidedHash: decided.hash,
+      isAcceptor: acceptors.includes(this.#self) && !this.#layout.isForkedOff,
+      votesAbove: this.#votesAbove(acceptors.length === 1),
+    }
+  }
+
+  #votesAbove(isSole: boolean): number {
+    this.#wasChecked ||= this.#isReady && this.#isChecked()
+    if (!this.#wasChecked || this.#votes.isLearning) return Number.POSITIVE_INFINITY
+    // Nobody else could have decided anything with a vote of this node.
+    return isSole ? 0 : this.#votes.votesAbove
+  }
+
+  /** Newest, and durable here. */
+  get #newest(): DecidedLayout | undefined {
+    return this.#layout.document.live.at(-1)
+  }
+
+  #isAbort(candidate: LayoutVersion): boolean {
+    const newest = this.#newest?.version
+    return newest !== undefined && candidate.assignedAt < newest.assignedAt
+  }
+
+  #holdsAbort(): boolean {
+    const { undecided } = this
+    return undecided !== undefined && this.#isAbort(undecided.candidate)
+  }
+
+  // After votes were forgotten
+
+  #forget(): void {
+    this.#told.clear()
+    this.#log.warn({}, 'this store may have forgotten votes on the layout: asking all members what they know')
+    this.#keep({ ...this.#votes, isLearning: true, hasLearnt: false })
+    this.#ask()
+  }
+
+  #ask(): void {
+    if (this.#isAsking || this.#isStopped || !this.#votes.isLearning) return
+    this.#isAsking = true
+    for (const id of this.#others()) {
+      if (this.#told.has(id)) continue
+      this.#peers.ask(id, { type: 'pull-layout' }, askTimeoutMs, (outcome) => {
+        if (this.#isStopped || outcome.type !== 'answered' || outcome.message.type !== 'layout') return
+        const endpoint = this.#peers.endpointOf(id)
+        if (endpoint !== undefined) this.#layout.hear(outcome.message.document, endpoint)
+        const number = newestIn(outcome.message.document, this.#hash)
+        if (number !== undefined) this.#told.set(id, number)
+        this.#conclude()
+      })
+    }
+    this.#time.after(askEveryMs, () => {
+      this.#isAsking = false
+      this.#ask()
+    })
+    this.#conclude()
+  }
+
+  /** Every other member has told what it knows, and what they know is durable here. */
+  #conclude(): void {
+    const known = this.#newest?.version.number
+    if (!this.#votes.isLearning || known === undefined) return
+    if (this.#others().some((id) => !this.#told.has(id))) return
+    const highest = Math.max(known, ...this.#told.values())
+    if (known < highest) return
+    this.#log.info({ votesAbove: highest + 1 }, 'all members have told what they know: votes on later versions again')
+    this.#keep({ ...this.#votes, votesAbove: highest + 1, isLearning: false, hasLearnt: true })
+  }
+
+  #others(): readonly NodeId[] {
+    const version = this.#newest?.version
+    return version === undefined ? [] : acceptorsOf(version).filter((id) => id !== this.#self)
+  }
+
+  #keep(votes: StoredVotes, done: (failure: StorageFailure | undefined) => void = () => {}): void {
+    this.#votes = votes
+    this.#meta.write(recordName, encodeVotes(votes), 'disk', done)
+  }
+}
+
+const noVotes: StoredVotes = { state: newAcceptor(2), votesAbove: 0, isLearning: false, hasLearnt: false }
+
+function load(meta: MetaStore): StoredVotes | undefined | 'damaged' {
+  const bytes = meta.read(recordName)
+  if (!(bytes instanceof Uint8Array)) return bytes
+  try {
+    return decodeVotes(bytes)
+  } catch (error) {
+    if (!(error instanceof UnreadableBytes)) throw error
+    return 'damaged'
+  }
+}
+
+/** Of a document that cannot be read nothing is known; 0: its owner knows of none. */
+function newestIn(document: Uint8Array, hash: Hash): number | undefined {
+  try {
+    return decodeLayoutDocument(document, layoutHash, hash).live.at(-1)?.version.number ?? 0
+  } catch (error) {
+    if (!(error instanceof UnreadableBytes)) throw error
+    return undefined
+  }
+}
