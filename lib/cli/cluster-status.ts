@@ -58,22 +58,38 @@ function format(status: ClusterStatus, unhealthy: readonly string[]): string {
   const title = `cluster ${status.cluster}${status.clusterId ? ` (${status.clusterId})` : ''}, ${layout}${transition}, ${
     status.converged ? 'converged' : 'not converged'
   }`
-  const columns = isMoving ? [...head, ...headOfTransition] : head
-  const rows = status.members.map((member) =>
-    isMoving ? [...row(member), formatShare(member.ownsAfter)] : row(member),
-  )
+  const columns = [
+    ...columnsAlways,
+    // While nodes are being exchanged for newer ones, it matters which protocol they have in common.
+    ...(new Set(status.members.map(({ wireVersion }) => wireVersion)).size > 1 ? [wireColumn] : []),
+    ...(isMoving ? [ownsAfterColumn] : []),
+  ]
   return [
     title,
-    formatTable(columns, rows),
+    formatTable(
+      columns.map(({ head }) => head),
+      status.members.map((member) => columns.map(({ cell }) => cell(member))),
+    ),
     ...(status.staged ?? []).map((change) => `staged: ${describeStaged(change)}`),
     ...unhealthy.map((sentence) => `! ${sentence}`),
   ].join('\n')
 }
 
-const head = ['name', 'id', 'state', 'zone', 'weight', 'owns', 'http', 'peer', 'version']
-const headOfTransition = ['owns after']
-
-function row(member: MemberStatus): string[] {
-  const { name, id, state, zone, weight, owns, http, peer, version } = member
-  return [name, id.slice(0, 8), state, zone, String(weight), formatShare(owns), http ?? '-', peer, version]
+interface Column {
+  readonly head: string
+  readonly cell: (member: MemberStatus) => string
 }
+
+const columnsAlways: readonly Column[] = [
+  { head: 'name', cell: ({ name }) => name },
+  { head: 'id', cell: ({ id }) => id.slice(0, 8) },
+  { head: 'state', cell: ({ state }) => state },
+  { head: 'zone', cell: ({ zone }) => zone },
+  { head: 'weight', cell: ({ weight }) => String(weight) },
+  { head: 'owns', cell: ({ owns }) => formatShare(owns) },
+  { head: 'http', cell: ({ http }) => http ?? '-' },
+  { head: 'peer', cell: ({ peer }) => peer },
+  { head: 'version', cell: ({ version }) => version },
+]
+const wireColumn: Column = { head: 'wire', cell: ({ wireVersion }) => String(wireVersion ?? '-') }
+const ownsAfterColumn: Column = { head: 'owns after', cell: ({ ownsAfter }) => formatShare(ownsAfter) }

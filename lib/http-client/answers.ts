@@ -126,6 +126,8 @@ export interface MemberStatus {
   readonly zone: string
   readonly weight: number
   readonly version: string
+  /** The newest frame protocol that it speaks. */
+  readonly wireVersion?: number
   /** Fraction of all replicas that the node holds, 0 to 1. */
   readonly owns: number
   readonly ownsAfter: number

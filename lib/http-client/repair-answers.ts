@@ -17,7 +17,7 @@ export interface Hints {
   readonly held: { readonly count: number; readonly bytes: number }
 }
 
-/** Data on its way to another node (`hints`) or from it (`recovery`). */
+/** Data on its way to another node (`hints`) or from it (`recovery`, `partitions`: those that have new owners). */
 export interface Transfer {
   readonly kind: 'hints' | 'recovery' | 'partitions'
   readonly peer: string

@@ -71,7 +71,7 @@ const stage: Route = {
     with: optional(text('With replace: who takes its place.')),
     zone: optional(text('With join, replace and set: its failure domain.')),
     weight: optional(number('With join, replace and set: its share of data, 1 to 1000.')),
-    force: optional(boolean('Although it is dangerous: to replace a node that is alive.')),
+    force: optional(boolean('Although it is dangerous: to replace or exclude a node that is alive.')),
   }),
   responses: { 200: { description: 'It is staged.', content: { 'application/json': stagedAnswer } } },
   errors: [...jsonBodyErrors, 'unknown-node', 'no-layout', 'storage-failed', 'draining'],

@@ -37,6 +37,7 @@ function addStagingCommands(cluster: Command): void {
     .action(async (old, successor, options) => (await import('./stage.ts')).clusterReplace(old, successor, options))
   addStagingOptions(cluster.command('exclude').description('stage that nobody waits for a dead node any more'))
     .argument('<node...>', nodeArgument)
+    .option('--force', 'although it is alive')
     .action(async (nodes, options) => (await import('./stage.ts')).clusterExclude(nodes, options))
   addPlaceOptions(addStagingOptions(cluster.command('set').description('stage another zone or weight of a node')))
     .argument('<node>', nodeArgument)

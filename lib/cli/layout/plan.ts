@@ -6,6 +6,9 @@ import { note, writeJson, writeLine } from '../output.ts'
 import { formatCount, formatShare, formatTable } from '../table.ts'
 import { formatBytes, formatSeconds } from '../units.ts'
 
+/** How a check begins that does not stand in the way, and has to be read all the same. */
+const warningBegins = 'warning: '
+
 /** Shows what the staged changes lead to. Exit code 4 when it is refused. */
 export async function clusterPlan(options: ClientOptions): Promise<void> {
   const plan = await connect(options).plan(requestOptions(options))
@@ -43,7 +46,7 @@ async function showPlan(plan: LayoutPlan): Promise<void> {
 export function summaryOf(plan: LayoutPlan): readonly string[] {
   const lines = [titleOf(plan), ...plan.changes.map((sentence) => `  ${sentence}`)]
   if (typeof plan.plan === 'string') lines.push(`  ${effectOf(plan)}`)
-  for (const { ok, detail } of plan.checks) if (!ok) lines.push(`! ${detail}`)
+  for (const { ok, detail } of plan.checks) if (!ok || detail.startsWith(warningBegins)) lines.push(`! ${detail}`)
   return lines
 }
 
@@ -63,6 +66,8 @@ function effectOf({ partitions, bytes, moves, estimateSeconds }: LayoutPlan): st
 }
 
 function checkRow({ name, ok, detail }: PlanCheckResult): string[] {
+  const isWarning = ok && detail.startsWith(warningBegins)
+  if (isWarning) return [name, 'warning', detail.slice(warningBegins.length)]
   return [name, ok ? 'ok' : 'refused', detail]
 }
 

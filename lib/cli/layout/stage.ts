@@ -36,7 +36,7 @@ export async function clusterReplace(node: string, successor: string, options: S
 
 export async function clusterExclude(nodes: readonly string[], options: StageOptions): Promise<void> {
   await stage(
-    nodes.map((node) => ({ action: 'exclude', node })),
+    nodes.map((node) => ({ action: 'exclude', node, ...forced(options) })),
     options,
   )
 }
