@@ -4,6 +4,7 @@ import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { Endpoint } from '../vocabulary/ids.ts'
 import type { Frame, Goodbye, Hello, Refusal, Request, Response, Welcome } from '../wire/messages.ts'
+import { spokenSince } from '../wire/spoken-since.ts'
 import { FrameConnection } from './frame-connection.ts'
 
 /** Who is on the other side of an accepted connection, as it said itself. */
@@ -43,6 +44,8 @@ interface Accepted {
   readonly remote: Endpoint
   readonly sinceMs: number
   caller: Caller | undefined
+  /** The wire version that was agreed on. */
+  spoken: number
   inFlight: number
   /** Told to go: whatever else it has sent does not count. */
   isDismissed: boolean
@@ -127,6 +130,7 @@ export class FrameAcceptor {
       remote: stream.remote,
       sinceMs: this.#parts.time.nowMs(),
       caller: undefined,
+      spoken: 0,
       inFlight: 0,
       isDismissed: false,
     }
@@ -161,6 +165,7 @@ export class FrameAcceptor {
     if (this.#farewell !== undefined) return this.#dismiss(accepted, this.#farewell)
     const answer = this.#owner.greet(hello, accepted.remote)
     if (answer.type === 'goodbye') return this.#dismiss(accepted, answer)
+    accepted.spoken = answer.wireVersion
     accepted.caller = { role: hello.role, nodeId: hello.nodeId, remote: accepted.remote }
     accepted.connection.send({ kind: 'welcome', message: answer })
   }
@@ -168,6 +173,9 @@ export class FrameAcceptor {
   #serve(accepted: Accepted, id: number, digest: LayoutDigest, message: Request): void {
     const { caller, connection } = accepted
     if (caller === undefined) return this.#blame(accepted, 'a request before hello')
+    if (spokenSince(message.type) > accepted.spoken) {
+      return this.#blame(accepted, `${message.type} is not in version ${accepted.spoken}, which was agreed on`)
+    }
     if (digest.documentHash !== this.#owner.digest().documentHash) this.#owner.onDigest(digest, caller)
     let isAnswered = false
     const respond = (answer: Response | Refusal): void => {

@@ -4,7 +4,17 @@ import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { Endpoint } from '../vocabulary/ids.ts'
 import type { Random } from '../vocabulary/random.ts'
-import type { Frame, Goodbye, Hello, Refusal, Request, Response, Welcome } from '../wire/messages.ts'
+import {
+  type Frame,
+  type Goodbye,
+  type Hello,
+  type Refusal,
+  type Request,
+  type Response,
+  type Welcome,
+  wireVersion,
+} from '../wire/messages.ts'
+import { spokenSince } from '../wire/spoken-since.ts'
 import { FrameConnection } from './frame-connection.ts'
 
 /**
@@ -73,6 +83,8 @@ export class FrameLink {
   #connection: FrameConnection | undefined
   #connectingSinceMs = 0
   #pingedAtMs = 0
+  /** The wire version that was agreed on for the connection that is ready. */
+  #spoken = 0
   #failures = 0
   #retryAtMs = 0
   #nextId = 1
@@ -187,6 +199,7 @@ export class FrameLink {
       case 'welcome':
         if (this.#state !== 'connecting') return connection.destroy('a second welcome')
         this.#state = 'ready'
+        this.#spoken = frame.message.wireVersion
         this.#failures = 0
         this.#owner.onWelcome?.(frame.message, this.endpoint)
         return this.#sendWaiting()
@@ -223,6 +236,10 @@ export class FrameLink {
   }
 
   #send(message: Request, pending: Pending): void {
+    // Whoever is older must not see what it cannot read: it would end the connection for all.
+    if (this.#spoken < wireVersion && spokenSince(message.type) > this.#spoken) {
+      return this.#refuse(pending, `the other side speaks version ${this.#spoken}, which has no ${message.type}`)
+    }
     const id = this.#nextId
     this.#nextId = id === 0xffffffff ? 1 : id + 1
     this.#pending.set(id, pending)

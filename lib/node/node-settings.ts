@@ -32,4 +32,6 @@ export interface NodeSettings {
 export interface NodeParts {
   /** `onClash`: two contents claim one dot; the larger was kept. */
   readonly merge: (a: KeyRecord, b: KeyRecord, onClash?: (dot: Dot) => void) => KeyRecord
+  /** The newest frame protocol that the node claims to speak: as a node of an older release does. Undefined: all it can. */
+  readonly wireVersion?: number
 }

@@ -2,6 +2,7 @@ import { contextOfGet } from '../protocol/causality/context.ts'
 import { isTombstone, visibleSiblings } from '../protocol/causality/inspect-record.ts'
 import { formatStateHash, stateHash } from '../protocol/causality/state-hash.ts'
 import { stageOfTransition } from '../protocol/layout/transition-stage.ts'
+import { softwareVersionOf, wireVersionOf } from '../vocabulary/announced-version.ts'
 import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { encodeContext } from '../wire/context-token.ts'
@@ -66,7 +67,8 @@ export function clusterStatus(
     state,
     zone: metadata.zone,
     weight: metadata.weight,
-    version: metadata.version,
+    version: softwareVersionOf(metadata.version),
+    wireVersion: wireVersionOf(metadata.version),
     owns: ring?.shareOf(id) ?? 0,
     ownsAfter: ring?.shareOf(id) ?? 0,
     hintsHeld: known.get(id)?.hints.reduce((sum, { count }) => sum + count, 0),

@@ -11,7 +11,6 @@ import {
   type Request,
   type Response,
   type Welcome,
-  wireVersion,
   wireVersionMin,
 } from '../wire/messages.ts'
 import type { ClusterService } from './cluster-service.ts'
@@ -44,6 +43,7 @@ export class PeerPort {
   readonly #settings: NodeSettings
   readonly #metrics: NodeMetrics
   readonly #strangers: OccasionalLog
+  readonly #wireVersion: number
   readonly #life: BehindPeerPort
   #acceptor: FrameAcceptor | undefined
   #socket: DatagramSocket | undefined
@@ -54,6 +54,8 @@ export class PeerPort {
       readonly settings: NodeSettings
       readonly metrics: NodeMetrics
       readonly strangers: OccasionalLog
+      /** The newest that is spoken. */
+      readonly wireVersion: number
     },
     life: BehindPeerPort,
   ) {
@@ -61,6 +63,7 @@ export class PeerPort {
     this.#settings = parts.settings
     this.#metrics = parts.metrics
     this.#strangers = parts.strangers
+    this.#wireVersion = parts.wireVersion
     this.#life = life
   }
 
@@ -126,12 +129,12 @@ export class PeerPort {
         `this node belongs to cluster ${ours}, not ${hello.clusterId}: they never merge`,
       )
     }
-    if (hello.wireVersionMin > wireVersion || hello.wireVersion < wireVersionMin) {
-      return dismiss('unknown-version', `this node speaks frame protocol ${wireVersionMin} to ${wireVersion}`)
+    if (hello.wireVersionMin > this.#wireVersion || hello.wireVersion < wireVersionMin) {
+      return dismiss('unknown-version', `this node speaks frame protocol ${wireVersionMin} to ${this.#wireVersion}`)
     }
     return {
       type: 'welcome',
-      wireVersion: Math.min(wireVersion, hello.wireVersion),
+      wireVersion: Math.min(this.#wireVersion, hello.wireVersion),
       cluster: this.#settings.cluster,
       clusterId: ours,
       nodeId: this.#life.identity.id,
@@ -144,7 +147,7 @@ export class PeerPort {
   hello(): Hello {
     return {
       type: 'hello',
-      wireVersion,
+      wireVersion: this.#wireVersion,
       wireVersionMin,
       cluster: this.#settings.cluster,
       clusterId: this.#life.layout?.clusterId ?? '',

@@ -275,6 +275,7 @@ export class FakeNode implements NodeApi {
         zone: member.id === cyd ? 'z2' : 'z1',
         weight: 1,
         version: '0.1.0',
+        wireVersion: 2,
         owns: 1,
         ownsAfter: 1,
         hintsHeld: member.id === cyd ? undefined : 0,

@@ -1,0 +1,10 @@
+import type { Request } from './messages.ts'
+import { requestTypes } from './request-codec.ts'
+
+/** Changing who owns what came with version 2, and with it every request from this number on. */
+const firstNumberOfVersion2 = 53
+
+/** The first wire version that has this request: a connection on which an older one was agreed must not see it. */
+export function spokenSince(type: Request['type']): number {
+  return requestTypes[type] < firstNumberOfVersion2 ? 1 : 2
+}
