@@ -597,18 +597,23 @@ export class NodeLife implements BehindPeerPort {
     )
   }
 
-  /** A newcomer that was told whom to join puts itself on the list; once, whatever people make of that. */
-  #askToJoin(): void {
+  /**
+   * A newcomer that was told whom to join puts itself on the list; once, whatever people make of that.
+   * @returns false: the layout is not in force here yet
+   */
+  #askToJoin(): boolean {
     const { join, zone, weight, name } = this.#settings
     const { id } = this.identity
     const layout = this.#layout
-    if (layout?.inForce === undefined || join.length === 0 || layout.document.staged.has(id)) return
+    if (layout?.inForce === undefined) return false
+    if (join.length === 0 || layout.document.staged.has(id)) return true
     const at = this.#minting?.read() ?? hlcZero
     layout.stage(id, at, { action: 'join', with: undefined, zone, weight, force: false })
     this.#ports.log.info(
       { name },
       'this node asks to be a member: `starling cluster plan` shows what that moves, `starling cluster commit` does it',
     )
+    return true
   }
 
   #dismissed(goodbye: Goodbye, from: Endpoint): void {

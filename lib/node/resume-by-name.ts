@@ -20,8 +20,8 @@ interface NameQuestion {
 
 export interface NameListener {
   onVerdict(verdict: Extract<IdentityVerdict, { type: 'resume' | 'name-in-use' }>): void
-  /** Once: nobody has the name. */
-  onNobody(): void
+  /** Nobody has the name; called again until it says that this was taken up. */
+  onNobody(): boolean
 }
 
 /**
@@ -101,8 +101,7 @@ export class ResumeByName {
       }
     }
     if (verdict.type === 'none' && this.#areIntroduced(layoutNodes) && !this.#isNobodyTold) {
-      this.#isNobodyTold = true
-      this.#on.onNobody()
+      this.#isNobodyTold = this.#on.onNobody()
     }
     // The member list may still be incomplete: the question stays open until the node is somebody.
     this.#timer = this.#time.after(askEveryMs, () => this.#ask())

@@ -17,6 +17,7 @@ const firstPortMin = 15_000
 const firstPortMax = 32_000
 const placesTriedMax = 50
 const readyMsMax = 120_000
+const stagedMsMax = 30_000
 
 export interface ClusterOptions {
   readonly flags?: readonly string[]
@@ -222,6 +223,15 @@ export class Cluster {
     await Promise.all(added.map((member) => member.start()))
     this.#members = [...this.#members, ...added]
     for (const member of added) await this.seesAs(member, ['alive'])
+    const names = added.map(({ name }) => name)
+    for (const member of this.running) {
+      await eventually(
+        `${member.name} knows that ${names.join(' and ')} would join`,
+        async () => (await json(member, '/v1/cluster/plan')).staged as readonly { readonly name: string }[],
+        (staged) => names.every((name) => staged.some((change) => change.name === name)),
+        stagedMsMax,
+      )
+    }
     return added
   }
 
