@@ -6,6 +6,7 @@ import type { StagedChange } from '../protocol/layout/layout-document.ts'
 import { layoutHash, toDecidedLayout } from '../protocol/layout/layout-hash.ts'
 import type { DecidedLayout, LayoutVersion } from '../protocol/layout/layout-version.ts'
 import { type MemberFacts, type NextVersion, nextVersion } from '../protocol/layout/next-version.ts'
+import { wireVersionOf } from '../vocabulary/announced-version.ts'
 import {
   InvalidParameter,
   NoLayout,
@@ -18,6 +19,7 @@ import type { Hash } from '../vocabulary/hash.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import type { Random } from '../vocabulary/random.ts'
+import { spokenSince } from '../wire/spoken-since.ts'
 import { type CommitEnd, CommitRun } from './commit-run.ts'
 import { findMember, nameable } from './find-member.ts'
 import type { LayoutDriver } from './layout-driver.ts'
@@ -337,10 +339,16 @@ export class LayoutChanges {
   #members(): ReadonlyMap<NodeId, MemberFacts> {
     const { machine } = this.#membership
     return new Map(
-      machine.members().map(({ id, state, metadata: { name, zone, weight } }) => [
+      machine.members().map(({ id, state, metadata: { name, zone, weight, version } }) => [
         id,
         // Suspects may answer for themselves yet; nobody plans without them.
-        { name, zone, weight, isAlive: state === 'alive' || state === 'suspect' },
+        {
+          name,
+          zone,
+          weight,
+          isAlive: state === 'alive' || state === 'suspect',
+          isOutdated: wireVersionOf(version) < spokenSince('layout-accept'),
+        },
       ]),
     )
   }

@@ -12,6 +12,8 @@ export interface MemberFacts {
   readonly zone: string
   readonly weight: number
   readonly isAlive: boolean
+  /** Its software is from before layouts could change: it would go on as if they did not. */
+  readonly isOutdated?: boolean
 }
 
 export interface NextVersionRequest {
@@ -25,7 +27,7 @@ export interface NextVersionRequest {
 }
 
 export interface PlanCheck {
-  readonly name: 'staged' | 'members' | 'transition' | 'nodes' | 'zones' | 'exclusion'
+  readonly name: 'staged' | 'members' | 'versions' | 'transition' | 'nodes' | 'zones' | 'exclusion'
   readonly isOk: boolean
   readonly detail: string
 }
@@ -84,7 +86,13 @@ const shortIdsPerVersion = 4096
 export function nextVersion(request: NextVersionRequest): NextVersion {
   const { current, staged, members } = request
   const draft = new Draft(current, members, request.isInTransition)
-  for (const [node, change] of [...staged].sort(([a], [b]) => (a < b ? -1 : 1))) draft.apply(node, change)
+  // A newcomer that asked to join and takes somebody's place joins by that.
+  const successors = new Set(
+    [...staged.values()].map((change) => (change.action === 'replace' ? change.with : undefined)),
+  )
+  for (const [node, change] of [...staged].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (change.action !== 'join' || !successors.has(node)) draft.apply(node, change)
+  }
   const { checks, changes } = draft
   if (changes.length === 0 && checks.length === 0) {
     checks.push(
@@ -113,7 +121,12 @@ export function nextVersion(request: NextVersionRequest): NextVersion {
     forgotten: current.forgotten,
     forks: current.forks,
   }
-  checks.push(...livenessChecks(version, members), ...zoneChecks(version), ...exclusionChecks(current, version))
+  checks.push(
+    ...livenessChecks(version, members),
+    ...softwareChecks(current, version, members),
+    ...zoneChecks(version),
+    ...exclusionChecks(current, version),
+  )
   const isOk = checks.every((check) => check.isOk)
   return {
     version: isOk ? version : undefined,
@@ -350,6 +363,22 @@ function exclusionChecks(current: LayoutVersion, next: LayoutVersion): readonly 
       ? `in every partition fewer than ${quorum} owners are excluded`
       : `warning: in ${count} of ${current.partitionCount} partitions ${quorum} or more owners are excluded: what only they have acknowledged is missing until they return`
   return [{ name: 'exclusion', isOk: true, detail }]
+}
+
+/** Every member follows the version, old or new: a rolling upgrade is finished before the layout changes. */
+function softwareChecks(
+  current: LayoutVersion,
+  next: LayoutVersion,
+  members: ReadonlyMap<NodeId, MemberFacts>,
+): readonly PlanCheck[] {
+  const concerned = new Set([...current.nodes, ...next.nodes].map(({ id }) => id))
+  const outdated = [...concerned].filter((id) => !next.excluded.includes(id) && members.get(id)?.isOutdated === true)
+  const names = outdated.map((id) => members.get(id)?.name).join(', ')
+  const isOk = outdated.length === 0
+  const detail = isOk
+    ? 'all members can follow a change'
+    : `${names}: too old to follow a change of the layout; upgrade it`
+  return [{ name: 'versions', isOk, detail }]
 }
 
 /** Refused, not warned of: two owners on one node, or without need in one zone. */

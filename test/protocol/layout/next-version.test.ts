@@ -163,6 +163,35 @@ t.test('a plan with a member that is dead and not excluded in it is refused', as
   })
 })
 
+t.test('a plan with a member too old to follow it is refused, unless it is excluded', async (t) => {
+  const before = layoutOf(['ada', 'bob', 'cyd'])
+  t.match(failuresOf(planned(before, { dan: join }, { outdated: ['bob'] })), [/bob: too old to follow/])
+  t.match(failuresOf(planned(before, { dan: join }, { outdated: ['dan'] })), [/dan: too old to follow/])
+  t.equal(planned(before, { dan: join }, { outdated: ['eve'] }).version?.number, 2, 'who is no part of it may be old')
+  const replaced = { bob: { action: 'replace', with: idOf('dan') } } as const
+  t.equal(planned(before, replaced, { outdated: ['bob'], dead: ['bob'] }).version?.number, 2)
+})
+
+t.test(
+  'a newcomer that asked to join and is to replace somebody takes that place, in whatever order they come',
+  async (t) => {
+    const before = layoutOf(['bob', 'cyd', 'dan'])
+    for (const [newcomer, other] of [
+      ['ada', 'eve'],
+      ['eve', 'ada'],
+    ] as const) {
+      const replaced = { bob: { action: 'replace', with: idOf(newcomer) } } as const
+      const plan = planned(before, { ...replaced, [newcomer]: join, [other]: join }, { dead: ['bob'] })
+      t.same(failuresOf(plan), [])
+      t.same(
+        plan.version?.nodes.map(({ id }) => nameOf(id)),
+        ['ada', 'cyd', 'dan', 'eve'],
+      )
+      t.match(plan.changes.join(), new RegExp(`${newcomer} takes the partitions of bob`))
+    }
+  },
+)
+
 t.test('a change of weight or zone is planned anew', async (t) => {
   const plan = planned(['ada', 'bob', 'cyd', 'dan'], { dan: { action: 'set', weight: 3 } })
   const dan = plan.shares.find(({ node }) => nameOf(node) === 'dan')
@@ -177,7 +206,12 @@ type Change = Partial<StagedChange> & Pick<StagedChange, 'action'>
 function planned(
   layout: LayoutVersion | readonly Name[],
   changes: Partial<Record<Name, Change>>,
-  facts: { dead?: readonly Name[]; isInTransition?: boolean; zones?: Partial<Record<Name, string>> } = {},
+  facts: {
+    dead?: readonly Name[]
+    outdated?: readonly Name[]
+    isInTransition?: boolean
+    zones?: Partial<Record<Name, string>>
+  } = {},
 ): NextVersion {
   const current = 'assignment' in layout ? layout : layoutOf(layout)
   return nextVersion({
@@ -185,15 +219,25 @@ function planned(
     currentHash: layoutHash(current, hash),
     isInTransition: facts.isInTransition ?? false,
     staged: new Map(Object.entries(changes).map(([name, change]) => [idOf(name as Name), staged(change as Change)])),
-    members: members(facts.dead, facts.zones),
+    members: members(facts.dead, facts.zones, facts.outdated),
   })
 }
 
-function members(dead: readonly Name[] = [], zones: Partial<Record<Name, string>> = {}): Map<NodeId, MemberFacts> {
+function members(
+  dead: readonly Name[] = [],
+  zones: Partial<Record<Name, string>> = {},
+  outdated: readonly Name[] = [],
+): Map<NodeId, MemberFacts> {
   return new Map(
     names.map((name) => [
       idOf(name),
-      { name, zone: zones[name] ?? 'default', weight: 1, isAlive: !dead.includes(name) },
+      {
+        name,
+        zone: zones[name] ?? 'default',
+        weight: 1,
+        isAlive: !dead.includes(name),
+        isOutdated: outdated.includes(name),
+      },
     ]),
   )
 }
