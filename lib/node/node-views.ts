@@ -84,7 +84,7 @@ export function clusterStatus(
       hash: decided?.hash,
     },
     transition: transitionView(life),
-    staged: [],
+    staged: life?.changes?.staged() ?? [],
     excluded: (decided?.version.excluded ?? []).map(named),
     awaited: (decided?.version.awaited ?? []).map(named),
     members: views,

@@ -12,7 +12,7 @@ t.test('staging changes nothing, and shows what the plan would now do', async (t
   const ran = await starling(['cluster', 'join', 'dan', ...at])
   t.same(ordersOf(node), [['/v1/cluster/stage', { action: 'join', node: 'dan' }]])
   t.match(text(ran), /^staged: dan joins\nplan 0123456789abcdef makes layout 2\n {2}dan joins\n/)
-  t.match(text(ran), / {2}683 partitions change owners; 768 copies are made, about 96\.0 MiB in 12 s\n$/)
+  t.match(text(ran), / {2}683 partitions change owners; 768 copies are made, about 96\.0 MiB, in about 12 s\n$/)
   t.match(ran, { code: 0, stderr: /nothing has changed yet.*commit --plan 0123456789abcdef\n$/ })
 
   await t.test('for each action as the node wants to hear it', async (t) => {
@@ -101,7 +101,7 @@ t.test('the plan can be read before it happens', async (t) => {
   })
 
   await t.test('and where nothing is staged, it says that', async (t) => {
-    setPlan(node, { ...refused, staged: [], changes: [], checks: [] })
+    setPlan(node, { ...refused, staged: [], changes: [], checks: [nothingStaged] })
     const ran = await starling(['cluster', 'plan', ...at])
     t.equal(text(ran), 'nothing is staged\n')
     t.equal(ran.code, 0)
@@ -336,6 +336,8 @@ const refused = {
   moves: [],
   checks: [{ name: 'members', ok: false, detail: 'bob: not alive; start it' }],
 }
+
+const nothingStaged = { name: 'staged', ok: false, detail: 'nothing is staged: see `starling cluster join`' }
 
 /** One node that answers for a cluster of three. */
 async function cluster(t: Test, bobIs = 'alive') {

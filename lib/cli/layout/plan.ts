@@ -13,14 +13,19 @@ const warningBegins = 'warning: '
 export async function clusterPlan(options: ClientOptions): Promise<void> {
   const plan = await connect(options).plan(requestOptions(options))
   if (options.json) await writeJson('Plan', plan)
+  else if (isEmpty(plan)) await writeLine(titleOf(plan))
   else await showPlan(plan)
   if (isRefused(plan)) process.exitCode = exitCode.refused
   else if (typeof plan.plan === 'string') note(`carry it out with: starling cluster commit --plan ${plan.plan}`)
 }
 
+function isEmpty(plan: LayoutPlan): boolean {
+  return typeof plan.plan !== 'string' && plan.staged.length === 0
+}
+
 /** Something is staged, and cannot be done so. */
 export function isRefused(plan: LayoutPlan): boolean {
-  return typeof plan.plan !== 'string' && plan.staged.length > 0
+  return typeof plan.plan !== 'string' && !isEmpty(plan)
 }
 
 async function showPlan(plan: LayoutPlan): Promise<void> {
@@ -44,6 +49,7 @@ async function showPlan(plan: LayoutPlan): Promise<void> {
 
 /** What it does, in a few lines: enough to agree to it. */
 export function summaryOf(plan: LayoutPlan): readonly string[] {
+  if (isEmpty(plan)) return [titleOf(plan)]
   const lines = [titleOf(plan), ...plan.changes.map((sentence) => `  ${sentence}`)]
   if (typeof plan.plan === 'string') lines.push(`  ${effectOf(plan)}`)
   for (const { ok, detail } of plan.checks) if (!ok || detail.startsWith(warningBegins)) lines.push(`! ${detail}`)
@@ -55,14 +61,15 @@ function titleOf(plan: LayoutPlan): string {
     const kind = plan.amendment ? ', an amendment: nobody owns anything else' : ''
     return `plan ${plan.plan} makes layout ${plan.number}${kind}`
   }
-  return plan.staged.length === 0 ? 'nothing is staged' : `the plan for layout ${plan.number} is refused`
+  return isEmpty(plan) ? 'nothing is staged' : `the plan for layout ${plan.number} is refused`
 }
 
 function effectOf({ partitions, bytes, moves, estimateSeconds }: LayoutPlan): string {
   if (partitions === 0) return 'no data moves'
   const copies = moves.reduce((sum, { to }) => sum + to.length, 0)
-  const estimate = `about ${formatBytes(bytes)} in ${formatSeconds(estimateSeconds)}`
-  return `${formatCount(partitions)} partitions change owners; ${formatCount(copies)} copies are made, ${estimate}`
+  const size = bytes > 0 ? `, about ${formatBytes(bytes)}` : ''
+  const time = `in about ${formatSeconds(estimateSeconds)}`
+  return `${formatCount(partitions)} partitions change owners; ${formatCount(copies)} copies are made${size}, ${time}`
 }
 
 function checkRow({ name, ok, detail }: PlanCheckResult): string[] {
