@@ -160,7 +160,8 @@ export function answeredSiblings(answer: ClientAnswer): readonly Sibling[] {
 
 /** Whole milliseconds, rounded up: what is left at the sender is a fraction. */
 export function writeTimeout(writer: BytesWriter, timeoutMs: number): void {
-  writer.varint(Math.max(0, Math.ceil(timeoutMs)))
+  // What is left of the longest one can be a hair more than it was, in floating point.
+  writer.varint(Math.min(timeoutMsMax, Math.max(0, Math.ceil(timeoutMs))))
 }
 
 export function readTimeout(reader: BytesReader): number {

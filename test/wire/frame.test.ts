@@ -107,6 +107,8 @@ t.test('a frame', async (t) => {
       message: { timeoutMs: number }
     }
     t.equal(message.timeoutMs, 1)
+    const [longest] = read(encoded({ ...coordinate(unhex('')), message: readRecord(60_000.000_001) })).frames
+    t.match(longest, { message: { timeoutMs: 60_000 } }, 'and never as more than anybody takes')
   })
 
   t.test('larger than a frame may be is not made', async (t) => {
