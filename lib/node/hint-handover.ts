@@ -6,6 +6,7 @@ import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { mergeBytesMax, mergeEntriesMax } from '../wire/messages.ts'
 import { catchUpClock } from './catch-up-clock.ts'
+import { refusedWhileClosed } from './closed-partition.ts'
 import { hintRecipients, ownersAfter } from './hint-recipients.ts'
 import type { Hint } from './hint-store.ts'
 import type { RequestContext } from './request-context.ts'
@@ -93,7 +94,7 @@ export class HintHandover {
     // What was taken until now is in the store then, where the pass finds it.
     hints.whenStored((failure) => {
       if (failure !== undefined || this.#isStopped) return
-      this.#pass(inForce, (isWhole) => {
+      this.#pass(inForce, clearFor !== undefined, (isWhole) => {
         this.#isRunning = false
         if (this.#isStopped) return
         if (isWhole) this.#passed(clearFor, situation)
@@ -141,7 +142,7 @@ export class HintHandover {
   }
 
   /** Every hint once. `done(true)`: all that had to be handed over was taken. */
-  #pass(began: LayoutInForce, done: (isWhole: boolean) => void): void {
+  #pass(began: LayoutInForce, isClearing: boolean, done: (isWhole: boolean) => void): void {
     const { hints, layout } = this.#context
     const targets = hints.ledger().map(({ target }) => target)
     let isWhole = true
@@ -153,7 +154,7 @@ export class HintHandover {
       if (target === undefined) return done(isWhole)
       // Owners are others now: begin anew.
       if (inForce === undefined || assignmentsOf(inForce) !== assignment) return done(false)
-      this.#page(inForce, target, after, (isTaken, next) => {
+      this.#page({ inForce, isClearing }, target, after, (isTaken, next) => {
         if (!isTaken) isWhole = false
         if (next === undefined) step(at + 1, undefined)
         else step(at, next)
@@ -163,7 +164,7 @@ export class HintHandover {
   }
 
   #page(
-    inForce: LayoutInForce,
+    { inForce, isClearing }: { readonly inForce: LayoutInForce; readonly isClearing: boolean },
     target: NodeId,
     after: Uint8Array | undefined,
     done: (isTaken: boolean, next: Uint8Array | undefined) => void,
@@ -171,7 +172,11 @@ export class HintHandover {
     const { hints, self, peers, minting } = this.#context
     const limits = { entriesMax: mergeEntriesMax, bytesMax: mergeBytesMax }
     const readAt = minting.read()
-    const keeper = { isDeparting: isDeparting(inForce, self), isReachable: (node: NodeId) => peers.isReachable(node) }
+    const keeper = {
+      isDeparting: isDeparting(inForce, self),
+      isClearing,
+      isReachable: (node: NodeId) => peers.isReachable(node),
+    }
     hints.scan(target, after, limits, (failure, found, next) => {
       // A store that does not say ends this life of the node; the next one finds everything again.
       if (failure !== undefined || this.#isStopped) return
@@ -270,18 +275,13 @@ export class HintHandover {
       if (left === 0 && !this.#isStopped) done(notTaken)
     }
     for (const hint of bundle) {
-      if (this.#isClosed(hint.partition)) {
+      if (refusedWhileClosed(this.#context, hint.partition) !== undefined) {
         time.soon(() => ended(hint, false))
         continue
       }
       const { key, record } = hint
       store.merge(key, hints.decode(record), record, 'disk', readAt, (failure) => ended(hint, failure === undefined))
     }
-  }
-
-  /** No record of the partition may be taken yet (docs/rules.md T3). */
-  #isClosed(partition: number): boolean {
-    return this.#context.recovery.isClosed(partition)
   }
 }
 

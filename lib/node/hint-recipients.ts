@@ -15,7 +15,7 @@ const stays: HintRecipients = { owners: [], isThenDone: false }
  *
  * - Its target owns nothing of the partition in any live version, or the node that keeps it is no member any more: to
  *   every owner, and then it is done.
- * - The partition moves: to its new owners, and it stays for its target.
+ * - The partition moves, and the keeper clears the way for them: to its new owners, and it stays for its target.
  *
  * The excluded are not waited for. Somebody who goes for good does not wait for an absent target either: the other
  * owners hold it then, and compare.
@@ -23,7 +23,12 @@ const stays: HintRecipients = { owners: [], isThenDone: false }
 export function hintRecipients(
   hint: { readonly target: NodeId; readonly partition: number },
   layout: LayoutInForce,
-  keeper: { readonly isDeparting: boolean; readonly isReachable: (node: NodeId) => boolean },
+  keeper: {
+    readonly isDeparting: boolean
+    /** Reads wait for this node's hints. */
+    readonly isClearing: boolean
+    readonly isReachable: (node: NodeId) => boolean
+  },
 ): HintRecipients {
   const { target, partition } = hint
   const living = (owners: readonly NodeId[]): readonly NodeId[] => owners.filter((owner) => !layout.isExcluded(owner))
@@ -36,7 +41,7 @@ export function hintRecipients(
     const owners = living(layout.ownersOf(partition))
     return { owners, isThenDone: owners.length > 0 }
   }
-  if (!isMoving(layout, partition)) return stays
+  if (!keeper.isClearing || !isMoving(layout, partition)) return stays
   return { owners: living(layout.ring.ownersOf(partition)).filter((owner) => owner !== target), isThenDone: false }
 }
 
@@ -53,7 +58,7 @@ export function ownersAfter(
   return layout.ring.ownersOf(partition).filter((owner) => !layout.isExcluded(owner))
 }
 
-/** Whether the partition has other owners in the newest version than in one that is still live, and that is a way on. */
+/** Whether the partition has other owners in the newest version than in one that is still live. */
 function isMoving(layout: LayoutInForce, partition: number): boolean {
   if (!layout.isInTransition) return false
   return layout.ownerSetsOf(partition).length > 1

@@ -1,10 +1,11 @@
 import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
-import { mergeBytesMax, mergeEntriesMax, type RecordEntry } from '../wire/messages.ts'
+import type { RecordEntry } from '../wire/messages.ts'
 import { decodeRecord } from '../wire/record.ts'
 import { compareBytes, dataKey } from '../wire/store-keys.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { catchUpClock } from './catch-up-clock.ts'
+import { mergeChunks } from './merge-chunks.ts'
 import type { RequestContext } from './request-context.ts'
 import { settleRefused } from './settle-refused.ts'
 
@@ -103,7 +104,7 @@ function push(
           return record === undefined || compareBytes(record, bytes) !== 0
         })
         .map(({ key, bytes }) => ({ key, record: bytes }))
-      send(context, owner, chunksOf(differing), asOf, (isSent) => {
+      send(context, owner, mergeChunks(differing), asOf, (isSent) => {
         if (!isSent) return done(false)
         if (next.length === 0 || within.length < entries.length) return done(true)
         from(next)
@@ -146,24 +147,6 @@ function send(
       else done(false)
     })
   })
-}
-
-/** As many as one message may carry; a record larger than that goes alone. */
-function chunksOf(entries: readonly RecordEntry[]): readonly (readonly RecordEntry[])[] {
-  const chunks: RecordEntry[][] = []
-  let bytes = 0
-  for (const entry of entries) {
-    const last = chunks.at(-1)
-    const entryBytes = entry.key.bytes.length + entry.record.length
-    if (last === undefined || last.length >= mergeEntriesMax || bytes + entryBytes > mergeBytesMax) {
-      chunks.push([entry])
-      bytes = entryBytes
-    } else {
-      last.push(entry)
-      bytes += entryBytes
-    }
-  }
-  return chunks
 }
 
 function layoutNumberOf(context: RequestContext): number {

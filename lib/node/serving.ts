@@ -18,6 +18,7 @@ import { DirtyRanges } from './dirty-ranges.ts'
 import { type ExplainSources, explainHandlers } from './explain-replica.ts'
 import { ForegroundLatency } from './foreground-latency.ts'
 import { GainedPartitions } from './gained-partitions.ts'
+import { HandBack } from './hand-back.ts'
 import { healDamaged } from './heal-damaged.ts'
 import { HintDelivery } from './hint-delivery.ts'
 import { HintHandover } from './hint-handover.ts'
@@ -72,6 +73,7 @@ export class Serving {
   readonly deletion: Deletion
   readonly hintDelivery: HintDelivery
   readonly hintHandover: HintHandover
+  readonly handBack: HandBack
   readonly explainSources: ExplainSources
   readonly stockTaking: StockTaking
   readonly antiEntropy: AntiEntropy
@@ -184,6 +186,7 @@ export class Serving {
       onFailure: onStorageFailed,
     })
     this.hintHandover = new HintHandover({ context, log })
+    this.handBack = new HandBack({ context, meta, log, onFailure: onStorageFailed })
     this.hintDelivery = new HintDelivery({ context, dirty, log, handover: this.hintHandover })
     this.explainSources = {
       comparedWith: (partition) => this.antiEntropy.comparisonsOf(partition),
@@ -243,6 +246,8 @@ export class Serving {
     this.deletion.start()
     this.#trees?.start(this.context.store)
     this.antiEntropy.start()
+    const inForce = this.context.layout.inForce
+    if (inForce !== undefined) this.handBack.follow(inForce)
     this.transfers.start()
   }
 
@@ -252,6 +257,7 @@ export class Serving {
     this.recovery.layoutChanged(inForce, this.#self)
     this.deletion.driver.layoutChanged(inForce)
     this.antiEntropy.layoutChanged(inForce, before)
+    this.handBack.follow(inForce)
     this.transfers.layoutChanged(inForce)
   }
 
@@ -265,6 +271,7 @@ export class Serving {
     this.buckets.stop()
     this.hintDelivery.stop()
     this.hintHandover.stop()
+    this.handBack.stop()
     this.deletion.stop()
     this.antiEntropy.stop()
     this.transfers.stop()

@@ -15,6 +15,7 @@ const goodbyes: readonly Goodbye['reason'][] = [
   'overloaded',
   'malformed',
   'idle',
+  'forgotten',
 ]
 
 /**

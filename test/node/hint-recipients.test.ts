@@ -42,7 +42,7 @@ t.test('where a hint goes when owners change (docs/rules.md H3, T4)', async (t) 
   })
 
   t.test('whoever goes for good leaves nothing behind, and does not wait for the absent', async (t) => {
-    const leaver = { isDeparting: true, isReachable: (node: NodeId) => node !== bob }
+    const leaver = { isDeparting: true, isClearing: false, isReachable: (node: NodeId) => node !== bob }
     const hint = { target: bob, partition: 3 }
     t.same(hintRecipients(hint, liveLayout([after]), leaver), { owners: [ada, dan], isThenDone: true })
     t.same(hintRecipients({ ...hint, target: ada }, liveLayout([after]), leaver).owners, [ada, bob, dan])
@@ -61,7 +61,7 @@ t.test('who must have a hint, besides the target that took it, before it goes (d
 })
 
 function recipients(target: NodeId, versions: readonly Owned[]) {
-  const keeper = { isDeparting: false, isReachable: () => true }
+  const keeper = { isDeparting: false, isClearing: true, isReachable: () => true }
   const { owners, isThenDone } = hintRecipients({ target, partition: 3 }, liveLayout(versions), keeper)
   return { owners: [...owners].sort(), isThenDone }
 }
