@@ -10,6 +10,8 @@ export interface Nameable {
   readonly name: string
   /** Preferred where an exact name is somebody's who is gone, too. */
   readonly isPresent: boolean
+  /** Preferred next: a node that lost its disk was a newcomer of its own name for a moment, and is remembered as gone. */
+  readonly isOfLayout: boolean
 }
 
 export type Found =
@@ -17,12 +19,16 @@ export type Found =
   | { readonly ok: false; readonly error: StarlingError }
 
 /** Everybody who can be named: the members by gossip, and those of whom only an id is left. */
-export function nameable(members: readonly Member[], ids: Iterable<NodeId>): readonly Nameable[] {
+export function nameable(members: readonly Member[], ofLayout: Iterable<NodeId>): readonly Nameable[] {
+  const ids = new Set(ofLayout)
   const known = new Map<NodeId, Nameable>()
   for (const { id, state, metadata } of members) {
-    known.set(id, { id, name: metadata.name, isPresent: state === 'alive' || state === 'suspect' })
+    const isPresent = state === 'alive' || state === 'suspect'
+    known.set(id, { id, name: metadata.name, isPresent, isOfLayout: ids.has(id) })
   }
-  for (const id of ids) if (!known.has(id)) known.set(id, { id, name: id.slice(0, 8), isPresent: false })
+  for (const id of ids) {
+    if (!known.has(id)) known.set(id, { id, name: id.slice(0, 8), isPresent: false, isOfLayout: true })
+  }
   return [...known.values()]
 }
 
@@ -32,8 +38,9 @@ export function findMember(text: string, among: readonly Nameable[]): Found {
   const byId = among.find(({ id }) => id === text)
   if (byId !== undefined) return found(byId)
   const named = among.filter(({ name }) => name === text)
-  const [present, another] = named.filter(({ isPresent }) => isPresent)
-  if (present !== undefined && another === undefined) return found(present)
+  const preferred =
+    onlyOne(named.filter(({ isPresent }) => isPresent)) ?? onlyOne(named.filter((one) => one.isOfLayout))
+  if (preferred !== undefined) return found(preferred)
   const meant = named.length > 0 ? named : among.filter(({ id, name }) => name.startsWith(text) || id.startsWith(text))
   const [only, ...others] = meant
   if (only === undefined) {
@@ -44,6 +51,10 @@ export function findMember(text: string, among: readonly Nameable[]): Found {
   return refused(
     new InvalidParameter(`"${text}" may be any of ${listed(meant)}`, { hint: 'give more of the name, or the id' }),
   )
+}
+
+function onlyOne([first, another]: readonly Nameable[]): Nameable | undefined {
+  return another === undefined ? first : undefined
 }
 
 function found({ id, name }: Nameable): Found {

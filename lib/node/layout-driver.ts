@@ -6,12 +6,13 @@ import { FirstLayout, type FirstLayoutEffect, type FirstLayoutEvent } from '../p
 import type { LayoutDocument, StagedChange } from '../protocol/layout/layout-document.ts'
 import { layoutHash } from '../protocol/layout/layout-hash.ts'
 import { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
-import type { DecidedLayout, LayoutDigest } from '../protocol/layout/layout-version.ts'
+import type { DecidedLayout, LayoutDigest, LayoutVersion } from '../protocol/layout/layout-version.ts'
 import { Topology, type TopologyEffect, type TopologyEvent } from '../protocol/layout/topology.ts'
 import type { OwnProgress } from '../protocol/layout/transition.ts'
 import type { Member } from '../protocol/membership/member.ts'
 import type { ClusterId, Endpoint, NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
+import { decodeForkedOff, encodeForkedOff, type ForkedOff } from '../wire/forked-off.ts'
 import { decodeLayoutDocument, encodeLayoutDocument } from '../wire/layout-document.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { MetaStore } from './meta-store.ts'
@@ -40,6 +41,7 @@ interface Waiter {
 export type AbortOutcome = Extract<FirstLayoutEffect, { type: 'abort-answered' }>['outcome']
 
 const documentName = 'layout'
+const forkedOffName = 'forked-off'
 /** A difference of digests is often gone by itself a moment later. */
 const pullEveryMs = 200
 const pullTimeoutMs = 5_000
@@ -67,6 +69,7 @@ export class LayoutDriver {
   /** Who waits for something to be durable here. */
   readonly #waiters = new Set<Waiter>()
   #onAborted: ((outcome: AbortOutcome) => void)[] = []
+  #forkedOff: ForkedOff | undefined
   #isPulling = false
   #pulledAtMs = Number.NEGATIVE_INFINITY
   #isStopped = false
@@ -95,6 +98,7 @@ export class LayoutDriver {
     this.#encoded = encodeLayoutDocument(options.document)
     this.#digest = digestOf(options.document, parts.ports.hash)
     this.#first = new FirstLayout(options, options.document, parts.ports.hash)
+    this.#forkedOff = loadForkedOff(parts.meta)
   }
 
   start(): void {
@@ -124,7 +128,13 @@ export class LayoutDriver {
 
   /** Of another past than the newest version it knows: it counts as excluded (docs/rules.md L5). */
   get isForkedOff(): boolean {
-    return false
+    return this.#isForkedOff(this.#document)
+  }
+
+  #isForkedOff({ live }: LayoutDocument): boolean {
+    const mark = this.#forkedOff
+    if (mark === undefined || (live.at(-1)?.version.forks ?? 0) < mark.forks) return false
+    return live.some(({ version }) => shortIdOf(version, this.#self) === mark.shortId)
   }
 
   /** What is planned, and not over: begun and ended with the number of the layout that it was planned with. */
@@ -273,7 +283,7 @@ export class LayoutDriver {
     // Behind whatever the same event still brings, such as remembering that a majority has shown it.
     this.#ports.time.soon(() => {
       if (this.#isStopped || this.#topology !== undefined) return
-      const inForce = new LayoutInForce(this.#first.document, undefined)
+      const inForce = new LayoutInForce(this.#first.document, undefined, this.#selfIfForkedOff(this.#first.document))
       this.#inForce = inForce
       this.#plans.moveTo(inForce.number)
       this.#topology = new Topology(this.#self, this.#first.document, this.#ownProgress())
@@ -290,6 +300,7 @@ export class LayoutDriver {
   #carryOutLater(effect: TopologyEffect): void {
     switch (effect.type) {
       case 'persist-document':
+        this.#markIfForkedOff(effect.document)
         return this.#persist(effect.document, () => this.#handle({ type: 'persisted', ticket: effect.ticket }))
       case 'document-changed':
         this.#changed(effect.document)
@@ -304,12 +315,32 @@ export class LayoutDriver {
   #changed(document: LayoutDocument): void {
     const before = this.#inForce
     if (before === undefined) return
-    const after = new LayoutInForce(document, before)
+    const after = new LayoutInForce(document, before, this.#selfIfForkedOff(document))
     this.#document = document
     this.#inForce = after
     this.#plans.moveTo(after.number)
     if (after.decided !== before.decided) this.#sayDecided(after.decided)
     this.#listener.onChanged(after, before)
+  }
+
+  #selfIfForkedOff(document: LayoutDocument): NodeId | undefined {
+    return this.#isForkedOff(document) ? this.#self : undefined
+  }
+
+  /** Stored before the document that overrules what this node knew. */
+  #markIfForkedOff(document: LayoutDocument): void {
+    const before = this.#document.live.at(-1)?.version
+    const after = document.live.at(-1)?.version
+    if (before === undefined || after === undefined || after.forks <= before.forks) return
+    const shortId = shortIdOf(after, this.#self)
+    // Whoever knew only what came before the forced version follows it like any other.
+    if (before.number < after.forks || shortId === undefined) return
+    this.#ports.log.error(
+      { known: before.number, forced: after.forks },
+      'a version was forced elsewhere while this node decided others: it counts as excluded',
+    )
+    this.#forkedOff = { forks: after.forks, shortId }
+    this.#meta.write(forkedOffName, encodeForkedOff(this.#forkedOff), 'disk', () => {})
   }
 
   #progressed(): void {
@@ -360,6 +391,15 @@ const noProgress: Omit<OwnProgress, 'plannedWith'> = {
   syncedFor: 0,
   hintsClearFor: 0,
   isAbortAccepted: false,
+}
+
+function shortIdOf({ nodes }: LayoutVersion, node: NodeId): number | undefined {
+  return nodes.find(({ id }) => id === node)?.shortId
+}
+
+function loadForkedOff(meta: MetaStore): ForkedOff | undefined {
+  const bytes = meta.read(forkedOffName)
+  return bytes instanceof Uint8Array ? decodeForkedOff(bytes) : undefined
 }
 
 /** The document as this store has it; `empty` when it has none or cannot read it. */

@@ -5,6 +5,7 @@ import type { RecoveryReason, StartKind } from '../protocol/continuity/start-kin
 import {
   type AcceptedVersion,
   type AcceptorFacts,
+  type AcceptorState,
   type AcceptReply,
   newAcceptor,
   type PrepareReply,
@@ -46,6 +47,7 @@ export class LayoutVotes {
   readonly #self: NodeId
   /** Every other member has said that this store is the newest they know of it. */
   readonly #isChecked: () => boolean
+  readonly #onAccepted: () => void
   #votes: StoredVotes
   #wasChecked = false
   /** Nothing is known of how the store came here: before that nobody votes. */
@@ -65,7 +67,12 @@ export class LayoutVotes {
       readonly peers: Peers
       readonly layout: LayoutDriver
     },
-    options: { readonly self: NodeId; readonly isStoreDamaged: boolean; readonly isChecked: () => boolean },
+    options: {
+      readonly self: NodeId
+      readonly isStoreDamaged: boolean
+      readonly isChecked: () => boolean /** A version was accepted here that may not be decided. */
+      readonly onAccepted: () => void
+    },
   ) {
     this.#time = parts.time
     this.#log = parts.log
@@ -75,6 +82,7 @@ export class LayoutVotes {
     this.#layout = parts.layout
     this.#self = options.self
     this.#isChecked = options.isChecked
+    this.#onAccepted = options.onAccepted
     const stored = load(parts.meta)
     this.#isDamaged = options.isStoreDamaged || stored === 'damaged'
     this.#votes = stored === 'damaged' || stored === undefined ? noVotes : stored
@@ -84,7 +92,7 @@ export class LayoutVotes {
 
   /** What this node has accepted and nobody is known to have decided. */
   get undecided(): AcceptedVersion | undefined {
-    const { state } = this.#votes
+    const state = this.#state()
     return state.number === (this.#newest?.version.number ?? 0) + 1 ? state.accepted : undefined
   }
 
@@ -100,6 +108,7 @@ export class LayoutVotes {
     if (hasForgotten || wasInterrupted) return this.#forget()
     if (recovering === undefined && this.#votes.hasLearnt) this.#keep({ ...this.#votes, hasLearnt: false })
     if (this.#votes.isLearning) this.#ask()
+    if (this.undecided !== undefined) this.#onAccepted()
   }
 
   /** Found out after the start: the store went back in time. */
@@ -113,7 +122,7 @@ export class LayoutVotes {
   }
 
   prepare(ask: { readonly number: number; readonly ballot: Ballot }, done: Voted<PrepareReply>): void {
-    this.#cast(votePrepare(this.#votes.state, this.#facts(), ask), done)
+    this.#cast(votePrepare(this.#state(), this.#facts(), ask), done)
   }
 
   accept(ask: { readonly ballot: Ballot; readonly candidate: LayoutVersion }, done: Voted<AcceptReply>): void {
@@ -123,7 +132,7 @@ export class LayoutVotes {
     const vote =
       isAbort && this.#layout.hasSwitched
         ? ({ state: this.#votes.state, reply: { type: 'no-vote' } } as const)
-        : voteAccept(this.#votes.state, this.#facts(), ask)
+        : voteAccept(this.#state(), this.#facts(), ask)
     this.#cast(vote, done)
     if (isAbort && !this.#holdsAbort()) this.#layout.progressed({ isAbortAccepted: false })
   }
@@ -132,6 +141,19 @@ export class LayoutVotes {
     if (vote.state === this.#votes.state) return this.#time.soon(() => done(undefined, vote.reply))
     // Writes are stored in order: what follows from this one is not answered before it is durable either.
     this.#keep({ ...this.#votes, state: vote.state }, (failure) => done(failure, vote.reply))
+    if (vote.state.accepted !== undefined) this.#onAccepted()
+  }
+
+  /** Votes of a past that was overruled do not count in the one that is in force (docs/rules.md L5). */
+  #state(): AcceptorState {
+    const { state } = this.#votes
+    const newest = this.#newest
+    const isOverruled =
+      newest !== undefined &&
+      state.number === newest.version.number + 1 &&
+      state.accepted !== undefined &&
+      state.accepted.candidate.parent !== newest.hash
+    return isOverruled ? { ...state, accepted: undefined } : state
   }
 
   #facts(): AcceptorFacts {

@@ -38,7 +38,8 @@ import type { RecoveryDriver } from './recovery-driver.ts'
 import { ResumeByName } from './resume-by-name.ts'
 import { ScopedTime } from './scoped-time.ts'
 import { Serving } from './serving.ts'
-import { StartProblem, storeProblem, unwritableProblem } from './start-problem.ts'
+import { forgottenProblem, StartProblem, storeProblem, unwritableProblem } from './start-problem.ts'
+import { VersionDecider } from './version-decider.ts'
 
 export interface LifeListener {
   /** The node must end, and say why. */
@@ -81,6 +82,7 @@ export class NodeLife implements BehindPeerPort {
   #peers: Peers | undefined
   #cluster: ClusterService | undefined
   #votes: LayoutVotes | undefined
+  #decider: VersionDecider | undefined
   #changes: LayoutChanges | undefined
   #known: KnownMembers | undefined
   #resume: ResumeByName | undefined
@@ -317,6 +319,7 @@ export class NodeLife implements BehindPeerPort {
           if (this.#keeper.record({ startNumber: to })) membership.adopt(this.identity.id, to)
         },
         onDuplicateIdentitySuspected: (endpoint) => this.#checkDuplicate(endpoint),
+        isForgotten: (node) => layout.decided?.version.forgotten.includes(node) === true,
         onForeignCluster: (from) =>
           this.#strangers.warn(
             'foreign-datagram',
@@ -334,19 +337,19 @@ export class NodeLife implements BehindPeerPort {
     const isStoreDamaged = opened.damage.length > 0 || loaded.isDamaged || own === 'damaged'
     const votes = new LayoutVotes(
       { time, log, hash, meta, peers: this.#peers, layout },
-      { self: this.identity.id, isStoreDamaged, isChecked: () => this.#minting?.isChecked === true },
+      {
+        self: this.identity.id,
+        isStoreDamaged,
+        isChecked: () => this.#minting?.isChecked === true,
+        onAccepted: () => this.#decider?.finishLater(),
+      },
     )
     this.#votes = votes
+    const random = ports.random(`layout-changes/${this.identity.startNumber}`)
+    const decider = new VersionDecider({ time, hash, log, random, peers: this.#peers, layout, votes }, this.identity.id)
+    this.#decider = decider
     this.#changes = new LayoutChanges(
-      {
-        time,
-        hash,
-        random: ports.random(`layout-changes/${this.identity.startNumber}`),
-        peers: this.#peers,
-        layout,
-        votes,
-        membership,
-      },
+      { time, hash, peers: this.#peers, layout, votes, decider, membership },
       { self: this.identity.id, clock: () => this.#minting?.read() ?? hlcFromMs(time.wallMs()) },
     )
     this.#cluster = new ClusterService({
@@ -450,11 +453,15 @@ export class NodeLife implements BehindPeerPort {
     if (inForce.live.length !== before.live.length || inForce.decided !== before.decided) this.#tellMinting()
     this.#stand(inForce)
     this.#votes?.layoutChanged()
+    this.#decider?.layoutChanged()
     this.#serving?.layoutChanged(inForce, before)
   }
 
   /** What the layout makes of this node. */
   #stand(inForce: LayoutInForce): void {
+    if (inForce.decided.version.forgotten.includes(this.identity.id)) {
+      return this.#fatal(forgottenProblem(this.#ports.directory.path))
+    }
     this.standing.layoutChanged(inForce, this.#layout?.document.staged.get(this.identity.id))
     // It is somebody now, and needs nobody else's name.
     if (this.standing.state === 'member') this.#resume?.stop()
@@ -511,6 +518,7 @@ export class NodeLife implements BehindPeerPort {
     if (!isRecorded) return
     this.#ready = ready
     this.#votes?.ready(ready.start, ready.recovering)
+    this.#decider?.layoutChanged()
     this.#ports.log.info(
       { start: ready.start, generation: ready.generation, hasRolled: ready.hasRolled, recovering: ready.recovering },
       'the store is checked against the other members',
@@ -620,6 +628,8 @@ export class NodeLife implements BehindPeerPort {
     // A node that is being stopped in good order: gossip says the same.
     if (goodbye.reason === 'draining') return
     this.#strangers.warn(`goodbye ${goodbye.reason}`, { from, reason: goodbye.reason }, goodbye.message)
+    const isMember = this.#membership?.machine.members().some(({ metadata }) => metadata.peer === from) === true
+    if (goodbye.reason === 'forgotten' && isMember) return this.#fatal(forgottenProblem(this.#ports.directory.path))
     // A running cluster is not stopped by a stranger: only the address we were told to join decides, and only as long
     // as nobody there has welcomed us.
     const isSeed = this.#settings.join.includes(from)

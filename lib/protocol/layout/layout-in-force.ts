@@ -29,15 +29,19 @@ export class LayoutInForce {
   /** Of a transition, by partition, made when asked for. */
   readonly #ownersOf = new Map<number, OwnersInTransition>()
 
-  /** @param before what was in force until now: rings of the same versions are taken over */
-  constructor(document: LayoutDocument, before: LayoutInForce | undefined) {
+  /**
+   * @param before what was in force until now: rings of the same versions are taken over
+   * @param forkedOff this node, when it comes from a past that a forced version has overruled (docs/rules.md L5)
+   */
+  constructor(document: LayoutDocument, before: LayoutInForce | undefined, forkedOff?: NodeId) {
     this.live = liveOf(document, before)
     const newest = this.live.at(-1)
     invariant(newest !== undefined, 'some version is live', {})
     this.decided = newest.decided
     this.ring = newest.ring
     this.barrier = barrierOf(document)
-    this.#excluded = new Set(newest.decided.version.excluded)
+    const { excluded } = newest.decided.version
+    this.#excluded = new Set(forkedOff === undefined ? excluded : [...excluded, forkedOff])
     this.#readRings = this.live.length === 1 ? undefined : readRingsOf(document, this.live)
   }
 

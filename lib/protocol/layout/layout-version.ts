@@ -29,7 +29,10 @@ export interface LayoutVersion {
   readonly awaited: readonly NodeId[]
   /** Refused until their stores are wiped: nobody waits for what they hold any more (rules.md L5). */
   readonly forgotten: readonly NodeId[]
-  /** Raised by forced versions (rules.md L5). */
+  /**
+   * The number of the newest version that was forced without a majority; 0: none was. Of two pasts the one with the
+   * higher one counts (rules.md L5, docs/decisions/0041).
+   */
   readonly forks: number
 }
 

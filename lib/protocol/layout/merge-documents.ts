@@ -39,12 +39,18 @@ export function mergeDocuments(a: LayoutDocument, b: LayoutDocument): MergedDocu
   return { ok: true, document: isSame(document, a) ? a : document }
 }
 
-/** Versions below the highest start of both are retired: whoever dropped them knew that all may. */
+/**
+ * Versions below the highest start of both are retired: whoever dropped them knew that all may. Where one past was
+ * forced (docs/rules.md L5), the other one is given up: all of it, whatever numbers it had come to.
+ */
 function mergeLive(a: readonly DecidedLayout[], b: readonly DecidedLayout[]): readonly DecidedLayout[] | undefined {
   const firstA = a[0]
   const firstB = b[0]
   if (firstB === undefined) return a
   if (firstA === undefined) return b
+  const forksA = forksOf(a)
+  const forksB = forksOf(b)
+  if (forksA !== forksB) return forksA > forksB ? a : b
   const floor = Math.max(firstA.version.number, firstB.version.number)
   const byNumber = new Map<number, DecidedLayout>()
   for (const layout of [...a, ...b]) {
@@ -55,6 +61,10 @@ function mergeLive(a: readonly DecidedLayout[], b: readonly DecidedLayout[]): re
   }
   const merged = withoutRepeated([...byNumber.values()].sort((x, y) => x.version.number - y.version.number))
   return merged.length === a.length && merged.every((layout, index) => layout === a[index]) ? a : merged
+}
+
+function forksOf(live: readonly DecidedLayout[]): number {
+  return live.at(-1)?.version.forks ?? 0
 }
 
 function candidatesNamed(

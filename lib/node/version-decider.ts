@@ -1,0 +1,241 @@
+import type { Log } from '../ports/log.ts'
+import type { Time } from '../ports/time.ts'
+import { acceptorsOf } from '../protocol/layout/acceptors.ts'
+import { excluding, forced } from '../protocol/layout/amendments.ts'
+import { layoutHash, toDecidedLayout } from '../protocol/layout/layout-hash.ts'
+import type { DecidedLayout, LayoutVersion } from '../protocol/layout/layout-version.ts'
+import { NoLayout, Overloaded, StalePlan, StarlingError } from '../vocabulary/errors.ts'
+import type { Hash } from '../vocabulary/hash.ts'
+import type { NodeId } from '../vocabulary/ids.ts'
+import { unreachable } from '../vocabulary/invariant.ts'
+import type { Random } from '../vocabulary/random.ts'
+import { type CommitEnd, CommitRun } from './commit-run.ts'
+import type { LayoutDriver } from './layout-driver.ts'
+import type { LayoutVotes } from './layout-votes.ts'
+import type { CommitAnswer, Done } from './node-api.ts'
+import type { Peers } from './peers.ts'
+
+/** Of those who want something decided at once; the others are told to come again. */
+const waitingMax = 16
+const pullAgainMs = 100
+/** A decided version that is not durable by then will be when the store answers again. */
+const durableMsMax = 10_000
+/** How long a version that was accepted here may wait to be decided before this node takes it up itself. */
+const finishMsMin = 5_000
+const finishMsMax = 60_000
+
+export interface Wish {
+  /**
+   * The version to be decided, made of the newest one. An error: it cannot be, and why. Undefined: there is nothing to
+   * do, and `done` gets neither error nor answer.
+   */
+  readonly make: (newest: DecidedLayout) => LayoutVersion | StarlingError | undefined
+  readonly timeoutMs: number
+  /** Made anew when something else is decided first; otherwise that is `stale-plan`. */
+  readonly isRepeated: boolean
+  /** Without a majority that votes: decided all the same, if it moves nothing (docs/rules.md L5). */
+  readonly isForced: boolean
+}
+
+/**
+ * Has versions decided, one after the other: proposes, learns what others know, waits until the decision is durable here
+ * (docs/rules.md L3). What was accepted and left undecided is finished by whoever accepted it.
+ */
+export class VersionDecider {
+  readonly #time: Time
+  readonly #hash: Hash
+  readonly #log: Log
+  readonly #random: Random
+  readonly #peers: Peers
+  readonly #layout: LayoutDriver
+  readonly #votes: LayoutVotes
+  readonly #self: NodeId
+  #isDeciding = false
+  readonly #waiting: (() => void)[] = []
+  #isFinishing = false
+  #finishMs = finishMsMin
+  #isLeavingPast = false
+
+  constructor(
+    parts: {
+      readonly time: Time
+      readonly hash: Hash
+      readonly log: Log
+      readonly random: Random
+      readonly peers: Peers
+      readonly layout: LayoutDriver
+      readonly votes: LayoutVotes
+    },
+    self: NodeId,
+  ) {
+    this.#time = parts.time
+    this.#hash = parts.hash
+    this.#log = parts.log
+    this.#random = parts.random
+    this.#peers = parts.peers
+    this.#layout = parts.layout
+    this.#votes = parts.votes
+    this.#self = self
+  }
+
+  /** `done` once it is durable here, or the time is up; never inside the call. */
+  decide(wish: Wish, done: Done<CommitAnswer>): void {
+    const deadlineMs = this.#time.nowMs() + wish.timeoutMs
+    const begin = (): void => {
+      this.#attempt(wish, deadlineMs, (error, answer) => {
+        this.#isDeciding = false
+        this.#waiting.shift()?.()
+        done(error, answer)
+      })
+    }
+    // One after the other: of two at once one would be stale anyway.
+    if (!this.#isDeciding) {
+      this.#isDeciding = true
+      return this.#time.soon(begin)
+    }
+    if (this.#waiting.length >= waitingMax) {
+      const error = new Overloaded('too many changes of the layout wait for their turn', { hint: 'try again' })
+      return this.#time.soon(() => done(error, undefined))
+    }
+    this.#waiting.push(() => {
+      this.#isDeciding = true
+      begin()
+    })
+  }
+
+  /** A version was accepted here: should nobody say that it is decided, this node proposes it. */
+  finishLater(): void {
+    if (this.#isFinishing) return
+    this.#isFinishing = true
+    const waitMs = this.#finishMs * (1 + this.#random.fraction())
+    this.#time.after(waitMs, () => {
+      this.#isFinishing = false
+      const { undecided } = this.#votes
+      if (undecided === undefined) {
+        this.#finishMs = finishMsMin
+        return
+      }
+      this.#finishMs = Math.min(finishMsMax, this.#finishMs * 2)
+      this.decide(
+        {
+          make: () => this.#votes.undecided?.candidate,
+          timeoutMs: finishMsMin,
+          isRepeated: false,
+          isForced: false,
+        },
+        () => this.finishLater(),
+      )
+    })
+  }
+
+  /** A node of a past that was overruled has itself excluded, for all to see (docs/rules.md L5). */
+  layoutChanged(): void {
+    if (!this.#layout.isForkedOff || this.#isLeavingPast) return
+    this.#isLeavingPast = true
+    const isOver = (): boolean => this.#layout.decided?.version.excluded.includes(this.#self) !== false
+    if (isOver()) return
+    this.decide(
+      {
+        make: (newest) => (isOver() ? undefined : excluding(newest, this.#self)),
+        timeoutMs: finishMsMin,
+        isRepeated: true,
+        isForced: false,
+      },
+      () =>
+        this.#time.after(finishMsMin, () => {
+          this.#isLeavingPast = false
+          this.layoutChanged()
+        }),
+    )
+  }
+
+  #attempt(wish: Wish, deadlineMs: number, answer: Done<CommitAnswer>): void {
+    const newest = this.#layout.inForce?.decided
+    if (newest === undefined) return answer(noLayout(this.#layout), undefined)
+    const made = wish.make(newest)
+    if (made === undefined) return answer(undefined, undefined)
+    if (made instanceof StarlingError) return answer(made, undefined)
+    const leftMs = deadlineMs - this.#time.nowMs()
+    if (leftMs <= 0) return answer(undefined, { decided: false, waitingFor: [] })
+    const acceptors = acceptorsOf(newest.version)
+    const run = new CommitRun(
+      { time: this.#time, peers: this.#peers, votes: this.#votes, random: this.#random },
+      // What is to be forced is tried first as everything else is.
+      { self: this.#self, acceptors, candidate: made, timeoutMs: wish.isForced ? leftMs / 2 : leftMs },
+      (end) => this.#ended(wish, deadlineMs, answer, { newest, candidate: made, end }),
+    )
+    run.begin()
+  }
+
+  #ended(
+    wish: Wish,
+    deadlineMs: number,
+    answer: Done<CommitAnswer>,
+    ended: { readonly newest: DecidedLayout; readonly candidate: LayoutVersion; readonly end: CommitEnd },
+  ): void {
+    const { newest, candidate } = ended
+    const { verdict, voters, ahead } = ended.end
+    const again = (): void => {
+      this.#time.after(pullAgainMs, () => this.#attempt(wish, deadlineMs, answer))
+    }
+    switch (verdict.type) {
+      case 'undecided': {
+        const isMinority = voters.size <= acceptorsOf(newest.version).length / 2
+        const isCurrent = this.#layout.inForce?.decided.hash === newest.hash
+        if (wish.isForced && isMinority && isCurrent && candidate.assignedAt !== candidate.number) {
+          return this.#force(newest, candidate, answer)
+        }
+        return answer(undefined, {
+          decided: false,
+          waitingFor: verdict.waitingFor.map((id) => this.#peers.nameOf(id)),
+        })
+      }
+      case 'behind': {
+        const endpoint = ahead === undefined ? undefined : this.#peers.endpointOf(ahead)
+        return endpoint === undefined ? again() : this.#layout.pullFrom(endpoint, again)
+      }
+      case 'decided':
+        return this.#decided(newest, verdict.version, (isKnown, { version, hash }) => {
+          if (!isKnown) return answer(undefined, { decided: false, waitingFor: [this.#peers.nameOf(this.#self)] })
+          if (hash === layoutHash(candidate, this.#hash)) {
+            return answer(undefined, { decided: true, number: version.number, plan: hash })
+          }
+          return wish.isRepeated ? again() : answer(stale(), undefined)
+        })
+      default:
+        return unreachable(verdict)
+    }
+  }
+
+  #force(newest: DecidedLayout, candidate: LayoutVersion, answer: Done<CommitAnswer>): void {
+    this.#log.error(
+      { number: candidate.number, excluded: candidate.excluded },
+      'a version is forced without a majority: if the others still run, there are two clusters now',
+    )
+    this.#decided(newest, forced(candidate), (isKnown, { version, hash }) =>
+      isKnown
+        ? answer(undefined, { decided: true, number: version.number, plan: hash })
+        : answer(undefined, { decided: false, waitingFor: [this.#peers.nameOf(this.#self)] }),
+    )
+  }
+
+  #decided(
+    newest: DecidedLayout,
+    version: LayoutVersion,
+    done: (isKnown: boolean, decided: DecidedLayout) => void,
+  ): void {
+    const decided = toDecidedLayout(version, this.#hash, newest.clusterId)
+    this.#layout.decide(decided)
+    this.#layout.whenDecided(version.number, durableMsMax, (isKnown) => done(isKnown, decided))
+  }
+}
+
+export function noLayout(layout: LayoutDriver): StarlingError {
+  return new NoLayout('there is no layout to change yet', { hint: layout.waitingBecause })
+}
+
+export function stale(): StarlingError {
+  return new StalePlan('this is not the plan that the staged changes lead to now', {
+    hint: 'look at the plan again, and commit that one',
+  })
+}
