@@ -133,7 +133,7 @@ function flagsOf(options: StartNodeOptions): Record<string, string> {
 
 function nodeSettings(settings: Settings): NodeSettings {
   const { cluster, peer, advertisePeer, join, expect, zone, weight, replicas, partitions, readRepair } = settings
-  const { hints, antiEntropy, tombstoneGrace } = settings
+  const { hints, antiEntropy, tombstoneGrace, keepOldCopies } = settings
   return {
     cluster,
     name: settings.name ?? advertisePeer ?? peer,
@@ -149,6 +149,7 @@ function nodeSettings(settings: Settings): NodeSettings {
     hints: hints === 'on',
     antiEntropy: antiEntropy === 'on',
     tombstoneGraceSeconds: tombstoneGrace,
+    oldCopiesKeptSeconds: keepOldCopies,
     version: packageVersion(),
   }
 }

@@ -3,6 +3,7 @@ import type { Timer } from '../ports/time.ts'
 import type { TreeReader } from '../protocol/anti-entropy/answer.ts'
 import type { ExchangePlan, ExchangeSummary } from '../protocol/anti-entropy/exchange.ts'
 import { Schedule } from '../protocol/anti-entropy/schedule.ts'
+import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { Random } from '../vocabulary/random.ts'
@@ -131,17 +132,37 @@ export class AntiEntropy {
    * being made; try again later. Never called inside the call.
    */
   exchangePartitionNow(partition: number, owner: NodeId, done: (isTogether: boolean) => void): void {
+    this.#exchangeOne(owner, { ...thorough, partitions: [partition] }, done)
+  }
+
+  /**
+   * Brings to `owner` what it lacks of a partition that this node owns no more, since `asOf`; nothing is brought back.
+   * `done(true)`: it holds all of it. Else as above.
+   */
+  givePartitionNow(partition: number, owner: NodeId, asOf: Hlc, done: (isGiven: boolean) => void): void {
+    this.#exchangeOne(owner, { ...thorough, partitions: [partition], isPushOnly: true }, done, asOf)
+  }
+
+  #exchangeOne(owner: NodeId, plan: ExchangePlan, done: (isTogether: boolean) => void, asOfMax?: Hlc): void {
     const inForce = this.#context.layout.inForce
     if (inForce === undefined || this.#trees === undefined || this.#isStopped) {
       return this.#context.time.soon(() => done(false))
     }
-    const plan: ExchangePlan = { partitions: [partition], isWhole: false, first: nothing, isThorough: true, beginAt: 0 }
-    const run = this.#run(inForce, owner, plan, true, (summary, traffic) => {
-      this.#single.delete(run)
-      this.#count(summary, traffic)
-      this.#noteCompared(owner, summary)
-      this.#context.time.soon(() => done(summary.equal.includes(partition) || summary.repaired.includes(partition)))
-    })
+    const run = this.#run(
+      inForce,
+      owner,
+      plan,
+      true,
+      (summary, traffic) => {
+        this.#single.delete(run)
+        this.#count(summary, traffic)
+        if (plan.isPushOnly !== true) this.#noteCompared(owner, summary)
+        const isSettled = (partition: number): boolean =>
+          summary.equal.includes(partition) || summary.repaired.includes(partition)
+        this.#context.time.soon(() => done(plan.partitions.every(isSettled)))
+      },
+      asOfMax,
+    )
     this.#single.add(run)
     run.begin()
   }
@@ -262,9 +283,10 @@ export class AntiEntropy {
     plan: ExchangePlan,
     isForced: boolean,
     done: (summary: ExchangeSummary, traffic: ExchangeTraffic) => void,
+    asOfMax?: Hlc,
   ): ExchangeRun {
     const mustWait = (): boolean => !isForced && this.suspendedBecause !== undefined
-    return new ExchangeRun(this.#context, this.#reader, inForce, peer, plan, mustWait, done)
+    return new ExchangeRun(this.#context, this.#reader, inForce, peer, plan, { mustWait, asOfMax }, done)
   }
 
   #ended(peer: NodeId, summary: ExchangeSummary, traffic: ExchangeTraffic, moment: number): void {
@@ -387,3 +409,4 @@ function isSameLive(a: LayoutInForce, b: LayoutInForce): boolean {
 }
 
 const nothing: ReadonlySet<number> = new Set()
+const thorough = { isWhole: false, first: nothing, isThorough: true, beginAt: 0 } as const

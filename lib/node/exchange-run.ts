@@ -7,6 +7,7 @@ import {
   type ExchangeSummary,
 } from '../protocol/anti-entropy/exchange.ts'
 import type { CompareQuestion } from '../protocol/anti-entropy/exchange-messages.ts'
+import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
@@ -45,7 +46,7 @@ export class ExchangeRun {
     layout: LayoutInForce,
     peer: NodeId,
     plan: ExchangePlan,
-    mustWait: () => boolean,
+    sparing: { readonly mustWait: () => boolean; readonly asOfMax?: Hlc | undefined },
     done: (summary: ExchangeSummary, traffic: ExchangeTraffic) => void,
   ) {
     this.peer = peer
@@ -54,7 +55,10 @@ export class ExchangeRun {
     this.#layout = layout
     this.#machine = new Exchange(plan, trees)
     // What a node that recovers takes back must not be lost once more.
-    this.#mover = new RecordMover(context, peer, layout, { durability: plan.isThorough ? 'disk' : 'os', mustWait })
+    this.#mover = new RecordMover(context, peer, layout, {
+      durability: plan.isThorough ? 'disk' : 'os',
+      ...sparing,
+    })
     this.#done = done
   }
 

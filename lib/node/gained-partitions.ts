@@ -199,11 +199,12 @@ export class GainedPartitions {
   #sweep(context: RequestContext, partition: number): void {
     const assignedAt = this.#assignedAt
     this.#trees?.forget(partition)
+    const isWanted = (): boolean => !this.#isStopped && assignedAt === this.#assignedAt && this.isClosed(partition)
     const step = (): void => {
-      if (this.#isStopped || assignedAt !== this.#assignedAt) return
-      context.store.sweep(partition, (failure, isSwept) => {
+      if (!isWanted()) return
+      context.store.sweep(partition, isWanted, (failure, isSwept) => {
         // A store that fails ends this life.
-        if (failure !== undefined || this.#isStopped || assignedAt !== this.#assignedAt) return
+        if (failure !== undefined || !isWanted()) return
         if (!isSwept) return this.#time.soon(step)
         this.#trees?.keepEmpty(partition)
         this.#dispatch({ type: 'swept', assignedAt, partition })

@@ -25,6 +25,8 @@ export interface NodeSettings {
   readonly antiEntropy: boolean
   /** How long a confirmed tombstone is kept at least; a load knob, 0 is safe (docs/rules.md D1). */
   readonly tombstoneGraceSeconds: number
+  /** How long a copy is kept that others own now; they hold all of it by then, 0 is safe (docs/rules.md T5). */
+  readonly oldCopiesKeptSeconds: number
   readonly version: string
 }
 

@@ -1,8 +1,13 @@
+import type { Log } from '../ports/log.ts'
+import type { Storage } from '../ports/storage.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { AntiEntropy } from './anti-entropy.ts'
 import type { BatchWriter } from './batch-writer.ts'
 import type { DataHandlers } from './data-handlers.ts'
+import { FormerPartitions } from './former-partitions.ts'
 import { GivenPartitions } from './given-partitions.ts'
+import type { MerkleTrees } from './merkle-trees.ts'
+import type { MetaStore } from './meta-store.ts'
 import type { TransferView } from './repair-views.ts'
 import type { RequestContext } from './request-context.ts'
 import { TransferService } from './transfer-service.ts'
@@ -12,35 +17,48 @@ export class PartitionTransfers {
   readonly handlers: Pick<DataHandlers, 'copy-partition' | 'hand-over'>
   readonly #context: RequestContext
   readonly #given: GivenPartitions
+  readonly #former: FormerPartitions
 
   constructor(
     context: RequestContext,
-    parts: { readonly antiEntropy: AntiEntropy; readonly batches: BatchWriter; readonly hasTrees: boolean },
+    parts: {
+      readonly antiEntropy: AntiEntropy
+      /** Undefined: `--anti-entropy off`. */
+      readonly trees: MerkleTrees | undefined
+      readonly meta: MetaStore
+      readonly storage: Storage
+      readonly batches: BatchWriter
+      readonly log: Log
+    },
+    options: { readonly oldCopiesKeptSeconds: number },
   ) {
     this.#context = context
-    this.#given = new GivenPartitions(context, parts.antiEntropy, parts.hasTrees)
+    this.#given = new GivenPartitions(context, parts.antiEntropy, parts.trees !== undefined)
+    this.#former = new FormerPartitions(context, parts, { keptSeconds: options.oldCopiesKeptSeconds })
     this.handlers = new TransferService(context, parts.batches).handlers
   }
 
   start(): void {
-    this.#context.gained.start(this.#context)
-    this.#follow()
+    const { gained, layout, minting } = this.#context
+    gained.start(this.#context)
+    if (layout.inForce !== undefined) this.#former.start(layout.inForce)
+    // A node that was nobody's member holds nothing until its store is checked.
+    minting.whenReady(() => {
+      if (layout.inForce !== undefined) this.layoutChanged(layout.inForce)
+    })
   }
 
   /** Other versions are live, or somebody has come further. */
   layoutChanged(inForce: LayoutInForce): void {
     this.#context.gained.follow(inForce)
     this.#given.follow(inForce)
-  }
-
-  /** The store has been checked: a node that was nobody's member may hold something now. */
-  storeChecked(): void {
-    this.#follow()
+    this.#former.follow(inForce)
   }
 
   stop(): void {
     this.#context.gained.stop()
     this.#given.stop()
+    this.#former.stop()
   }
 
   /** What is on its way here; empty at rest. */
@@ -53,8 +71,8 @@ export class PartitionTransfers {
     return this.#given.passesLeft
   }
 
-  #follow(): void {
-    const { inForce } = this.#context.layout
-    if (inForce !== undefined) this.layoutChanged(inForce)
+  /** Partitions that this node owns no more, and of which it keeps an old copy. */
+  get oldCopies(): number {
+    return this.#former.count
   }
 }

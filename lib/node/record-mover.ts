@@ -46,6 +46,7 @@ export class RecordMover {
   readonly #layout: LayoutInForce
   readonly #durability: Durability
   readonly #mustWait: () => boolean
+  readonly #asOfMax: Hlc | undefined
   /** By token, the keys that were seen here: what may be pushed. */
   #keys = new Map<bigint, RecordKey[]>()
   #restUntilMs = 0
@@ -58,13 +59,19 @@ export class RecordMover {
     context: RequestContext,
     peer: NodeId,
     layout: LayoutInForce,
-    options: { readonly durability: Durability; readonly mustWait: () => boolean },
+    options: {
+      readonly durability: Durability
+      readonly mustWait: () => boolean
+      /** Since then this node is no live owner any more (docs/rules.md D5); undefined: it is one. */
+      readonly asOfMax?: Hlc | undefined
+    },
   ) {
     this.#context = context
     this.#peer = peer
     this.#layout = layout
     this.#durability = options.durability
     this.#mustWait = options.mustWait
+    this.#asOfMax = options.asOfMax
   }
 
   stop(): void {
@@ -144,7 +151,7 @@ export class RecordMover {
   /** The first of `tokens`, as many as fit. Undefined: the store does not say. */
   #readBatch(tokens: readonly bigint[], done: (batch: Batch | undefined) => void): void {
     const { minting, recovery } = this.#context
-    const now = minting.read()
+    const now = hlcMin(minting.read(), this.#asOfMax)
     const entries: RecordEntry[] = []
     let asOf = now
     let bytes = 0
@@ -329,6 +336,10 @@ export class RecordMover {
 }
 
 class NotWanted extends Error {}
+
+function hlcMin(a: Hlc, b: Hlc | undefined): Hlc {
+  return b !== undefined && b < a ? b : a
+}
 
 function combined(entries: readonly RecordEntry[], hash: RequestContext['hash']): bigint {
   const states: Parameters<typeof addRecord>[0] = []

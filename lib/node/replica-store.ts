@@ -278,15 +278,20 @@ export class ReplicaStore {
   /**
    * Takes away up to 256 of the records of `partition`, readable or not, synced: they are nobody's. `isSwept`: there was
    * nothing left to take away.
+   * @param isAllowed asked at the last moment: they may be somebody's by then
    */
-  sweep(partition: number, done: (failure: StorageFailure | undefined, isSwept: boolean) => void): void {
+  sweep(
+    partition: number,
+    isAllowed: () => boolean,
+    done: (failure: StorageFailure | undefined, isSwept: boolean) => void,
+  ): void {
     const { from, to } = dataRange(partition)
     this.#storage.scan({ from, to, entriesMax: scanEntriesMax }, (failure, entries) => {
       if (failure !== undefined) {
         this.#onFailure(failure)
         return done(failure, false)
       }
-      if (entries.length === 0) return done(undefined, true)
+      if (entries.length === 0 || !isAllowed()) return done(undefined, entries.length === 0)
       for (const entry of entries) this.#sweepOne(entry.key, entry.value)
       // In the same batch, or behind it.
       this.#batches.add([], 'disk', (failed) => done(failed, false))

@@ -193,11 +193,11 @@ export class Serving {
       tombstoneWaitsFor: (key) => this.deletion.driver.waitingFor(key) ?? '',
     }
     this.antiEntropy = new AntiEntropy(context, { trees, log, random: ports.random('anti-entropy') })
-    this.transfers = new PartitionTransfers(context, {
-      antiEntropy: this.antiEntropy,
-      batches,
-      hasTrees: trees !== undefined,
-    })
+    this.transfers = new PartitionTransfers(
+      context,
+      { antiEntropy: this.antiEntropy, trees, meta, storage, batches, log },
+      { oldCopiesKeptSeconds: settings.oldCopiesKeptSeconds },
+    )
     this.stockTaking = new StockTaking({ time, peers })
     this.#members = () => parts.membership.machine.members()
     const replicas = new ReplicaService(context, this.coordinator).handlers

@@ -88,6 +88,9 @@ export const settingsSchema = {
   tombstoneGrace: setting('tombstone-grace', integer(0, 31_536_000), 86_400, {
     help: 'seconds a confirmed tombstone is kept before it may go; 0 is safe',
   }),
+  keepOldCopies: setting('keep-old-copies', integer(0, 31_536_000), 600, {
+    help: 'seconds a copy is kept that other nodes own now; they hold all of it by then, 0 is safe',
+  }),
   config: {
     ...optional('config', text('the path of a file', /^[^\0]+$/, 'FILE'), {
       defaultText: 'starling.toml, if there is one',

@@ -28,6 +28,7 @@ const alone = {
   hints: true,
   antiEntropy: true,
   tombstoneGraceSeconds: 86_400,
+  oldCopiesKeptSeconds: 600,
   version: '0.0.0',
 } as const
 

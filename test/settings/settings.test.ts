@@ -48,6 +48,7 @@ t.test('every setting can be given in every place, under the names that its row 
     hints: 'off',
     'anti-entropy': 'off',
     'tombstone-grace': '0',
+    'keep-old-copies': '0',
     config: 'f',
     insecure: 'true',
     'log-level': 'debug',

@@ -1,4 +1,4 @@
-import type { NodeApi } from '../../lib/node/node-api.ts'
+import type { ClusterStatus, NodeApi } from '../../lib/node/node-api.ts'
 import type { NodeParts, NodeSettings } from '../../lib/node/node-settings.ts'
 import type { Ports } from '../../lib/ports/ports.ts'
 import type { SimulatedMetrics } from '../../lib/simulator/simulated-metrics.ts'
@@ -14,7 +14,12 @@ interface Problem {
 /** A node as the simulation drives it. */
 export interface DrivenNode extends NodeApi {
   start(
-    options: { readonly http: undefined; readonly onFatal: (problem: Problem) => void },
+    options: {
+      readonly http: undefined
+      readonly onFatal: (problem: Problem) => void
+      /** It has left the cluster, and is to be stopped. */
+      readonly onLeft: () => void
+    },
     done: (problem: Problem | undefined) => void,
   ): void
   stop(done: () => void): void
@@ -22,7 +27,7 @@ export interface DrivenNode extends NodeApi {
 
 export type NodeMaker = (ports: Ports, settings: NodeSettings, parts: Partial<NodeParts>) => DrivenNode
 
-const nodeNames = ['ada', 'bob', 'cyd', 'dan', 'eve', 'fay', 'gil'] as const
+const nodeNames = ['ada', 'bob', 'cyd', 'dan', 'eve', 'fay', 'gil', 'hal', 'ivy'] as const
 
 /** Each says itself that it must stay 0. */
 const alarmSeries = [
@@ -33,7 +38,10 @@ const alarmSeries = [
 
 /** The nodes of one run, each on its machine. */
 export class SimulatedCluster {
+  /** Of all machines: those that begin, then those on which newcomers are started later. */
   readonly names: readonly string[]
+  /** Whose nodes form the first layout. */
+  readonly starters: readonly string[]
   readonly world: World
   readonly #configuration: Configuration
   readonly #makeNode: NodeMaker
@@ -42,6 +50,10 @@ export class SimulatedCluster {
   readonly #alarms = new Set<string>()
   readonly #ids = new Map<string, NodeId>()
   readonly #stopping = new Set<DrivenNode>()
+  /** Where somebody sees to it that a process runs. */
+  #wanted: readonly string[]
+  /** Nodes that have ended by themselves because they were members no more. */
+  readonly #departed = new Set<NodeId>()
   /** When processes ended, by force or in good order. */
   readonly endings: { readonly name: string; readonly atMs: number }[] = []
   /** Nodes that gave up, with the reason: none is expected. */
@@ -51,7 +63,38 @@ export class SimulatedCluster {
     this.world = world
     this.#configuration = configuration
     this.#makeNode = makeNode
-    this.names = nodeNames.slice(0, configuration.nodes)
+    this.starters = nodeNames.slice(0, configuration.nodes)
+    this.names = nodeNames.slice(0, configuration.nodes + (configuration.churn?.newcomers ?? 0))
+    this.#wanted = this.starters
+  }
+
+  /** The machines on which a process should run. */
+  get wanted(): readonly string[] {
+    return this.#wanted
+  }
+
+  get running(): readonly string[] {
+    return this.names.filter((name) => this.isRunning(name))
+  }
+
+  isWanted(name: string): boolean {
+    return this.#wanted.includes(name)
+  }
+
+  /** From now on somebody sees to it that a process runs there. */
+  bring(name: string): void {
+    if (!this.isWanted(name)) this.#want(name, true)
+    this.start(name)
+  }
+
+  /** Nobody starts a process there until it is brought back. */
+  hold(name: string): void {
+    this.#want(name, false)
+    this.crash(name, 'kill')
+  }
+
+  #want(name: string, isWanted: boolean): void {
+    this.#wanted = this.names.filter((one) => (one === name ? isWanted : this.isWanted(one)))
   }
 
   /** The node that runs on that machine now. */
@@ -69,8 +112,9 @@ export class SimulatedCluster {
     return node !== undefined && this.#stopping.has(node)
   }
 
+  /** Unless nobody wants a process there. */
   start(name: string): void {
-    if (this.isRunning(name)) return
+    if (this.isRunning(name) || !this.isWanted(name)) return
     const ports = this.world.portsFor(name)
     const { replayChance } = this.#configuration
     const random = this.world.random(`${name}/${this.world.machine(name).starts}/replays`)
@@ -79,9 +123,16 @@ export class SimulatedCluster {
     this.#nodes.set(name, node)
     this.#metrics.set(name, ports.metrics)
     this.world.inProcess(name, () => {
-      node.start({ http: undefined, onFatal: (problem) => this.#gaveUp(name, node, problem.message) }, (problem) => {
-        if (problem !== undefined) this.#gaveUp(name, node, problem.message)
-      })
+      node.start(
+        {
+          http: undefined,
+          onFatal: (problem) => this.#gaveUp(name, node, problem.message),
+          onLeft: () => this.#left(name, node),
+        },
+        (problem) => {
+          if (problem !== undefined) this.#gaveUp(name, node, problem.message)
+        },
+      )
     })
   }
 
@@ -119,24 +170,34 @@ export class SimulatedCluster {
     })
   }
 
-  /** Why the cluster is not whole; empty: every node serves, has recovered, and sees all others alive. */
-  unreadiness(): readonly string[] {
-    return this.names.flatMap((name) => {
+  /**
+   * Why the cluster is not whole; empty: every node that is wanted serves, has recovered, and sees all others alive.
+   * `mayMove`: though owners may be changing.
+   */
+  unreadiness(mayMove = false): readonly string[] {
+    const { running } = this
+    return this.#wanted.flatMap((name) => {
       const node = this.node(name)
       if (node === undefined) return [`${name}: does not run`]
-      const reasons = node.notReadyBecause().map((reason) => `${name}: ${reason}`)
       const { id, recoveringPartitions, state } = node.self()
       const isPart = node.ring()?.nodes.some((one) => one.id === id) === true
-      if (!isPart) reasons.push(`${name}: is no part of the layout`)
+      const mayStandAside = !isPart && this.#mayStandAside(name, node)
+      const isAside = mayStandAside && (state === 'outsider' || state === 'left')
+      const reasons = isAside ? [] : node.notReadyBecause().map((reason) => `${name}: ${reason}`)
+      if (!isPart && !mayStandAside) reasons.push(`${name}: is no part of the layout`)
       if (recoveringPartitions > 0) reasons.push(`${name}: recovers ${recoveringPartitions} partitions`)
-      if (state !== 'serving') reasons.push(`${name}: ${state}`)
-      const { members, converged } = node.status()
+      if (state !== 'serving' && !isAside) reasons.push(`${name}: ${state}`)
+      const { members, converged, transition } = node.status()
       const alive = members.filter((member) => member.state === 'alive')
-      if (alive.length < this.names.length)
-        reasons.push(`${name}: sees ${alive.length} of ${this.names.length} members`)
-      if (!converged) reasons.push(`${name}: layouts differ`)
+      if (alive.length < running.length) reasons.push(`${name}: sees ${alive.length} of ${running.length} members`)
+      if (!converged && !mayMove) reasons.push(`${name}: layouts differ${waiting(transition)}`)
       return reasons
     })
+  }
+
+  /** Newcomers that nobody has let in, and those that were let go. A member that lost its disk has to find itself first. */
+  #mayStandAside(name: string, node: DrivenNode): boolean {
+    return this.#configuration.churn !== undefined && node.ring()?.nodes.every((one) => one.name !== name) === true
   }
 
   /** What nodes counted that must never be counted. */
@@ -157,6 +218,23 @@ export class SimulatedCluster {
     }
   }
 
+  /** It ends by itself with 0, and whoever starts processes again leaves it alone. */
+  #left(name: string, node: DrivenNode): void {
+    const { id } = node.self()
+    this.world.after(0, () => {
+      if (this.#nodes.get(name) !== node || !this.isRunning(name)) return
+      if (id !== undefined) this.#departed.add(id)
+      this.#want(name, false)
+      this.stop(name)
+    })
+  }
+
+  /** Whether the node that ran there last has left the cluster, and ended by itself. */
+  hasLeft(name: string): boolean {
+    const id = this.idOf(name)
+    return id !== undefined && this.#departed.has(id)
+  }
+
   #ended(name: string, node: DrivenNode): void {
     if (this.#nodes.get(name) === node && this.isRunning(name)) this.world.crash(name, 'kill')
   }
@@ -175,8 +253,8 @@ export class SimulatedCluster {
       name,
       peer: toEndpoint(`${name}:7101`),
       advertisePeer: undefined,
-      join: this.names.filter((other) => other !== name).map((other) => toEndpoint(`${other}:7101`)),
-      expect: this.names.length,
+      join: this.starters.filter((other) => other !== name).map((other) => toEndpoint(`${other}:7101`)),
+      expect: this.starters.includes(name) ? this.starters.length : undefined,
       zone: 'default',
       weight: 1,
       replicas,
@@ -185,7 +263,15 @@ export class SimulatedCluster {
       hints,
       antiEntropy,
       tombstoneGraceSeconds,
+      // Soon, so that what was wrongly deleted is missed before the end.
+      oldCopiesKeptSeconds: 5,
       version: '0.0.0',
     }
   }
+}
+
+function waiting(transition: ClusterStatus['transition']): string {
+  if (transition === undefined) return ''
+  const { stage, waitingFor } = transition
+  return ` (${stage}, waits for ${waitingFor.map(({ name }) => name).join(' and ')})`
 }

@@ -1,6 +1,6 @@
 import { unreachable } from '../../vocabulary/invariant.ts'
 import type { TreeReader } from './answer.ts'
-import { isYoungAt, leafDifferences } from './differences.ts'
+import { isYoungAt, type LeafDifferences, leafDifferences } from './differences.ts'
 import {
   type CompareAnswer,
   type CompareQuestion,
@@ -79,6 +79,8 @@ export interface ExchangePlan {
    * with the same.
    */
   readonly beginAt: number
+  /** Only the other side is to hold everything: this one gives its copy up (rule T5). */
+  readonly isPushOnly?: boolean
 }
 
 /**
@@ -276,6 +278,10 @@ export class Exchange {
       this.#differences += found.count
       // Without a difference, a write was decided that is not in the store yet: nothing is proved.
       if (found.young > 0 || found.count === 0) this.#open.add(partition)
+      if (this.#plan.isPushOnly === true) {
+        push.push(...oursOf(found))
+        continue
+      }
       push.push(...found.push)
       pull.push(...found.pull)
     }
@@ -331,6 +337,11 @@ export class Exchange {
 
 function branchesOf(tree: XorTree): readonly bigint[] {
   return Array.from({ length: branchCount }, (_, branch) => tree.branch(branch))
+}
+
+/** The tokens that differ and of which this side has something. */
+function oursOf({ push, pull }: LeafDifferences): Iterable<bigint> {
+  return new Set([...push, ...pull.filter(({ stateHash }) => stateHash !== 0n).map(({ token }) => token)])
 }
 
 /** No leaf has it: so one that is asked for again is asked for whatever it is. */
