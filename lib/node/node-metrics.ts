@@ -77,6 +77,8 @@ export interface MetricReadings {
   /** What is kept for each absent owner, by its name. */
   readonly hints: () => readonly HintReading[]
   readonly transfers: () => readonly TransferReading[]
+  readonly handoverPassesLeft: () => number
+  readonly oldCopies: () => number
   readonly tombstonesByReason: () => readonly { readonly labels: readonly string[]; readonly value: number }[]
   readonly stableAgeSeconds: () => number
 }
@@ -146,6 +148,17 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
   )
   metrics.gauge({ name: 'starling_transfer_bytes_left', help: 'Bytes of the transfers under way' }, () =>
     readings.transfers().reduce((sum, { bytesLeft }) => sum + (bytesLeft ?? 0), 0),
+  )
+  metrics.gauge(
+    {
+      name: 'starling_handover_passes_left',
+      help: 'Comparisons with new owners that this node has still to make before reads switch to them',
+    },
+    readings.handoverPassesLeft,
+  )
+  metrics.gauge(
+    { name: 'starling_old_copies', help: 'Partitions that others own now, and whose old copy is still to be deleted' },
+    readings.oldCopies,
   )
   const hintsNotTaken = metrics.counter({
     name: 'starling_hints_not_taken_total',

@@ -97,6 +97,8 @@ export class StarlingNode implements NodeApi {
       uptimeSeconds: () => this.#uptimeSeconds(),
       hints: () => this.#life?.serving?.hintDelivery.views() ?? [],
       transfers: () => this.transfers().transfers,
+      handoverPassesLeft: () => this.#life?.serving?.transfers.passesLeft ?? 0,
+      oldCopies: () => this.#life?.serving?.transfers.oldCopies ?? 0,
       tombstonesByReason: () =>
         this.tombstones().map(({ waitingFor, count }) => ({ labels: [waitingFor], value: count })),
       stableAgeSeconds: () => this.#life?.serving?.context.stability.ageSeconds() ?? 0,
