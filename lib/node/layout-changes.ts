@@ -5,10 +5,12 @@ import type { StagedChange } from '../protocol/layout/layout-document.ts'
 import { layoutHash } from '../protocol/layout/layout-hash.ts'
 import type { DecidedLayout, LayoutVersion } from '../protocol/layout/layout-version.ts'
 import { type MemberFacts, type NextVersion, nextVersion } from '../protocol/layout/next-version.ts'
+import { wireVersionOf } from '../vocabulary/announced-version.ts'
 import { InvalidParameter, PlanRefused, type StarlingError } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
+import { spokenSince } from '../wire/spoken-since.ts'
 import { findMember, type Nameable, nameable } from './find-member.ts'
 import type { LayoutDriver } from './layout-driver.ts'
 import type { LayoutVotes } from './layout-votes.ts'
@@ -203,7 +205,8 @@ export class LayoutChanges {
     for (const { id, state, metadata } of this.#membership.machine.members()) {
       const { name, zone, weight } = metadata
       // A suspect may answer for itself yet.
-      facts.set(id, { name, zone, weight, isAlive: state === 'alive' || state === 'suspect' })
+      const isOutdated = wireVersionOf(metadata.version) < spokenSince('layout-accept')
+      facts.set(id, { name, zone, weight, isAlive: state === 'alive' || state === 'suspect', isOutdated })
     }
     return facts
   }
