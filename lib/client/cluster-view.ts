@@ -1,7 +1,9 @@
+import { emptyDocument, type LayoutDocument } from '../protocol/layout/layout-document.ts'
 import { layoutHash } from '../protocol/layout/layout-hash.ts'
+import { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
+import { mergeDocuments } from '../protocol/layout/merge-documents.ts'
 import type { Member } from '../protocol/membership/member.ts'
-import { Ring } from '../protocol/ring/ring.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { ClusterId, Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { Token } from '../vocabulary/key.ts'
@@ -21,8 +23,8 @@ export class ClusterView {
   readonly #parts: { readonly hash: Hash; readonly random: Random; readonly breaker: BreakerSettings }
   #clusterId: ClusterId | undefined
   #digest: LayoutDigest = { number: 0, documentHash: 0 }
-  #layoutHash = ''
-  #ring: Ring | undefined
+  #document: LayoutDocument = emptyDocument
+  #layout: LayoutInForce | undefined
   #nodes: ReadonlyMap<NodeId, KnownNode> = new Map()
   #members: readonly KnownNode[] = []
   #gateways: readonly KnownNode[] = []
@@ -44,7 +46,7 @@ export class ClusterView {
   }
 
   get hasLayout(): boolean {
-    return this.#ring !== undefined
+    return this.#layout !== undefined
   }
 
   /** All members that were named, the dead ones too. */
@@ -57,41 +59,50 @@ export class ClusterView {
     return this.#gateways
   }
 
-  /** In no meaningful order; empty when no layout is known. */
+  /**
+   * In no meaningful order; empty when no layout is known. While ownership changes: those who are read from, because they
+   * have everything, and neither new ones nor any that are excluded.
+   */
   ownersOf(token: Token): readonly KnownNode[] {
-    const ring = this.#ring
-    if (ring === undefined) return noOwners
-    const ids = ring.ownersOf(ring.partitionOf(token))
+    const layout = this.#layout
+    if (layout === undefined) return noOwners
+    const ids = layout.readersOf(layout.ring.partitionOf(token))
     let owners = this.#owners.get(ids)
     if (owners === undefined) {
-      owners = ids.map((id) => this.#nodes.get(id)).filter((node) => node !== undefined)
+      owners = ids.flatMap((id) => (layout.isExcluded(id) ? [] : (this.#nodes.get(id) ?? [])))
       this.#owners.set(ids, owners)
     }
     return owners
   }
 
   /**
-   * Takes over what a node said. A layout older than the known one is left aside: its members are not.
+   * Takes over what a node said; of layouts what is newer than the known one.
    * @returns why it cannot be used, or undefined
    */
   learn({ members, document, documentHash }: Discovered): string | undefined {
     const { hash } = this.#parts
     try {
-      const decided = decodeLayoutDocument(document, layoutHash, hash).live.at(-1)
-      if (decided !== undefined) {
-        this.#clusterId ??= decided.clusterId
-        if (decided.clusterId !== this.#clusterId) return `it belongs to cluster ${decided.clusterId}`
-        if (decided.version.number >= this.#digest.number) {
-          this.#digest = { number: decided.version.number, documentHash }
-          if (decided.hash !== this.#layoutHash) this.#ring = new Ring(decided.version)
-          this.#layoutHash = decided.hash
-        }
-      }
+      const problem = this.#learnLayout(decodeLayoutDocument(document, layoutHash, hash), documentHash)
+      if (problem !== undefined) return problem
     } catch (error) {
       if (!(error instanceof UnreadableBytes)) throw error
       return `its layout cannot be read: ${error.message}`
     }
     this.#learnMembers(members)
+    return undefined
+  }
+
+  #learnLayout(document: LayoutDocument, documentHash: number): string | undefined {
+    const decided = document.live.at(-1)
+    if (decided === undefined) return undefined
+    this.#clusterId ??= decided.clusterId
+    if (decided.clusterId !== this.#clusterId) return `it belongs to cluster ${decided.clusterId}`
+    const merged = mergeDocuments(this.#document, document)
+    if (!merged.ok) return 'its layout contradicts the one that other nodes showed'
+    if (merged.document !== this.#document) this.#layout = new LayoutInForce(merged.document, this.#layout)
+    this.#document = merged.document
+    const { number } = decided.version
+    if (number >= this.#digest.number) this.#digest = { number, documentHash }
     return undefined
   }
 
