@@ -82,7 +82,8 @@ t.test('a node that cannot start says why, and changes nothing', async (t) => {
     await node.stop()
     const identity = readFileSync(join(data, 'node.json'), 'utf8')
     for (const [code, text] of [
-      ['identity-unreadable', identity.replace('"format": 1', '"format": 2')],
+      ['newer-format', identity.replace('"format": 1', '"format": 3')],
+      ['identity-unreadable', identity.replace('"format": 1', '"format": "one"')],
       ['identity-unreadable', identity.replace(/[0-9a-f]{32}/, 'x')],
       ['foreign-cluster', identity.replace('"cluster": "starling"', '"cluster": "other"')],
     ] as const) {

@@ -1,10 +1,19 @@
 import type { DataDirectory, DirectoryFingerprint } from '../ports/data-directory.ts'
 import { isClusterId, isNodeId, type NodeId } from '../vocabulary/ids.ts'
 
-const formatVersion = 1
+/**
+ * The formats of a data directory, `node.json` and the store under it, that this release reads. 1: of a release whose
+ * layout never changes; what such a one makes of a later layout would lose data. 2: the layout has changed.
+ */
+const formatMin = 1
+export const formatOfFirstLayout = 1
+export const formatOfChangedLayouts = 2
+const formatMax = 2
 
 /** What `node.json` says: who this directory is, and how it was last left. */
 export interface Identity {
+  /** Of the whole directory. As old as it can be, so that an upgrade can be taken back as long as possible. */
+  readonly format: number
   readonly id: NodeId
   readonly startNumber: number
   readonly storeGeneration: number
@@ -32,6 +41,14 @@ export class UnreadableIdentity extends Error {
   }
 }
 
+/** A newer release wrote it: what this one would make of it nobody knows. */
+export class NewerFormat extends UnreadableIdentity {
+  constructor(format: number) {
+    super(`the data directory has format ${format}; this release reads ${formatMin} to ${formatMax}`)
+    this.name = 'NewerFormat'
+  }
+}
+
 /**
  * The identity in a data directory; undefined in a new one.
  * @throws {UnreadableIdentity} and leaves the file as it is
@@ -47,9 +64,9 @@ export function readIdentity(directory: DataDirectory): Identity | undefined {
   }
   if (typeof parsed !== 'object' || parsed === null) throw new UnreadableIdentity('node.json is not an object')
   const fields = parsed as Readonly<Record<string, unknown>>
-  if (fields.format !== formatVersion) {
-    throw new UnreadableIdentity(`node.json has format ${String(fields.format)}; this version reads ${formatVersion}`)
-  }
+  const { format } = fields
+  if (!isCount(format) || format < formatMin) throw new UnreadableIdentity('node.json says no format that ever was one')
+  if (format > formatMax) throw new NewerFormat(format)
   const { id, startNumber, storeGeneration, cluster, clusterId, name, isCleanlyStopped, isResumed, fingerprint } =
     fields
   // Files from before nodes could leave lack these.
@@ -70,6 +87,7 @@ export function readIdentity(directory: DataDirectory): Identity | undefined {
     (fingerprint === undefined || isFingerprint(fingerprint))
   if (!isValid) throw new UnreadableIdentity('node.json lacks fields or has wrong ones')
   return {
+    format,
     id,
     startNumber,
     storeGeneration,
@@ -85,7 +103,7 @@ export function readIdentity(directory: DataDirectory): Identity | undefined {
 }
 
 export function writeIdentity(directory: DataDirectory, identity: Identity): void {
-  const text = `${JSON.stringify({ format: formatVersion, ...identity }, undefined, 2)}\n`
+  const text = `${JSON.stringify(identity, undefined, 2)}\n`
   directory.writeIdentity(new TextEncoder().encode(text))
 }
 

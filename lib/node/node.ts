@@ -8,7 +8,14 @@ import { type Bucket, type Key, toRecordKey } from '../vocabulary/key.ts'
 import type { Random } from '../vocabulary/random.ts'
 import { Drain } from './drain.ts'
 import { explainKey } from './explain-key.ts'
-import { type Identity, readIdentity, UnreadableIdentity, writeIdentity } from './identity-file.ts'
+import {
+  formatOfFirstLayout,
+  type Identity,
+  NewerFormat,
+  readIdentity,
+  UnreadableIdentity,
+  writeIdentity,
+} from './identity-file.ts'
 import type { LayoutChanges } from './layout-changes.ts'
 import { listBucket } from './list-bucket.ts'
 import type {
@@ -90,6 +97,7 @@ export class StarlingNode implements NodeApi {
       connections: () => this.#life?.connections ?? 0,
       storeWaitingBytes: () => this.#life?.storeWaitingBytes ?? 0,
       recoveringPartitions: () => this.#life?.recovery?.partitionsLeft ?? 0,
+      handBackPartitionsLeft: () => this.#life?.serving?.handBack.partitionsLeft ?? 0,
       exchangeAges: () => this.#life?.serving?.antiEntropy.ages() ?? [],
       isAntiEntropySuspended: () => this.#life?.serving?.antiEntropy.isSuspended ?? false,
       rebuildingTrees: () => this.#life?.serving?.antiEntropy.rebuilding ?? 0,
@@ -481,6 +489,7 @@ export class StarlingNode implements NodeApi {
 
   #newIdentity(): Identity {
     return {
+      format: formatOfFirstLayout,
       id: randomNodeId(this.#ports.random('node-id')),
       startNumber: 0,
       storeGeneration: 0,
@@ -564,6 +573,10 @@ function directoryProblem(kind: 'locked' | 'foreign' | 'failed', message: string
 
 function identityProblem(error: unknown, path: string): StartProblem {
   const reason = error instanceof Error ? error.message : String(error)
+  if (error instanceof NewerFormat) {
+    const hint = 'nothing was changed; start the release of Starling that wrote it, or a later one'
+    return new StartProblem('newer-format', `${path}: ${reason}`, hint)
+  }
   return new StartProblem(
     error instanceof UnreadableIdentity ? 'identity-unreadable' : 'directory-unreadable',
     `${path}: ${reason}`,

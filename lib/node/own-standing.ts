@@ -2,6 +2,7 @@ import type { Log } from '../ports/log.ts'
 import type { StagedChange } from '../protocol/layout/layout-document.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import { type Standing, standingOf } from '../protocol/layout/standing.ts'
+import { formatOfChangedLayouts } from './identity-file.ts'
 import type { IdentityKeeper } from './identity-keeper.ts'
 
 /** What a node is to its cluster, as people are told. */
@@ -46,8 +47,10 @@ export class OwnStanding {
 
   /** @param staged the last word of people about this node */
   layoutChanged(inForce: LayoutInForce, staged: StagedChange | undefined): void {
-    const { id, clusterId, hasLeft, wasExcluded } = this.#keeper.current
+    const { id, format, clusterId, hasLeft, wasExcluded } = this.#keeper.current
     const before = this.#standing
+    // From here on an older release must not have this directory any more.
+    if (inForce.number > 1 && format < formatOfChangedLayouts) this.#keeper.record({ format: formatOfChangedLayouts })
     this.#standing = standingOf(id, inForce)
     const ours = inForce.decided.clusterId
     if (this.#standing === 'member' && (clusterId !== ours || hasLeft || wasExcluded)) {

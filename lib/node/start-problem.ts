@@ -9,6 +9,7 @@ export class StartProblem extends Error {
     | 'directory-foreign'
     | 'directory-unreadable'
     | 'identity-unreadable'
+    | 'newer-format'
     | 'store-unreadable'
     | 'address-in-use'
     | 'address-unusable'
@@ -16,6 +17,7 @@ export class StartProblem extends Error {
     | 'name-in-use'
     | 'duplicate-identity'
     | 'rebuild-refused'
+    | 'forgotten'
   readonly hint: string
 
   constructor(code: StartProblem['code'], message: string, hint: string) {
@@ -38,6 +40,15 @@ export function addressProblem(at: Endpoint, failure: NetworkFailure | undefined
         `cannot listen at ${at}: ${failure?.message ?? 'unknown reason'}`,
         'choose another --peer',
       )
+}
+
+/** Nobody waits for what it holds any more, and tombstones may be gone that it has not seen (docs/rules.md L5). */
+export function forgottenProblem(path: string): StartProblem {
+  return new StartProblem(
+    'forgotten',
+    'the cluster has forgotten this node, and takes nothing from it any more',
+    `empty ${path}, or start with another --data: the node then joins as a new one`,
+  )
 }
 
 export function unwritableProblem(reason: string, path: string): StartProblem {

@@ -1,9 +1,16 @@
 import t from 'tap'
-import { type Identity, readIdentity, UnreadableIdentity, writeIdentity } from '../../lib/node/identity-file.ts'
+import {
+  type Identity,
+  NewerFormat,
+  readIdentity,
+  UnreadableIdentity,
+  writeIdentity,
+} from '../../lib/node/identity-file.ts'
 import type { DataDirectory } from '../../lib/ports/data-directory.ts'
 import { toNodeId } from '../../lib/vocabulary/ids.ts'
 
 const ada: Identity = {
+  format: 1,
   id: toNodeId('a'.repeat(32)),
   startNumber: 3,
   storeGeneration: 4_000_000_000,
@@ -78,6 +85,17 @@ t.test('a file from before nodes could leave is one of a node that has not', asy
   t.same(readIdentity(new OneFile(JSON.stringify(before))), { ...ada, hasLeft: false, wasExcluded: false })
 })
 
+t.test('a directory of a later release is left to that one', async (t) => {
+  for (const format of [1, 2]) t.equal(readIdentity(new OneFile(textOf({ ...ada, format })))?.format, format)
+  const later = textOf({ ...ada, format: 3 })
+  const directory = new OneFile(later)
+  t.throws(() => readIdentity(directory), {
+    constructor: NewerFormat,
+    message: 'the data directory has format 3; this release reads 1 to 2',
+  })
+  t.equal(new TextDecoder().decode(directory.readIdentity()), later)
+})
+
 t.test('a directory without node.json has no identity yet', async (t) => {
   t.equal(readIdentity(new OneFile()), undefined)
 })
@@ -88,11 +106,11 @@ t.test('a file of another version, or not of ours, is refused and left as it is'
     ['nothing', '', /not JSON/],
     ['half of it', textOf(ada).slice(0, 40), /not JSON/],
     ['bytes that are no text', '\u0000\ufffd{', /not JSON/],
-    ['a list', '[]', /format undefined/],
+    ['a list', '[]', /no format/],
     ['null', 'null', /not an object/],
     ['a text', '"node"', /not an object/],
-    ['no format', textOf(ada).replace('"format": 1,', ''), /format undefined; this version reads 1/],
-    ['a format of the future', textOf(ada).replace('"format": 1', '"format": 2'), /format 2; this version reads 1/],
+    ['no format', textOf(ada).replace('"format": 1,', ''), /no format/],
+    ['a format that never was', textOf(ada).replace('"format": 1', '"format": 0'), /no format/],
   ]
   for (const name of Object.keys(written)) {
     if (name === 'format' || name === 'fingerprint') continue

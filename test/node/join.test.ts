@@ -14,6 +14,7 @@ t.test('a newcomer with --join', async (t) => {
     t.match(cluster.put('dan', 'through', 'dan'), { code: 'ok', quorum: 'w=2/2' })
     t.match(cluster.get('dan', 'through'), { values: ['dan'] })
     t.equal(cluster.replica('dan', 'through').present, false)
+    t.equal(formatOf(cluster, 'ada'), 1, 'an older release may still be put in its place')
   })
 
   await t.test('has asked to be a member, once, with its zone and weight', async (t) => {
@@ -37,6 +38,7 @@ t.test('a newcomer with --join', async (t) => {
     )
     awaitSettled(cluster)
     t.equal(cluster.node('dan').self().startNumber, starts)
+    for (const name of cluster.names) t.equal(formatOf(cluster, name), 2, 'no older release must have the directory now')
     t.ok(cluster.node('dan').self().storeGeneration > 0)
     const key = cluster.keyWhere((owners) => owners.includes('dan') && owners.includes('eve'), 'both')
     t.match(cluster.put('dan', key, 'by dan'), { code: 'ok', quorum: 'w=2/2' })
@@ -187,6 +189,10 @@ function awaitSettled(cluster: TestCluster): void {
 function actorsOf(cluster: TestCluster, key: string): readonly number[] {
   const [explained] = cluster.explain('ada', key).owners
   return [...new Set(explained?.vv.map(({ shortId }) => shortId))]
+}
+
+function formatOf(cluster: TestCluster, name: string): unknown {
+  return JSON.parse(new TextDecoder().decode(cluster.world.machine(name).disk.identity)).format
 }
 
 function stateOf(cluster: TestCluster, name: string): string | undefined {
