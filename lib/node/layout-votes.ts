@@ -17,6 +17,7 @@ import { acceptorsOf } from '../protocol/layout/acceptors.ts'
 import type { Ballot } from '../protocol/layout/ballot.ts'
 import { layoutHash } from '../protocol/layout/layout-hash.ts'
 import type { DecidedLayout, LayoutVersion } from '../protocol/layout/layout-version.ts'
+import { mayGoBack } from '../protocol/layout/transition.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { decodeLayoutDocument } from '../wire/layout-document.ts'
@@ -153,7 +154,10 @@ export class LayoutVotes {
       state.number === newest.version.number + 1 &&
       state.accepted !== undefined &&
       state.accepted.candidate.parent !== newest.hash
-    return isOverruled ? { ...state, accepted: undefined } : state
+    // A majority reads from the new owners: the way back that this node agreed to will never be decided (rule T7).
+    const isVoid =
+      state.accepted !== undefined && this.#isAbort(state.accepted.candidate) && !mayGoBack(this.#layout.document)
+    return isOverruled || isVoid ? { ...state, accepted: undefined } : state
   }
 
   #facts(): AcceptorFacts {

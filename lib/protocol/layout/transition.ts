@@ -1,5 +1,6 @@
 import type { NodeId } from '../../vocabulary/ids.ts'
 import { ownersPerPartition } from '../ring/placement.ts'
+import { acceptorsOf } from './acceptors.ts'
 import type { LayoutDocument, LayoutTracker } from './layout-document.ts'
 import type { DecidedLayout, LayoutNode, LayoutVersion } from './layout-version.ts'
 
@@ -92,6 +93,18 @@ export function withoutRetired(document: LayoutDocument): readonly DecidedLayout
       ? barrierOf(document) >= newest.version.number
       : leastOf(document, ({ syncAck }) => syncAck) >= newest.version.assignedAt
   return mayRetire ? [newest] : live
+}
+
+/**
+ * Whether the way back may still be decided (docs/rules.md T7): none of those who read from the newest version agrees to
+ * it, nor has, so it is over with it once they are a majority. Then whoever has agreed waits for nothing.
+ */
+export function mayGoBack(document: LayoutDocument): boolean {
+  const newest = newestLive(document)?.version
+  if (newest === undefined || document.live.length < 2) return false
+  const acceptors = acceptorsOf(newest)
+  const switched = acceptors.filter((id) => (document.trackers.get(id)?.syncAck ?? 0) >= newest.assignedAt)
+  return switched.length <= Math.floor(acceptors.length / 2)
 }
 
 /** What one node knows of itself in a transition. */
