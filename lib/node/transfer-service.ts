@@ -36,7 +36,7 @@ export class TransferService {
     if (layout.inForce?.owns(self, partition) !== true) {
       return respond(refusal('not-owner', 'this node does not own the partition'))
     }
-    if (gained.isClosed(partition) || gained.isCopying(partition) || recovery.isClosed(partition)) {
+    if (gained.isCopying(partition) || recovery.isRecovering(partition)) {
       return respond(refusal('busy', 'this node does not have all of the partition yet'))
     }
     if (this.#pagesRead >= pagesReadMax) {
@@ -87,6 +87,6 @@ export class TransferService {
 
   #isWhole(partition: number): boolean {
     const { gained, recovery } = this.#context
-    return !gained.isClosed(partition) && !gained.isCopying(partition) && !recovery.isClosed(partition)
+    return !gained.isCopying(partition) && !recovery.isClosed(partition)
   }
 }
