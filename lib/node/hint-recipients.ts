@@ -13,8 +13,8 @@ const stays: HintRecipients = { owners: [], isThenDone: false }
 /**
  * Where one hint has to go in this layout (docs/rules.md H3, T4), delivery to its target apart:
  *
- * - Its target owns nothing of the partition in any live version, or the node that keeps it is no member any more: to
- *   every owner, and then it is done.
+ * - Its target owns nothing of the partition in any live version, or is excluded and will begin anew should it come
+ *   back; or the node that keeps it is no member any more: to every owner, and then it is done.
  * - The partition moves, and the keeper clears the way for them: to its new owners, and it stays for its target.
  *
  * The excluded are not waited for. Somebody who goes for good does not wait for an absent target either: the other
@@ -37,7 +37,7 @@ export function hintRecipients(
     return { owners, isThenDone: owners.length > 0 }
   }
   // While an older version is live it may be gone back to (docs/rules.md T7): its owners get it, too.
-  if (!layout.owns(target, partition)) {
+  if (!layout.owns(target, partition) || layout.isExcluded(target)) {
     const owners = living(layout.ownersOf(partition))
     return { owners, isThenDone: owners.length > 0 }
   }

@@ -22,6 +22,8 @@ export interface MembershipListener {
   onRaiseStartNumber(to: number): void
   onDuplicateIdentitySuspected(endpoint: Endpoint): void
   onForeignCluster(from: Endpoint): void
+  /** Nobody listens to it (docs/rules.md L5). */
+  isForgotten(node: NodeId): boolean
 }
 
 /** Carries out what the membership machine decides: datagrams, timers, push/pull and probes over links. */
@@ -90,6 +92,7 @@ export class MembershipDriver {
       this.#metrics.datagramsDropped('foreign-cluster').add(1)
       return this.#listener.onForeignCluster(from)
     }
+    if (this.#listener.isForgotten(decoded.header.from)) return this.#metrics.datagramsDropped('forgotten').add(1)
     const { time } = this.#ports
     this.#dispatch({ type: 'datagram-received', packet: decoded, from, wallMs: time.wallMs(), nowMs: time.nowMs() })
     const sender = decoded.header.from

@@ -69,6 +69,7 @@ export interface MetricReadings {
   readonly connections: () => number
   readonly storeWaitingBytes: () => number
   readonly recoveringPartitions: () => number
+  readonly handBackPartitionsLeft: () => number
   readonly exchangeAges: () => readonly { readonly name: string; readonly seconds: number }[]
   readonly isAntiEntropySuspended: () => boolean
   readonly rebuildingTrees: () => number
@@ -110,6 +111,13 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
   metrics.gauge(
     { name: 'starling_recovering_partitions', help: 'Partitions whose answers do not count toward R yet' },
     readings.recoveringPartitions,
+  )
+  metrics.gauge(
+    {
+      name: 'starling_hand_back_partitions_left',
+      help: 'Partitions that this node, which was excluded, has not brought back to their owners yet',
+    },
+    readings.handBackPartitionsLeft,
   )
   metrics.gauge(
     { name: 'starling_clock_offset_seconds', help: 'Own wall clock against the median of the members' },

@@ -3,7 +3,7 @@ import type { DatagramSocket } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
 import { StorageError, type StorageFailure } from '../ports/storage.ts'
 import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
-import { type Endpoint, formatEndpoint, parseEndpoint } from '../vocabulary/ids.ts'
+import { type Endpoint, formatEndpoint, type NodeId, parseEndpoint } from '../vocabulary/ids.ts'
 import {
   type Goodbye,
   type Hello,
@@ -129,6 +129,7 @@ export class PeerPort {
         `this node belongs to cluster ${ours}, not ${hello.clusterId}: they never merge`,
       )
     }
+    if (hello.role === 'peer' && this.#isForgotten(hello.nodeId)) return dismiss('forgotten', forgottenMessage)
     if (hello.wireVersionMin > this.#wireVersion || hello.wireVersion < wireVersionMin) {
       return dismiss('unknown-version', `this node speaks frame protocol ${wireVersionMin} to ${this.#wireVersion}`)
     }
@@ -162,6 +163,10 @@ export class PeerPort {
     if (caller.role === 'client' && !clientRequests.has(message.type)) {
       return respond(refusal('forbidden', `${message.type} is for members of the cluster, not for clients`))
     }
+    // What it may still learn is that it is forgotten.
+    if (message.type !== 'pull-layout' && this.#isForgotten(caller.nodeId)) {
+      return respond(refusal('forbidden', forgottenMessage))
+    }
     try {
       this.#serveWhole(message, caller, respond)
     } catch (error) {
@@ -176,6 +181,12 @@ export class PeerPort {
         aftermath: 'may-have-changed',
       })
     }
+  }
+
+  /** Nobody waits for what it holds any more, so nobody may take it (docs/rules.md L5). */
+  #isForgotten(nodeId: string): boolean {
+    const forgotten = this.#life.layout?.decided?.version.forgotten
+    return forgotten !== undefined && forgotten.length > 0 && forgotten.includes(nodeId as NodeId)
   }
 
   #bug(error: unknown, what: string): void {
@@ -229,6 +240,8 @@ export class PeerPort {
 
 /** For answers that are on their way to the disk. */
 const dismissalMsMax = 1_000
+
+const forgottenMessage = 'the cluster has forgotten this node: it can only come back with an empty data directory'
 
 const noLayout: LayoutDigest = { number: 0, documentHash: 0 }
 

@@ -426,6 +426,10 @@ export class WriteRun {
 
   /** Counts for nobody: it is there so that the owner gets the write whatever becomes of everybody else's. */
   #keepHint(target: NodeId): void {
+    // Should it come back, it begins anew (docs/rules.md L5).
+    if (this.#layout.isExcluded(target)) {
+      return this.#context.time.soon(() => this.#dispatch({ type: 'hint-kept', target }))
+    }
     const record = this.#record as KeyRecord
     this.#context.hints.add(target, this.#key, record, this.#bytes as Uint8Array, this.#durability, (outcome) => {
       if (outcome.type !== 'failed') this.#dispatch({ type: 'hint-kept', target })

@@ -36,6 +36,10 @@ t.test('where a hint goes when owners change (docs/rules.md H3, T4)', async (t) 
     t.same(recipients(cyd, [{ ...after, excluded: [ada, bob, dan] }]), { owners: [], isThenDone: false }, 'nor for all')
   })
 
+  t.test('an excluded target begins anew should it come back: the other owners have it then', async (t) => {
+    t.same(recipients(cyd, [{ ...before, excluded: [cyd] }]), { owners: [ada, bob], isThenDone: true })
+  })
+
   t.test('the owners of a version that repeats an assignment are the same', async (t) => {
     const amended = { ...before, excluded: [eve], number: 2, assignedAt: 1 }
     t.same(recipients(cyd, [amended]), { owners: [], isThenDone: false })

@@ -288,6 +288,8 @@ class Draft {
   #add(id: NodeId, zone: string, weight: number): void {
     const shortId = (this.#current.number + 1) * shortIdsPerVersion + this.#added
     this.#added += 1
+    // It was dropped before, and begins anew (docs/rules.md L5).
+    this.#excluded.delete(id)
     this.#nodes.set(id, { id, shortId, zone, weight })
   }
 
