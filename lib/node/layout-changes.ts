@@ -5,6 +5,7 @@ import type { StagedChange } from '../protocol/layout/layout-document.ts'
 import { layoutHash } from '../protocol/layout/layout-hash.ts'
 import type { DecidedLayout, LayoutVersion } from '../protocol/layout/layout-version.ts'
 import { type MemberFacts, type NextVersion, nextVersion } from '../protocol/layout/next-version.ts'
+import { mayGoBack } from '../protocol/layout/transition.ts'
 import { wireVersionOf } from '../vocabulary/announced-version.ts'
 import { InvalidParameter, PlanRefused, type StarlingError } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
@@ -123,7 +124,7 @@ export class LayoutChanges {
         return this.#votes.undecided === undefined ? refused('no change of owners is running') : repeated(newest)
       }
       if (newest.version.assignedAt < oldest.version.assignedAt) return refused('the change is taken back already')
-      if (this.#layout.hasSwitched) return refused('it is too late: reads go to the new owners')
+      if (!mayGoBack(this.#layout.document)) return refused('it is too late: reads go to the new owners')
       return wayBack(oldest.version, newest)
     }
     this.#decider.decide({ make, timeoutMs, isRepeated: true, isForced: false }, done)

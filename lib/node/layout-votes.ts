@@ -167,7 +167,8 @@ export class LayoutVotes {
     return {
       decidedNumber: decided.version.number,
       decidedHash: decided.hash,
-      isAcceptor: acceptors.includes(this.#self) && !this.#layout.isForkedOff,
+      // Also one that comes from an overruled past: on what follows the forced version it has never voted.
+      isAcceptor: acceptors.includes(this.#self),
       votesAbove: this.#votesAbove(acceptors.length === 1),
     }
   }

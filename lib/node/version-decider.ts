@@ -185,10 +185,7 @@ export class VersionDecider {
         if (wish.isForced && isMinority && isCurrent && candidate.assignedAt !== candidate.number) {
           return this.#force(newest, candidate, answer)
         }
-        return answer(undefined, {
-          decided: false,
-          waitingFor: verdict.waitingFor.map((id) => this.#peers.nameOf(id)),
-        })
+        return answer(undefined, { decided: false, waitingFor: this.#waitedFor(newest, verdict.waitingFor, voters) })
       }
       case 'behind': {
         const endpoint = ahead === undefined ? undefined : this.#peers.endpointOf(ahead)
@@ -205,6 +202,12 @@ export class VersionDecider {
       default:
         return unreachable(verdict)
     }
+  }
+
+  /** Names of those that did not vote at all; if all did, of those whose votes were missing at the end. */
+  #waitedFor(newest: DecidedLayout, missing: readonly NodeId[], voters: ReadonlySet<NodeId>): readonly string[] {
+    const silent = acceptorsOf(newest.version).filter((id) => !voters.has(id))
+    return (silent.length > 0 ? silent : missing).map((id) => this.#peers.nameOf(id)).sort()
   }
 
   #force(newest: DecidedLayout, candidate: LayoutVersion, answer: Done<CommitAnswer>): void {
