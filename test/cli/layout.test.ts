@@ -176,8 +176,10 @@ t.test('commit', async (t) => {
       { stage: undefined, waitingFor: [], partitionsLeft: 0 },
     ]
     let looks = 0
+    let refusals = 1
     node.trouble = ({ path }) => {
       if (path !== '/v1/cluster/status' || ordersOf(node).length === 0) return undefined
+      if (refusals-- > 0) return 'refuse'
       // Each look asks twice: for the layout, and for the nodes to ask.
       const step = steps[Math.min(steps.length - 1, Math.floor(looks++ / 2))] as (typeof steps)[0]
       setMovement(node, step)

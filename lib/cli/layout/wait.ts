@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Draining, NoLayout, StarlingError, Unreachable } from '../../vocabulary/errors.ts'
+import { StarlingError } from '../../vocabulary/errors.ts'
 import { type ClientOptions, connect, requestOptions } from '../client-options.ts'
 import { askEachNode } from '../each-node.ts'
 import { note } from '../output.ts'
@@ -41,7 +41,7 @@ export async function waitUntilNothingMoves(
   }
 }
 
-/** Undefined while nobody can be asked: nodes come and go in the middle of this. */
+/** Undefined when nobody answers: nodes come and go in the middle of this, and are busy. */
 async function look(options: ClientOptions): Promise<Movement | undefined> {
   try {
     const status = await connect(options).status(requestOptions(options))
@@ -51,8 +51,7 @@ async function look(options: ClientOptions): Promise<Movement | undefined> {
       answers.flatMap(({ answer }) => answer.transfers),
     )
   } catch (error) {
-    if (!(error instanceof StarlingError)) throw error
-    if (error instanceof Unreachable || error instanceof NoLayout || error instanceof Draining) return undefined
+    if (error instanceof StarlingError && error.retryable) return undefined
     throw error
   }
 }
