@@ -148,7 +148,7 @@ export class SimulatedClient {
 
   #get(key: string, then: (seen: Seen | undefined) => void): void {
     const { cluster, configuration, history } = this.#workload
-    const node = pick(this.#random, cluster.names)
+    const node = pick(this.#random, cluster.wanted)
     const base = { ...this.#base('get', key), r: configuration.r }
     history.add({ t: 'invoke', ...base, node, ns: this.#ns() })
     const ended = (ending: Ending): void => {
@@ -220,7 +220,7 @@ export class SimulatedClient {
   ): void {
     const { cluster, configuration } = this.#workload
     const { world } = cluster
-    const node = pick(this.#random, cluster.names)
+    const node = pick(this.#random, cluster.wanted)
     const idempotency = { key: vid, isFirst: first === undefined, since: hlcZero }
     const keyed = configuration.retries ? { ...request, idempotency } : request
     const { atMs, tries } = first ?? { atMs: world.nowMs, tries: 0 }

@@ -5,6 +5,7 @@ import type { ReadRepairMode } from '../../lib/protocol/quorum/read.ts'
 import type { DiskSettings } from '../../lib/simulator/simulated-disk.ts'
 import type { LinkSettings } from '../../lib/simulator/simulated-network.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
+import { type Churn, drawChurn, leavesGap } from './churn.ts'
 
 export const faultKinds = [
   'kill',
@@ -26,16 +27,17 @@ export const faultKinds = [
   'flip-bit',
   'kill-at-work',
   'long-absence',
+  'mid-move',
 ] as const
 
 export type FaultKind = (typeof faultKinds)[number]
 
 /** Faults that can take acknowledged data from a disk: they hit one node only, and only where W >= 2. */
-const dataLosing: readonly FaultKind[] = ['wipe', 'roll-back', 'flip-bit']
+export const dataLosing: readonly FaultKind[] = ['wipe', 'roll-back', 'flip-bit']
 /** Faults after which a node may have no disk for what it should keep for others. */
 const diskRefusing: readonly FaultKind[] = ['disk-full', 'disk-error']
-/** What brings copies together can be killed only where there is such a thing; and a long absence takes its time. */
-const drawnApart: readonly FaultKind[] = ['kill-at-work', 'long-absence']
+/** What brings copies together, or owners in and out, can be killed only where there is such a thing; and a long absence takes its time. */
+const drawnApart: readonly FaultKind[] = ['kill-at-work', 'long-absence', 'mid-move']
 
 /** Everything about one run that is not decided while it runs. */
 export interface Configuration {
@@ -94,6 +96,8 @@ export interface Configuration {
   readonly triesAvailability: boolean
   /** Nobody asks for exchanges after the healing: they come by themselves within ten minutes. */
   readonly awaitsSchedule: boolean
+  /** What an operator does meanwhile. Undefined: the nodes that begin are those that end. */
+  readonly churn: Churn | undefined
 }
 
 /** Draws a run: each parameter on its own, and a random subset of the faults (Groce et al., Swarm Testing, ISSTA 2012). */
@@ -117,7 +121,8 @@ export function drawConfiguration(seed: number, operations?: number): Configurat
   const allowed = faultKinds.filter(isAllowed)
   const style = random.below(10)
   const usual = style === 0 ? [] : style === 1 ? [pick(random, allowed)] : allowed.filter(() => random.below(2) === 0)
-  const faults = usual.length === 0 ? usual : [...usual, ...repair.faults]
+  const calm = usual.length === 0 ? usual : [...usual, ...repair.faults]
+  const { churn, faults } = drawOperator(seededRandom(seedFor(seed, 'churn')), calm, keepsTwo)
   const sloppy = random.below(3) === 0
   const isLossy = faults.length > 0 && random.below(2) === 0
   const clients = 2 + random.below(7)
@@ -156,8 +161,28 @@ export function drawConfiguration(seed: number, operations?: number): Configurat
     faultLastsMs: pick(random, [200, 2000, 8000]),
     restartsAll: random.below(2) === 0,
     ...repair.drawn,
-    triesAvailability: repair.drawn.triesAvailability && sloppy && repair.drawn.hints,
+    triesAvailability: repair.drawn.triesAvailability && sloppy && repair.drawn.hints && churn === undefined,
+    awaitsSchedule: repair.drawn.awaitsSchedule && churn === undefined,
+    churn,
   }
+}
+
+/**
+ * An operator, and the faults beside it: most of the moments of a change are short, and are looked for. Of one write's
+ * copies either a disk may take one, or somebody who is excluded, not both.
+ */
+function drawOperator(
+  random: Random,
+  faults: readonly FaultKind[],
+  keepsTwo: boolean,
+): { readonly churn: Churn | undefined; readonly faults: readonly FaultKind[] } {
+  const drawn = drawChurn(random)
+  if (drawn === undefined) return { churn: undefined, faults }
+  const mayExclude = keepsTwo && (random.below(2) === 0 || !faults.some((kind) => dataLosing.includes(kind)))
+  const kinds = mayExclude ? drawn.kinds : drawn.kinds.filter((kind) => !leavesGap.includes(kind))
+  const isGap = kinds.some((kind) => leavesGap.includes(kind))
+  const left = isGap ? faults.filter((kind) => !dataLosing.includes(kind)) : faults
+  return { churn: { ...drawn, kinds }, faults: faults.length === 0 ? faults : [...left, 'mid-move', 'mid-move'] }
 }
 
 type Repair = Pick<

@@ -8,6 +8,7 @@ import { hash } from '../wire/fixtures/hash.ts'
 import type { DrivenNode, SimulatedCluster } from './cluster.ts'
 import { type Configuration, type FaultKind, pick } from './configuration.ts'
 import type { History } from './history.ts'
+import { type Moment, moments, StoredLayouts } from './stored-layout.ts'
 
 /** Wall clocks jump, but stay near enough for their nodes to go on coordinating. */
 const clockJumpMsMax = 3000
@@ -17,6 +18,22 @@ const dataPrefix = 0x64
 const absenceMsMin = 60_000
 const lookEveryMs = 30
 const looksMax = 100
+/** A step of a change may be over in a moment. */
+const momentLookMs = 10
+/** What a moment is struck by: whatever the run draws of these. */
+const striking: readonly FaultKind[] = [
+  'kill',
+  'power',
+  'stop',
+  'pause',
+  'isolate',
+  'halves',
+  'one-way',
+  'wipe',
+  'lossy',
+  'slow-disk',
+]
+const sudden: readonly FaultKind[] = ['kill', 'pause', 'isolate']
 
 /** Does to a cluster what a bad day does, again and again, until it is told to stop; then undoes all of it. */
 export class Nemesis {
@@ -31,6 +48,7 @@ export class Nemesis {
   #isStopped = false
   /** A disk is taken away only when all copies are where they belong. */
   #isCalm = false
+  readonly #layouts = new StoredLayouts(hash)
   /** What was to be undone before the last healing is forgotten. */
   #healings = 0
   /** A node that stays down however often it would be started. */
@@ -48,7 +66,7 @@ export class Nemesis {
     this.#configuration = configuration
     this.#history = history
     this.#random = cluster.world.random('nemesis')
-    this.#victim = pick(this.#random, cluster.names)
+    this.#victim = pick(this.#random, cluster.starters)
   }
 
   start(): void {
@@ -93,14 +111,13 @@ export class Nemesis {
       if (this.#isStopped) return
       if (!this.#isCalm) {
         this.begun += 1
-        this.#begin(pick(this.#random, this.#configuration.faults))
+        this.#begin(pick(this.#random, this.#configuration.faults), pick(this.#random, this.#cluster.wanted))
       }
       this.#wait()
     })
   }
 
-  #begin(kind: FaultKind): void {
-    const name = pick(this.#random, this.#cluster.names)
+  #begin(kind: FaultKind, name: string): void {
     const { disk, clock } = this.#world.machine(name)
     switch (kind) {
       case 'kill':
@@ -109,7 +126,7 @@ export class Nemesis {
         this.#record(kind, name)
         return this.#startLater(name)
       case 'blackout':
-        for (const each of this.#cluster.names) {
+        for (const each of this.#cluster.wanted) {
           this.#cluster.crash(each, 'power')
           this.#startLater(each)
         }
@@ -127,12 +144,12 @@ export class Nemesis {
       case 'halves':
         return this.#cut(
           kind,
-          this.#cluster.names.filter(() => this.#random.below(2) === 0),
+          this.#cluster.wanted.filter(() => this.#random.below(2) === 0),
         )
       case 'one-way':
         return this.#cutOneWay(name)
       case 'reset': {
-        const other = pick(this.#random, this.#cluster.names)
+        const other = pick(this.#random, this.#cluster.wanted)
         this.#world.resetConnections(name, other)
         return this.#record(kind, [name, other])
       }
@@ -173,18 +190,40 @@ export class Nemesis {
         return this.#killAtWork(looksMax)
       case 'long-absence':
         return this.#takeAway(name)
+      case 'mid-move':
+        return this.#strikeAt(pick(this.#random, moments), looksMax)
     }
+  }
+
+  /** Something happens just when a node has come that far in a change of owners: to it, or to somebody else. */
+  #strikeAt(moment: Moment, looks: number): void {
+    if (looks === 0 || this.#isStopped || this.#isCalm) return
+    const { running } = this.#cluster
+    const there = running.find((name) => this.#momentOf(name) === moment)
+    if (there === undefined) {
+      this.#world.after(momentLookMs, () => this.#strikeAt(moment, looks - 1))
+      return
+    }
+    const name = this.#random.below(3) === 0 ? pick(this.#random, running) : there
+    const usual = this.#configuration.faults.filter((kind) => striking.includes(kind))
+    const kind = pick(this.#random, usual.length === 0 ? sudden : usual)
+    this.#record('mid-move', { moment, at: there, kind, name })
+    this.#begin(kind, name)
+  }
+
+  #momentOf(name: string): Moment | undefined {
+    return this.#layouts.momentOf(this.#world.machine(name).disk, this.#cluster.idOf(name))
   }
 
   /** A node dies in the middle of bringing copies together; or the one it works with does. */
   #killAtWork(looks: number): void {
     if (looks === 0 || this.#isStopped || this.#isCalm) return
-    const worker = this.#cluster.names.find((name) => isAtWork(this.#cluster.node(name)))
+    const worker = this.#cluster.wanted.find((name) => isAtWork(this.#cluster.node(name)))
     if (worker === undefined) {
       this.#world.after(lookEveryMs, () => this.#killAtWork(looks - 1))
       return
     }
-    const name = this.#random.below(2) === 0 ? worker : pick(this.#random, this.#cluster.names)
+    const name = this.#random.below(2) === 0 ? worker : pick(this.#random, this.#cluster.wanted)
     this.#cluster.crash(name, 'kill')
     this.#record('kill-at-work', { name, worker })
     this.#startLater(name)
@@ -207,6 +246,11 @@ export class Nemesis {
     this.#isCalm = true
     this.#mendAll()
     this.#whenWhole(() => {
+      // Whoever is no member would be somebody else afterwards.
+      if (this.#cluster.node(this.#victim)?.self().state !== 'serving') {
+        this.#isCalm = false
+        return
+      }
       this.#cluster.crash(this.#victim, 'kill')
       this.#world.machine(this.#victim).disk.wipe()
       this.dataLostAtMs = this.#world.nowMs
@@ -221,7 +265,8 @@ export class Nemesis {
   #whenWhole(callback: () => void): void {
     if (this.#isStopped) return
     // Not while somebody else may hold the only other copy of something, and is away.
-    if (this.#absent === undefined && this.#cluster.unreadiness().length === 0) callback()
+    if (this.#absent === undefined && this.#cluster.unreadiness(this.#configuration.churn !== undefined).length === 0)
+      callback()
     else this.#world.after(500, () => this.#whenWhole(callback))
   }
 
@@ -257,7 +302,7 @@ export class Nemesis {
 
   /** The seq of the row that each other machine keeps for this node. */
   #rowsKept(id: string): readonly number[] {
-    const others = this.#cluster.names.filter((name) => name !== this.#victim)
+    const others = this.#cluster.wanted.filter((name) => name !== this.#victim)
     return others.map((name) => rowSeq(this.#world.machine(name).disk, `row/${id}`))
   }
 

@@ -4,6 +4,7 @@ import type { World } from '../../lib/simulator/world.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { Key } from '../../lib/vocabulary/key.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
+import { dataRange } from '../../lib/wire/store-keys.ts'
 import { bucket, keyName, vidOf } from './clients.ts'
 import type { SimulatedCluster } from './cluster.ts'
 import type { Configuration } from './configuration.ts'
@@ -23,6 +24,8 @@ const exchangeLastsMs = 1500
 const interruptedWithinMs = 4000
 const downMsMax = 1000
 const stopLimitMs = 30_000
+/** Ten minutes after a version is given up its owners delete what they held for it. */
+const removedAfterMs = 780_000
 /** How far wall clocks may be apart in the end. */
 const clocksApartMs = 5000
 /** No tombstone is expected to go in the course of a run whose grace is longer. */
@@ -96,6 +99,42 @@ export class FinalPhase {
       const more = count - (before.get(name) ?? 0)
       if (more !== 0) this.#report('repairs-equal-copies', `${more} more of ${name} though all copies were equal`)
     }
+  }
+
+  /** Every partition has all the owners it should have, and nothing is on its way to any of them. */
+  lookAtOwners(): void {
+    const { replicas, churn } = this.#configuration
+    for (const name of this.#cluster.running) {
+      const node = this.#cluster.node(name)
+      const ring = node?.ring()
+      if (node === undefined || ring === undefined) continue
+      const wanted = Math.min(replicas, ring.nodes.length)
+      const few = ring.partitions.findIndex((owners) => new Set(owners).size !== wanted)
+      if (few >= 0) this.#report('too-few-owners', `${name} knows of fewer than ${wanted} owners of partition ${few}`)
+      for (const { kind, name: peer } of node.transfers().transfers) {
+        this.#report('transfer-goes-on', `${name} still has ${kind} with ${peer} when everything is over`)
+      }
+    }
+    if (churn?.awaitsRemoval !== true) return
+    this.#world.run(removedAfterMs)
+    for (const name of this.#cluster.running) {
+      for (const partition of this.#leftOver(name)) {
+        this.#report('left-over', `${name} still has records of partition ${partition}, which it does not own`)
+      }
+    }
+  }
+
+  /** Partitions of which that disk has records, though its node does not own them. */
+  #leftOver(name: string): readonly number[] {
+    const ring = this.#cluster.node(name)?.ring()
+    const id = this.#cluster.idOf(name)
+    const { disk } = this.#world.machine(name)
+    const place = ring?.nodes.findIndex((node) => node.id === id) ?? -1
+    const owns = (partition: number): boolean => place >= 0 && ring?.partitions[partition]?.includes(place) === true
+    return Array.from({ length: this.#configuration.partitions }, (_, partition) => partition).filter((partition) => {
+      const { from, to } = dataRange(partition)
+      return !owns(partition) && disk.live.lowerBound(to) > disk.live.lowerBound(from)
+    })
   }
 
   /** Writes down what each owner itself has of each key. */
@@ -185,13 +224,14 @@ export class FinalPhase {
 
   #exchange(): void {
     if (!this.#configuration.antiEntropy) return
-    for (const name of this.#cluster.names) {
+    for (const name of this.#cluster.wanted) {
       this.#world.inProcess(name, () => this.#cluster.node(name)?.runExchange(() => {}))
     }
   }
 
   #interruptLater(): void {
-    const name = this.#cluster.names[this.#random.below(this.#cluster.names.length)] as string
+    const { wanted } = this.#cluster
+    const name = wanted[this.#random.below(wanted.length)] as string
     const atMs = this.#random.fraction() * interruptedWithinMs
     const downMs = this.#random.fraction() * downMsMax
     this.#world.after(atMs, () => {

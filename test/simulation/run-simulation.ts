@@ -1,6 +1,7 @@
 import type { ClientAnswer, ClientRequest } from '../../lib/protocol/quorum/client-request.ts'
 import { World } from '../../lib/simulator/world.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
+import type { NodeId } from '../../lib/vocabulary/ids.ts'
 import type { Key } from '../../lib/vocabulary/key.ts'
 import { countCopies } from './audit-copies.ts'
 import { checkAcknowledgedWrites } from './check-acknowledged-writes.ts'
@@ -29,6 +30,8 @@ import { answers, type Configuration, drawConfiguration, type FaultKind } from '
 import { Nemesis } from './faults.ts'
 import { FinalPhase, shortGraceSeconds } from './final-phase.ts'
 import { History, type HistoryRecord } from './history.ts'
+import { Operator } from './operator.ts'
+import { ownersIn, StoredLayouts } from './stored-layout.ts'
 import { trapLeaks } from './trap-leaks.ts'
 
 export interface SimulationOptions {
@@ -63,6 +66,8 @@ export interface SimulationResult {
 const formLimitMs = 60_000
 const faultsLimitMs = 1_800_000
 const recoverLimitMs = 300_000
+/** Whatever an operator has begun is over by then. */
+const operatorLimitMs = 300_000
 const quiesceMs = 1500
 /** What was lost on a bad link is sent again after so long. */
 const calmMs = 3000
@@ -98,6 +103,7 @@ class Run {
   readonly #world: World
   readonly #cluster: SimulatedCluster
   readonly #nemesis: Nemesis
+  readonly #operator: Operator | undefined
   readonly #history = new History()
   readonly #workload: Workload
   readonly #violations: Violation[] = []
@@ -109,14 +115,21 @@ class Run {
   #lastCopiesAt: number | undefined
   #operationsLeft: number
   readonly #finalPhase: FinalPhase
+  readonly #layouts: StoredLayouts
 
   constructor(configuration: Configuration, options: SimulationOptions) {
     this.#configuration = configuration
     this.#hash = options.hash
+    this.#layouts = new StoredLayouts(options.hash)
     const { seed, links, disk } = configuration
     this.#world = new World({ seed, hash: options.hash, links, disk })
     this.#cluster = new SimulatedCluster(this.#world, configuration, options.makeNode)
     this.#nemesis = new Nemesis(this.#cluster, configuration, this.#history)
+    const { churn } = configuration
+    this.#operator =
+      churn === undefined
+        ? undefined
+        : new Operator(this.#cluster, { configuration, churn, history: this.#history, hash: options.hash })
     this.#operationsLeft = configuration.operations
     this.#finalPhase = new FinalPhase(this.#cluster, configuration, {
       history: this.#history,
@@ -150,7 +163,7 @@ class Run {
       const { clock } = this.#world.machine(name)
       clock.driftPpm = (random.fraction() * 2 - 1) * driftPpmMax
       clock.wallOffsetMs = (random.fraction() * 2 - 1) * wallOffsetMsMax
-      this.#world.after(random.fraction() * 2000, () => this.#cluster.start(name))
+      if (this.#cluster.isWanted(name)) this.#world.after(random.fraction() * 2000, () => this.#cluster.start(name))
     }
     if (!this.#awaitReady('cluster-did-not-form', formLimitMs) || !this.#setBucket()) return
     const sessions = Array.from(
@@ -159,21 +172,31 @@ class Run {
     )
     for (const session of sessions) session.start()
     this.#nemesis.start()
+    this.#operator?.start()
     const isDone = this.#world.runUntil(() => sessions.every((session) => session.isIdle), faultsLimitMs)
     if (!isDone) this.report('clients-hang', 'a client never got an answer, nor its own timeout')
     this.#nemesis.stop()
+    this.#operator?.stop()
     this.#world.run(Math.max(0, this.#nemesis.absentUntilMs - this.#world.nowMs))
     if (this.#configuration.triesAvailability && !this.#tryAvailability()) return
+    this.#operator?.releaseAll()
     this.#nemesis.heal()
+    if (this.#operator?.finish(operatorLimitMs) === false) {
+      return this.report(
+        'change-never-ends',
+        `after ${operatorLimitMs / 1000} s: ${this.#operator.unsettled().join('; ')}`,
+      )
+    }
     if (!this.#awaitReady('cluster-did-not-recover', recoverLimitMs)) return
     this.#scrub()
     this.#world.run(calmMs)
     this.#finalPhase.bringTogether()
     if (this.#configuration.restartsAll) {
-      for (const name of this.#cluster.names) this.#cluster.crash(name, 'kill')
-      for (const name of this.#cluster.names) this.#cluster.start(name)
+      for (const name of this.#cluster.wanted) this.#cluster.crash(name, 'kill')
+      for (const name of this.#cluster.wanted) this.#cluster.start(name)
       if (!this.#awaitReady('cluster-did-not-recover', recoverLimitMs)) return
     }
+    if (this.#configuration.churn !== undefined) this.#finalPhase.lookAtOwners()
     this.#finalPhase.expectSilence()
     const from = this.#history.records.length
     this.#finalPhase.lookAtCopies()
@@ -284,7 +307,7 @@ class Run {
   #setBucket(): boolean {
     const { conflict } = this.#configuration
     if (conflict === 'siblings') return true
-    const first = this.#cluster.names[0] as string
+    const first = this.#cluster.starters[0] as string
     let failure: string | undefined = 'no answer'
     this.#world.inProcess(first, () => {
       this.#cluster.node(first)?.setBucketProperties(bucket, { conflict }, 5000, (error) => {
@@ -381,22 +404,41 @@ class Run {
 
   /** What no client can see: at the moment of its acknowledgement a put is on W disks, each for another owner. */
   #audit(name: string, request: ClientRequest, answer: ClientAnswer): void {
-    const { replicas, durability, timeoutMs } = this.#configuration
+    const { replicas, durability, timeoutMs, churn } = this.#configuration
     const place = this.#cluster.node(name)?.ownersOf(request.bucket, request.key)
     // A disk that was replaced just now may have been among the W.
     const isDiskNew = this.#world.nowMs - this.#nemesis.dataLostAtMs < timeoutMs * 2
     if (request.type !== 'put' || place === undefined || isDiskNew) return
-    const vid = vidIn(request.value)
-    const copies = countCopies(this.#cluster, this.#hash, { ...place, key: request.key, vid, durability })
-    if (copies === undefined) return
-    this.#audited += 1
-    const w = answers(request.options.w ?? 'quorum', replicas)
-    const pw = answers(request.options.pw ?? 0, replicas)
-    const isEnough = copies.slots >= w && copies.disks >= w && copies.owners >= (request.options.sloppy ? pw : w)
-    if (isEnough) return
-    const found = `on ${copies.disks} disks, ${copies.owners} of them of owners, for ${copies.slots} owners`
     const by = this.#cluster.nameOf(answer.quorum.coordinator)
-    this.report('too-few-copies', `${vid} of ${request.key} is acknowledged by ${by}, w=${w} pw=${pw}, and ${found}`)
+    // Whoever forwarded it may know of other owners by now than the one who wrote it.
+    if (churn !== undefined && by !== name) return
+    const vid = vidIn(request.value)
+    const sets = churn === undefined ? [place.owners] : this.#liveOwners(name, place.partition)
+    for (const owners of sets) {
+      const copies = countCopies(this.#cluster, this.#hash, { ...place, owners, key: request.key, vid, durability })
+      if (copies === undefined) return
+      this.#audited += 1
+      const owned = Math.min(replicas, owners.length)
+      const w = answers(request.options.w ?? 'quorum', owned)
+      const pw = answers(request.options.pw ?? 0, owned)
+      const isEnough = copies.slots >= w && copies.disks >= w && copies.owners >= (request.options.sloppy ? pw : w)
+      if (isEnough) continue
+      const found = `on ${copies.disks} disks, ${copies.owners} of them of owners, for ${copies.slots} owners`
+      const among = sets.length === 1 ? '' : ` of one of ${sets.length} live versions`
+      this.report(
+        'too-few-copies',
+        `${vid} of ${request.key} is acknowledged by ${by}, w=${w} pw=${pw}, and ${found}${among}`,
+      )
+    }
+  }
+
+  /** The owners in each version that is live for that node now (docs/rules.md T1). */
+  #liveOwners(name: string, partition: number): readonly (readonly NodeId[])[] {
+    const live = this.#cluster.node(name)?.status().layout.live ?? []
+    return live.flatMap((number) => {
+      const version = this.#layouts.versionOf(number, this.#cluster)
+      return version === undefined ? [] : [ownersIn(version, partition)]
+    })
   }
 
   /** Every copy is looked at once: a damaged one is found when it is read, and healed. */
