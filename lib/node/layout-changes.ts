@@ -22,6 +22,12 @@ import { checksView, planView } from './plan-view.ts'
 import { stagedChange, stagedViews } from './staging.ts'
 import { noLayout, stale, type VersionDecider } from './version-decider.ts'
 
+/** About how many bytes one copy of each of these partitions has; `done` is never called inside the call. */
+export type EstimateSizes = (
+  partitions: readonly number[],
+  done: (bytesOf: (partition: number) => number) => void,
+) => void
+
 /** How people change who owns what, at any node: stage, plan, commit, abort, forget (docs/rules.md L3 to L5, T7). */
 export class LayoutChanges {
   readonly #time: Time
@@ -33,6 +39,7 @@ export class LayoutChanges {
   readonly #membership: MembershipDriver
   readonly #self: NodeId
   readonly #clock: () => Hlc
+  readonly #sizes: EstimateSizes
 
   constructor(
     parts: {
@@ -44,7 +51,7 @@ export class LayoutChanges {
       readonly decider: VersionDecider
       readonly membership: MembershipDriver
     },
-    options: { readonly self: NodeId; readonly clock: () => Hlc },
+    options: { readonly self: NodeId; readonly clock: () => Hlc; readonly sizes: EstimateSizes },
   ) {
     this.#time = parts.time
     this.#hash = parts.hash
@@ -55,6 +62,7 @@ export class LayoutChanges {
     this.#membership = parts.membership
     this.#self = options.self
     this.#clock = options.clock
+    this.#sizes = options.sizes
   }
 
   /** `done` once it is durable here; others hear of it by gossip. */
@@ -90,14 +98,11 @@ export class LayoutChanges {
     if (newest === undefined) return this.#time.soon(() => done(noLayout(this.#layout), undefined))
     const next = this.#next(newest)
     const hash = next.version === undefined ? undefined : layoutHash(next.version, this.#hash)
-    const view = planView(next, {
-      current: newest.version,
-      hash,
-      staged: this.staged(),
-      nameOf: (id) => this.#peers.nameOf(id),
-      bytesOf: () => 0,
+    const gained = next.moves.filter(({ to }) => to.length > 0).map(({ partition }) => partition)
+    this.#sizes(gained, (bytesOf) => {
+      const nameOf = (id: NodeId): string => this.#peers.nameOf(id)
+      done(undefined, planView(next, { current: newest.version, hash, staged: this.staged(), nameOf, bytesOf }))
     })
-    this.#time.soon(() => done(undefined, view))
   }
 
   commit({ plan, force, timeoutMs }: CommitRequest, done: Done<CommitAnswer>): void {

@@ -11,7 +11,7 @@ import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { DecidedLayout } from '../protocol/layout/layout-version.ts'
 import type { Member, MemberMetadata } from '../protocol/membership/member.ts'
 import { announceVersion } from '../vocabulary/announced-version.ts'
-import type { ClusterId, Endpoint, NodeId } from '../vocabulary/ids.ts'
+import { type ClusterId, type Endpoint, isClusterId, type NodeId } from '../vocabulary/ids.ts'
 import { type Goodbye, wireVersion } from '../wire/messages.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { BatchWriter } from './batch-writer.ts'
@@ -32,6 +32,7 @@ import type { NodeParts, NodeSettings } from './node-settings.ts'
 import { everybodyReports } from './node-views.ts'
 import { OccasionalLog } from './occasional-log.ts'
 import { OwnStanding } from './own-standing.ts'
+import { estimateSizes } from './partition-sizes.ts'
 import { type BehindPeerPort, PeerPort } from './peer-port.ts'
 import { Peers } from './peers.ts'
 import type { RecoveryDriver } from './recovery-driver.ts'
@@ -285,6 +286,7 @@ export class NodeLife implements BehindPeerPort {
         expect: settings.expect ?? 0,
         joins: settings.join.length > 0,
         isFresh: this.#isFreshNow,
+        formerCluster: isClusterId(this.identity.clusterId) ? this.identity.clusterId : undefined,
         partitionCount: settings.partitions,
         replicaCount: settings.replicas,
         document,
@@ -350,7 +352,15 @@ export class NodeLife implements BehindPeerPort {
     this.#decider = decider
     this.#changes = new LayoutChanges(
       { time, hash, peers: this.#peers, layout, votes, decider, membership },
-      { self: this.identity.id, clock: () => this.#minting?.read() ?? hlcFromMs(time.wallMs()) },
+      {
+        self: this.identity.id,
+        clock: () => this.#minting?.read() ?? hlcFromMs(time.wallMs()),
+        sizes: (partitions, done) => {
+          const context = this.#serving?.context
+          if (context === undefined) time.soon(() => done(() => 0))
+          else estimateSizes(context, partitions, done)
+        },
+      },
     )
     this.#cluster = new ClusterService({
       self: () => this.identity.id,

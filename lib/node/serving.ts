@@ -32,6 +32,7 @@ import type { Minting } from './minting.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeParts, NodeSettings } from './node-settings.ts'
 import { OutstandingWrites } from './outstanding-writes.ts'
+import { sizeHandlers } from './partition-sizes.ts'
 import { PartitionTransfers } from './partition-transfers.ts'
 import type { Peers } from './peers.ts'
 import { type RecoveryCause, RecoveryDriver } from './recovery-driver.ts'
@@ -211,6 +212,7 @@ export class Serving {
       ...this.antiEntropy.handlers,
       ...this.transfers.handlers,
       ...stockHandlers(context),
+      ...sizeHandlers(context),
       ...explainHandlers(context, this.explainSources),
     }
   }

@@ -276,6 +276,8 @@ export type Request =
   | { readonly type: 'discover' }
   /** What you keep for others, and where you have not recovered what your store lost. */
   | { readonly type: 'take-stock' }
+  /** About how large these partitions are, as far as you own them. */
+  | { readonly type: 'tell-sizes'; readonly partitions: readonly number[] }
   /** Never acknowledge the candidate for layout 1 that you know of (rules.md L2). */
   | { readonly type: 'abort-first-layout' }
   /** Vote for nothing below this ballot on this version, and say what you have accepted (rules.md L3). */
@@ -391,6 +393,11 @@ export type Response =
   | { readonly type: 'first-layout-aborted'; readonly outcome: 'aborted' | 'nothing-to-abort' | 'decided-already' }
   /** `isOver`: a version that awaits the asker no more is decided. */
   | { readonly type: 'hand-back-heard'; readonly isOver: boolean }
+  | {
+      readonly type: 'sizes-told'
+      /** One copy each; without those that the answerer does not own. */
+      readonly sizes: readonly { readonly partition: number; readonly bytes: number }[]
+    }
   | { readonly type: 'layout-prepared'; readonly reply: PrepareReply }
   | { readonly type: 'layout-accepted'; readonly reply: AcceptReply }
   | {

@@ -70,6 +70,7 @@ export const requestTypes: Readonly<Record<Request['type'], number>> = {
   'abort-first-layout': 53,
   'layout-prepare': 54,
   'layout-accept': 55,
+  'tell-sizes': 59,
 }
 
 const typesByNumber = new Map(Object.entries(requestTypes).map(([type, number]) => [number, type as Request['type']]))
@@ -143,6 +144,8 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
       return writer.text(request.bucket)
     case 'handed-back':
       return writer.varint(request.layoutNumber)
+    case 'tell-sizes':
+      return writeList(writer, request.partitions, (to, partition) => to.u16(partition))
     case 'layout-prepare':
       writer.varint(request.number)
       return writeBallot(writer, request.ballot)
@@ -260,6 +263,8 @@ function readBodiless(
       return readHandOver(reader)
     case 'handed-back':
       return { type, layoutNumber: reader.varint() }
+    case 'tell-sizes':
+      return { type, partitions: readList(reader, 2, (from) => from.u16()) }
     case 'layout-prepare':
       return { type, number: reader.varint(), ballot: readBallot(reader) }
     case 'tell-stable':

@@ -94,6 +94,7 @@ export const responseTypes: Readonly<Record<Answer['type'], number>> = {
   'handed-over': 105,
   'hand-back-heard': 106,
   'first-layout-aborted': 93,
+  'sizes-told': 94,
   'layout-prepared': 102,
   'layout-accepted': 103,
   refused: 96,
@@ -126,6 +127,11 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
       return writeStock(writer, response)
     case 'first-layout-aborted':
       return writeChoice(writer, abortOutcomes, response.outcome)
+    case 'sizes-told':
+      return writeList(writer, response.sizes, (to, { partition, bytes }) => {
+        to.u16(partition)
+        to.varint(bytes)
+      })
     case 'layout-prepared':
       return writePrepareReply(writer, response.reply)
     case 'layout-accepted':
@@ -313,6 +319,8 @@ function readBodiless(type: Exclude<Answer['type'], Bodied>, reader: BytesReader
       return readStock(reader)
     case 'first-layout-aborted':
       return { type, outcome: readChoice(reader, abortOutcomes) }
+    case 'sizes-told':
+      return { type, sizes: readList(reader, 3, (from) => ({ partition: from.u16(), bytes: from.varint() })) }
     case 'layout-accepted':
       return { type, reply: readAcceptReply(reader) }
     case 'refused':

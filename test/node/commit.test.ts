@@ -8,7 +8,7 @@ import { metaKey } from '../../lib/wire/store-keys.ts'
 import { openValue } from '../../lib/wire/stored-record.ts'
 import { decodeVotes, type StoredVotes } from '../../lib/wire/vote-codec.ts'
 import { hash } from '../wire/fixtures/hash.ts'
-import { TestCluster } from './fixtures/test-cluster.ts'
+import { bucket, TestCluster } from './fixtures/test-cluster.ts'
 
 t.test('L3: a join is staged, planned and committed at any node', async (t) => {
   const cluster = withNewcomers('dan')
@@ -32,6 +32,29 @@ t.test('L3: a join is staged, planned and committed at any node', async (t) => {
   t.same(liveOn(cluster, 'cyd'), [1, 2], 'durable where it was asked for')
   cluster.await('all know it', () => cluster.names.every((name) => numberAt(cluster, name) === 2))
   t.match(cluster.plan('ada'), { plan: undefined, staged: [] }, 'what has come about is staged no more')
+})
+
+t.test('a plan says about how much is to be copied, wherever it is asked for', async (t) => {
+  const cluster = withNewcomers('dan')
+  const value = 'v'.repeat(1000)
+  const requests = Array.from({ length: 160 }, (_, number) => cluster.putRequest(`k${number}`, value))
+  t.ok(cluster.askAll('ada', requests).every(({ code }) => code === 'ok'))
+  cluster.stage('ada', { action: 'join', node: 'dan' })
+  cluster.await('dan hears of it', () => cluster.plan('dan').isPossible)
+  const plan = cluster.plan('ada')
+  const moving = new Set(plan.moves.map(({ partition }) => partition))
+  const keys = requests.filter(({ key }) =>
+    moving.has(cluster.node('ada').ownersOf(bucket, key)?.partition ?? -1),
+  ).length
+  t.ok(keys > 60, `${keys} keys move`)
+  const each = plan.bytes / keys
+  t.ok(each > 1000 && each < 1200, `${plan.bytes} bytes: ${each} for each key`)
+  t.equal(
+    plan.bytes,
+    plan.moves.reduce((sum, { bytes }) => sum + bytes, 0),
+  )
+  t.equal(cluster.plan('dan').bytes, plan.bytes, 'dan owns nothing, and asks those who do')
+  t.ok(plan.estimateSeconds >= 1 && plan.estimateSeconds < 10)
 })
 
 t.test('L3: of two plans that are committed at once one wins, everywhere', async (t) => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { Hlc } from '../../lib/protocol/clock/hlc.ts'
-import type { LayoutDocument } from '../../lib/protocol/layout/layout-document.ts'
+import type { LayoutDocument, StagedChange } from '../../lib/protocol/layout/layout-document.ts'
 import { layoutHash, toDecidedLayout } from '../../lib/protocol/layout/layout-hash.ts'
 import type { LayoutVersion } from '../../lib/protocol/layout/layout-version.ts'
 import { type NodeId, toNodeId } from '../../lib/vocabulary/ids.ts'
@@ -65,6 +65,13 @@ const example: LayoutDocument = {
     ],
   ]),
 }
+/** Format 2, frozen. */
+const secondBytes =
+  '02018dc5ce4ab0b4eaa0028dc5ce4ab0b4eaa000040202aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0101783ff00000000000' +
+  '00bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb0201793ff0000000000000000100010001000101cccccccccccccccccccccccc' +
+  'cccccccc01cccccccccccccccccccccccccccccccc0101cccccccccccccccccccccccccccccccc0001aaaaaaaaaaaaaaaa' +
+  'aaaaaaaaaaaaaaaa0102018dc5ce4ab0b4eaa001cccccccccccccccccccccccccccccccc04020101ac0201bbbbbbbbbbbb' +
+  'bbbbbbbbbbbbbbbbbbbb06aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0100000001'
 /** Format 1, frozen: these bytes stand on disks. */
 const exampleBytes =
   '01028dc5ce4ab0b4eaa001040203aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0101783ff0000000000000bbbbbbbbbbbbbbbbbb' +
@@ -121,6 +128,26 @@ t.test('a layout document', async (t) => {
   t.test('has the bytes of format 1', async (t) => {
     t.equal(hex(encodeLayoutDocument(example)), exampleBytes)
     t.same(decode(unhex(exampleBytes)), example)
+  })
+
+  t.test('has format 2 where something is forgotten or forced, and only there', async (t) => {
+    const forgetting = toDecidedLayout({ ...second, forgotten: [cyd] }, hash, decided.clusterId)
+    const forced = new Map([[bob, { ...(example.staged.get(bob) as StagedChange), force: true }]])
+    for (const document of [
+      { ...example, live: [decided, forgetting] },
+      { ...example, staged: forced },
+    ]) {
+      const bytes = encodeLayoutDocument(document)
+      t.equal(bytes[0], 2)
+      t.same(decode(bytes), document)
+    }
+    t.equal(
+      hex(encodeLayoutDocument({ ...example, live: [forgetting], candidates: new Map(), staged: forced })),
+      secondBytes,
+    )
+    t.equal(encodeLayoutDocument(example)[0], 1, 'as older releases read it')
+    t.equal(layoutHash(first, hash), decided.hash)
+    t.not(forgetting.hash, toDecidedLayout(second, hash, decided.clusterId).hash)
   })
 
   t.test('has the same bytes in whatever order its maps were filled', async (t) => {
