@@ -1,15 +1,16 @@
 import type { ExplainedFallback, ExplainedHint, ExplainedOwner } from '../http-client/answers.ts'
 import { type ClientOptions, connect, requestOptions } from './client-options.ts'
 import { writeJson, writeLine } from './output.ts'
+import { nameInMove, placeOf } from './ring.ts'
 import { formatTable } from './table.ts'
 import { formatSeconds } from './units.ts'
 
 export async function explain(bucket: string, key: string, options: ClientOptions): Promise<void> {
   const explanation = await connect(options).explain(bucket, key, requestOptions(options))
   if (options.json) return writeJson('Explanation', explanation)
-  const { summary, partition, token, layoutNumber, owners, fallbacks = [] } = explanation
+  const { summary, owners, fallbacks = [] } = explanation
   await writeLine(summary)
-  await writeLine(`partition ${partition}, token ${token}, layout ${layoutNumber}`)
+  await writeLine(placeOf(explanation))
   await writeLine(formatTable(ownerHead, owners.map(ownerRow)))
   const standing = fallbacks.filter(({ hints }) => hints.length > 0)
   if (standing.length > 0) await writeLine(formatTable(fallbackHead, standing.map(fallbackRow)))
@@ -24,7 +25,7 @@ function ownerRow(owner: ExplainedOwner): string[] {
   )
   const waits = owner.tombstoneWaitingFor ? [`waits for ${owner.tombstoneWaitingFor}`] : []
   return [
-    owner.name,
+    nameInMove(owner),
     owner.memberState,
     [holds, ...waits].join(', '),
     owner.stateHash ?? '-',

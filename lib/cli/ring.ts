@@ -1,4 +1,4 @@
-import type { RingView } from '../http-client/answers.ts'
+import type { ExplainedOwner, Explanation, RingView } from '../http-client/answers.ts'
 import { type ClientOptions, connect, requestOptions } from './client-options.ts'
 import { writeJson, writeLine } from './output.ts'
 import { formatShare, formatTable } from './table.ts'
@@ -14,18 +14,33 @@ export async function ringShow(options: ClientOptions): Promise<void> {
   await writeLine(formatTable(['partition', 'owners'], rows))
 }
 
+/** Where a key lies; while its owners change: in which layouts, and by which it is read. */
+export function placeOf({ partition, token, layoutNumber, readLayout }: Explanation): string {
+  const isMoving = readLayout !== undefined && readLayout !== layoutNumber
+  const reads = isMoving ? `, read by layout ${readLayout}` : ''
+  return `partition ${partition}, token ${token}, layout ${layoutNumber}${reads}`
+}
+
+/** An owner that reads do not go to is on its way in, or out. */
+export function nameInMove({ name, isRead }: ExplainedOwner): string {
+  return isRead === false ? `${name} (not read)` : name
+}
+
 export async function ringOwners(bucket: string, key: string, options: ClientOptions): Promise<void> {
-  const { partition, token, layoutNumber, owners } = await connect(options).explain(
-    bucket,
-    key,
-    requestOptions(options),
-  )
+  const explanation = await connect(options).explain(bucket, key, requestOptions(options))
+  const { partition, token, layoutNumber, owners } = explanation
   if (options.json) {
-    const shown = owners.map(({ node, name, memberState }) => ({ node, name, memberState }))
+    const shown = owners.map(({ node, name, memberState, ownsIn, isRead }) => ({
+      node,
+      name,
+      memberState,
+      ownsIn,
+      isRead,
+    }))
     return writeJson('Owners', { bucket, key, partition, token, layoutNumber, owners: shown })
   }
-  const rows = owners.map(({ node, name, memberState }) => [name, node.slice(0, 8), memberState])
-  await writeLine(`partition ${partition}, token ${token}, layout ${layoutNumber}`)
+  const rows = owners.map((owner) => [nameInMove(owner), owner.node.slice(0, 8), owner.memberState])
+  await writeLine(placeOf(explanation))
   await writeLine(formatTable(['owner', 'id', 'state'], rows))
 }
 

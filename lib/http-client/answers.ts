@@ -34,7 +34,10 @@ export interface Explanation {
   readonly key: string
   readonly partition: number
   readonly token: string
+  /** The newest. */
   readonly layoutNumber: number
+  /** By which layout the key is read: an older one while its owners change. */
+  readonly readLayout?: number
   readonly owners: readonly ExplainedOwner[]
   /** Best first. */
   readonly fallbacks?: readonly ExplainedFallback[]
@@ -48,6 +51,9 @@ export interface ExplainedOwner {
   readonly node: string
   readonly name: string
   readonly memberState: MemberState | 'unknown'
+  /** In which of the live layouts it is an owner; and whether reads go to it. */
+  readonly ownsIn?: readonly number[]
+  readonly isRead?: boolean
   readonly holds: 'siblings' | 'tombstone' | 'nothing' | 'damaged' | 'unreachable'
   readonly isRecovering: boolean
   readonly stateHash?: string | null

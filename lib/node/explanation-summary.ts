@@ -2,12 +2,14 @@ import type { KeptFor, OwnerView } from './node-api.ts'
 
 /** Why a key reads as it does, in words: what is held, then whatever is still on its way. */
 export function summarise(owners: readonly OwnerView[], agreed: boolean, hints: readonly KeptFor[]): string {
+  const read = owners.filter(({ isRead }) => isRead)
   return [
-    whatOwnersSay(owners, agreed),
-    whoCannotSay(owners),
-    whoIsRecovering(owners),
+    whatOwnersSay(read, agreed),
+    whoCannotSay(read),
+    whoIsRecovering(read),
+    whoElseOwns(owners),
     whatWaits(owners, hints),
-    whyTombstoneStays(owners),
+    whyTombstoneStays(read),
   ]
     .filter((sentence) => sentence !== '')
     .join(' ')
@@ -41,6 +43,14 @@ function whoIsRecovering(owners: readonly OwnerView[]): string {
   return names.length === 1
     ? `${names[0]} is recovering what it lost: its answer does not count toward R.`
     : `${names.join(' and ')} are recovering what they lost: their answers do not count toward R.`
+}
+
+/** While ownership moves: those whose word does not count now, or any more. */
+function whoElseOwns(owners: readonly OwnerView[]): string {
+  const others = owners.filter(({ isRead }) => !isRead).map(({ name }) => name)
+  if (others.length === 0) return ''
+  const who = others.length === 1 ? `${others[0]} is` : `${others.join(' and ')} are`
+  return `Ownership moves: ${who} written to as well, and not read from now.`
 }
 
 /** One clause for each owner that something is kept for. */

@@ -32,6 +32,8 @@ export function explanationOf(
   const { ring, decided } = layout
   const partition = ring.partitionOf(key.token)
   const ownerIds = layout.ownersOf(partition)
+  const readers = layout.readersOf(partition)
+  const readLayout = layout.live.find((version) => version.ring === layout.readRing(partition)) ?? layout
   const stateOf = (node: NodeId): OwnerView['memberState'] => life.membership?.machine.member(node)?.state ?? 'unknown'
   const keptFor = (hint: HintHeld, holder: NodeId): KeptFor => ({
     holder,
@@ -52,12 +54,14 @@ export function explanationOf(
       node,
       name: peers.nameOf(node),
       memberState: stateOf(node),
+      ownsIn: layout.live.flatMap((live) => (live.ring.owns(node, partition) ? live.decided.version.number : [])),
+      isRead: readers.includes(node),
       holds: answer === undefined ? 'unreachable' : isDamaged ? 'damaged' : whatIn(record),
       isRecovering: answer?.isRecovering ?? false,
       stateHash: record === undefined ? undefined : formatStateHash(stateHash(key, record, hash)),
       vv: record?.vv ?? [],
       dots: (record?.siblings ?? []).map(({ dot, hlc }) => {
-        const writer = ring.nodeOfShortId(dot.shortId)
+        const writer = layout.live.map((live) => live.ring.nodeOfShortId(dot.shortId)).find((id) => id !== undefined)
         return {
           ...dot,
           writtenAtMs: hlcToMs(hlc),
@@ -84,13 +88,15 @@ export function explanationOf(
   })
 
   const owners = [...ownerIds].sort().map(ownerView)
-  const agreed = new Set(owners.map(({ holds, stateHash: found }) => found ?? holds)).size === 1
+  const read = owners.filter(({ isRead }) => isRead)
+  const agreed = new Set(read.map(({ holds, stateHash: found }) => found ?? holds)).size === 1
   return {
     bucket: key.bucket,
     key: key.key,
     partition,
     token: key.token.toString(16).padStart(16, '0'),
     layoutNumber: decided.version.number,
+    readLayout: readLayout.decided.version.number,
     owners,
     fallbacks: [...answers.keys()].filter((node) => !ownerIds.includes(node)).map(fallbackView),
     agreed,

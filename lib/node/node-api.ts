@@ -26,6 +26,9 @@ export interface OwnerView {
   readonly node: NodeId
   readonly name: string
   readonly memberState: MemberState | 'unknown'
+  /** In which of the live layouts it is an owner; and whether reads go to it. */
+  readonly ownsIn: readonly number[]
+  readonly isRead: boolean
   /** What the owner answered; `unreachable` when it did not. */
   readonly holds: 'siblings' | 'tombstone' | 'nothing' | 'damaged' | 'unreachable'
   readonly isRecovering: boolean
@@ -69,10 +72,15 @@ export interface Explanation {
   readonly key: string
   readonly partition: number
   readonly token: string
+  /** The newest. */
   readonly layoutNumber: number
+  /** By which layout the key is read: an older one while its owners are on the way to others. */
+  readonly readLayout: number
+  /** In any live layout. */
   readonly owners: readonly OwnerView[]
   /** The nodes that would stand in for absent owners, best first. */
   readonly fallbacks: readonly FallbackView[]
+  /** Whether all that are read hold the same. */
   readonly agreed: boolean
   /** Why the key reads as it does, in words. */
   readonly summary: string

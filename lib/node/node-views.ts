@@ -1,6 +1,7 @@
 import { contextOfGet } from '../protocol/causality/context.ts'
 import { isTombstone, visibleSiblings } from '../protocol/causality/inspect-record.ts'
 import { formatStateHash, stateHash } from '../protocol/causality/state-hash.ts'
+import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import { stageOfTransition } from '../protocol/layout/transition-stage.ts'
 import { softwareVersionOf, wireVersionOf } from '../vocabulary/announced-version.ts'
 import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
@@ -50,7 +51,7 @@ export function clusterStatus(
   const decided = layout?.decided
   const live = layout?.document.live ?? []
   const members = life?.membership?.machine.members() ?? []
-  const ring = layout?.inForce?.ring
+  const shares = sharesOf(layout?.inForce)
   const own = life?.serving?.context.hints.ledger()
   const known =
     own === undefined || life === undefined ? stocks : new Map([...stocks, [life.identity.id, { hints: own }]])
@@ -69,8 +70,8 @@ export function clusterStatus(
     weight: metadata.weight,
     version: softwareVersionOf(metadata.version),
     wireVersion: wireVersionOf(metadata.version),
-    owns: ring?.shareOf(id) ?? 0,
-    ownsAfter: ring?.shareOf(id) ?? 0,
+    owns: shares.read.get(id) ?? 0,
+    ownsAfter: shares.newest.get(id) ?? 0,
     hintsHeld: known.get(id)?.hints.reduce((sum, { count }) => sum + count, 0),
     hintsFor: keptFor.get(id) ?? 0,
   }))
@@ -89,6 +90,26 @@ export function clusterStatus(
     awaited: (decided?.version.awaited ?? []).map(named),
     members: views,
   }
+}
+
+/** The fraction of all replicas that each node is read for now, and will be when nothing moves any more. */
+function sharesOf(layout: LayoutInForce | undefined): {
+  readonly read: ReadonlyMap<NodeId, number>
+  readonly newest: ReadonlyMap<NodeId, number>
+} {
+  if (layout === undefined) return { read: new Map(), newest: new Map() }
+  const newest = new Map(layout.ring.nodeIds.map((id) => [id, layout.ring.shareOf(id)]))
+  if (!layout.isInTransition) return { read: newest, newest }
+  const read = new Map<NodeId, number>()
+  let replicas = 0
+  for (let partition = 0; partition < layout.partitionCount; partition += 1) {
+    for (const reader of layout.readersOf(partition)) {
+      read.set(reader, (read.get(reader) ?? 0) + 1)
+      replicas += 1
+    }
+  }
+  for (const [reader, count] of read) read.set(reader, count / replicas)
+  return { read, newest }
 }
 
 function transitionView(life: NodeLife | undefined): TransitionView | undefined {

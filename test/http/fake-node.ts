@@ -206,11 +206,14 @@ export class FakeNode implements NodeApi {
         partition: 7,
         token: '0123456789abcdef',
         layoutNumber: 1,
+        readLayout: 1,
         owners: [
           {
             node: ada,
             name: 'ada',
             memberState: 'alive',
+            ownsIn: [1],
+            isRead: true,
             holds: held.siblings.length > 0 ? 'siblings' : 'nothing',
             isRecovering: false,
             stateHash: stateHashOf(held),
@@ -230,6 +233,8 @@ export class FakeNode implements NodeApi {
             node: bob,
             name: 'bob',
             memberState: 'dead',
+            ownsIn: [1],
+            isRead: true,
             holds: 'unreachable',
             isRecovering: false,
             stateHash: undefined,

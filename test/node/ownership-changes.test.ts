@@ -85,6 +85,19 @@ t.test('T1, Q4: written and read while it moves, through everybody', async (t) =
   t.same(cluster.get('eve', key, { ...strict, r: 'all' }).values, [last])
 })
 
+t.test('Q4: what a read has shown is on a majority of the new owners, too, before anything is copied', async (t) => {
+  const { cluster, gate } = made()
+  cluster.put('ada', key, 'v', strict)
+  for (const old of ['ada', 'bob', 'cyd']) gate.close(old, ...copying)
+  change(cluster)
+  cluster.await('everybody plans with both', () => cluster.status('ada').transition?.stage === 'copying')
+  const held = (): number => ['ada', 'dan', 'eve'].filter((name) => cluster.replica(name, key).present).length
+  t.match(cluster.get('bob', key, { sloppy: false, r: 1 }), { values: ['v'] })
+  t.equal(held(), 1, 'a read of one promises nothing, and costs nothing')
+  t.match(cluster.get('bob', key, strict), { values: ['v'] })
+  t.equal(held(), 2)
+})
+
 t.test('a new owner that is no reader yet hands writes to one that is', async (t) => {
   const { cluster, gate } = made()
   for (const old of ['ada', 'bob', 'cyd']) gate.close(old, ...copying)
@@ -182,6 +195,40 @@ t.test('T7: on the way back nothing is lost that was written in the middle', asy
   for (const old of ['ada', 'bob', 'cyd']) gate.open(cluster, old)
   awaitLive(cluster, [3])
   for (const name of cluster.names) t.match(cluster.get(name, key, strict), { values: ['v'] }, name)
+})
+
+t.test('what people are shown: who is read from now, and who owns it afterwards', async (t) => {
+  const { cluster, gate } = made()
+  cluster.put('ada', key, 'v', strict)
+  for (const old of ['ada', 'bob', 'cyd']) gate.close(old, ...copying)
+  change(cluster)
+  awaitLive(cluster, [1, 2])
+  const status = cluster.status('eve')
+  const shares = new Map(status.members.map(({ name, owns, ownsAfter }) => [name, [owns, ownsAfter]]))
+  const third = 1 / 3
+  t.same(Object.fromEntries(shares), {
+    ada: [third, third],
+    bob: [third, 0],
+    cyd: [third, 0],
+    dan: [0, third],
+    eve: [0, third],
+  })
+  t.notOk(status.converged)
+  const { layoutNumber, readLayout, owners, agreed, summary } = cluster.explain('eve', key)
+  t.match({ layoutNumber, readLayout, agreed }, { layoutNumber: 2, readLayout: 1, agreed: true })
+  const placed = owners.map(({ name, ownsIn, isRead }) => [name, ownsIn, isRead])
+  t.same(Object.fromEntries(placed.map(([name, ...rest]) => [name, rest])), {
+    ada: [[1, 2], true],
+    bob: [[1], true],
+    cyd: [[1], true],
+    dan: [[2], false],
+    eve: [[2], false],
+  })
+  t.match(summary, /^All 3 owners agree.* Ownership moves: .* are written to as well, and not read from now\.$/)
+  for (const old of ['ada', 'bob', 'cyd']) gate.open(cluster, old)
+  awaitLive(cluster, [2])
+  cluster.await('everybody says so', () => cluster.status('eve').converged)
+  t.match(cluster.explain('eve', key), { layoutNumber: 2, readLayout: 2, owners: { length: 3 } })
 })
 
 t.test('in the middle of it a process is killed and starts again', async (t) => {

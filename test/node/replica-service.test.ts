@@ -57,6 +57,13 @@ t.test('what one node asks of another', async (t) => {
     t.same(['unknown-node', 'not-owner', 'owner', 'layout'].map(refused), [1, 1, 1, 1], 'each with its reason')
   })
 
+  await t.test('is refused when it was planned with a layout that all have left behind (T2, T4)', async (t) => {
+    const stale = { type: 'refused', code: 'layout-stale', ...nothing }
+    t.match(peer.ask({ ...read(mine), layoutNumber: 0 } as Request), stale)
+    t.match(peer.ask({ ...write(mine, encodeRecord(remote('theirs'))), layoutNumber: 0 } as Request), stale)
+    t.match(peer.ask({ type: 'read-hint', key: named(bucket, foreign), layoutNumber: 0, timeoutMs: 1000 }), stale)
+  })
+
   await t.test('is refused when it is damaged, and damages nothing', async (t) => {
     const bytes = encodeRecord(remote('damaged on the way'))
     const before = cluster.replica('ada', mine).stateHash
