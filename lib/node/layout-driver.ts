@@ -81,6 +81,7 @@ export class LayoutDriver {
       readonly expect: number
       readonly joins: boolean
       readonly isFresh: boolean
+      readonly formerCluster: ClusterId | undefined
       readonly partitionCount: number
       readonly replicaCount: number
       /** The last one persisted. */

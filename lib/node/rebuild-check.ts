@@ -19,6 +19,8 @@ const namesShownMax = 5
 
 interface Discovered {
   readonly decided: DecidedLayout
+  /** The oldest that is live: itself at rest. */
+  readonly oldest: DecidedLayout
   readonly members: readonly Member[]
 }
 
@@ -124,15 +126,17 @@ export class RebuildCheck {
   #read(answer: Response): Discovered | undefined {
     if (answer.type !== 'discovered') return undefined
     try {
-      const decided = decodeLayoutDocument(answer.document, layoutHash, this.#ports.hash).live.at(-1)
-      return decided === undefined ? undefined : { decided, members: answer.members }
+      const { live } = decodeLayoutDocument(answer.document, layoutHash, this.#ports.hash)
+      const [oldest, newest] = [live[0], live.at(-1)]
+      if (oldest === undefined || newest === undefined) return undefined
+      return { decided: newest, oldest, members: answer.members }
     } catch (error) {
       if (!(error instanceof UnreadableBytes)) throw error
       return undefined
     }
   }
 
-  #askOwners({ decided, members }: Discovered): void {
+  #askOwners({ decided, oldest, members }: Discovered): void {
     const { name } = this.#settings
     const identity = this.#identity
     if (identity !== undefined && identity.clusterId !== '' && identity.clusterId !== decided.clusterId) {
@@ -141,7 +145,8 @@ export class RebuildCheck {
         'use the right --join, or the right --data',
       )
     }
-    const nodes = decided.version.nodes.map(({ id }) => id)
+    // While owners change, those of before have everything, until nobody needs them any more.
+    const nodes = [...oldest.version.nodes, ...decided.version.nodes].map(({ id }) => id)
     const inLayout = members.filter(({ id }) => nodes.includes(id))
     const own = inLayout.find(({ id, metadata }) => metadata.name === name && (identity?.id ?? id) === id)
     if (own === undefined) {
@@ -150,8 +155,9 @@ export class RebuildCheck {
         'give --name as the cluster knows it (starling cluster status): an empty node resumes its identity by name',
       )
     }
-    const ring = new Ring(decided.version)
-    const others = inLayout.filter(({ id }) => id !== own.id)
+    const ring = new Ring(oldest.version)
+    const { excluded } = decided.version
+    const others = inLayout.filter(({ id }) => id !== own.id && !excluded.includes(id))
     const endpoints = others.map(({ metadata }) => metadata.peer)
     this.#askAll(endpoints, { type: 'take-stock' }, (answers) => {
       const stocks = new Map<NodeId, ReadonlySet<number>>()

@@ -18,6 +18,8 @@ export interface FirstLayoutSettings {
   readonly joins: boolean
   /** The store was empty when this process started. */
   readonly isFresh: boolean
+  /** The cluster that the node was a member of, though its store may know nothing of it any more; absent: of none. */
+  readonly formerCluster?: ClusterId | undefined
   readonly partitionCount: number
   readonly replicaCount: number
 }
@@ -168,7 +170,8 @@ export class FirstLayout {
   /** Why this node must not follow a layout decided without it; undefined when nothing speaks against it. */
   #obstacleTo(decided: DecidedLayout): readonly FirstLayoutEffect[] | undefined {
     const isMember = hasNode(decided.version, this.#settings.self)
-    if (!isMember && !this.#settings.isFresh)
+    const isOurs = this.#settings.formerCluster === decided.clusterId
+    if (!isMember && !this.#settings.isFresh && !isOurs)
       return this.#wait(
         'not-fresh',
         `this node has data and belongs to no cluster: it does not join ${decided.clusterId}`,

@@ -365,6 +365,18 @@ t.test('a decided layout met later', async (t) => {
     t.equal(eve.layout(), undefined)
     t.equal(eve.waiting().at(-1), 'not-fresh')
   })
+  t.test('is followed, as an outsider, by a node that was a member once and has lost its store since', async (t) => {
+    const formerCluster = cluster.live[0]?.clusterId
+    const eve = player(9, { isFresh: false, formerCluster })
+    eve.hears(cluster)
+    t.match(
+      eve.effects.filter(({ type }) => type === 'decided'),
+      [{ role: 'outsider' }],
+    )
+    const stranger = player(9, { isFresh: false, formerCluster: clusterOf(3, 4).live[0]?.clusterId })
+    stranger.hears(cluster)
+    t.equal(stranger.waiting().at(-1), 'not-fresh', 'of another cluster')
+  })
   t.test('is there at once when the node starts again, and served if a majority was seen', async (t) => {
     const ada = player(1, { document: cluster })
     t.same(ada.types(), ['decided', 'majority-shows', 'persist-document', 'document-changed'])
@@ -496,6 +508,7 @@ interface PlayerOptions {
   readonly expect?: number
   readonly joins?: boolean
   readonly isFresh?: boolean
+  readonly formerCluster?: ClusterId | undefined
   readonly document?: LayoutDocument
   readonly rules?: FirstLayoutRules
   /** Whether what is to be persisted is durable at once. */
@@ -507,7 +520,8 @@ type Player = ReturnType<typeof player>
 /** One starter whose disk, unless told otherwise, answers at once. */
 function player(number: number, options: PlayerOptions = {}) {
   const { expect = 3, joins = true, isFresh = true, document = emptyDocument, diskWorks = true } = options
-  const settings = { self: nodeId(number), expect, joins, isFresh, partitionCount: 4, replicaCount: 3 }
+  const { formerCluster } = options
+  const settings = { self: nodeId(number), expect, joins, isFresh, formerCluster, partitionCount: 4, replicaCount: 3 }
   const machine = new FirstLayout(settings, document, testHash, options.rules ?? firstLayoutRules)
   const effects: FirstLayoutEffect[] = []
   let ticket = 0
