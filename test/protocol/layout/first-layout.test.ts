@@ -17,6 +17,7 @@ import {
   type LayoutDocument,
 } from '../../../lib/protocol/layout/layout-document.ts'
 import type { Member } from '../../../lib/protocol/membership/member.ts'
+import type { ClusterId } from '../../../lib/vocabulary/ids.ts'
 import { conflictAmong, FirstLayoutWorld, nodeId, starter, testHash, type WorldOptions } from './first-layout-world.ts'
 
 t.test('a node that expects nobody and joins nobody is a cluster at once', async (t) => {
