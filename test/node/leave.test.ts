@@ -12,6 +12,8 @@ const four = ['ada', 'bob', 'cyd', 'dan'] as const
 t.test('a node that leaves', async (t) => {
   const cluster = TestCluster.formed(four)
   for (let number = 0; number < 40; number += 1) cluster.put('ada', `k${number}`, `v${number}`)
+  const keys = Array.from({ length: 40 }, (_, number) => `k${number}`)
+  const owned = keys.filter((key) => cluster.ownersOf(key).includes('dan'))
   const key = cluster.keyWhere((owners) => !owners.includes('dan'), 'other')
   cluster.stage('ada', { action: 'leave', node: 'dan' })
   t.match(cluster.commit('ada'), { decided: true, number: 2 })
@@ -56,6 +58,8 @@ t.test('a node that leaves', async (t) => {
   })
 
   await t.test('comes back when it is invited, under another short id', async (t) => {
+    const gone = owned.filter((_, index) => index % 2 === 0)
+    for (const key of gone) cluster.delete('ada', key, { context: cluster.get('ada', key).context })
     cluster.stage('cyd', { action: 'join', node: 'dan' })
     t.match(cluster.commit('cyd'), { decided: true, number: 3 })
     awaitSettled(cluster)
@@ -67,6 +71,10 @@ t.test('a node that leaves', async (t) => {
     const shortIds = first?.vv.map(({ shortId }) => shortId) ?? []
     t.equal(shortIds.length, 1)
     t.ok((shortIds[0] as number) >= 3 * 4096, 'of the version that took it in')
+    for (const key of owned) {
+      const values = gone.includes(key) ? [] : [key.replace('k', 'v')]
+      t.same(cluster.get('dan', key, { r: 1 }).values, values, `${key}: nothing of its former life`)
+    }
     cluster.world.run(5_000)
     t.ok(cluster.world.machine('dan').isRunning)
   })
