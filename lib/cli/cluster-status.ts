@@ -26,9 +26,9 @@ function whatIsWrong(status: ClusterStatus): readonly string[] {
   if (layout.number === 0) sentences.push('no layout is decided yet')
   else if (transition) sentences.push(...sayTransition(transition))
   else if (!status.converged) sentences.push('the members do not agree on one layout yet')
-  // Who left and owns nothing is gone for good, as was asked.
-  for (const { id, name, state, owns } of members)
-    if (state !== 'alive' && !(state === 'left' && owns === 0) && !isAmong(excluded, id) && !isAmong(awaited, id))
+  // Who owns nothing is missed by nobody.
+  for (const { id, name, state, owns, ownsAfter } of members)
+    if (state !== 'alive' && (owns > 0 || ownsAfter > 0) && !isAmong(excluded, id))
       sentences.push(`${name} is ${state} and owns ${formatShare(owns)}`)
   for (const { id, name } of excluded) {
     const state = members.find((member) => member.id === id)?.state ?? 'gone'

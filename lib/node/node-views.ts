@@ -86,7 +86,8 @@ export function clusterStatus(
     },
     transition: transitionView(life),
     staged: life?.changes?.staged() ?? [],
-    excluded: (decided?.version.excluded ?? []).map(named),
+    // Who is in no live version any more is out of everything, too, and no news.
+    excluded: (decided?.version.excluded ?? []).filter((id) => layout?.inForce?.has(id)).map(named),
     awaited: (decided?.version.awaited ?? []).map(named),
     members: views,
   }
@@ -128,6 +129,8 @@ export function everybodyReports(life: NodeLife): boolean {
   const { machine } = membership
   return machine.members().every(({ id, state }) => {
     if (state === 'dead' || state === 'left' || id === life.identity.id) return true
+    // A suspect may be alive; one that nobody waits for is not waited for here either.
+    if (state === 'suspect' && layout.inForce?.has(id) !== true) return true
     return membership.digestOf(id)?.documentHash === layout.digest.documentHash
   })
 }

@@ -13,6 +13,7 @@ import { killAllDisk, killAllOs } from './kill-all.ts'
 import { killReceiver, killSender } from './kill-in-transfer.ts'
 import type { Scenario } from './kit/scenario.ts'
 import { leaveAndReturn } from './leave-and-return.ts'
+import { operatorsStory } from './operators-story.ts'
 import { powerCut } from './power-cut.ts'
 import { repairModes } from './repair-modes.ts'
 import { replaceDead } from './replace-dead.ts'
@@ -48,6 +49,7 @@ export const catalogue: readonly Scenario[] = [
   replaceDead,
   excludeReturn,
   rollingRestart,
+  operatorsStory,
   sizes,
   sizesLarger,
 ]

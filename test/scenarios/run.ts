@@ -77,6 +77,7 @@ else {
   if (!values.json) console.log(reportOf(result))
   console.log(lineOf(result))
   if (values.write) writeToDocs(result, catalogue)
+  if (values.write && result.verdict === 'passed') scenario.keep?.()
   process.exitCode = exitCodes[result.verdict]
 }
 

@@ -39,7 +39,7 @@ export function formatMovement(movement: Movement, extent: Extent): string {
 /** What the cluster is doing now. */
 export function stageInWords({ transition, number, work }: Movement): string {
   if (transition === undefined)
-    return `layout ${number}: ${work.partitions > 0 ? 'copying' : 'every member learns of it'}`
+    return `layout ${number}: ${work.partitions > 0 ? 'copying' : 'the last members hear that it is done'}`
   const { to, stage } = transition
   switch (stage) {
     case 'acknowledging':

@@ -13,6 +13,8 @@ export interface Scenario {
   /** How often it is done all over, if it lets that be chosen. */
   readonly runs?: number
   run(lab: Lab): Promise<void>
+  /** What else `--write` keeps, after a run that passed. */
+  keep?(): void
 }
 
 export interface ScenarioOptions {
