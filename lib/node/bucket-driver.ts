@@ -128,7 +128,8 @@ export class BucketDriver {
   readNow(timeoutMs: number, done: (isRead: boolean) => void): void {
     const { layout, time } = this.#context
     const inForce = layout.inForce
-    if (inForce === undefined) return done(false)
+    // What the excluded hold counts for nothing, not even here.
+    if (inForce === undefined || inForce.isExcluded(this.#context.self)) return done(false)
     const plan = {
       key: this.key,
       layout: inForce,

@@ -11,6 +11,13 @@ export function refusedWhileClosed({ recovery, gained }: RequestContext, partiti
     : undefined
 }
 
+/** Whether what was asked for in the background may be merged here: this node may have lost the partition meanwhile. */
+export function takesRecords(context: RequestContext, partition: number): boolean {
+  const { inForce } = context.layout
+  const isOwner = inForce?.owns(context.self, partition) === true && !inForce.isExcluded(context.self)
+  return isOwner && refusedWhileClosed(context, partition) === undefined
+}
+
 /**
  * Whether an owner says that it is none, or none yet: it does not know the version that made it one, or takes no records
  * of the partition, so it cannot have acknowledged that version.

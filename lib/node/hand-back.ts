@@ -258,7 +258,7 @@ export class HandBack {
     if (this.#isOver(cursor)) return
     const again = (): void => this.#later(retryMs, () => this.#say(cursor))
     const inForce = layout.inForce
-    if (!hints.isCounted || hints.ledger().length > 0 || inForce === undefined) return again()
+    if (!hints.isWhole || hints.ledger().length > 0 || inForce === undefined) return again()
     const members = inForce.ring.nodeIds.filter(
       (node) => node !== self && !inForce.isExcluded(node) && peers.isReachable(node),
     )

@@ -172,8 +172,11 @@ export class HintDelivery {
 
   /** The excluded take nothing, and who is no member owns nothing: what is kept for them waits, or goes to others. */
   #takesHints(target: NodeId): boolean {
-    const { inForce } = this.#context.layout
-    return inForce?.has(target) === true && !inForce.isExcluded(target)
+    const { layout, self } = this.#context
+    const { inForce } = layout
+    if (inForce?.has(target) !== true || inForce.isExcluded(target)) return false
+    // Who goes for good hands everything to the owners, its target among them.
+    return inForce.ring.has(self) && !inForce.isExcluded(self)
   }
 
   #dispatch(stream: Stream, event: DeliveryEvent): void {

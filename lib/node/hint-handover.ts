@@ -1,17 +1,22 @@
 import type { Outcome } from '../links/frame-link.ts'
 import type { Log } from '../ports/log.ts'
 import type { Timer } from '../ports/time.ts'
+import type { Dot } from '../protocol/causality/dot.ts'
+import type { KeyRecord } from '../protocol/causality/record.ts'
+import { compareDots } from '../protocol/causality/version-vector.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { mergeBytesMax, mergeEntriesMax } from '../wire/messages.ts'
 import { catchUpClock } from './catch-up-clock.ts'
 import { refusedWhileClosed } from './closed-partition.ts'
+import { gather } from './gather.ts'
 import { hintRecipients, ownersAfter } from './hint-recipients.ts'
 import type { Hint } from './hint-store.ts'
 import type { RequestContext } from './request-context.ts'
 
 const batchTimeoutMs = 10_000
+const askTimeoutMs = 3_000
 /** After a pass in which somebody did not take what is his. */
 const retryMsMin = 500
 const retryMsMax = 30_000
@@ -34,6 +39,7 @@ interface Parcel {
 export class HintHandover {
   readonly #context: RequestContext
   readonly #log: Log
+  readonly #asOf: (now: Hlc) => Hlc
   /** The newest `assignedAt` for which a whole pass was acknowledged. */
   #clearFor = 0
   /** The live versions, and what this node is in them, for which nothing is left to hand over. */
@@ -43,9 +49,11 @@ export class HintHandover {
   #timer: Timer | undefined
   #isStopped = false
 
-  constructor(parts: { readonly context: RequestContext; readonly log: Log }) {
+  /** @param parts.asOf as of when what is kept here, and read now, can be vouched for (docs/rules.md D5) */
+  constructor(parts: { readonly context: RequestContext; readonly log: Log; readonly asOf: (now: Hlc) => Hlc }) {
     this.#context = parts.context
     this.#log = parts.log
+    this.#asOf = parts.asOf
   }
 
   /** Once the hints of earlier lives have been counted. */
@@ -85,7 +93,8 @@ export class HintHandover {
   #look(): void {
     const { layout, hints } = this.#context
     const inForce = layout.inForce
-    if (this.#isRunning || this.#isStopped || inForce === undefined || !hints.isCounted) return
+    if (this.#isRunning || this.#isStopped || inForce === undefined) return
+    if (!hints.isWhole) return this.#again()
     const clearFor = this.#wantedClear(inForce)
     const situation = this.#situation(inForce)
     if (clearFor === undefined && situation === this.#doneFor) return
@@ -171,7 +180,7 @@ export class HintHandover {
   ): void {
     const { hints, self, peers, minting } = this.#context
     const limits = { entriesMax: mergeEntriesMax, bytesMax: mergeBytesMax }
-    const readAt = minting.read()
+    const readAt = this.#asOf(minting.read())
     const keeper = {
       isDeparting: isDeparting(inForce, self),
       isClearing,
@@ -232,7 +241,7 @@ export class HintHandover {
     waitsLeft: number,
     done: (notTaken: readonly Hint[]) => void,
   ): void {
-    const { peers, layout, time, store, metrics } = this.#context
+    const { peers, layout, time, store, metrics, minting } = this.#context
     if (!peers.isReachable(owner)) return time.soon(() => done(bundle))
     const message = {
       type: 'merge-records',
@@ -257,10 +266,37 @@ export class HintHandover {
       metrics.hintsHandedOver.add(bundle.length - notTaken.length)
       const refused = bundle.filter((_, index) => outcomes[index] === 're-read')
       if (refused.length === 0) return done(notTaken)
+      const failed = notTaken.filter((hint) => !refused.includes(hint))
+      // Read again, they would be no newer: this node is no member any more.
+      const now = minting.read()
+      if (this.#asOf(now) < now) return this.#giveUp(refused, (left) => done([...failed, ...left]))
       // They are read again in the next pass, with a clock that has passed the deletion (docs/rules.md D5).
       const partitions = [...new Set(refused.map(({ key }) => store.partitionOf(key)))]
       catchUpClock(this.#context, owner, partitions, () => done(notTaken))
     })
+  }
+
+  /**
+   * What comes too late has been deleted for good, if every owner answers and none of them holds any of it: then it goes
+   * (docs/rules.md D5). `done` with the others.
+   */
+  #giveUp(refused: readonly Hint[], done: (left: readonly Hint[]) => void): void {
+    const { layout, hints } = this.#context
+    const inForce = layout.inForce
+    const left: Hint[] = []
+    const step = (at: number): void => {
+      const hint = refused[at]
+      if (hint === undefined || inForce === undefined) return done(left)
+      const owners = inForce.ownersOf(hint.partition).filter((owner) => !inForce.isExcluded(owner))
+      const request = { key: hint.key, owners, layoutNumber: inForce.number, timeoutMs: askTimeoutMs }
+      gather(this.#context, request, ({ record, answered }) => {
+        if (this.#isStopped) return
+        const isHeld = hints.decode(hint.record).siblings.some(({ dot }) => hasSibling(record, dot))
+        if (answered.length < owners.length || isHeld) left.push(hint)
+        step(at + 1)
+      })
+    }
+    step(0)
   }
 
   /** This node is an owner itself. */
@@ -290,9 +326,13 @@ function assignmentsOf({ live }: LayoutInForce): string {
   return live.map(({ decided }) => decided.version.assignedAt).join(' ')
 }
 
-/** Whoever is in no live version, or excluded, keeps nothing for others any more. */
+/** Whoever leaves, or is excluded, keeps nothing for others any more. */
 function isDeparting(inForce: LayoutInForce, self: NodeId): boolean {
-  return !inForce.has(self) || inForce.isExcluded(self)
+  return !inForce.ring.has(self) || inForce.isExcluded(self)
+}
+
+function hasSibling(record: KeyRecord | undefined, dot: Dot): boolean {
+  return record?.siblings.some((sibling) => compareDots(sibling.dot, dot) === 0) === true
 }
 
 function isBusy(outcome: Outcome): boolean {

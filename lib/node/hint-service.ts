@@ -79,6 +79,9 @@ export class HintService {
     const partition = inForce.ring.partitionOf(key.token)
     const stale = fenced(this.#context, layoutNumber)
     if (stale !== undefined) return this.#refuse('layout', stale)
+    if (!inForce.has(self) || inForce.isExcluded(self)) {
+      return this.#refuse('outsider', refusal('not-owner', 'this node is no member: it keeps nothing for others'))
+    }
     if (!inForce.has(target))
       return this.#refuse('unknown-node', refusal('not-owner', 'the hint is for an unknown node'))
     if (!inForce.owns(target, partition)) {

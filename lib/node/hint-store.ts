@@ -322,6 +322,11 @@ export class HintStore {
     return this.#counted === undefined
   }
 
+  /** `ledger` and `scan` say all there is. */
+  get isWhole(): boolean {
+    return this.isCounted && !this.#isDiscarding
+  }
+
   /** At or below the mint of everything held; undefined: nothing is held. Before all is counted nobody knows: zero. */
   oldestMint(): Hlc | undefined {
     if (this.#counted !== undefined) return hlcZero

@@ -5,6 +5,7 @@ import { decodeRecord } from '../wire/record.ts'
 import { compareBytes, dataKey } from '../wire/store-keys.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { catchUpClock } from './catch-up-clock.ts'
+import { takesRecords } from './closed-partition.ts'
 import { mergeChunks } from './merge-chunks.ts'
 import type { RequestContext } from './request-context.ts'
 import { settleRefused } from './settle-refused.ts'
@@ -31,7 +32,9 @@ export function exchangePartition(
   owner: NodeId,
   done: (isDone: boolean) => void,
 ): void {
-  const from = (after: Uint8Array): void =>
+  const from = (after: Uint8Array): void => {
+    // Lost meanwhile: what is here is as old as the moment it was lost (docs/rules.md D5).
+    if (!takesRecords(context, partition)) return context.time.soon(() => done(false))
     pull(context, partition, owner, after, (page) => {
       if (page === undefined) return done(false)
       push(context, partition, owner, page, (isPushed) => {
@@ -40,6 +43,7 @@ export function exchangePartition(
         from(page.next)
       })
     })
+  }
   from(noBytes)
 }
 
@@ -60,6 +64,7 @@ function pull(
   } as const
   peers.ask(owner, message, pageTimeoutMs, (outcome) => {
     if (outcome.type !== 'answered' || outcome.message.type !== 'partition-records') return done(undefined)
+    if (!takesRecords(context, partition)) return done(undefined)
     const { entries, next, asOf } = outcome.message
     const page = { entries, after, next }
     let isStored = true
@@ -94,6 +99,7 @@ function push(
   const isBehindPage = (entry: { readonly key: RecordEntry['key'] }): boolean =>
     page.next.length > 0 && compareBytes(dataKey(partition, entry.key), page.next) > 0
   const from = (after: Uint8Array): void => {
+    if (!takesRecords(context, partition)) return done(false)
     const asOf = recovery.asOf(partition, minting.read())
     store.scanPartition(partition, after, pageBytesMax, (failure, entries, next) => {
       if (failure !== undefined) return done(false)

@@ -146,7 +146,13 @@ export class ReadRun {
       repair: this.#properties.readRepair ?? context.readRepair,
       speculateAfterMs: peers.speculateAfterMs(owners.slice(0, needs.needed)),
       merge: context.parts.merge,
-      isSatisfied: session && ((merged, answers) => satisfiesSession(session, readers.length, merged, answers)),
+      isSatisfied:
+        session &&
+        ((merged, answers) => {
+          // The excluded have no say in what is deleted for good.
+          const asked = readers.filter((owner) => !layout.isExcluded(owner))
+          return satisfiesSession(session, asked.length, merged, answers)
+        }),
     }
   }
 

@@ -9,6 +9,7 @@ import { mergeBytesMax, mergeEntriesMax, type RecordEntry } from '../wire/messag
 import { decodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { catchUpClock } from './catch-up-clock.ts'
+import { takesRecords } from './closed-partition.ts'
 import { addRecord } from './leaf-scan.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -260,7 +261,7 @@ export class RecordMover {
     wanted: ReadonlySet<bigint>,
     done: (pulled: readonly Pulled[], failed: number, again: readonly bigint[]) => void,
   ): void {
-    const { store, hash, minting } = this.#context
+    const { store, hash, minting, time } = this.#context
     minting.adopt(asOf)
     const bad = new Set<bigint>()
     const again = new Set<bigint>()
@@ -282,6 +283,11 @@ export class RecordMover {
       try {
         // Whoever sends what was not asked for is not believed in anything.
         if (!wanted.has(key.token)) throw new NotWanted()
+        if (!takesRecords(this.#context, store.partitionOf(key))) {
+          bad.add(key.token)
+          time.soon(ended)
+          continue
+        }
         const incoming = decodeRecord(record, hash, { siblingChecksum })
         this.know(key)
         received.set(key.token, [...(received.get(key.token) ?? []), entry])

@@ -109,12 +109,16 @@ export class RecoveryDriver {
 
   /**
    * Other versions are live, or reads have moved (docs/rules.md A5): partitions that this node has lost need not recover,
-   * and the others do so from whoever owns them now. Who is no member, or excluded, is answered by nobody: it goes on
-   * when it is one again, and what it holds stays as old as it is.
+   * and the others do so from whoever owns them now. Who is excluded is answered by nobody: while it is awaited, what it
+   * holds stays as old as it is; after that it begins anew with everything, should it become a member again.
    */
   layoutChanged(layout: LayoutInForce, self: NodeId): void {
     const recovery = this.#recovery
-    if (recovery === undefined || this.#isStopped || !isMember(layout, self)) return
+    if (recovery === undefined || this.#isStopped) return
+    if (!isMember(layout, self)) {
+      if (!layout.decided.version.awaited.includes(self)) this.#end()
+      return
+    }
     const before = recovery.partitionsLeft
     follow(recovery, layout, self)
     for (const partition of this.#closed) if (!recovery.isRecovering(partition)) this.#closed.delete(partition)

@@ -25,6 +25,7 @@ import { HintHandover } from './hint-handover.ts'
 import { HintService } from './hint-service.ts'
 import { HintStore } from './hint-store.ts'
 import type { LayoutDriver } from './layout-driver.ts'
+import { MemberUntil } from './member-until.ts'
 import type { MembershipDriver } from './membership-driver.ts'
 import { distrustTrees, MerkleTrees } from './merkle-trees.ts'
 import type { MetaStore } from './meta-store.ts'
@@ -84,12 +85,14 @@ export class Serving {
   readonly #handlers: DataHandlers
   readonly #members: () => Iterable<Member>
   readonly #self: NodeId
+  readonly #memberUntil: MemberUntil
 
   constructor(parts: ServingParts, inForce: LayoutInForce, onStorageFailed: (failure: StorageFailure) => void) {
     const { self, ports, settings, nodeParts, metrics, storage, batches, meta, peers, minting, layout } = parts
     const { time, hash, log } = ports
     const warnings = new SiblingWarnings(time, log)
     this.#self = self
+    this.#memberUntil = new MemberUntil(meta)
     const outstanding = new OutstandingWrites()
     const deletionRecords = new DeletionRecords(
       { storage, batches, meta, hash, time, log, metrics, minting },
@@ -186,7 +189,7 @@ export class Serving {
       graceSeconds: settings.tombstoneGraceSeconds,
       onFailure: onStorageFailed,
     })
-    this.hintHandover = new HintHandover({ context, log })
+    this.hintHandover = new HintHandover({ context, log, asOf: (now) => this.#memberUntil.asOf(now) })
     this.handBack = new HandBack({ context, meta, log, onFailure: onStorageFailed })
     this.hintDelivery = new HintDelivery({ context, dirty, log, handover: this.hintHandover })
     this.explainSources = {
@@ -249,12 +252,16 @@ export class Serving {
     this.#trees?.start(this.context.store)
     this.antiEntropy.start()
     const inForce = this.context.layout.inForce
-    if (inForce !== undefined) this.handBack.follow(inForce)
+    if (inForce !== undefined) {
+      this.#memberUntil.follow(inForce, this.context)
+      this.handBack.follow(inForce)
+    }
     this.transfers.start()
   }
 
   /** Other versions are live, or somebody has come further in a transition. */
   layoutChanged(inForce: LayoutInForce, before: LayoutInForce): void {
+    this.#memberUntil.follow(inForce, this.context)
     this.hintHandover.layoutChanged()
     this.recovery.layoutChanged(inForce, this.#self)
     this.deletion.driver.layoutChanged(inForce)

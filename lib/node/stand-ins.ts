@@ -18,7 +18,10 @@ export function standIns(
   if (!context.keepsHints || nodeIds.length <= owners.length) return undefined
   return () => {
     const { self, peers } = context
-    const living = nodeIds.filter((node) => (node === self ? !layout.isExcluded(self) : peers.isReachable(node)))
+    // Whoever is about to leave keeps nothing for others any more.
+    const living = nodeIds.filter(
+      (node) => layout.ring.has(node) && (node === self ? !layout.isExcluded(self) : peers.isReachable(node)),
+    )
     return fallbackOrder({ partition, owners, absent, living, zoneOf: (node) => layout.zoneOf(node) })
   }
 }

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { hlcFromMs } from '../../lib/protocol/clock/hlc.ts'
 import { type NodeId, toNodeId } from '../../lib/vocabulary/ids.ts'
 import { named } from '../wire/fixtures/names.ts'
 import { HandoverKeeper } from './fixtures/handover-keeper.ts'
@@ -18,6 +19,7 @@ const nuts = named('carts', 'nuts')
 const before: Owned = { owners: [ada, bob, cyd], others: [dan, eve] }
 const after: Owned = { owners: [ada, bob, dan], others: [cyd, eve] }
 const planned = liveLayout([before, after], 1)
+const afterwards = liveLayout([{ owners: [ada, bob, cyd], others: [dan], number: 2 }])
 const pastBarrier = liveLayout([before, after], 2)
 
 t.test('before reads move (docs/rules.md T4)', async (t) => {
@@ -148,10 +150,32 @@ t.test('what is kept for somebody who owns nothing of it any more (docs/rules.md
   })
 })
 
+t.test('a node that was a member', async (t) => {
+  t.test('gives up what comes too late, once nobody holds any of it (docs/rules.md D5)', async (t) => {
+    const keeper = departing()
+    keeper.outcomeAt = (to) => (to === ada ? 're-read' : 'merged')
+    keeper.held.set(cyd, made('one', 1))
+    keeper.move(afterwards)
+    keeper.pass(1000)
+    t.same(keeper.targets, [bob], 'cyd has it: it was not deleted for good')
+    keeper.held.clear()
+    keeper.pass(30_000)
+    t.same(keeper.targets, [])
+  })
+
+  t.test('gives up nothing of which somebody does not say whether he holds it', async (t) => {
+    const keeper = departing()
+    keeper.outcomeAt = (to) => (to === ada ? 're-read' : to === cyd ? 'unreachable' : 'merged')
+    keeper.move(afterwards)
+    keeper.pass(60_000)
+    t.same(keeper.targets, [bob])
+  })
+})
+
 t.test('a node that is excluded, or no member any more, leaves nothing behind (docs/rules.md L5)', async (t) => {
   const keeper = keeping(bob)
   keeper.outcomeAt = (to) => (to === bob ? 'unreachable' : 'merged')
-  keeper.move(liveLayout([{ owners: [ada, bob, cyd], others: [dan], number: 2 }]))
+  keeper.move(afterwards)
   t.same(keeper.receiversOf(tea), [ada, cyd], 'and does not wait for its target')
   t.same(keeper.targets, [])
 })
@@ -180,6 +204,13 @@ function keeping(target: NodeId, self = eve): HandoverKeeper {
   keeper.holder.add(target, tea, made('one', 1))
   keeper.handover.start()
   keeper.flush()
+  return keeper
+}
+
+/** The same, of a node that was let go: what it keeps is no newer than that. */
+function departing(): HandoverKeeper {
+  const keeper = keeping(bob)
+  keeper.asOf = hlcFromMs(1)
   return keeper
 }
 
