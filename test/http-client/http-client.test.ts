@@ -13,6 +13,7 @@ import {
   InvalidHeader,
   InvalidKey,
   InvalidParameter,
+  PlanRefused,
   PreconditionFailed,
   StarlingError,
   Unreachable,
@@ -213,6 +214,59 @@ for (const [name, transport] of transports) {
     }
   })
 }
+
+t.test('an operator', async (t) => {
+  const node = await started(t)
+  const client = new HttpClient({ endpoints: [node.url] })
+  const decided = { decided: true, number: 2, plan: 'ff' } as const
+  for (const path of ['commit', 'abort', 'forget']) {
+    node.answers.set(`/v1/cluster/${path}`, { status: 200, body: decided })
+  }
+  node.answers.set('/v1/cluster/stage', { status: 200, body: { staged: [{ name: 'dan', action: 'join' }] } })
+  node.answers.set('/v1/cluster/plan', { status: 200, body: { plan: 'ff', staged: [] } })
+  node.answers.set('/v1/node/drain', { status: 200, body: { inFlight: 1 } })
+
+  await t.test('is understood', async (t) => {
+    t.match(await client.stage({ action: 'join', node: 'dan', weight: 2 }), { staged: [{ name: 'dan' }] })
+    t.match(await client.plan(), { plan: 'ff' })
+    t.same(await client.commit({ plan: 'ff', force: true }, { timeoutMs: 500 }), decided)
+    t.same(await client.abort(), decided)
+    t.same(await client.forget('bob'), decided)
+    t.same(await client.drain(), { inFlight: 1 })
+    t.same(
+      node.seen.map(({ method, path, query, body }) => [method, path, query.get('timeout'), body]),
+      [
+        ['POST', '/v1/cluster/stage', null, '{"action":"join","node":"dan","weight":2}'],
+        ['GET', '/v1/cluster/plan', null, ''],
+        ['POST', '/v1/cluster/commit', '500', '{"plan":"ff","force":true}'],
+        ['POST', '/v1/cluster/abort', null, '{}'],
+        ['POST', '/v1/cluster/forget', null, '{"node":"bob"}'],
+        ['POST', '/v1/node/drain', null, '{}'],
+      ],
+    )
+  })
+
+  await t.test('is told that it is not decided yet, which is no error', async (t) => {
+    node.answers.set('/v1/cluster/commit', { status: 202, body: { decided: false, waitingFor: ['bob'] } })
+    t.same(await client.commit(), { decided: false, waitingFor: ['bob'] })
+  })
+
+  await t.test('is told why a plan is refused', async (t) => {
+    const checks = [{ name: 'members', ok: false, detail: 'bob: not alive' }]
+    const refusal = { code: 'plan-refused', detail: 'no', aftermath: 'nothing-changed', checks: [...checks, 7, {}] }
+    node.answers.set('/v1/cluster/commit', { status: 409, body: refusal })
+    const error = await rejects(t, client.commit(), PlanRefused, 'nothing-changed')
+    t.same(error instanceof PlanRefused && error.checks, checks, 'and what is no check is left out')
+  })
+
+  await t.test('does not send a decision twice when nobody knows what became of it', async (t) => {
+    const other = await started(t)
+    const both = new HttpClient({ endpoints: [node.url, other.url] })
+    node.trouble = () => 'reset'
+    await rejects(t, both.abort(), Unreachable, 'may-have-changed')
+    t.same(other.seen, [])
+  })
+})
 
 t.test('requests can be spread over the endpoints', async (t) => {
   const nodes = [await started(t), await started(t), await started(t)]
