@@ -17,6 +17,7 @@ import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { ClusterService, type OwnStart } from './cluster-service.ts'
 import { Departure } from './departure.ts'
+import { checkDuplicate } from './duplicate-check.ts'
 import type { Identity } from './identity-file.ts'
 import { IdentityKeeper } from './identity-keeper.ts'
 import { KeptRows } from './kept-rows.ts'
@@ -27,6 +28,7 @@ import { LayoutVotes } from './layout-votes.ts'
 import { MembershipDriver } from './membership-driver.ts'
 import { MetaStore } from './meta-store.ts'
 import { Minting } from './minting.ts'
+import { Newcomer } from './newcomer.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeParts, NodeSettings } from './node-settings.ts'
 import { everybodyReports } from './node-views.ts'
@@ -36,7 +38,6 @@ import { estimateSizes } from './partition-sizes.ts'
 import { type BehindPeerPort, PeerPort } from './peer-port.ts'
 import { Peers } from './peers.ts'
 import type { RecoveryDriver } from './recovery-driver.ts'
-import { ResumeByName } from './resume-by-name.ts'
 import { ScopedTime } from './scoped-time.ts'
 import { Serving } from './serving.ts'
 import { forgottenProblem, StartProblem, storeProblem, unwritableProblem } from './start-problem.ts'
@@ -86,7 +87,7 @@ export class NodeLife implements BehindPeerPort {
   #decider: VersionDecider | undefined
   #changes: LayoutChanges | undefined
   #known: KnownMembers | undefined
-  #resume: ResumeByName | undefined
+  #newcomer: Newcomer | undefined
   #departure: Departure | undefined
   #serving: Serving | undefined
   #ready: Extract<ContinuityEffect, { type: 'ready' }> | undefined
@@ -220,7 +221,7 @@ export class NodeLife implements BehindPeerPort {
   /** Ends at once, without marker or goodbye: as if the process had died, but orderly. */
   abandon(done: () => void): void {
     this.#isEnded = true
-    this.#resume?.stop()
+    this.#newcomer?.stop()
     this.#departure?.stop()
     this.#membership?.stop()
     this.#layout?.stop()
@@ -320,7 +321,10 @@ export class NodeLife implements BehindPeerPort {
         onRaiseStartNumber: (to) => {
           if (this.#keeper.record({ startNumber: to })) membership.adopt(this.identity.id, to)
         },
-        onDuplicateIdentitySuspected: (endpoint) => this.#checkDuplicate(endpoint),
+        onDuplicateIdentitySuspected: (endpoint) =>
+          checkDuplicate(links, endpoint, { identity: () => this.identity, start: this.#start }, (problem) =>
+            this.#fatal(problem),
+          ),
         isForgotten: (node) => layout.decided?.version.forgotten.includes(node) === true,
         onForeignCluster: (from) =>
           this.#strangers.warn(
@@ -454,7 +458,28 @@ export class NodeLife implements BehindPeerPort {
     this.#membership?.changeMetadata(this.#metadata())
     this.#tellMinting()
     // Also after a crash on the way there: until it is somebody it asks who it was.
-    if (role === 'outsider' && this.#isFresh) this.#resumeByName(decided)
+    if (role === 'outsider' && this.#isFresh) this.#meet(decided)
+  }
+
+  #meet(decided: DecidedLayout): void {
+    this.#newcomer = new Newcomer(
+      {
+        ports: this.#ports,
+        links: this.#links as LinkPool,
+        layout: this.#layout as LayoutDriver,
+        membership: this.#membership as MembershipDriver,
+      },
+      {
+        self: this.identity.id,
+        settings: this.#settings,
+        decided,
+        clock: () => this.#minting?.read() ?? hlcZero,
+      },
+      {
+        onResume: (id, startNumber) => this.#listener.onResume(id, startNumber, decided.clusterId),
+        onFatal: (problem) => this.#fatal(problem),
+      },
+    )
   }
 
   /** Other versions are live, or somebody has come further. */
@@ -474,7 +499,7 @@ export class NodeLife implements BehindPeerPort {
     }
     this.standing.layoutChanged(inForce, this.#layout?.document.staged.get(this.identity.id))
     // It is somebody now, and needs nobody else's name.
-    if (this.standing.state === 'member') this.#resume?.stop()
+    if (this.standing.state === 'member') this.#newcomer?.stop()
     if (!this.standing.isThrough) {
       this.#departure?.stop()
       this.#departure = undefined
@@ -582,58 +607,6 @@ export class NodeLife implements BehindPeerPort {
     if (inForce !== undefined) this.#serving?.recover(cause, inForce)
   }
 
-  #resumeByName(decided: DecidedLayout): void {
-    const membership = this.#membership
-    const links = this.#links
-    if (membership === undefined || links === undefined) return
-    this.#resume = new ResumeByName(
-      { time: this.#ports.time, log: this.#ports.log, links, membership },
-      {
-        ownName: this.#settings.name,
-        ownId: this.identity.id,
-        layoutNodes: () => {
-          const { nodes, excluded } = this.#layout?.decided?.version ?? decided.version
-          return nodes.map(({ id }) => id).filter((id) => !excluded.includes(id))
-        },
-      },
-      {
-        onNobody: () => this.#askToJoin(),
-        onVerdict: (verdict) => {
-          if (verdict.type === 'resume') {
-            const known = membership.machine.member(verdict.id)
-            return this.#listener.onResume(verdict.id, known?.startNumber ?? 0, decided.clusterId)
-          }
-          this.#fatal(
-            new StartProblem(
-              'name-in-use',
-              `a living member of the cluster is called "${this.#settings.name}"`,
-              'give this node another --name, or stop the other one',
-            ),
-          )
-        },
-      },
-    )
-  }
-
-  /**
-   * A newcomer that was told whom to join puts itself on the list; once, whatever people make of that.
-   * @returns false: the layout is not in force here yet
-   */
-  #askToJoin(): boolean {
-    const { join, zone, weight, name } = this.#settings
-    const { id } = this.identity
-    const layout = this.#layout
-    if (layout?.inForce === undefined) return false
-    if (join.length === 0 || layout.document.staged.has(id)) return true
-    const at = this.#minting?.read() ?? hlcZero
-    layout.stage(id, at, { action: 'join', with: undefined, zone, weight, force: false })
-    this.#ports.log.info(
-      { name },
-      'this node asks to be a member: `starling cluster plan` shows what that moves, `starling cluster commit` does it',
-    )
-    return true
-  }
-
   #dismissed(goodbye: Goodbye, from: Endpoint): void {
     // A node that is being stopped in good order: gossip says the same.
     if (goodbye.reason === 'draining') return
@@ -652,27 +625,6 @@ export class NodeLife implements BehindPeerPort {
         ),
       )
     }
-  }
-
-  /** Another process may live under our id (docs/rules.md A4): is there one, and which of us came later? */
-  #checkDuplicate(endpoint: Endpoint): void {
-    this.#links?.request(endpoint, { type: 'probe', target: this.identity.id }, 2000, (outcome) => {
-      if (outcome.type !== 'answered' || outcome.message.type !== 'probe-acked') return
-      const { node, ...theirs } = outcome.message
-      if (node !== this.identity.id) return
-      const order = compareStarts(this.#start, theirs)
-      // It was this very process that answered.
-      if (order === 0) return
-      if (this.identity.isResumed || order > 0) {
-        this.#fatal(
-          new StartProblem(
-            'duplicate-identity',
-            `another process at ${endpoint} runs with this node's id`,
-            "this data directory is a copy of that node's: start with an empty --data instead",
-          ),
-        )
-      }
-    })
   }
 
   #fatal(problem: StartProblem): void {
@@ -754,10 +706,6 @@ export class NodeLife implements BehindPeerPort {
 const leaveMsMax = 2_000
 const endAwaitedMsMax = 5_000
 const markMsMax = 5_000
-/** Not by the number alone: each of two processes with one id raises its own above the other's. */
-function compareStarts(a: OwnStart, b: OwnStart): number {
-  return a.wallMs - b.wallMs || a.startNumber - b.startNumber
-}
 
 function loadOwnRow(meta: MetaStore): OwnRow | undefined | 'damaged' {
   try {
