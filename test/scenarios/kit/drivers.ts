@@ -3,7 +3,7 @@ import type { Database } from '../../../lib/client/database.ts'
 import { connect } from '../../../lib/connect.ts'
 import { type CausalContext, StarlingError, text } from '../../../lib/index.ts'
 import type { Reachable } from '../../node/fixtures/real-nodes.ts'
-import { bucket, type Http, pathOf } from './http.ts'
+import { bucket, type Http, pathOf, type Reply } from './http.ts'
 import type { Lab } from './lab.ts'
 
 /** A failed request throws this. */
@@ -53,6 +53,7 @@ export async function clientDriver(lab: Lab, seeds: readonly Reachable[], deadli
 const httpTriesMax = 6
 const httpPauseMs = 50
 const timeoutMs = 10_000
+const nobody: Reply = { status: 0, text: 'no node runs', context: undefined }
 
 /**
  * Plain HTTP to one node after the other, as a program without our library does it: the next node when one refuses for now
@@ -66,13 +67,16 @@ export function httpDriver(lab: Lab, http: Http, nodes: () => readonly Reachable
     path: string,
     headers: Readonly<Record<string, string>>,
     body?: string,
-  ): Promise<{ readonly status: number; readonly text: string; readonly context: string | undefined }> => {
+  ): Promise<Reply> => {
     let isDoubtful = false
     for (let tries = 1; ; tries += 1) {
       const all = nodes()
       next += 1
-      const node = all[next % all.length] as Reachable
-      const reply = await http.call(node, method, path, { headers, ...(body === undefined ? {} : { body }) })
+      const node = all[next % all.length]
+      const reply =
+        node === undefined
+          ? nobody
+          : await http.call(node, method, path, { headers, ...(body === undefined ? {} : { body }) })
       if (reply.status !== 0 && reply.status < 400) return reply
       if (reply.status === 404) return reply
       if (!reply.text.includes('"aftermath":"nothing-changed"')) isDoubtful = true

@@ -34,8 +34,17 @@ export class RingMap {
     this.#hash = hash
   }
 
-  static async of(node: Member, hash: Hash): Promise<RingMap> {
-    return new RingMap((await json(node, '/v1/cluster/ring')) as unknown as RingJson, hash)
+  /** As those know it who know the newest. */
+  static async newest(nodes: readonly Member[], hash: Hash): Promise<RingMap> {
+    const rings = await Promise.all(
+      nodes.map(async (node) =>
+        unlessEnded(node, async () => (await json(node, '/v1/cluster/ring')) as unknown as RingJson),
+      ),
+    )
+    const known = rings.filter((ring) => ring !== undefined && ring !== 'ended').filter(({ partitions }) => partitions)
+    const [newest] = known.toSorted((a, b) => b.layoutNumber - a.layoutNumber)
+    if (newest === undefined) throw new Error('nobody tells who owns what')
+    return new RingMap(newest, hash)
   }
 
   get names(): readonly string[] {
@@ -91,37 +100,43 @@ export async function statusOf(node: Member): Promise<StatusJson> {
   return (await json(node, '/v1/cluster/status')) as unknown as StatusJson
 }
 
-/** Until each of these nodes knows this layout, or a newer one, with only one version live, and all agree. */
-export async function converged(
-  cluster: Cluster,
-  number: number,
-  limitMs: number,
-  nodes = cluster.running,
-): Promise<void> {
+/** Until all that run know this layout, or a newer one, with only one version live, and agree. Who ends meanwhile is let go. */
+export async function converged(cluster: Cluster, number: number, limitMs: number): Promise<void> {
   await Promise.all(
-    nodes.map((node) =>
+    cluster.running.map((node) =>
       eventually(
         `${node.name} says that layout ${number} is alone`,
-        () => statusOf(node),
-        (status) => status.converged && status.layout.number >= number,
+        () => unlessEnded(node, () => statusOf(node)),
+        (status) => status === 'ended' || (status?.converged === true && status.layout.number >= number),
         limitMs,
       ),
     ),
   )
 }
 
-/** Until no node tells of a transfer. */
+/** Until no node that runs tells of a transfer. */
 export async function atRest(nodes: readonly Member[], limitMs: number): Promise<void> {
   await Promise.all(
     nodes.map((node) =>
       eventually(
         `${node.name} moves nothing`,
-        async () => (await json(node, '/v1/cluster/transfers')).transfers as readonly unknown[],
-        (transfers) => transfers.length === 0,
+        () =>
+          unlessEnded(node, async () => (await json(node, '/v1/cluster/transfers')).transfers as readonly unknown[]),
+        (transfers) => transfers === 'ended' || transfers?.length === 0,
         limitMs,
       ),
     ),
   )
+}
+
+/** Undefined: no answer for now. */
+async function unlessEnded<Seen>(node: Member, look: () => Promise<Seen>): Promise<Seen | 'ended' | undefined> {
+  if (!node.isRunning) return 'ended'
+  try {
+    return await look()
+  } catch {
+    return undefined
+  }
 }
 
 /** The sum over these nodes. */

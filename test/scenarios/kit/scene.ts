@@ -6,7 +6,7 @@ import { claimEverythingThere, claimReads } from './everything-there.ts'
 import { Histories } from './histories.ts'
 import { Http } from './http.ts'
 import type { Lab } from './lab.ts'
-import { atRest, converged, RingMap, statusOf } from './layout.ts'
+import { atRest, converged, RingMap } from './layout.ts'
 import { MixedLoad, type Period } from './mixed-load.ts'
 import { Operator } from './operator.ts'
 
@@ -78,7 +78,7 @@ export class Scene {
   }
 
   ring(): Promise<RingMap> {
-    return RingMap.of(this.first, this.hash)
+    return RingMap.newest(this.cluster.running, this.hash)
   }
 
   /** Stages by the words, shows the plan, and carries it out, all by the command line; returns when nothing moves. */
@@ -99,9 +99,9 @@ export class Scene {
   async settled(number: number): Promise<RingMap> {
     await converged(this.cluster, number, settledWithinMs)
     await atRest(this.cluster.running, settledWithinMs)
-    const { layout } = await statusOf(this.first)
-    this.lab.say(`layout ${layout.number} is alone, and nothing moves`)
-    return this.ring()
+    const ring = await this.ring()
+    this.lab.say(`layout ${ring.number} is alone, and nothing moves`)
+    return ring
   }
 
   /** How often each key must be copied at least: once to each owner that it gains. */

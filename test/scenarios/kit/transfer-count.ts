@@ -96,7 +96,8 @@ export class TransferWatch {
   }
 
   async #look(): Promise<void> {
-    for (const node of this.#cluster.running) {
+    for (const node of this.#cluster.members) {
+      if (!node.isRunning) continue
       const { pid } = node
       const sent = await this.sentBy(node)
       const last = this.#last.get(node)
