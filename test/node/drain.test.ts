@@ -72,7 +72,7 @@ t.test('every node is restarted in turn under load of the client library', async
     await t.test(isDrained ? 'after a drain' : 'by a signal alone', async (t) => {
       const cluster = TestCluster.formed()
       const load = new LibraryLoad(cluster)
-      load.start(4)
+      load.start(3)
       await load.pass(500)
       for (const name of ['ada', 'bob', 'cyd']) {
         const before = load.answered

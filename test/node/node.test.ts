@@ -335,10 +335,21 @@ t.test('a node that cannot start says why, and leaves everything as it is', asyn
     [
       'a node.json that cannot be read',
       (world, ports) => {
-        world.machine('ada').disk.identity = Buffer.from('{"format": 9}')
+        world.machine('ada').disk.identity = Buffer.from('{"format": 1}')
         return ports
       },
       { code: 'identity-unreadable' },
+    ],
+    [
+      'a directory of a later release',
+      (world, ports) => {
+        world.machine('ada').disk.identity = Buffer.from('{"format": 9}')
+        return ports
+      },
+      {
+        code: 'newer-format',
+        hint: 'nothing was changed; start the release of Starling that wrote it, or a later one',
+      },
     ],
     [
       'a store that cannot be opened',
