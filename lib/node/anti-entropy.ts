@@ -4,7 +4,7 @@ import type { TreeReader } from '../protocol/anti-entropy/answer.ts'
 import type { ExchangePlan, ExchangeSummary } from '../protocol/anti-entropy/exchange.ts'
 import { Schedule } from '../protocol/anti-entropy/schedule.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
-import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
+import { isSameLive, type LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { Random } from '../vocabulary/random.ts'
 import type { Comparison } from '../wire/messages.ts'
@@ -402,10 +402,6 @@ export class AntiEntropy {
       reason: suspendedBecause ?? pair?.reason,
     }
   }
-}
-
-function isSameLive(a: LayoutInForce, b: LayoutInForce): boolean {
-  return a.live.length === b.live.length && a.live.every(({ decided }, at) => decided.hash === b.live[at]?.decided.hash)
 }
 
 const nothing: ReadonlySet<number> = new Set()

@@ -1,6 +1,6 @@
 import type { Log } from '../ports/log.ts'
 import type { Storage } from '../ports/storage.ts'
-import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
+import { isSameLive, type LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { AntiEntropy } from './anti-entropy.ts'
 import type { BatchWriter } from './batch-writer.ts'
 import type { DataHandlers } from './data-handlers.ts'
@@ -48,10 +48,11 @@ export class PartitionTransfers {
     })
   }
 
-  /** Other versions are live, or somebody has come further. */
-  layoutChanged(inForce: LayoutInForce): void {
-    this.#context.gained.follow(inForce)
+  /** Other versions are live than `before`, or somebody has come further. */
+  layoutChanged(inForce: LayoutInForce, before?: LayoutInForce): void {
     this.#given.follow(inForce)
+    if (before !== undefined && isSameLive(inForce, before)) return
+    this.#context.gained.follow(inForce)
     this.#former.follow(inForce)
   }
 

@@ -267,7 +267,7 @@ export class Serving {
     this.deletion.driver.layoutChanged(inForce)
     this.antiEntropy.layoutChanged(inForce, before)
     this.handBack.follow(inForce)
-    this.transfers.layoutChanged(inForce)
+    this.transfers.layoutChanged(inForce, before)
   }
 
   /** Writes what spares the next start some work, when nothing is written any more; the stop is a clean one. */

@@ -180,3 +180,8 @@ function readRingsOf(document: LayoutDocument, live: readonly LiveVersion[]): re
 function isSameSet(a: readonly NodeId[], b: readonly NodeId[]): boolean {
   return a === b || (a.length === b.length && a.every((node) => b.includes(node)))
 }
+
+/** Whether the same versions are live: somebody has come further at most. */
+export function isSameLive(a: LayoutInForce, b: LayoutInForce): boolean {
+  return a.live.length === b.live.length && a.live.every(({ decided }, at) => decided.hash === b.live[at]?.decided.hash)
+}
