@@ -67,13 +67,13 @@ export class HintDelivery {
 
   /** @param members those known at the start; later ones come by `memberChanged` */
   start(members: Iterable<Member>): void {
-    const { hints, stability } = this.#context
+    const { hints, stability, minting } = this.#context
     for (const member of members) this.memberChanged(member.id, member)
     hints.load((failure) => {
       // A store that does not say ends this life of the node.
       if (failure !== undefined || this.#isStopped) return
       // No hint is taken before this life of the node has told what is stable.
-      stability.publish(() => hints.stableTold())
+      minting.whenReady(() => stability.publish(() => hints.stableTold()))
       this.#sweep()
       this.#handover.start()
     })

@@ -84,10 +84,13 @@ export class Stability {
     return Math.max(0, (this.#time.wallMs() - hlcToMs(this.#mark.told)) / 1000)
   }
 
-  /** Calls back with the stable that may be told now: synced. Not called back when the store fails. */
+  /**
+   * Calls back with the stable that may be told now: synced. Not called back when the store fails. Before the store is
+   * checked there is no lease on the clock, and what the wall clock says may be minted below later.
+   */
   publish(done: (stable: Hlc) => void): void {
     const isFresh = this.#time.nowMs() - this.#publishedAtMs < freshMs
-    if (!this.#sources.isCounted() || (isFresh && this.#waiting === undefined)) {
+    if (!this.#minting.isReady || !this.#sources.isCounted() || (isFresh && this.#waiting === undefined)) {
       const { told } = this.#mark
       return this.#time.soon(() => done(told))
     }
