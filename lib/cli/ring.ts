@@ -50,36 +50,35 @@ export async function ringBalance(options: ClientOptions & WatchOptions): Promis
     const ring = await client.ring(requestOptions(options))
     const balance = balanceOf(ring)
     if (options.json) return writeJson('RingBalance', balance)
-    const rows = balance.nodes.map(({ name, zone, weight, partitions, share, ofFair }) => [
+    const rows = balance.nodes.map(({ name, zone, weight, partitions, share, target, toTarget }) => [
       name,
       zone,
       weight,
       partitions,
       formatShare(share),
-      ofFair.toFixed(3),
+      target.toFixed(1),
+      toTarget.toFixed(3),
     ])
-    const { partitionCount, replicaCount, maxOfFair } = balance
+    const { partitionCount, replicaCount, maxToTarget } = balance
     await writeLine(
-      `${partitionCount} partitions, ${replicaCount} replicas; the fullest node has ${maxOfFair.toFixed(3)} x its fair share`,
+      `${partitionCount} partitions, ${replicaCount} replicas; the fullest node has ${maxToTarget.toFixed(3)} x its target`,
     )
-    await writeLine(formatTable(['node', 'zone', 'weight', 'partitions', 'share', 'of fair'], rows))
+    await writeLine(formatTable(['node', 'zone', 'weight', 'partitions', 'share', 'target', 'to target'], rows))
   })
 }
 
-/** What each node holds against what its weight says it should. */
+/** What each node holds against what weight and zone say it should. */
 function balanceOf(ring: RingView) {
   const held = ring.nodes.map(() => 0)
   for (const owners of ring.partitions) for (const owner of owners) held[owner] = (held[owner] ?? 0) + 1
   const copies = held.reduce((sum, count) => sum + count, 0)
-  const weights = ring.nodes.reduce((sum, node) => sum + node.weight, 0)
   const nodes = ring.nodes.map((node, index) => {
     const partitions = held[index] ?? 0
-    const fair = (copies * node.weight) / weights
     return {
       ...node,
       partitions,
       share: copies === 0 ? 0 : partitions / copies,
-      ofFair: fair === 0 ? 0 : partitions / fair,
+      toTarget: node.target === 0 ? 0 : partitions / node.target,
     }
   })
   const { layoutNumber, partitionCount, replicaCount } = ring
@@ -87,7 +86,7 @@ function balanceOf(ring: RingView) {
     layoutNumber,
     partitionCount,
     replicaCount,
-    maxOfFair: Math.max(0, ...nodes.map((node) => node.ofFair)),
+    maxToTarget: Math.max(0, ...nodes.map((node) => node.toTarget)),
     nodes,
   }
 }

@@ -157,6 +157,8 @@ interface RingNode {
   readonly name: string
   readonly zone: string
   readonly weight: number
+  /** Partitions of which it is to be an owner, by weight and zone, before rounding. */
+  readonly target: number
 }
 
 export interface NodeStatus {

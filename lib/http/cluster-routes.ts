@@ -132,6 +132,7 @@ const ring: Route = {
               name: text('What people call it.'),
               zone: text('Its failure domain.'),
               weight: number('Its share of data, relative to the others.'),
+              target: number('Partitions of which it is to be an owner, by weight and zone, before rounding.'),
             }),
           ),
           partitions: array(
@@ -151,7 +152,7 @@ const ring: Route = {
       layoutNumber: view.layoutNumber,
       partitionCount: view.partitionCount,
       replicaCount: view.replicaCount,
-      nodes: view.nodes.map(({ id, name, zone, weight }) => ({ id, name, zone, weight })),
+      nodes: view.nodes.map(({ id, name, zone, weight, target }) => ({ id, name, zone, weight, target })),
       partitions: view.partitions,
     })
   },

@@ -176,6 +176,8 @@ export interface RingView {
     readonly name: string
     readonly zone: string
     readonly weight: number
+    /** Partitions of which it is to be an owner, by weight and zone, before rounding. */
+    readonly target: number
   }[]
   /** For each partition the indexes of its owners in `nodes`. */
   readonly partitions: readonly (readonly number[])[]

@@ -3,6 +3,7 @@ import { isTombstone, visibleSiblings } from '../protocol/causality/inspect-reco
 import { formatStateHash, stateHash } from '../protocol/causality/state-hash.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import { stageOfTransition } from '../protocol/layout/transition-stage.ts'
+import { targetsOf } from '../protocol/ring/targets.ts'
 import { softwareVersionOf, wireVersionOf } from '../vocabulary/announced-version.ts'
 import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
@@ -140,6 +141,7 @@ export function ringView(life: NodeLife | undefined): RingView | undefined {
   if (life === undefined || inForce === undefined) return undefined
   const { version } = inForce.decided
   const places = new Map(version.nodes.map(({ id }, index) => [id, index]))
+  const targets = targetsOf(version)
   const partitions: (readonly number[])[] = []
   for (let partition = 0; partition < version.partitionCount; partition += 1) {
     partitions.push(inForce.ring.ownersOf(partition).map((owner) => places.get(owner) ?? -1))
@@ -148,10 +150,11 @@ export function ringView(life: NodeLife | undefined): RingView | undefined {
     layoutNumber: version.number,
     partitionCount: version.partitionCount,
     replicaCount: version.replicaCount,
-    nodes: version.nodes.map(({ id, zone, weight }) => ({
+    nodes: version.nodes.map(({ id, zone, weight }, index) => ({
       id,
       zone,
       weight,
+      target: targets[index] ?? 0,
       name: nameOf(life, id),
     })),
     partitions,

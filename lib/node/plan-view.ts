@@ -1,6 +1,7 @@
 import type { LayoutVersion } from '../protocol/layout/layout-version.ts'
 import type { NextVersion } from '../protocol/layout/next-version.ts'
 import { ownersPerPartition } from '../protocol/ring/placement.ts'
+import { targetsOf } from '../protocol/ring/targets.ts'
 import type { PlanCheckResult } from '../vocabulary/errors.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { PlanView, StagedView } from './node-api.ts'
@@ -69,17 +70,9 @@ function mostGained(moves: PlanView['moves']): number {
   return Math.max(0, ...gained.values())
 }
 
-/** How much more the fullest node owns than its weight says; a weight of 0 has no target. */
+/** How much more the fullest node owns than weight and zone say. */
 function maxToTarget(version: LayoutVersion): number {
   const owned = new Array<number>(version.nodes.length).fill(0)
   for (const index of version.assignment) owned[index] = (owned[index] ?? 0) + 1
-  const weights = version.nodes.reduce((sum, { weight }) => sum + weight, 0)
-  const owners = ownersPerPartition(version)
-  let most = 1
-  for (const [index, { weight }] of version.nodes.entries()) {
-    // Nobody can own more than one replica of each partition.
-    const target = Math.min(version.partitionCount, (version.partitionCount * owners * weight) / weights)
-    if (target > 0) most = Math.max(most, (owned[index] ?? 0) / target)
-  }
-  return most
+  return Math.max(1, ...targetsOf(version).map((target, index) => (target > 0 ? (owned[index] ?? 0) / target : 0)))
 }

@@ -144,7 +144,11 @@ t.test('the cluster, the ring and a node show as tables and as JSON', async (t) 
   t.equal(check.code, 8)
   t.match(text(show), /PARTITION +OWNERS\n0 +ada, bob\n1 +ada\n/)
   t.match(json(owners), { kind: 'Owners', partition: 1, owners: [{ name: 'ada', memberState: 'alive' }] })
-  t.match(json(balance), { kind: 'RingBalance', nodes: [{ name: 'ada', partitions: 2, share: 2 / 3 }, {}] })
+  t.match(json(balance), {
+    kind: 'RingBalance',
+    maxToTarget: 4 / 3,
+    nodes: [{ name: 'ada', partitions: 2, share: 2 / 3 }, {}],
+  })
   t.match(text(self), /state +serving\nready +no: clock is off\n/)
   t.equal(self.code, 0)
   t.equal(unready.code, 8)
@@ -235,7 +239,13 @@ function answerOperations(node: FakeNode): void {
   ]
   const layout = { number: 1, live: [1], hash: 'ff' }
   const partitions = [[0, 1], [0]]
-  const ring = { layoutNumber: 1, partitionCount: 2, replicaCount: 2, nodes: [ada, bob], partitions }
+  const ring = {
+    layoutNumber: 1,
+    partitionCount: 2,
+    replicaCount: 2,
+    nodes: [ada, bob].map((node) => ({ ...node, target: 1.5 })),
+    partitions,
+  }
   const dots = [{ writtenAtMs: Date.UTC(2026, 0, 1), writtenBy: 'ada' }]
   const held = { holds: 'siblings', isRecovering: false, stateHash: '00ff', dots }
   const compared = [{ node: bob.id, name: 'bob', secondsAgo: 300 }]

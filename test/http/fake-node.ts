@@ -300,8 +300,8 @@ export class FakeNode implements NodeApi {
       partitionCount: 2,
       replicaCount: 2,
       nodes: [
-        { id: ada, name: 'ada', zone: 'z1', weight: 1 },
-        { id: bob, name: 'bob', zone: 'z2', weight: 1 },
+        { id: ada, name: 'ada', zone: 'z1', weight: 1, target: 2 },
+        { id: bob, name: 'bob', zone: 'z2', weight: 1, target: 2 },
       ],
       partitions: [
         [0, 1],
