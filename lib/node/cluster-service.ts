@@ -7,7 +7,8 @@ import type { KeptRows } from './kept-rows.ts'
 import type { LayoutDriver } from './layout-driver.ts'
 import type { LayoutVotes, Voted } from './layout-votes.ts'
 import type { MembershipDriver } from './membership-driver.ts'
-import { refusal, storageRefused } from './refusals.ts'
+import { refusal, refusalOf, storageRefused } from './refusals.ts'
+import type { VersionDecider } from './version-decider.ts'
 
 /** One start of a node: its number, and when that was by its own clock. */
 export interface OwnStart {
@@ -30,6 +31,7 @@ export class ClusterService {
   readonly #membership: MembershipDriver
   readonly #rows: KeptRows
   readonly #votes: LayoutVotes
+  readonly #decider: VersionDecider
   readonly #endAwaited: EndAwaited
 
   constructor(parts: {
@@ -40,6 +42,7 @@ export class ClusterService {
     readonly membership: MembershipDriver
     readonly rows: KeptRows
     readonly votes: LayoutVotes
+    readonly decider: VersionDecider
     readonly endAwaited: EndAwaited
   }) {
     this.#self = parts.self
@@ -49,6 +52,7 @@ export class ClusterService {
     this.#membership = parts.membership
     this.#rows = parts.rows
     this.#votes = parts.votes
+    this.#decider = parts.decider
     this.#endAwaited = parts.endAwaited
   }
 
@@ -81,6 +85,16 @@ export class ClusterService {
           (failure, reply) =>
             respond(failure === undefined ? { type: 'layout-prepared', reply } : storageRefused(failure)),
         )
+      case 'propose-layout':
+        return this.#decider.propose(message.candidate, message.timeoutMs, (error, answer) => {
+          if (error !== undefined && error.code !== 'stale-plan') return respond(refusalOf(error))
+          const outcome = error !== undefined ? 'stale' : answer?.decided === true ? 'decided' : 'undecided'
+          respond({
+            type: 'layout-proposed',
+            outcome,
+            waitingFor: answer?.decided === false ? answer.waitingFor : [],
+          })
+        })
       case 'layout-accept':
         return this.#vote<AcceptReply>(
           message.candidate.number,
@@ -115,7 +129,9 @@ export class ClusterService {
     const newest = this.#layout.inForce?.number
     if (!isNodeId(nodeId)) return respond(refusal('malformed', 'only a node says what it has handed back'))
     if (newest === undefined || layoutNumber !== newest) {
-      return respond(refusal('layout-stale', `said with layout ${layoutNumber}; the newest here is ${newest ?? 'none'}`))
+      return respond(
+        refusal('layout-stale', `said with layout ${layoutNumber}; the newest here is ${newest ?? 'none'}`),
+      )
     }
     this.#endAwaited(nodeId, (isOver) => respond({ type: 'hand-back-heard', isOver }))
   }

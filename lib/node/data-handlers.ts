@@ -14,6 +14,7 @@ export type ClusterRequestType =
   | 'abort-first-layout'
   | 'layout-prepare'
   | 'layout-accept'
+  | 'propose-layout'
   | 'handed-back'
 
 export type ClusterRequest = RequestOf<ClusterRequestType>
@@ -38,6 +39,7 @@ const clusterRequests: ReadonlySet<Request['type']> = new Set<ClusterRequestType
   'abort-first-layout',
   'layout-prepare',
   'layout-accept',
+  'propose-layout',
   'handed-back',
 ])
 

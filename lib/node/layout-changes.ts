@@ -80,6 +80,7 @@ export class LayoutChanges {
       node: found,
       successor,
       version: newest.version,
+      leaving: this.#leaving(),
       before: this.#layout.document.staged.get(found.id),
     })
     if (!change.ok) return fail(change.error)
@@ -90,7 +91,7 @@ export class LayoutChanges {
   staged(): readonly StagedView[] {
     const newest = this.#layout.inForce?.decided
     if (newest === undefined) return []
-    return stagedViews(this.#layout.document.staged, newest.version, (id) => this.#peers.nameOf(id))
+    return stagedViews(this.#layout.document.staged, newest.version, this.#leaving(), (id) => this.#peers.nameOf(id))
   }
 
   plan(done: Done<PlanView>): void {
@@ -201,6 +202,7 @@ export class LayoutChanges {
       current: newest.version,
       currentHash: newest.hash,
       isInTransition: live.length > 1,
+      leaving: this.#leaving(),
       staged,
       members: this.#members(),
     })
@@ -215,6 +217,14 @@ export class LayoutChanges {
       facts.set(id, { name, zone, weight, isAlive: state === 'alive' || state === 'suspect', isOutdated })
     }
     return facts
+  }
+
+  /** In an older live version and not in the newest. */
+  #leaving(): ReadonlySet<NodeId> {
+    const { live } = this.#layout.document
+    const staying = new Set(live.at(-1)?.version.nodes.map(({ id }) => id))
+    const older = live.slice(0, -1).flatMap(({ version }) => version.nodes.map(({ id }) => id))
+    return new Set(older.filter((id) => !staying.has(id)))
   }
 
   #nameable(): readonly Nameable[] {

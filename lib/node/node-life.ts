@@ -226,6 +226,7 @@ export class NodeLife implements BehindPeerPort {
     this.#membership?.stop()
     this.#layout?.stop()
     this.#votes?.stop()
+    this.#decider?.stop()
     this.#minting?.abandon()
     this.#serving?.stop()
     this.#serving = undefined
@@ -374,6 +375,7 @@ export class NodeLife implements BehindPeerPort {
       membership,
       rows: new KeptRows({ time, meta }),
       votes,
+      decider,
       endAwaited: (node, done) => this.#endAwaited(node, done),
     })
     const minting = new Minting(

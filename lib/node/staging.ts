@@ -22,6 +22,8 @@ export function stagedChange(
     readonly successor: Found | undefined
     /** The newest decided one. */
     readonly version: LayoutVersion
+    /** In an older live version only. */
+    readonly leaving: ReadonlySet<NodeId>
     /** What was staged for the node until now. */
     readonly before: StagedChange | undefined
   },
@@ -40,6 +42,9 @@ export function stagedChange(
     case 'clear':
       return { ok: true, change: { ...change, zone: undefined, weight: undefined, force: false } }
     case 'join':
+      if (isMember && version.excluded.includes(node.id)) {
+        return wrong(`${node.name} is excluded, and a member still`, 'let it leave first, or be replaced')
+      }
       if (isMember) return wrong(`${node.name} is a member already`)
       return { ok: true, change }
     case 'set':
@@ -51,8 +56,10 @@ export function stagedChange(
         ok: true,
         change: { ...change, action: 'join', zone: zone ?? before.zone, weight: weight ?? before.weight },
       }
-    case 'leave':
     case 'exclude':
+      // Also one that dies while it hands over (docs/rules.md L4).
+      return isMember || known.leaving.has(node.id) ? { ok: true, change } : wrong(`${node.name} is no member`)
+    case 'leave':
       return isMember ? { ok: true, change } : wrong(`${node.name} is no member`)
     case 'replace': {
       if (!isMember) return wrong(`${node.name} is no member`)
@@ -68,10 +75,11 @@ export function stagedChange(
 export function stagedViews(
   staged: ReadonlyMap<NodeId, StagedChange>,
   version: LayoutVersion,
+  leaving: ReadonlySet<NodeId>,
   nameOf: (id: NodeId) => string,
 ): readonly StagedView[] {
   return [...staged]
-    .filter(([node, change]) => !isComeAbout(node, change, version))
+    .filter(([node, change]) => !isComeAbout(node, change, version, leaving))
     .sort(([, a], [, b]) => a.setAt - b.setAt)
     .map(([node, { setAt, action, with: successor, zone, weight, force }]) => ({
       node,

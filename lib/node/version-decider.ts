@@ -4,7 +4,7 @@ import { acceptorsOf } from '../protocol/layout/acceptors.ts'
 import { excluding, forced } from '../protocol/layout/amendments.ts'
 import { layoutHash, toDecidedLayout } from '../protocol/layout/layout-hash.ts'
 import type { DecidedLayout, LayoutVersion } from '../protocol/layout/layout-version.ts'
-import { NoLayout, Overloaded, StalePlan, StarlingError } from '../vocabulary/errors.ts'
+import { Draining, NoLayout, Overloaded, PlanRefused, StalePlan, StarlingError } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
@@ -52,6 +52,8 @@ export class VersionDecider {
   readonly #self: NodeId
   #isDeciding = false
   readonly #waiting: (() => void)[] = []
+  /** All that have not been answered. */
+  readonly #asking: Done<CommitAnswer>[] = []
   #isFinishing = false
   #finishMs = finishMsMin
   #isLeavingPast = false
@@ -85,22 +87,40 @@ export class VersionDecider {
       this.#attempt(wish, deadlineMs, (error, answer) => {
         this.#isDeciding = false
         this.#waiting.shift()?.()
+        const place = this.#asking.indexOf(done)
+        if (place === -1) return
+        this.#asking.splice(place, 1)
         done(error, answer)
       })
     }
-    // One after the other: of two at once one would be stale anyway.
-    if (!this.#isDeciding) {
-      this.#isDeciding = true
-      return this.#time.soon(begin)
-    }
-    if (this.#waiting.length >= waitingMax) {
+    if (this.#asking.length > waitingMax) {
       const error = new Overloaded('too many changes of the layout wait for their turn', { hint: 'try again' })
       return this.#time.soon(() => done(error, undefined))
     }
-    this.#waiting.push(() => {
-      this.#isDeciding = true
-      begin()
-    })
+    this.#asking.push(done)
+    // One after the other: of two at once one would be stale anyway.
+    if (this.#isDeciding) {
+      this.#waiting.push(() => {
+        this.#isDeciding = true
+        begin()
+      })
+      return
+    }
+    this.#isDeciding = true
+    this.#time.soon(begin)
+  }
+
+  /** Has a version decided for somebody who has no vote. */
+  propose(candidate: LayoutVersion, timeoutMs: number, done: Done<CommitAnswer>): void {
+    const make = (newest: DecidedLayout): LayoutVersion | StarlingError =>
+      candidate.parent === newest.hash && acceptorsOf(newest.version).includes(this.#self) ? candidate : stale()
+    this.decide({ make, timeoutMs, isRepeated: false, isForced: false }, done)
+  }
+
+  /** This life ends: whoever waits is told. */
+  stop(): void {
+    const error = new Draining('the node is being stopped', { aftermath: 'may-have-changed', hint: 'ask another node' })
+    for (const tell of this.#asking.splice(0)) tell(error, undefined)
   }
 
   /** A version was accepted here: should nobody say that it is decided, this node proposes it. */
@@ -158,6 +178,7 @@ export class VersionDecider {
     const leftMs = deadlineMs - this.#time.nowMs()
     if (leftMs <= 0) return answer(undefined, { decided: false, waitingFor: [] })
     const acceptors = acceptorsOf(newest.version)
+    if (!acceptors.includes(this.#self)) return this.#forward(wish, deadlineMs, answer, { newest, candidate: made })
     const run = new CommitRun(
       { time: this.#time, peers: this.#peers, votes: this.#votes, random: this.#random },
       // What is to be forced is tried first as everything else is.
@@ -210,6 +231,41 @@ export class VersionDecider {
     return (silent.length > 0 ? silent : missing).map((id) => this.#peers.nameOf(id)).sort()
   }
 
+  /**
+   * Somebody without a vote has a member propose it. What is decided must be known to a member before anybody else goes
+   * by it: a member that has forgotten its votes asks only the others (docs/decisions/0040).
+   */
+  #forward(
+    wish: Wish,
+    deadlineMs: number,
+    answer: Done<CommitAnswer>,
+    { newest, candidate }: { readonly newest: DecidedLayout; readonly candidate: LayoutVersion },
+  ): void {
+    if (wish.isForced) return answer(memberNeeded(), undefined)
+    const again = (): void => {
+      this.#time.after(pullAgainMs, () => this.#attempt(wish, deadlineMs, answer))
+    }
+    const reachable = acceptorsOf(newest.version).filter((id) => this.#peers.isReachable(id))
+    const to = reachable[this.#random.below(Math.max(1, reachable.length))]
+    const endpoint = to === undefined ? undefined : this.#peers.endpointOf(to)
+    if (to === undefined || endpoint === undefined) return again()
+    const timeoutMs = Math.ceil(deadlineMs - this.#time.nowMs())
+    this.#peers.ask(to, { type: 'propose-layout', candidate, timeoutMs }, timeoutMs, (outcome) => {
+      if (outcome.type !== 'answered' || outcome.message.type !== 'layout-proposed') return again()
+      const { outcome: said, waitingFor } = outcome.message
+      if (said === 'undecided') return answer(undefined, { decided: false, waitingFor })
+      this.#layout.pullFrom(endpoint, () => {
+        if (said === 'stale') return wish.isRepeated ? again() : answer(stale(), undefined)
+        const { number } = candidate
+        this.#layout.whenDecided(number, durableMsMax, (isKnown) =>
+          isKnown
+            ? answer(undefined, { decided: true, number, plan: layoutHash(candidate, this.#hash) })
+            : answer(undefined, { decided: false, waitingFor: [this.#peers.nameOf(this.#self)] }),
+        )
+      })
+    })
+  }
+
   #force(newest: DecidedLayout, candidate: LayoutVersion, answer: Done<CommitAnswer>): void {
     this.#log.error(
       { number: candidate.number, excluded: candidate.excluded },
@@ -241,4 +297,9 @@ export function stale(): StarlingError {
   return new StalePlan('this is not the plan that the staged changes lead to now', {
     hint: 'look at the plan again, and commit that one',
   })
+}
+
+function memberNeeded(): StarlingError {
+  const detail = 'this node is no member: a version is forced at one'
+  return new PlanRefused(detail, { checks: [{ name: 'members', ok: false, detail }] })
 }

@@ -276,6 +276,8 @@ export type Request =
   | { readonly type: 'discover' }
   /** What you keep for others, and where you have not recovered what your store lost. */
   | { readonly type: 'take-stock' }
+  /** Have this version decided for me, who has no vote (rules.md L3). */
+  | { readonly type: 'propose-layout'; readonly candidate: LayoutVersion; readonly timeoutMs: number }
   /** About how large these partitions are, as far as you own them. */
   | { readonly type: 'tell-sizes'; readonly partitions: readonly number[] }
   /** Never acknowledge the candidate for layout 1 that you know of (rules.md L2). */
@@ -400,6 +402,13 @@ export type Response =
     }
   | { readonly type: 'layout-prepared'; readonly reply: PrepareReply }
   | { readonly type: 'layout-accepted'; readonly reply: AcceptReply }
+  | {
+      readonly type: 'layout-proposed'
+      /** `decided`: and durable at the answerer. `stale`: something else is, or will be. */
+      readonly outcome: 'decided' | 'stale' | 'undecided'
+      /** Names of those that have not voted. */
+      readonly waitingFor: readonly string[]
+    }
   | {
       readonly type: 'stock'
       readonly node: NodeId

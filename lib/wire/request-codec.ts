@@ -71,6 +71,7 @@ export const requestTypes: Readonly<Record<Request['type'], number>> = {
   'layout-prepare': 54,
   'layout-accept': 55,
   'tell-sizes': 59,
+  'propose-layout': 61,
 }
 
 const typesByNumber = new Map(Object.entries(requestTypes).map(([type, number]) => [number, type as Request['type']]))
@@ -151,6 +152,8 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
       return writeBallot(writer, request.ballot)
     case 'layout-accept':
       return writeBallot(writer, request.ballot)
+    case 'propose-layout':
+      return writeTimeout(writer, request.timeoutMs)
     case 'tell-stable':
     case 'pull-layout':
     case 'discover':
@@ -166,7 +169,7 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
 export function requestBody(request: Request): Uint8Array | undefined {
   if (request.type === 'write-record' || request.type === 'store-hint') return request.record
   if (request.type === 'exchange') return writeQuestion(request.question)
-  if (request.type === 'layout-accept') return encodeCandidate(request.candidate)
+  if (request.type === 'layout-accept' || request.type === 'propose-layout') return encodeCandidate(request.candidate)
   if (request.type === 'merge-records' || request.type === 'confirm-tombstones') return writeEntries(request.entries)
   if (request.type === 'coordinate' && request.request.type === 'put') return request.request.value
   return undefined
@@ -198,6 +201,8 @@ export function readRequest(type: Request['type'], reader: BytesReader, body: Ui
       return readConfirm(reader, body, hash)
     case 'layout-accept':
       return { type, ballot: readBallot(reader), candidate: decodeCandidate(body) }
+    case 'propose-layout':
+      return { type, candidate: decodeCandidate(body), timeoutMs: readTimeout(reader) }
     default:
       if (body.length > 0) throw new MalformedBytes('a frame has a body it should not have')
       return readBodiless(type, reader, hash)
@@ -207,7 +212,14 @@ export function readRequest(type: Request['type'], reader: BytesReader, body: Ui
 function readBodiless(
   type: Exclude<
     Request['type'],
-    'write-record' | 'coordinate' | 'store-hint' | 'exchange' | 'merge-records' | 'confirm-tombstones' | 'layout-accept'
+    | 'write-record'
+    | 'coordinate'
+    | 'store-hint'
+    | 'exchange'
+    | 'merge-records'
+    | 'confirm-tombstones'
+    | 'layout-accept'
+    | 'propose-layout'
   >,
   reader: BytesReader,
   hash: Hash,

@@ -62,6 +62,7 @@ type Bodied =
   | 'layout-prepared'
 
 const states: readonly ReplicaState[] = ['found', 'absent', 'damaged']
+const proposedOutcomes = ['decided', 'stale', 'undecided'] as const
 const abortOutcomes = ['aborted', 'nothing-to-abort', 'decided-already'] as const
 const aftermaths: readonly Aftermath[] = ['nothing-changed', 'may-have-changed']
 const refusalsOnly: ReadonlySet<string> = new Set(['layout-stale', 'not-owner', 'busy', 'malformed', 're-read'])
@@ -97,6 +98,7 @@ export const responseTypes: Readonly<Record<Answer['type'], number>> = {
   'sizes-told': 94,
   'layout-prepared': 102,
   'layout-accepted': 103,
+  'layout-proposed': 108,
   refused: 96,
 }
 
@@ -127,6 +129,9 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
       return writeStock(writer, response)
     case 'first-layout-aborted':
       return writeChoice(writer, abortOutcomes, response.outcome)
+    case 'layout-proposed':
+      writeChoice(writer, proposedOutcomes, response.outcome)
+      return writeList(writer, response.waitingFor, writeText)
     case 'sizes-told':
       return writeList(writer, response.sizes, (to, { partition, bytes }) => {
         to.u16(partition)
@@ -319,6 +324,8 @@ function readBodiless(type: Exclude<Answer['type'], Bodied>, reader: BytesReader
       return readStock(reader)
     case 'first-layout-aborted':
       return { type, outcome: readChoice(reader, abortOutcomes) }
+    case 'layout-proposed':
+      return { type, outcome: readChoice(reader, proposedOutcomes), waitingFor: readList(reader, 1, readText) }
     case 'sizes-told':
       return { type, sizes: readList(reader, 3, (from) => ({ partition: from.u16(), bytes: from.varint() })) }
     case 'layout-accepted':

@@ -1,7 +1,8 @@
 import t from 'tap'
 import type { CommitAnswer } from '../../lib/node/node-api.ts'
-import type { LayoutDocument } from '../../lib/protocol/layout/layout-document.ts'
+import { emptyDocument, type LayoutDocument } from '../../lib/protocol/layout/layout-document.ts'
 import { layoutHash } from '../../lib/protocol/layout/layout-hash.ts'
+import type { DecidedLayout } from '../../lib/protocol/layout/layout-version.ts'
 import type { StarlingError } from '../../lib/vocabulary/errors.ts'
 import { decodeLayoutDocument } from '../../lib/wire/layout-document.ts'
 import { metaKey } from '../../lib/wire/store-keys.ts'
@@ -273,15 +274,72 @@ t.test('T7: a change of owners is taken back while nobody reads from the new one
   t.match(cluster.plan('ada'), { isPossible: true, staged: [{ name: 'dan' }] }, 'it may be tried again')
 })
 
-t.test('L2: the candidate for the first layout is refused, and no cluster comes of it', async (t) => {
+t.test('L2: the candidate for the first layout is refused for good by all in reach', async (t) => {
   const cluster = new TestCluster(['ada', 'bob', 'cyd'])
-  for (const name of ['ada', 'bob']) cluster.start(name)
-  cluster.world.run(3_000)
+  for (const name of cluster.names) cluster.start(name)
+  cluster.world.run(500)
   t.match(
     thrownBy(() => cluster.abort('ada')),
     { code: 'plan-refused' },
     'there is none yet',
   )
+  cluster.await('there is a candidate', () => documentOn(cluster, 'ada').votes.size === 1)
+  cluster.isolate('cyd')
+  t.match(cluster.abort('ada'), { decided: true, number: 1 })
+  cluster.await('bob refuses it, too', () =>
+    [...documentOn(cluster, 'bob').votes.values()].every(({ stance }) => stance !== 'acknowledged'),
+  )
+  cluster.world.network.healAll()
+  cluster.world.run(20_000)
+  for (const name of cluster.names) t.equal(cluster.node(name).status().layout.number, 0, name)
+})
+
+t.test('L4: a node that dies while it hands over is excluded by an amendment', async (t) => {
+  const cluster = withNewcomers('dan')
+  cluster.stage('ada', { action: 'join', node: 'dan' })
+  cluster.commit('ada')
+  cluster.await('dan is a member', () => cluster.names.every((name) => liveOn(cluster, name).join() === '2'))
+  cluster.put('ada', 'k', 'v', { w: 'all' })
+  cluster.isolate('cyd')
+  cluster.stage('ada', { action: 'leave', node: 'cyd' })
+  t.match(cluster.commit('ada'), { decided: true, number: 3 })
+  cluster.await('cyd is dead', () => isDead(cluster, 'ada', 'cyd') && isDead(cluster, 'bob', 'cyd'))
+  t.same(liveOn(cluster, 'ada'), [2, 3], 'it is waited for')
+  t.match(cluster.stage('bob', { action: 'exclude', node: 'cyd' }).staged, [{ action: 'exclude', name: 'cyd' }])
+  t.match(cluster.plan('bob'), { isAmendment: true, changes: [/cyd is excluded/] })
+  t.match(cluster.commit('bob'), { decided: true, number: 4 })
+  cluster.await('the others are done', () =>
+    ['ada', 'bob', 'dan'].every((name) => liveOn(cluster, name).join() === '4'),
+  )
+  const { version } = documentOn(cluster, 'ada').live[0] as DecidedLayout
+  t.match(version, { assignedAt: 3, excluded: [cluster.node('cyd').id], awaited: [cluster.node('cyd').id] })
+  t.equal(version.nodes.length, 3)
+  t.equal(cluster.get('dan', 'k').values?.[0], 'v')
+})
+
+t.test('L3: a node without a vote has a member propose what it is asked for', async (t) => {
+  const cluster = withNewcomers('dan', 'eve')
+  cluster.stage('dan', { action: 'join', node: 'dan' })
+  cluster.stage('dan', { action: 'join', node: 'eve' })
+  const plan = cluster.plan('dan').plan as string
+  t.match(cluster.commit('dan', { plan }), { decided: true, number: 2, plan })
+  t.equal(hashOf(cluster, 'dan', 2), plan)
+  t.ok(
+    ['ada', 'bob', 'cyd'].some((name) => hashOf(cluster, name, 2) === plan),
+    'a member knows before anybody else does',
+  )
+  t.same(votesOn(cluster, 'dan')?.state.promised, undefined)
+})
+
+t.test('whoever waits for a decision is told when the node is stopped', async (t) => {
+  const cluster = TestCluster.formed(['ada', 'bob', 'cyd'])
+  cluster.isolate('ada')
+  cluster.stage('ada', { action: 'exclude', node: 'bob', force: true })
+  const ends = begun(cluster, 'ada')
+  cluster.world.run(200)
+  cluster.stop('ada')
+  cluster.await('an answer', () => ends().length > 0)
+  t.match(ends(), [{ code: 'draining', aftermath: 'may-have-changed' }])
 })
 
 t.test('people name nodes by id, name or prefix', async (t) => {
@@ -370,8 +428,8 @@ function hashOf(cluster: TestCluster, name: string, number: number): string | un
 
 /** What the disk has. */
 function documentOn(cluster: TestCluster, name: string): LayoutDocument {
-  const stored = cluster.world.machine(name).disk.live.get(metaKey('layout')) as Uint8Array
-  return decodeLayoutDocument(openValue(stored, hash), layoutHash, hash)
+  const stored = cluster.world.machine(name).disk.live.get(metaKey('layout'))
+  return stored === undefined ? emptyDocument : decodeLayoutDocument(openValue(stored, hash), layoutHash, hash)
 }
 
 function votesOn(cluster: TestCluster, name: string): StoredVotes | undefined {

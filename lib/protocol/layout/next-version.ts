@@ -22,6 +22,8 @@ export interface NextVersionRequest {
   readonly currentHash: string
   /** Two versions are live: only amendments may follow (docs/rules.md T7). */
   readonly isInTransition: boolean
+  /** In an older live version and not in the newest: they hand over, and others wait for them until they are excluded. */
+  readonly leaving?: ReadonlySet<NodeId>
   readonly staged: ReadonlyMap<NodeId, StagedChange>
   readonly members: ReadonlyMap<NodeId, MemberFacts>
 }
@@ -54,7 +56,12 @@ export interface NextVersion {
  * Whether the newest version already is as `change` wants it, or has no place for it any more: staged changes need no
  * clearing once they are decided.
  */
-export function isComeAbout(node: NodeId, change: StagedChange, { nodes, excluded }: LayoutVersion): boolean {
+export function isComeAbout(
+  node: NodeId,
+  change: StagedChange,
+  { nodes, excluded }: LayoutVersion,
+  leaving: ReadonlySet<NodeId> = new Set(),
+): boolean {
   const member = nodes.find(({ id }) => id === node)
   switch (change.action) {
     case 'clear':
@@ -65,7 +72,7 @@ export function isComeAbout(node: NodeId, change: StagedChange, { nodes, exclude
     case 'replace':
       return member === undefined
     case 'exclude':
-      return member === undefined || excluded.includes(node)
+      return (member === undefined && !leaving.has(node)) || excluded.includes(node)
     case 'set':
       return (
         member === undefined ||
@@ -85,10 +92,12 @@ const shortIdsPerVersion = 4096
  */
 export function nextVersion(request: NextVersionRequest): NextVersion {
   const { current, staged, members } = request
-  const draft = new Draft(current, members, request.isInTransition)
+  const draft = new Draft(request)
   // A newcomer that asked to join and takes somebody's place joins by that.
   const successors = new Set(
-    [...staged.values()].map((change) => (change.action === 'replace' ? change.with : undefined)),
+    [...staged]
+      .filter(([node, change]) => change.action === 'replace' && !isComeAbout(node, change, current))
+      .map(([, change]) => change.with),
   )
   for (const [node, change] of [...staged].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (change.action !== 'join' || !successors.has(node)) draft.apply(node, change)
@@ -154,6 +163,7 @@ class Draft {
   readonly #current: LayoutVersion
   readonly #members: ReadonlyMap<NodeId, MemberFacts>
   readonly #isInTransition: boolean
+  readonly #leaving: ReadonlySet<NodeId>
   readonly #nodes: Map<NodeId, LayoutNode>
   readonly #excluded: Set<NodeId>
   readonly #awaited: Set<NodeId>
@@ -162,17 +172,18 @@ class Draft {
   #isReplanned = false
   #added = 0
 
-  constructor(current: LayoutVersion, members: ReadonlyMap<NodeId, MemberFacts>, isInTransition: boolean) {
+  constructor({ current, members, isInTransition, leaving = new Set() }: NextVersionRequest) {
     this.#current = current
     this.#members = members
     this.#isInTransition = isInTransition
+    this.#leaving = leaving
     this.#nodes = new Map(current.nodes.map((node) => [node.id, node]))
     this.#excluded = new Set(current.excluded)
     this.#awaited = new Set(current.awaited)
   }
 
   apply(node: NodeId, change: StagedChange): void {
-    if (isComeAbout(node, change, this.#current)) return
+    if (isComeAbout(node, change, this.#current, this.#leaving)) return
     switch (change.action) {
       case 'join':
         return this.#join(node, change)
