@@ -164,6 +164,53 @@ t.test('every one or two weeks a tree is made anew, beside the live one', async 
   })
 })
 
+t.test('trees follow what a node owns', async (t) => {
+  t.test('of what is given up none is kept, nor found at the next start', async (t) => {
+    const node = started()
+    for (const key of keys) node.write(key, 'value')
+    settle(node)
+    node.trees.forget(1)
+    settle(node)
+    t.equal(node.trees.tree(1), undefined)
+    for (const key of keys) node.write(key, 'another')
+    node.trees.rebuild(1)
+    settle(node)
+    t.equal(node.trees.tree(1), undefined, 'whatever happens to the records')
+    t.notOk([...node.storage.entries.keys()].some((key) => parseMetaKey(Buffer.from(key, 'hex'))?.endsWith('/1')))
+    node.trees.keep(1)
+    settle(node)
+    t.same(rootsOf(node), rootsOfRecords(node), 'made anew when it comes back')
+  })
+
+  t.test('of what begins empty the tree is there at once, and true from then on', async (t) => {
+    const node = started()
+    for (const key of keys) node.write(key, 'value')
+    settle(node)
+    node.trees.forget(1)
+    while (!sweep(node, 1)) settle(node)
+    node.trees.keepEmpty(1)
+    t.equal(node.trees.tree(1)?.root, 0n)
+    for (const key of keys) node.write(key, 'another')
+    settle(node)
+    t.same(rootsOf(node), rootsOfRecords(node))
+    const again = node.restarted()
+    again.trees.start(again.store)
+    settle(again)
+    t.same(rootsOf(again), rootsOfRecords(again), 'also after a crash')
+  })
+})
+
+function sweep(node: RecordNode, partition: number): boolean {
+  const ended: boolean[] = []
+  node.store.sweep(
+    partition,
+    () => true,
+    (_failure, isSwept) => ended.push(isSwept),
+  )
+  node.flush()
+  return ended[0] === true
+}
+
 function made(): RecordNode {
   return new RecordNode(partitionCount, new HeldStorage(), true)
 }

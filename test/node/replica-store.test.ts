@@ -309,6 +309,57 @@ t.test('a partition is read in pieces of about the size that was asked for', asy
   t.ok(pieces > 5, `${pieces} pieces`)
 })
 
+t.test('a sweep takes away all of a partition, synced, and nothing of another', async (t) => {
+  const node = made()
+  const keys = Array.from({ length: 600 }, (_, index) => named('carts', `key-${index}`))
+  for (const each of keys) node.write(each, 'value')
+  node.delete(keys[0] as (typeof keys)[0])
+  node.flush()
+  const partition = node.store.partitionOf(keys[0] as (typeof keys)[0])
+  const [doomed, others] = [true, false].map((isOf) =>
+    keys.filter((each) => (node.store.partitionOf(each) === partition) === isOf),
+  ) as [typeof keys, typeof keys]
+  const again = node.restarted()
+  // One cannot be read, and one cannot even be told whose it is.
+  again.damage(doomed[1] as (typeof keys)[0])
+  again.storage.entries.set(`64${partition.toString(16).padStart(4, '0')}ffff`, Uint8Array.of(1))
+
+  await t.test('unless it is somebody else meanwhile', async (t) => {
+    again.store.sweep(partition, never, (failure, isSwept) => t.same([failure, isSwept], [undefined, false]))
+    again.flush()
+    t.ok(again.stored(doomed[0] as (typeof keys)[0]))
+  })
+
+  await t.test('readable or not, in memory or not, with what is listed of it', async (t) => {
+    again.write(doomed[2] as (typeof keys)[0], 'on its way')
+    let isDone = false
+    for (let step = 0; step < 10 && !isDone; step += 1) {
+      again.store.sweep(partition, always, (failure, isSwept) => {
+        t.equal(failure, undefined)
+        isDone = isSwept
+      })
+      again.flush()
+    }
+    t.ok(isDone)
+    const prefix = `64${partition.toString(16).padStart(4, '0')}`
+    t.notOk([...again.storage.entries.keys()].some((each) => each.startsWith(prefix)))
+    for (const each of doomed) {
+      t.equal(again.storage.get(indexKeyOf(each)), undefined)
+      t.equal(again.store.read(each).state, 'absent')
+    }
+    t.same([again.healing, again.store.damagedCount], [[], 0], 'nobody heals what is nobody’s')
+    for (const each of others) t.same(again.valuesOf(each), ['value'])
+  })
+})
+
+function always(): boolean {
+  return true
+}
+
+function never(): boolean {
+  return false
+}
+
 function made(partitionCount?: number): RecordNode {
   return new RecordNode(partitionCount)
 }
