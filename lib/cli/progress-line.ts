@@ -17,5 +17,6 @@ export function formatDuration(seconds: number): string {
 
 /** Writes over the last line of stderr; does nothing where stderr is not a terminal. */
 export function repaintLine(line: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${line}`)
+  // One that wraps could not be written over.
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${line.slice(0, process.stderr.columns - 1)}`)
 }
