@@ -11,11 +11,18 @@ export function refusedWhileClosed({ recovery, gained }: RequestContext, partiti
     : undefined
 }
 
-/** Whether what was asked for in the background may be merged here: this node may have lost the partition meanwhile. */
+/**
+ * Whether what is read here now is of a live owner (docs/rules.md D5): what was begun in the background goes on when this
+ * node has lost the partition.
+ */
+export function isLiveOwner({ layout, self }: RequestContext, partition: number): boolean {
+  const { inForce } = layout
+  return inForce?.owns(self, partition) === true && !inForce.isExcluded(self)
+}
+
+/** Whether what was asked for in the background may be merged here. */
 export function takesRecords(context: RequestContext, partition: number): boolean {
-  const { inForce } = context.layout
-  const isOwner = inForce?.owns(context.self, partition) === true && !inForce.isExcluded(context.self)
-  return isOwner && refusedWhileClosed(context, partition) === undefined
+  return isLiveOwner(context, partition) && refusedWhileClosed(context, partition) === undefined
 }
 
 /**

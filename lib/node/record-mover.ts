@@ -9,7 +9,7 @@ import { mergeBytesMax, mergeEntriesMax, type RecordEntry } from '../wire/messag
 import { decodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { catchUpClock } from './catch-up-clock.ts'
-import { takesRecords } from './closed-partition.ts'
+import { isLiveOwner, takesRecords } from './closed-partition.ts'
 import { addRecord } from './leaf-scan.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -163,6 +163,8 @@ export class RecordMover {
       if (token === undefined || entries.length >= mergeEntriesMax) {
         return done({ tokens: tokens.slice(0, at), entries, present, asOf })
       }
+      // Lost meanwhile: what is here is no newer than that.
+      if (this.#asOfMax === undefined && !isLiveOwner(this.#context, this.#partitionOf(token))) return done(undefined)
       this.#read(token, (found) => {
         if (found === undefined) return done(undefined)
         const more = bytesOf(found)

@@ -25,7 +25,7 @@ import type { RecordKey } from '../vocabulary/key.ts'
 import { recordBytesMax, siblingsWarn } from '../vocabulary/limits.ts'
 import type { QuorumReceipt } from '../vocabulary/quorum-receipt.ts'
 import { catchUpClock } from './catch-up-clock.ts'
-import { isNotOpenYet, refusedWhileClosed } from './closed-partition.ts'
+import { isLiveOwner, isNotOpenYet, refusedWhileClosed } from './closed-partition.ts'
 import { type Deadline, deadlineFirstMs } from './deadlines.ts'
 import { failedReceipt } from './failed-receipt.ts'
 import { hintSeat, type LocalSeat } from './hint-seat.ts'
@@ -393,7 +393,9 @@ export class WriteRun {
     catchUpClock(this.#context, to, [partition], (isCaughtUp) => {
       const { store } = this.#context
       const asOf = this.#clock()
-      if (!isCaughtUp) this.#dispatch({ type: 'replica-failed', node: to })
+      // What a former owner has is no newer than its ownership.
+      const isOwners = this.#seat !== store || isLiveOwner(this.#context, partition)
+      if (!isCaughtUp || !isOwners) this.#dispatch({ type: 'replica-failed', node: to })
       else if (this.#seat === store) store.readStored(this.#key, (copy) => send(copy, asOf))
       else send(this.#seat.read(this.#key), asOf)
     })
