@@ -31,9 +31,12 @@ export interface Churn {
   readonly awaitsRemoval: boolean
 }
 
-/** More than a third of the runs have an operator. From a stream of chance of its own: the rest of a seed stays as it was. */
-export function drawChurn(random: Random): Churn | undefined {
-  if (random.below(5) >= 2) return undefined
+/**
+ * More than a third of the runs have an operator, or all of them. From a stream of chance of its own: the rest of a seed
+ * stays as it was.
+ */
+export function drawChurn(random: Random, isInAll: boolean): Churn | undefined {
+  if (random.below(5) >= 2 && !isInAll) return undefined
   const style = random.below(4)
   const drawn =
     style === 0

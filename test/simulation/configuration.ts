@@ -100,8 +100,11 @@ export interface Configuration {
   readonly churn: Churn | undefined
 }
 
-/** Draws a run: each parameter on its own, and a random subset of the faults (Groce et al., Swarm Testing, ISSTA 2012). */
-export function drawConfiguration(seed: number, operations?: number): Configuration {
+/**
+ * Draws a run: each parameter on its own, and a random subset of the faults (Groce et al., Swarm Testing, ISSTA 2012).
+ * `hasChurn`: there is an operator in any case.
+ */
+export function drawConfiguration(seed: number, operations?: number, hasChurn = false): Configuration {
   const random = seededRandom(seedFor(seed, 'configuration'))
   const repair = drawRepair(seededRandom(seedFor(seed, 'repair')))
   const nodes = pick(random, [3, 3, 3, 4, 4, 5, 5, 6, 7])
@@ -122,7 +125,7 @@ export function drawConfiguration(seed: number, operations?: number): Configurat
   const style = random.below(10)
   const usual = style === 0 ? [] : style === 1 ? [pick(random, allowed)] : allowed.filter(() => random.below(2) === 0)
   const calm = usual.length === 0 ? usual : [...usual, ...repair.faults]
-  const { churn, faults } = drawOperator(seededRandom(seedFor(seed, 'churn')), calm, keepsTwo)
+  const { churn, faults } = drawOperator(seededRandom(seedFor(seed, 'churn')), { faults: calm, keepsTwo, hasChurn })
   const sloppy = random.below(3) === 0
   const isLossy = faults.length > 0 && random.below(2) === 0
   const clients = 2 + random.below(7)
@@ -173,10 +176,10 @@ export function drawConfiguration(seed: number, operations?: number): Configurat
  */
 function drawOperator(
   random: Random,
-  faults: readonly FaultKind[],
-  keepsTwo: boolean,
+  run: { readonly faults: readonly FaultKind[]; readonly keepsTwo: boolean; readonly hasChurn: boolean },
 ): { readonly churn: Churn | undefined; readonly faults: readonly FaultKind[] } {
-  const drawn = drawChurn(random)
+  const { faults, keepsTwo, hasChurn } = run
+  const drawn = drawChurn(random, hasChurn)
   if (drawn === undefined) return { churn: undefined, faults }
   const mayExclude = keepsTwo && (random.below(2) === 0 || !faults.some((kind) => dataLosing.includes(kind)))
   const kinds = mayExclude ? drawn.kinds : drawn.kinds.filter((kind) => !leavesGap.includes(kind))

@@ -48,6 +48,8 @@ export class Operator {
   readonly #wishes = new Map<string, Wish>()
   /** Down until somebody lets them return: they are to be excluded. */
   readonly #held = new Set<string>()
+  /** They were excluded, and are to be members again once they are let go. */
+  readonly #returning = new Set<string>()
   /** Plans are refused while the members that must be alive are not: no reason to give up while things are broken. */
   #refusedSinceMs: number | undefined
   #lastPlan: string | undefined
@@ -115,8 +117,9 @@ export class Operator {
       const numbers = live.map(({ version }) => version.number)
       if (numbers.length !== 1 || numbers[0] !== newest.number) reasons.push(`${name} has layouts ${numbers.join()}`)
     }
-    for (const id of newest.excluded) reasons.push(`${this.#nameOf(id)} is excluded`)
+    for (const id of excludedMembers(newest)) reasons.push(`${this.#nameOf(id)} is excluded`)
     for (const id of newest.awaited) reasons.push(`${this.#nameOf(id)} is awaited`)
+    for (const name of this.#returning) reasons.push(`${name} is to return`)
     for (const { name, request } of this.#wishes.values()) reasons.push(`${name} is to ${request.action}`)
     return reasons
   }
@@ -292,7 +295,7 @@ export class Operator {
     const newest = this.#newest()
     if (newest === undefined) return false
     const { w, replicas, faults } = this.#configuration
-    const missing = new Set<NodeId | undefined>([...newest.awaited, ...newest.excluded, ...more])
+    const missing = new Set<NodeId | undefined>([...newest.awaited, ...excludedMembers(newest), ...more])
     for (const held of this.#held) missing.add(this.#cluster.idOf(held))
     const acceptors = newest.nodes.filter(({ id }) => !newest.excluded.includes(id))
     const left = acceptors.filter(({ id }) => !missing.has(id)).length
@@ -346,13 +349,24 @@ export class Operator {
       else if (this.#world.nowMs > wish.untilMs) this.#forgetWish(wish)
       else if (!this.#isStaged(wish)) this.#stage(wish)
     }
-    if (!this.#isFinishing) return
-    // Who was excluded and is back has pushed what it held, and is a member anew; or goes for good.
-    for (const id of newest.excluded) {
+    this.#restore(newest)
+  }
+
+  /** Who was excluded, is back, and has pushed what it held goes for good; or is a member anew after that. */
+  #restore(newest: LayoutVersion): void {
+    const isFew = newest.nodes.length <= this.#configuration.replicas
+    for (const id of excludedMembers(newest)) {
       const name = this.#cluster.nameOf(id)
       if (name === undefined || this.#wishes.has(name) || newest.awaited.includes(id)) continue
-      const isLeaving = this.#mayLose() && this.#random.below(2) === 0
-      this.#add(name, { action: isLeaving ? 'leave' : 'join' })
+      if (!this.#isFinishing && (isFew || this.#random.below(8) > 0)) continue
+      this.#add(name, { action: 'leave' })
+      if (isFew || this.#random.below(2) === 0) this.#returning.add(name)
+    }
+    for (const name of this.#returning) {
+      const id = this.#cluster.idOf(name)
+      if (id === undefined || this.#wishes.has(name) || newest.nodes.some((node) => node.id === id)) continue
+      this.#returning.delete(name)
+      this.#add(name, { action: 'join' })
     }
   }
 
@@ -530,4 +544,9 @@ export class Operator {
   #record(f: string, v: unknown): void {
     this.#history.add({ t: 'info', p: 'nemesis', f, v, ns: Math.floor(this.#world.nowMs * 1_000_000) })
   }
+}
+
+/** A version also names those whom it has dropped, as long as an older one has them. */
+function excludedMembers({ nodes, excluded }: LayoutVersion): readonly NodeId[] {
+  return excluded.filter((id) => nodes.some((node) => node.id === id))
 }

@@ -40,6 +40,8 @@ export interface SimulationOptions {
   readonly makeNode: NodeMaker
   /** Client operations; default: drawn from the seed. */
   readonly operations?: number | undefined
+  /** Somebody changes the cluster in any case; default: in more than a third of the seeds. */
+  readonly hasChurn?: boolean | undefined
   /** Replaces what the seed draws. */
   readonly change?: ((drawn: Configuration) => Configuration) | undefined
 }
@@ -84,7 +86,7 @@ const detectionLimitMs = 120_000
  * coordinator; then the checkers judge what the clients saw. The same seed gives the same run, event by event.
  */
 export function runSimulation(options: SimulationOptions): SimulationResult {
-  const drawn = drawConfiguration(options.seed, options.operations)
+  const drawn = drawConfiguration(options.seed, options.operations, options.hasChurn)
   const run = new Run(options.change?.(drawn) ?? drawn, options)
   const undo = trapLeaks()
   try {

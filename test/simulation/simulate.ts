@@ -10,11 +10,12 @@ import { runSimulation, type SimulationResult } from './run-simulation.ts'
 
 /** `npm run simulate`: whole clusters from seeds. Exit code 0: all well; 1: something is wrong; 2: nothing was checked. */
 
-const usage = `usage: npm run simulate -- [--seed S] [--count N] [--operations N] [--mutant NAME] [--bench] [--history FILE] [--jobs N]
+const usage = `usage: npm run simulate -- [--seed S] [--count N] [--operations N] [--churn] [--mutant NAME] [--bench] [--history FILE] [--jobs N]
 
   --seed S        the first seed (default 1)
   --count N       how many seeds (default 1); 20 and more run in two processes
   --operations N  client operations per seed (default: drawn from the seed)
+  --churn         every cluster grows and shrinks meanwhile (default: more than a third)
   --mutant NAME   with a known bug: ${Object.keys(mutants).join(', ')}
   --bench         many operations in one process, and how fast that was; a history of each is checked, too
   --history FILE  write the history of the last seed there, as JSON Lines
@@ -42,6 +43,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     count: { type: 'string' },
     operations: { type: 'string' },
+    churn: { type: 'boolean', default: false },
     mutant: { type: 'string' },
     bench: { type: 'boolean', default: false },
     history: { type: 'string' },
@@ -74,7 +76,7 @@ function runSeeds(): void {
   const kinds: Record<string, number> = {}
   const startedMs = performance.now()
   for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
-    const result = runSimulation({ seed, hash: testHash, makeNode, operations, change })
+    const result = runSimulation({ seed, hash: testHash, makeNode, operations, hasChurn: values.churn, change })
     console.log(lineOf(result))
     if (!result.ok) console.log(storyOf(result))
     add(totals, {
@@ -105,6 +107,7 @@ function shareOut(): void {
     const to = firstSeed + Math.floor((count * (job + 1)) / jobs)
     const args = ['--seed', String(from), '--count', String(to - from), '--jobs', '1']
     if (operations !== undefined) args.push('--operations', String(operations))
+    if (values.churn) args.push('--churn')
     if (values.mutant !== undefined) args.push('--mutant', values.mutant)
     const child = fork(fileURLToPath(import.meta.url), args)
     child.on('message', (message) => {
@@ -168,6 +171,7 @@ function storyOf(result: SimulationResult): string {
   const shown = violations.slice(0, 10).map(({ check, at, message }) => `  ${check} at ${at}: ${message}`)
   const options = [
     ...(operations === undefined ? [] : [`--operations ${operations}`]),
+    ...(values.churn ? ['--churn'] : []),
     ...(values.mutant === undefined ? [] : [`--mutant ${values.mutant}`]),
   ]
   const replay = ['npm run simulate --', `--seed ${configuration.seed}`, ...options].join(' ')
