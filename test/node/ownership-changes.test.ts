@@ -98,6 +98,26 @@ t.test('Q4: what a read has shown is on a majority of the new owners, too, befor
   t.equal(held(), 2)
 })
 
+t.test('T6: a write waits for new owners that take no records yet, and reads do not', async (t) => {
+  const { cluster, gate } = made()
+  cluster.put('ada', key, 'old', strict)
+  const { context } = cluster.get('ada', key, strict)
+  for (const old of ['ada', 'bob', 'cyd']) gate.close(old, 'tell-barriers')
+  change(cluster)
+  cluster.await('they have been asked', () => gate.heldAt('ada').length + gate.heldAt('bob').length > 0)
+  awaitLive(cluster, [1, 2])
+  t.match(cluster.get('bob', key, strict), { values: ['old'] }, 'the new owners are excused')
+  const write = begun(cluster, 'bob', cluster.putRequest(key, 'new', { ...strict, context }))
+  cluster.world.run(1000)
+  t.same(write.ended, [])
+  for (const old of ['ada', 'bob', 'cyd']) gate.open(cluster, old)
+  t.match(write.await(), { code: 'ok' })
+  const hints = cluster.status('bob').members.map(({ hintsFor }) => hintsFor)
+  t.equal(Math.max(...hints), 0, 'nobody keeps a hint for a node that is there')
+  awaitLive(cluster, [2])
+  t.same(cluster.get('eve', key, { ...strict, r: 'all' }).values, ['new'])
+})
+
 t.test('a new owner that is no reader yet hands writes to one that is', async (t) => {
   const { cluster, gate } = made()
   for (const old of ['ada', 'bob', 'cyd']) gate.close(old, ...copying)
@@ -249,6 +269,27 @@ t.test('in the middle of it a process is killed and starts again', async (t) => 
   }
 })
 
+t.test('L5: an excluded node stands in for nobody', async (t) => {
+  const cluster = TestCluster.formed(['ada', 'bob', 'cyd', 'dan'])
+  const foreign = cluster.keyWhere((owners) => !owners.includes('dan'))
+  cluster.isolate('dan')
+  const others = ['ada', 'bob', 'cyd']
+  const isAlone = (): boolean => others.every((name) => stateOf(cluster, 'dan', name) === 'dead')
+  cluster.await(
+    'dan is found dead, and finds the others dead',
+    () => stateOf(cluster, 'ada', 'dan') === 'dead' && isAlone(),
+  )
+  cluster.stage('ada', { action: 'exclude', node: 'dan' })
+  cluster.world.run(100)
+  t.ok(cluster.commit('ada').decided)
+  t.match(cluster.put('dan', foreign, 'before it knows', { w: 1 }), { code: 'ok' }, 'it is a fallback')
+  cluster.world.network.healAll()
+  cluster.await('dan knows', () => cluster.node('dan').self().state === 'excluded')
+  cluster.isolate('dan')
+  cluster.await('dan is alone again', isAlone)
+  t.match(cluster.put('dan', foreign, 'after it knows', { w: 1 }), { code: 'quorum-unavailable' })
+})
+
 /** What moves records behind the back of requests. */
 const copying: readonly Request['type'][] = ['copy-partition', 'hand-over', 'pull-partition', 'merge-records']
 
@@ -266,6 +307,13 @@ function change(cluster: TestCluster): void {
   cluster.world.run(100)
   const answer = cluster.commit('ada')
   if (!answer.decided) throw new Error(`not decided: ${JSON.stringify(answer)}`)
+}
+
+function stateOf(cluster: TestCluster, at: string, whom: string): string | undefined {
+  return cluster
+    .node(at)
+    .status()
+    .members.find(({ name }) => name === whom)?.state
 }
 
 /** At every node that still runs. */
