@@ -16,7 +16,8 @@ export async function clusterPlan(options: ClientOptions): Promise<void> {
   else if (isEmpty(plan)) await writeLine(titleOf(plan))
   else await showPlan(plan)
   if (isRefused(plan)) process.exitCode = exitCode.refused
-  else if (typeof plan.plan === 'string') note(`carry it out with: starling cluster commit --plan ${plan.plan}`)
+  else if (typeof plan.plan === 'string' && !options.json)
+    note(`carry it out with: starling cluster commit --plan ${plan.plan}`)
 }
 
 function isEmpty(plan: LayoutPlan): boolean {
