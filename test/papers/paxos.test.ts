@@ -1,6 +1,7 @@
 import t from 'tap'
-import { newAcceptor, votePrepare } from '../../lib/protocol/layout/acceptor.ts'
-import { toNodeId } from '../../lib/vocabulary/ids.ts'
+import { newAcceptor, voteAccept, votePrepare } from '../../lib/protocol/layout/acceptor.ts'
+import type { LayoutVersion } from '../../lib/protocol/layout/layout-version.ts'
+import { type NodeId, toNodeId } from '../../lib/vocabulary/ids.ts'
 import { Commits } from './competing-commits.ts'
 
 // Lamport, Paxos Made Simple (2001), section 2; docs/rules.md L3 and L4.
@@ -62,3 +63,47 @@ t.test('L3: who votes, and on what', async (t) => {
   t.equal(reply(5, { votesAbove: 5 }), 'no-vote', 'it may have voted on it, and forgotten')
   t.equal(reply(5, { votesAbove: Number.POSITIVE_INFINITY }), 'no-vote', 'it has not asked the others yet')
 })
+
+t.test('L3: why members alone propose: what an outsider had decided may be known to nobody who is asked', async (t) => {
+  const [cyd, zoe] = ['c', 'e'].map((digit) => toNodeId(digit.repeat(32))) as [NodeId, NodeId]
+  const facts = (decidedNumber: number, votesAbove = 0) =>
+    ({ decidedNumber, decidedHash: String(decidedNumber), isAcceptor: true, votesAbove }) as const
+  const version = (number: number, mark: NodeId) => versionOf(number, String(number - 1), mark)
+  const first = { round: 1, node: zoe }
+  // Zoe, who is no member, has had 2 decided by ada and bob, and has told ada alone. Ada accepts zoe's 3.
+  const promise = votePrepare(newAcceptor(3), facts(2), { number: 3, ballot: first })
+  t.match(voteAccept(promise.state, facts(2), { ballot: first, candidate: version(3, zoe) }).reply, {
+    type: 'accepted',
+  })
+  // Ada's store goes back. Bob and cyd know nothing beyond 1: ada votes on what is above 2. She learns 2 again.
+  const restored = { ...facts(2), votesAbove: 1 + 1 }
+  // Cyd, who has learnt 2 meanwhile, has ada and herself accept another 3,
+  const second = { round: 1, node: cyd }
+  for (const known of [restored, facts(2)]) {
+    const voted = votePrepare(newAcceptor(3), known, { number: 3, ballot: second })
+    t.match(voted.reply, { type: 'promised', accepted: undefined })
+    t.match(voteAccept(voted.state, known, { ballot: second, candidate: version(3, cyd) }).reply, { type: 'accepted' })
+  }
+  // and zoe, whom ada had accepted, has bob accept hers: both are a majority.
+  const late = votePrepare(newAcceptor(3), facts(2), { number: 3, ballot: first })
+  t.match(voteAccept(late.state, facts(2), { ballot: first, candidate: version(3, zoe) }).reply, { type: 'accepted' })
+  // Were zoe a member, she would have told ada of 2: then ada has no vote on 3.
+  const told = { ...facts(2), votesAbove: 2 + 1 }
+  t.match(votePrepare(newAcceptor(3), told, { number: 3, ballot: second }).reply, { type: 'no-vote' })
+})
+
+function versionOf(number: number, parent: string, mark: NodeId): LayoutVersion {
+  return {
+    number,
+    assignedAt: 1,
+    parent,
+    partitionCount: 1,
+    replicaCount: 1,
+    nodes: [{ id: mark, shortId: 1, zone: 'default', weight: 1 }],
+    assignment: Uint16Array.of(0),
+    excluded: [],
+    awaited: [],
+    forgotten: [],
+    forks: 0,
+  }
+}
