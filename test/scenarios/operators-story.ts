@@ -85,12 +85,7 @@ async function run(lab: Lab): Promise<void> {
   await first.start()
   await first.ready()
   await scene.settled(5)
-  tell(
-    'At the end:',
-    await operator.do(['node', 'status'], first),
-    await operator.do(['cluster', 'status', '--check']),
-    await operator.do(['transfers']),
-  )
+  tell('At the end:', await operator.do(['node', 'status'], first), await operator.do(['cluster', 'status', '--check']))
   await load.runFor(seconds)
   await load.stop()
   const { answered, failed } = load

@@ -104,7 +104,7 @@ async function decide(
   if (options.json) return writeJson(kind, { decided: true, number, plan, settled: settled ?? null })
   if (settled === true) note('nothing moves any more')
   if (settled === false) note('data still moves; starling transfers --watch shows it')
-  if (settled === undefined) note('starling transfers --watch shows what moves')
+  if (settled === undefined && kind !== 'Forget') note('starling transfers --watch shows what moves')
 }
 
 function settle(options: DecideOptions, number: number): Promise<boolean> {
