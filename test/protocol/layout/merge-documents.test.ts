@@ -7,7 +7,7 @@ import { emptyDocument, type LayoutDocument } from '../../../lib/protocol/layout
 import { layoutHash, toDecidedLayout } from '../../../lib/protocol/layout/layout-hash.ts'
 import type { DecidedLayout, LayoutVersion } from '../../../lib/protocol/layout/layout-version.ts'
 import { mergeDocuments } from '../../../lib/protocol/layout/merge-documents.ts'
-import { toClusterId } from '../../../lib/vocabulary/ids.ts'
+import { type NodeId, toClusterId } from '../../../lib/vocabulary/ids.ts'
 import { InvariantViolation } from '../../../lib/vocabulary/invariant.ts'
 import { nodeId, testHash } from './first-layout-world.ts'
 
@@ -56,11 +56,25 @@ t.test('two clusters never merge', async (t) => {
 
 t.test('two versions of one number never merge', async (t) => {
   const clusterId = toClusterId('0123456789abcdef')
-  const second = (forks: number) => ({
+  const second = (awaited: readonly NodeId[], forks: number) => ({
     ...emptyDocument,
-    live: [toDecidedLayout({ ...version(), number: 2, forks }, testHash, clusterId)],
+    live: [toDecidedLayout({ ...version(), number: 2, awaited, forks }, testHash, clusterId)],
   })
-  t.same(mergeDocuments(second(0), second(1)), { ok: false, reason: 'split-layout' })
+  t.same(mergeDocuments(second([], 0), second([nodeId(1)], 0)), { ok: false, reason: 'split-layout' })
+  const forced = mergeDocuments(second([], 2), second([nodeId(1)], 2))
+  t.same(forced, { ok: false, reason: 'split-layout' }, 'L5: both sides of a partition forced one: two clusters')
+})
+
+t.test('L5: what was forced counts, whatever the others have come to without it', async (t) => {
+  const { first, second, amended, moving, forced, later } = history()
+  const known = (...live: readonly DecidedLayout[]) => ({ ...emptyDocument, live })
+  for (const other of [known(first, second), known(first, amended), known(amended, moving), known(moving)]) {
+    for (const ours of [known(first, forced), known(forced, later)]) {
+      t.same(merged(other, ours).live, ours.live)
+      t.equal(merged(ours, other), ours)
+    }
+  }
+  t.same(merged(known(first, forced), known(forced, later)).live, [forced, later], 'it has a history of its own')
 })
 
 t.test('a decided layout ends the votes on it', async (t) => {
@@ -108,6 +122,7 @@ t.test('the hash of a version covers all it says', async (t) => {
     { ...base, assignment: base.assignment.slice().fill(0, 0, 2) },
     { ...base, excluded: [nodeId(1)] },
     { ...base, awaited: [nodeId(1)] },
+    { ...base, forgotten: [nodeId(1)] },
     { ...base, forks: 1 },
   ]
   const hashes = [base, ...others].map((each) => layoutHash(each, testHash))
@@ -141,11 +156,14 @@ function history() {
   const second = next(first, 2, 2)
   const amended = next(second, 3, 2)
   const moving = next(amended, 4, 4)
-  return { first, second, amended, moving, back: next(moving, 5, 2) }
+  // Forced while the others decided `amended` and what follows it (docs/rules.md L5).
+  const forced = next(second, 3, 2, 3)
+  const later = next(forced, 4, 4, 3)
+  return { first, second, amended, moving, back: next(moving, 5, 2), forced, later }
 }
 
-function next(before: DecidedLayout, number: number, assignedAt: number): DecidedLayout {
-  return toDecidedLayout({ ...version(), number, assignedAt, parent: before.hash }, testHash, before.clusterId)
+function next(before: DecidedLayout, number: number, assignedAt: number, forks = 0): DecidedLayout {
+  return toDecidedLayout({ ...version(), number, assignedAt, parent: before.hash, forks }, testHash, before.clusterId)
 }
 
 /** Documents of one cluster: some before its first layout, some after. */
@@ -154,7 +172,7 @@ function documents(): fc.Arbitrary<LayoutDocument> {
   const node = small.map((number) => nodeId(number + 1))
   const versions = [version(2), version(3), version(4)].map((each) => [layoutHash(each, testHash), each] as const)
   const candidates = new Map(versions)
-  const { first, second, amended, moving, back } = history()
+  const { first, second, amended, moving, back, forced, later } = history()
   const lives = [
     [first],
     [first, second],
@@ -164,6 +182,8 @@ function documents(): fc.Arbitrary<LayoutDocument> {
     [amended, moving],
     [moving, back],
     [back],
+    [first, forced],
+    [forced, later],
   ]
   const vote = fc.record({
     seq: small,

@@ -154,6 +154,70 @@ t.test('L4: an exclusion repeats the assignment: it may be decided during a tran
   t.match(failuresOf(planned(before, { dan: join }, { isInTransition: true })), [/still running/])
 })
 
+t.test('L4: whoever dies while it hands over is excluded, and nobody forgets who was excluded before', async (t) => {
+  const before = layoutOf(['ada', 'bob', 'cyd', 'dan'])
+  const without = planned(before, { dan: { action: 'leave' } }).version as LayoutVersion
+  const current = { ...without, excluded: [idOf('cyd')], awaited: [idOf('cyd')] }
+  const exclude = { dan: { action: 'exclude' } } as const
+  const facts = { dead: ['cyd', 'dan'], isInTransition: true } as const
+  t.match(failuresOf(planned(current, exclude, facts)), [/nothing is staged/], 'it is no member of the newest version')
+  const plan = planned(current, exclude, { ...facts, leaving: ['dan'] })
+  t.match(plan.version, { number: 3, assignedAt: 2, excluded: [idOf('cyd'), idOf('dan')], nodes: current.nodes })
+  const third = planned(
+    plan.version as LayoutVersion,
+    { bob: { action: 'exclude' } },
+    {
+      dead: ['bob', 'cyd', 'dan'],
+      isInTransition: true,
+    },
+  )
+  t.same(
+    third.version?.excluded,
+    ['bob', 'cyd', 'dan'].map((name) => idOf(name as Name)),
+    'the older version has dan still',
+  )
+})
+
+t.test('L5: an exclusion says where writes may be missing, and gives the excluded nothing', async (t) => {
+  const before = layoutOf(['ada', 'bob', 'cyd', 'dan'])
+  const warningOf = (plan: NextVersion) => plan.checks.find(({ name }) => name === 'exclusion')
+  const exclude = { action: 'exclude' } as const
+  t.match(warningOf(planned(before, { cyd: exclude }, { dead: ['cyd'] })), {
+    isOk: true,
+    detail: 'in every partition fewer than 2 owners are excluded',
+  })
+  const both = planned(before, { cyd: exclude, dan: exclude }, { dead: ['cyd', 'dan'] })
+  const count = partitionsOf(before, 'cyd').filter((partition) =>
+    partitionsOf(before, 'dan').includes(partition),
+  ).length
+  t.match(warningOf(both), { isOk: true, detail: new RegExp(`^warning: in ${count} of 64 partitions 2 or more`) })
+  t.match(
+    failuresOf(planned(before, { cyd: exclude, dan: { action: 'leave' } }, { dead: ['cyd'] })),
+    [/an excluded node would own more/],
+    'whose share would go to cyd',
+  )
+  t.match(
+    planned(before, { cyd: { ...exclude, force: true } }).version,
+    { excluded: [idOf('cyd')] },
+    'forced, though alive',
+  )
+})
+
+t.test('L5: whoever still holds what it held before does not join', async (t) => {
+  const before = layoutOf(['ada', 'bob', 'cyd'])
+  const join = { action: 'join' } as const
+  t.match(failuresOf(planned({ ...before, awaited: [idOf('dan')] }, { dan: join })), [/dan has not handed over/])
+  t.match(failuresOf(planned({ ...before, forgotten: [idOf('dan')] }, { dan: join })), [/dan was forgotten/])
+  const replace = { cyd: { action: 'replace', with: idOf('dan'), force: true } } as const
+  t.match(failuresOf(planned({ ...before, awaited: [idOf('dan')] }, replace)), [/dan still has what it held/])
+})
+
+t.test('whoever took a place once and left joins like any other', async (t) => {
+  const before = layoutOf(['ada', 'bob', 'cyd'])
+  const plan = planned(before, { dan: { action: 'replace', with: idOf('eve') }, eve: { action: 'join' } })
+  t.match(plan.changes, ['eve joins'])
+})
+
 t.test('a plan with a member that is dead and not excluded in it is refused', async (t) => {
   const before = layoutOf(['ada', 'bob', 'cyd'])
   t.match(failuresOf(planned(before, { dan: join }, { dead: ['cyd'] })), [/cyd: not alive/])
@@ -210,6 +274,7 @@ function planned(
     dead?: readonly Name[]
     outdated?: readonly Name[]
     isInTransition?: boolean
+    leaving?: readonly Name[]
     zones?: Partial<Record<Name, string>>
   } = {},
 ): NextVersion {
@@ -218,6 +283,7 @@ function planned(
     current,
     currentHash: layoutHash(current, hash),
     isInTransition: facts.isInTransition ?? false,
+    leaving: new Set(facts.leaving?.map(idOf)),
     staged: new Map(Object.entries(changes).map(([name, change]) => [idOf(name as Name), staged(change as Change)])),
     members: members(facts.dead, facts.zones, facts.outdated),
   })
