@@ -102,7 +102,7 @@ export class AntiEntropy {
 
   /** Owners have come or gone: when what one of the two does not own any more was compared last says nothing. */
   layoutChanged(inForce: LayoutInForce, before: LayoutInForce): void {
-    if (isSameLive(inForce, before)) return
+    if (inForce.live === before.live) return
     const { self } = this.#context
     for (const [peer, { comparedAtMs }] of this.#pairs) {
       if (!inForce.has(peer) || inForce.isExcluded(peer)) {

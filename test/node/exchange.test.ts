@@ -25,6 +25,7 @@ const partitionCount = 4
 const layoutHash = '0123456789abcdef'
 const ada = toNodeId('ada'.padEnd(32, '0'))
 const bob = toNodeId('b0b'.padEnd(32, '0'))
+const cyd = toNodeId('c7d'.padEnd(32, '0'))
 const keys = Array.from({ length: 20 }, (_, number) => named('carts', `key-${number}`))
 const [key] = keys as [RecordKey]
 
@@ -117,6 +118,105 @@ t.test('two nodes exchange', async (t) => {
     here.exchanges.exchangePartitionNow(partitionOf(key), bob, (isTogether) => ended.push(isTogether))
     settle()
     t.same(ended, [false])
+  })
+})
+
+t.test('while owners change (docs/rules.md T4)', async (t) => {
+  await t.test('two who do not see equally far compare what is named, not what each takes it for', async (t) => {
+    const { here, there, settle, partitionOf } = pair()
+    here.layout = swapped('reads have not moved')
+    there.layout = swapped('reads have moved')
+    t.same(here.layout.comparedPartitions(ada, bob), [0])
+    t.same(there.layout.comparedPartitions(bob, ada), [1], 'nothing is in it, as nothing is here in the other')
+    const first = keys.find((each) => partitionOf(each) === 0) as RecordKey
+    there.node.write(first, 'only there')
+    settle()
+    here.exchanges.runNow()
+    settle()
+    t.same(here.node.valuesOf(first), ['only there'])
+  })
+
+  await t.test('what a version gives to both is brought together before anybody reads from it', async (t) => {
+    const { here, there, settle, partitionOf } = pair()
+    here.layout = swapped('reads have not moved')
+    there.layout = here.layout
+    const second = keys.find((each) => partitionOf(each) === 1) as RecordKey
+    here.node.write(second, 'only here')
+    settle()
+    const ended: boolean[] = []
+    here.exchanges.exchangePartitionNow(1, bob, (isTogether) => ended.push(isTogether))
+    settle()
+    t.same([ended, there.node.valuesOf(second)], [[true], ['only here']])
+  })
+
+  await t.test('what comes back of a partition that was lost meanwhile is not merged', async (t) => {
+    const { here, there, settle } = pair({
+      answers: (message, answered) => {
+        if (message.type === 'exchange' && message.question.type === 'pull-records') here.layout = ownedBy(bob, cyd)
+        return answered
+      },
+    })
+    there.node.write(key, 'too late')
+    settle()
+    here.exchanges.runNow()
+    settle()
+    t.same(here.node.valuesOf(key), [])
+  })
+
+  await t.test('when one that is no co-owner any more was compared with says nothing any more', async (t) => {
+    const { here, settle } = pair()
+    here.exchanges.runNow()
+    settle()
+    t.equal(here.exchanges.comparisonsOf(2).length, 1)
+    const before = here.layout ?? ownedBy(ada, bob)
+    here.layout = ownedBy(ada, cyd)
+    here.exchanges.layoutChanged(here.layout, before)
+    t.same(here.exchanges.comparisonsOf(2), [])
+    t.match(here.exchanges.view().exchanges, [{ peer: cyd, ageSeconds: undefined }])
+  })
+
+  await t.test('the excluded compare with nobody', async (t) => {
+    const { here, there, settle } = pair()
+    here.node.write(key, 'first')
+    here.layout = ownedBy(ada, bob, [ada])
+    there.layout = here.layout
+    settle()
+    here.exchanges.runNow()
+    there.exchanges.runNow()
+    settle()
+    t.same(there.node.valuesOf(key), [])
+    t.same([here.exchanges.view().exchanges, there.exchanges.view().exchanges], [[], []])
+    const answers: (Response | Refusal)[] = []
+    const question = { type: 'compare-roots', isOnly: true, partitions: [0], groups: [0n] } as const
+    there.handlers.exchange({ type: 'exchange', from: ada, layoutHash, question }, (answer) => answers.push(answer))
+    t.match(answers, [{ type: 'refused', code: 'not-owner' }])
+  })
+})
+
+t.test('marks of partitions that somebody may lack (docs/rules.md H2)', async (t) => {
+  await t.test('go when it owns nothing of them any more', async (t) => {
+    const { here, settle } = pair()
+    here.dirty.mark(cyd, 1)
+    here.exchanges.start()
+    here.node.time.pass(1500)
+    here.exchanges.stop()
+    settle()
+    t.same(here.dirty.of(cyd), [])
+  })
+
+  await t.test('are told to it by one who owns nothing of them himself, or is excluded', async (t) => {
+    for (const layout of [ownedBy(bob, cyd), ownedBy(ada, bob, [ada])]) {
+      const { here, there, settle } = pair()
+      here.layout = layout
+      there.layout = layout
+      here.dirty.mark(bob, 1)
+      here.exchanges.start()
+      here.node.time.pass(1500)
+      settle()
+      here.exchanges.stop()
+      t.same(here.dirty.of(bob), [])
+      t.same(there.dirty.targets, layout.isExcluded(ada) ? [] : [cyd], 'it compares with the other owners')
+    }
   })
 })
 
@@ -240,6 +340,9 @@ interface Party {
   readonly merges: { readonly count: number; readonly bytes: number; readonly asOf: number; readonly atMs: number }[]
   readonly closed: Set<number>
   layoutHash: string
+  /** Instead of one in which both own everything. */
+  layout: LayoutInForce | undefined
+  readonly dirty: DirtyRanges
   /** So many batches are refused as read before a deletion. */
   reReads: number
   readonly answer: ((message: Request, answered: Response | Refusal) => Response | Refusal) | undefined
@@ -265,6 +368,58 @@ function pair({ answers }: { answers?: (message: Request, answered: Response | R
   }
   settle()
   return { here, there, settle, partitionOf: (of: RecordKey) => here.node.store.partitionOf(of) }
+}
+
+/** All partitions have these two owners. */
+function ownedBy(one: NodeId, other: NodeId, excluded: readonly NodeId[] = []): LayoutInForce {
+  const owners = [one, other]
+  return layoutOf([{ number: 1, partitions: [owners, owners, owners, owners], excluded }], 0)
+}
+
+/** Ada and Bob share one partition in the version that goes, and another one in the version that comes. */
+function swapped(how: 'reads have not moved' | 'reads have moved'): LayoutInForce {
+  const rest = [
+    [ada, cyd],
+    [ada, cyd],
+  ]
+  const partitions = [[ada, bob], [ada, cyd], ...rest]
+  const live = [
+    { number: 1, partitions, excluded: [] },
+    { number: 2, partitions: [[ada, cyd], [ada, bob], ...rest], excluded: [] },
+  ]
+  return layoutOf(live, how === 'reads have moved' ? 2 : 0)
+}
+
+/** @param synced how far every member has come */
+function layoutOf(
+  versions: readonly {
+    readonly number: number
+    readonly partitions: readonly (readonly NodeId[])[]
+    readonly excluded: readonly NodeId[]
+  }[],
+  synced: number,
+): LayoutInForce {
+  const ids = [ada, bob, cyd]
+  const live = versions.map(({ number, partitions, excluded }) => ({
+    version: {
+      number,
+      assignedAt: number,
+      parent: '',
+      partitionCount,
+      replicaCount: 2,
+      nodes: ids.map((id, index) => ({ id, shortId: index + 1, zone: 'z', weight: 1 })),
+      assignment: Uint16Array.from(partitions.flatMap((owners) => owners.map((owner) => ids.indexOf(owner)).sort())),
+      excluded,
+      awaited: [],
+      forgotten: [],
+      forks: 0,
+    },
+    hash: number === versions.length ? layoutHash : 'e'.repeat(16),
+    clusterId: layoutHash as ClusterId,
+  }))
+  const tracker = { seq: 1, ack: versions.length, sync: synced, syncAck: 0, hintsClear: synced }
+  const trackers = new Map(ids.map((id) => [id, tracker]))
+  return new LayoutInForce({ ...emptyDocument, live, trackers }, undefined)
 }
 
 function party(
@@ -297,6 +452,7 @@ function party(
     const live = [{ version, hash: made.layoutHash, clusterId: layoutHash as ClusterId }]
     return new LayoutInForce({ ...emptyDocument, live }, undefined)
   }
+  const dirty = new DirtyRanges({ storage: node.storage, batches: node.batches, hash })
   const context = {
     self,
     time,
@@ -304,11 +460,11 @@ function party(
     store,
     metrics: node.metrics,
     foreground,
-    dirty: new DirtyRanges({ storage: node.storage, batches: node.batches, hash }),
+    dirty,
     hints: { countOf: () => 0 },
     layout: {
       get inForce() {
-        return inForce()
+        return made.layout ?? inForce()
       },
     },
     recovery: {
@@ -323,7 +479,7 @@ function party(
       whenExtended: (callback: () => void) => callback(),
     },
     peers: {
-      isReachable: () => true,
+      isReachable: (id: NodeId) => parties.has(id),
       nameOf: (id: NodeId) => id.slice(0, 3),
       ask: (id: NodeId, message: Request, _timeoutMs: number, done: (outcome: Outcome) => void) => {
         const other = parties.get(id) as Party
@@ -360,6 +516,8 @@ function party(
     merges,
     closed,
     layoutHash,
+    layout: undefined,
+    dirty,
     reReads: 0,
     answer: answers,
     handlers: {
