@@ -14,7 +14,9 @@ export type Standing =
 
 export function standingOf(node: NodeId, inForce: LayoutInForce): Standing {
   const { awaited, forgotten } = inForce.decided.version
-  if (inForce.isExcluded(node) || awaited.includes(node) || forgotten.includes(node)) return 'excluded'
-  if (inForce.ring.has(node)) return 'member'
-  return inForce.has(node) ? 'leaving' : 'outsider'
+  if (awaited.includes(node) || forgotten.includes(node)) return 'excluded'
+  if (!inForce.has(node)) return 'outsider'
+  // A version goes on naming whom it dropped as excluded, for as long as the one before is live.
+  if (inForce.isExcluded(node)) return 'excluded'
+  return inForce.ring.has(node) ? 'member' : 'leaving'
 }
