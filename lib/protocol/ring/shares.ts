@@ -18,7 +18,8 @@ export function waterFill(total: number, sharers: readonly Sharer[]): readonly n
     Math.min(atMost, Math.max(atLeast, level * weight))
   const filledAt = (level: number) => sharers.reduce((sum, sharer) => sum + shareAt(level, sharer), 0)
   let low = 0
-  let high = Math.max(...sharers.map((sharer) => sharer.atMost / sharer.weight))
+  // A little above: `atMost / weight * weight` may be less than `atMost`.
+  let high = Math.max(...sharers.map((sharer) => sharer.atMost / sharer.weight)) * (1 + rounding)
   invariant(filledAt(low) <= total && filledAt(high) >= total, 'the limits leave room for the total', { total })
   for (let halvings = 0; halvings < halvingsMax; halvings += 1) {
     const middle = (low + high) / 2

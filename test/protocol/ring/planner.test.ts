@@ -233,6 +233,17 @@ t.test('water filling respects floors and lids, and proportions between them', a
   t.same(fill(60, [sharer(1, 30), sharer(2), sharer(3)]), [30, 12, 18])
 })
 
+t.test('where the lids leave no more room than is needed, any weights will do', async (t) => {
+  const weights = fc.array(fc.integer({ min: 1, max: 100_000 }), { minLength: 1, maxLength: 6 })
+  fc.assert(
+    fc.property(weights, (hundredths) => {
+      const sharers = hundredths.map((weight) => ({ weight: weight / 100, atLeast: 0, atMost: 3072, held: 0 }))
+      const shares = waterFill(3072 * sharers.length, sharers)
+      t.ok(shares.every((share) => Math.abs(share - 3072) < 1e-6))
+    }),
+  )
+})
+
 t.test('what rounding leaves goes to those who hold more already, then to the largest remainder', async (t) => {
   const sharer = (held: number) => ({ weight: 1, atLeast: 0, atMost: 100, held })
   t.same(roundShares(10, [3.4, 3.3, 3.3], [sharer(0), sharer(0), sharer(0)]), [4, 3, 3])
