@@ -35,7 +35,7 @@ export const errorPages: Readonly<Record<ErrorCode, ErrorPage>> = {
   overloaded: page(429, 'Too much work at once', 'Try again after the time in Retry-After.'),
   'quorum-unavailable': page(503, 'Too few owners in reach', 'Try again, or ask for a smaller quorum.'),
   'no-layout': page(503, 'The cluster has no layout yet', 'Try again when the expected nodes have started.'),
-  draining: page(503, 'The node is stopping', 'Ask another node.'),
+  draining: page(503, 'The node takes no requests', 'Ask another node.'),
   'storage-failed': page(503, 'The store of this node failed', 'Ask another node; see the log of this one.'),
   'clock-skew': page(503, 'The clock of this node is off', 'Ask another node; correct the clock of this one.'),
   unreachable: page(503, 'No node in reach', 'Try again.'),

@@ -29,7 +29,7 @@ const ready: Route = {
   operation: 'readyz',
   summary: 'Should this node be sent requests?',
   description:
-    'It knows a decided layout, is not stopping, its clock is in bounds and its store takes writes. It never depends on a quorum. With 503 the problem lists all "reasons".',
+    'It knows a decided layout, is not stopping or drained, has not left and is not excluded, its clock is in bounds and its store takes writes. It never depends on a quorum. With 503 the problem lists all "reasons".',
   query: noQuery.parameters,
   responses: { 200: ok },
   errors: ['no-layout', 'draining', 'storage-failed', 'clock-skew'],
@@ -56,10 +56,9 @@ function problemOfState(state: NodeView['state'], detail: string): StarlingError
       return new StorageFailed(detail)
     case 'stopping':
     case 'draining':
-      return new Draining(detail)
     case 'left':
     case 'excluded':
-      return new NoLayout(detail)
+      return new Draining(detail)
     case 'outsider':
     case 'leaving':
     case 'serving':
