@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import type { Reachable } from '../../node/fixtures/real-nodes.ts'
 import type { Member } from './cluster.ts'
 import type { Lab } from './lab.ts'
 
@@ -28,7 +29,7 @@ export class Operator {
   }
 
   /** `starling` with these words. @param through the node it speaks to; by default the first that is known */
-  async run(words: readonly string[], through?: Member): Promise<Ran> {
+  async run(words: readonly string[], through?: Reachable): Promise<Ran> {
     const known = through === undefined ? this.#members() : [through]
     const endpoint = known.map(({ http }) => `http://${http}`).join(',')
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('STARLING_'))
@@ -55,14 +56,14 @@ export class Operator {
   }
 
   /** The same, for commands that must be done. @throws Error for any exit code but 0 */
-  async do(words: readonly string[], through?: Member): Promise<Ran> {
+  async do(words: readonly string[], through?: Reachable): Promise<Ran> {
     const ran = await this.run(words, through)
     if (ran.code !== 0) throw new Error(`${ran.line} ended with ${ran.code}: ${ran.stderr.trim() || ran.stdout.trim()}`)
     return ran
   }
 
   /** What `--json` prints. */
-  async json(words: readonly string[], through?: Member): Promise<Record<string, unknown>> {
+  async json(words: readonly string[], through?: Reachable): Promise<Record<string, unknown>> {
     const { stdout } = await this.do([...words, '--json'], through)
     return JSON.parse(stdout) as Record<string, unknown>
   }
