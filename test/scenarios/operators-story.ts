@@ -33,6 +33,7 @@ async function run(lab: Lab): Promise<void> {
   const tell = (sentence: string, ...shown: readonly Ran[]): void => {
     paragraphs.push(shown.length === 0 ? sentence : `${sentence}\n\n${blockOf(shown)}`)
   }
+  load.period('story')
   load.start(Math.min(rate, rateMax))
   await load.runFor(seconds)
 
@@ -41,10 +42,15 @@ async function run(lab: Lab): Promise<void> {
     await operator.do(['cluster', 'status']),
   )
   const newcomers = await cluster.add(2)
-  tell(`**Two more are started** with \`--join\`. They have staged themselves.`, await operator.do(['cluster', 'plan']))
-  const { plan } = await operator.json(['cluster', 'plan'])
+  const planned = await operator.do(['cluster', 'plan'])
+  tell(`**Two more are started** with \`--join\`. They have staged themselves.`, planned)
+  const plan = /^plan ([0-9a-f]{16}) /.exec(planned.stdout)?.[1]
   const grown = await operator.do(['cluster', 'commit', '--plan', String(plan), '--wait'])
-  tell('That is what was wanted, so exactly this plan is carried out.', grown, await operator.do(['ring', 'balance']))
+  tell(
+    'That is what was wanted, so exactly this plan is carried out; the command returns when nothing moves any more.',
+    grown,
+    await operator.do(['ring', 'balance']),
+  )
   await scene.settled(2)
 
   const leaves = await operator.do(['cluster', 'leave', leaver.name])
