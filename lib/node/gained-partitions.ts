@@ -88,11 +88,16 @@ export class GainedPartitions {
     return (this.#held.size > 0 && this.#held.has(partition)) || this.#machine.isCopying(partition)
   }
 
-  /** It was gained in the transition under way, and reads of it have not switched: an answer from here counts for nobody. */
+  /**
+   * Reads still go by owners among whom this node is, and it begins anew: an answer from here counts for nobody. Where it
+   * is none of them, whoever asks it knows already that reads have moved (docs/rules.md T4).
+   */
   isSilent(partition: number): boolean {
     if (!this.#machine.has(partition) && !this.#held.has(partition)) return false
     const inForce = this.#context?.layout.inForce
-    return inForce !== undefined && inForce.readRing(partition) !== inForce.ring
+    if (inForce === undefined || this.#context === undefined) return false
+    const read = inForce.readRing(partition)
+    return read !== inForce.ring && read.owns(this.#context.self, partition)
   }
 
   /** The store lost something: what was copied into it is copied anew. Before `start`. */

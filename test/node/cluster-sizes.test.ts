@@ -13,6 +13,20 @@ t.test('one node is a database', async (t) => {
   t.ok(cluster.status('ada').converged)
 })
 
+t.test('fewer nodes than replicas are healthy with what there is, and heal to N when another comes', async (t) => {
+  const cluster = TestCluster.formed(['ada', 'bob'])
+  t.match(cluster.put('ada', 'k', 'v', { w: 'all', sloppy: false }), { code: 'ok', quorum: 'w=2/2' })
+  t.match(cluster.get('bob', 'k', { sloppy: false }), { values: ['v'], quorum: 'r=2/2' })
+  t.ok(cluster.status('bob').converged)
+  t.same(cluster.node('ada').notReadyBecause(), [])
+  invite(cluster, ['cyd'])
+  t.ok(cluster.commit('ada').decided)
+  cluster.await('there are three', () => isSettled(cluster, ['ada', 'bob', 'cyd']))
+  t.match(cluster.get('cyd', 'k', { r: 'all', sloppy: false }), { values: ['v'], quorum: 'r=3/3' })
+  cluster.world.crash('ada', 'kill')
+  t.match(cluster.get('cyd', 'k', { sloppy: false }), { values: ['v'], quorum: 'r=2/2' })
+})
+
 t.test('1 -> 3 -> 5 -> 3, and whatever was written is there at every step', async (t) => {
   const cluster = TestCluster.formed(['ada'])
   const keys = Array.from({ length: 60 }, (_, number) => `k${number}`)
@@ -50,6 +64,24 @@ t.test('1 -> 3 -> 5 -> 3, and whatever was written is there at every step', asyn
   move('5 -> 3', ['ada', 'cyd', 'eve'])
   cluster.await('those who left have ended', () => cluster.left.length === 2)
   t.same([...cluster.left].sort(), ['bob', 'dan'])
+})
+
+t.test('30 nodes form, and go on as another 30', { timeout: 120_000 }, async (t) => {
+  const names = Array.from({ length: 28 }, (_, number) => `n${number}`)
+  const cluster = TestCluster.formed(names, { change: (settings) => ({ ...settings, partitions: 64 }) })
+  const keys = Array.from({ length: 60 }, (_, number) => `k${number}`)
+  for (const [index, key] of keys.entries())
+    t.equal(cluster.put(names[index % names.length] as string, key, key, { sloppy: false }).code, 'ok')
+  for (const name of ['x', 'y']) cluster.join(name)
+  cluster.await('they have asked to join', () => cluster.plan('n0').staged.length === 2)
+  for (const node of ['n1', 'n2']) cluster.stage('n0', { action: 'leave', node })
+  cluster.world.run(100)
+  t.ok(cluster.commit('n0').decided)
+  cluster.await('it has moved', () =>
+    cluster.names.every((name) => cluster.node(name).status().layout.live.join() === '2'),
+  )
+  for (const key of keys)
+    t.match(cluster.get('x', key, { r: 'all', sloppy: false }), { values: [key], quorum: 'r=3/3' })
 })
 
 function invite(cluster: TestCluster, names: readonly string[]): void {

@@ -118,6 +118,20 @@ t.test('T6: a write waits for new owners that take no records yet, and reads do 
   t.same(cluster.get('eve', key, { ...strict, r: 'all' }).values, ['new'])
 })
 
+t.test('T4: a new owner answers whoever knows before it does that reads have moved', async (t) => {
+  const { cluster, gate } = made()
+  cluster.put('ada', key, 'v', strict)
+  change(cluster)
+  awaitLive(cluster, [1, 2])
+  cluster.await('everybody plans with both', () => cluster.names.every((name) => stageAt(cluster, name) === 'copying'))
+  for (const name of ['dan', 'eve']) gate.close(name, 'layout')
+  cluster.await('reads have moved', () => stageAt(cluster, 'ada') === 'switching')
+  t.same([stageAt(cluster, 'dan'), stageAt(cluster, 'eve')], ['copying', 'copying'])
+  t.match(cluster.get('ada', key, strict), { code: 'ok', values: ['v'] })
+  for (const name of ['dan', 'eve']) gate.open(cluster, name)
+  awaitLive(cluster, [2])
+})
+
 t.test('a new owner that is no reader yet hands writes to one that is', async (t) => {
   const { cluster, gate } = made()
   for (const old of ['ada', 'bob', 'cyd']) gate.close(old, ...copying)
@@ -307,6 +321,10 @@ function change(cluster: TestCluster): void {
   cluster.world.run(100)
   const answer = cluster.commit('ada')
   if (!answer.decided) throw new Error(`not decided: ${JSON.stringify(answer)}`)
+}
+
+function stageAt(cluster: TestCluster, name: string): string | undefined {
+  return cluster.node(name).status().transition?.stage
 }
 
 function stateOf(cluster: TestCluster, at: string, whom: string): string | undefined {
