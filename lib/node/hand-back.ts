@@ -123,7 +123,10 @@ export class HandBack {
       { partitions: this.partitionsLeft },
       'the cluster goes on without this node: what it held goes to the owners, and then it may join anew',
     )
-    this.#next(cursor)
+    // What was decided before this moment is in the store then; after it nothing is.
+    this.#context.hints.whenStored((failure) => {
+      if (failure === undefined) this.#next(cursor)
+    })
   }
 
   /** Nobody waits for this node, or it is a member: the next time begins anew. */
@@ -171,7 +174,9 @@ export class HandBack {
       if (this.#isOver(cursor)) return
       // Whoever owns it by now; a version that comes in between asks for no more than it says.
       const missing = this.#ownersOf(partition).filter((owner) => !given.has(owner))
-      if (missing.length === 0) return this.#push(cursor, partition, others, asOf, done)
+      if (missing.length === 0 && given.size > 0) return this.#push(cursor, partition, others, asOf, done)
+      // All who own it are excluded: somebody has to take their place.
+      if (missing.length === 0) return this.#later(retryMs, () => again(asOf))
       let left = missing.length
       let barrier = asOf
       let waitMs = 0

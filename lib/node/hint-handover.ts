@@ -45,6 +45,8 @@ export class HintHandover {
   /** The live versions, and what this node is in them, for which nothing is left to hand over. */
   #doneFor = ''
   #isRunning = false
+  /** A pass that runs may have passed by what it is asked to find. */
+  #isAskedAgain = false
   #retryMs = retryMsMin
   #timer: Timer | undefined
   #isStopped = false
@@ -75,6 +77,7 @@ export class HintHandover {
   /** There may be a hint for somebody who owns nothing of it: kept by a request that began before that was so. */
   lookAgain(): void {
     this.#doneFor = ''
+    this.#isAskedAgain = true
     if (this.#timer === undefined && !this.#isRunning) this.#again()
   }
 
@@ -100,6 +103,7 @@ export class HintHandover {
     if (clearFor === undefined && situation === this.#doneFor) return
     this.#cancelTimer()
     this.#isRunning = true
+    this.#isAskedAgain = false
     // What was taken until now is in the store then, where the pass finds it.
     hints.whenStored((failure) => {
       if (failure !== undefined || this.#isStopped) return
@@ -117,7 +121,11 @@ export class HintHandover {
     const { assignedAt } = inForce.decided.version
     const oldest = inForce.live[0]?.decided.version.assignedAt ?? assignedAt
     const isOnTheWay = inForce.isInTransition && assignedAt > oldest
-    return isOnTheWay && inForce.barrier >= assignedAt && this.#clearFor < assignedAt ? assignedAt : undefined
+    if (!isOnTheWay || inForce.barrier < assignedAt) return undefined
+    const { self, layout } = this.#context
+    // Said before a restart, and synced.
+    const saidFor = Math.max(this.#clearFor, layout.document.trackers.get(self)?.hintsClear ?? 0)
+    return saidFor < assignedAt ? assignedAt : undefined
   }
 
   #situation(inForce: LayoutInForce): string {
@@ -127,7 +135,7 @@ export class HintHandover {
 
   #passed(clearFor: number | undefined, situation: string): void {
     this.#retryMs = retryMsMin
-    this.#doneFor = situation
+    this.#doneFor = this.#isAskedAgain ? '' : situation
     if (clearFor !== undefined) {
       this.#clearFor = clearFor
       this.#context.layout.progressed({ hintsClearFor: clearFor })

@@ -6,7 +6,7 @@ const four = ['ada', 'bob', 'cyd', 'dan']
 
 t.test('a node that was excluded and returns (docs/rules.md L5)', async (t) => {
   t.test('brings back what it alone holds, and is awaited no more', async (t) => {
-    const { cluster, only } = withOnlyCopies('dan', 40)
+    const { cluster, only } = withOnlyCopies('dan', 20)
     cluster.change('ada', { action: 'exclude', node: 'dan' })
     t.same(awaited(cluster, 'ada'), ['dan'])
     for (const key of only) t.same(cluster.get('ada', key, { r: 2 }).values, [], 'nobody else has it')
@@ -29,7 +29,7 @@ t.test('a node that was excluded and returns (docs/rules.md L5)', async (t) => {
   })
 
   t.test('is killed in the middle, and goes on from where it was', async (t) => {
-    const { cluster, only } = withOnlyCopies('dan', 40)
+    const { cluster, only } = withOnlyCopies('dan', 20)
     cluster.change('ada', { action: 'exclude', node: 'dan' })
     cluster.start('dan')
     cluster.await('it has begun', () => cluster.metric('dan', 'starling_hand_back_partitions_left') > 0)
@@ -44,7 +44,7 @@ t.test('a node that was excluded and returns (docs/rules.md L5)', async (t) => {
   t.test(
     'was replaced meanwhile: what it held goes to whoever owns it now, and it may join as somebody new',
     async (t) => {
-      const { cluster, only } = withOnlyCopies('dan', 40, ['eve'])
+      const { cluster, only } = withOnlyCopies('dan', 20, ['eve'])
       cluster.change('ada', { action: 'replace', node: 'dan', with: 'eve' })
       cluster.awaitSettled()
       t.same(awaited(cluster, 'eve'), ['dan'])
@@ -62,6 +62,24 @@ t.test('a node that was excluded and returns (docs/rules.md L5)', async (t) => {
       for (const key of only) t.same(cluster.get('dan', key, { r: 3, sloppy: false }).values, [key])
     },
   )
+
+  t.test('is waited for as long as nobody owns what it held', async (t) => {
+    const cluster = MovingCluster.begun({
+      members: four,
+      newcomers: [],
+      change: (settings) => ({ ...settings, replicas: 1 }),
+    })
+    const key = cluster.keyWhere((owners) => owners.includes('dan'))
+    t.equal(cluster.put('dan', key, 'cart').code, 'ok')
+    stop(cluster, 'dan')
+    cluster.change('ada', { action: 'exclude', node: 'dan' })
+    cluster.start('dan')
+    cluster.world.run(20_000)
+    t.same(awaited(cluster, 'ada'), ['dan'], 'its partitions have no other owner yet')
+    cluster.change('ada', { action: 'leave', node: 'dan' })
+    cluster.await('all is brought back', () => awaited(cluster, 'ada').length === 0)
+    t.same(cluster.get('ada', key).values, ['cart'])
+  })
 
   t.test('brings its hints, too', async (t) => {
     const cluster = MovingCluster.begun({ members: [...four, 'eve'], newcomers: [] })

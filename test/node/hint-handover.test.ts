@@ -68,6 +68,13 @@ t.test('before reads move (docs/rules.md T4)', async (t) => {
     t.same(keeper.receiversOf(nuts), [])
   })
 
+  t.test('what was said before a restart need not be found out again', async (t) => {
+    const keeper = keeping(cyd)
+    keeper.trackers.set(eve, { seq: 5, ack: 2, sync: 2, syncAck: 0, hintsClear: 2 })
+    keeper.move(pastBarrier)
+    t.same([keeper.sent, keeper.clearFor], [[], []])
+  })
+
   t.test('on the way back nothing is handed over: those owners have everything', async (t) => {
     const keeper = keeping(cyd)
     keeper.move(liveLayout([after, { ...before, number: 3, assignedAt: 1 }].map(second), 3))
@@ -125,6 +132,20 @@ t.test('what is kept for somebody who owns nothing of it any more (docs/rules.md
     keeper.holder.add(cyd, tea, made('one', 1))
     keeper.handover.lookAgain()
     keeper.pass(1000)
+    t.same(keeper.targets, [])
+  })
+
+  t.test('and when it was kept while others were being handed over', async (t) => {
+    const keeper = keeping(cyd)
+    keeper.outcomeAt = () => {
+      if (keeper.sent.length === 1) {
+        keeper.holder.add(cyd, nuts, made('two', 2))
+        keeper.handover.lookAgain()
+      }
+      return 'merged'
+    }
+    keeper.move(liveLayout([{ ...after, number: 2 }]))
+    keeper.pass(2000)
     t.same(keeper.targets, [])
   })
 
