@@ -7,6 +7,7 @@ import { Scene } from './kit/scene.ts'
 
 const onlyItsOwn = 60
 const pushedWithinMs = 120_000
+const aloneWithinMs = 60_000
 
 export const excludeReturn: Scenario = {
   name: 'exclude-return',
@@ -30,13 +31,21 @@ async function run(lab: Lab): Promise<void> {
   const victim = lab.pick(cluster.members)
   const others = cluster.others(victim)
 
-  // Whatever it acknowledges while the others do not run, at w=1, only it has.
+  // The others sleep while it starts anew: it has no connection to anybody, and what it acknowledges at w=1 only it has.
   const ring = await scene.ring()
   const onlyThere = Array.from({ length: onlyItsOwn * 20 }, (_, at) => `only/${at}`)
     .filter((key) => ring.ownersOfKey(key).includes(victim.name))
     .slice(0, onlyItsOwn)
   const shortBefore = await shortIdOf(scene, victim)
-  for (const other of others) await other.kill()
+  for (const other of others) other.pause()
+  await victim.kill()
+  await victim.start()
+  await eventually(
+    'it serves alone',
+    () => http.call(victim, 'PUT', `${pathOf('alone')}?w=1&timeout=2000`, { body: 'alone' }),
+    ({ status }) => status === 204,
+    aloneWithinMs,
+  )
   let held = 0
   for (const key of onlyThere) {
     const history = scene.histories.of(key)
@@ -50,7 +59,7 @@ async function run(lab: Lab): Promise<void> {
     history.end(number, reply.status === 204 ? 'acknowledged' : 'unknown', reply.context)
   }
   await victim.kill()
-  await Promise.all(others.map((other) => other.start()))
+  for (const other of others) other.resume()
   lab.mustHaveSeen('writes that only it holds', held, onlyItsOwn / 2)
   await cluster.seesAs(victim, ['dead'])
   await Promise.all(others.map((other) => other.ready()))

@@ -4,10 +4,13 @@ import type { Lab } from './lab.ts'
 
 const records = 'starling_transfer_records_total'
 const bytes = 'starling_transfer_bytes_total'
+const repaired = 'starling_anti_entropy_keys_repaired_total'
 const everyMs = 20
 
 export interface Moved {
+  /** Copied, and brought by the comparison that ends a transfer. */
   readonly records: number
+  /** Of those that were copied. */
   readonly bytes: number
 }
 
@@ -38,7 +41,9 @@ export class TransferCount {
 
 async function received(node: Member): Promise<Moved> {
   const direction = 'received'
-  return { records: await node.metric(records, { direction }), bytes: await node.metric(bytes, { direction }) }
+  const copied = await node.metric(records, { direction })
+  const brought = await node.metric(repaired)
+  return { records: copied + brought, bytes: await node.metric(bytes, { direction }) }
 }
 
 /**
