@@ -40,7 +40,8 @@ t.test('1 -> 3 -> 5 -> 3, and whatever was written is there at every step', asyn
       changes += 1
       const at = members[changes % members.length] as string
       const key = keys[changes % keys.length] as string
-      const context = cluster.get(at, key, { sloppy: false, timeoutMs: 10_000 }).context
+      const { code, context } = cluster.get(at, key, { sloppy: false, timeoutMs: 10_000 })
+      t.equal(code, 'ok', what)
       t.match(cluster.put(at, key, `${changes}`, { context, sloppy: false, timeoutMs: 10_000 }), { code: 'ok' }, what)
       for (const reader of members)
         t.same(
