@@ -84,6 +84,12 @@ export class LayoutChanges {
       before: this.#layout.document.staged.get(found.id),
     })
     if (!change.ok) return fail(change.error)
+    const outdated = [...this.#members().values()].filter((member) => member.isAlive && member.isOutdated)
+    if (change.change.force && outdated.length > 0) {
+      // They could not read a layout document with it, and would follow none from then on.
+      const names = outdated.map(({ name }) => name).join(', ')
+      return fail(new InvalidParameter(`${names}: too old to follow what is forced`, { hint: 'upgrade them first' }))
+    }
     this.#stage(found.id, change.change, () => done(undefined, { staged: this.staged() }))
   }
 

@@ -38,7 +38,8 @@ t.test('a newcomer with --join', async (t) => {
     )
     awaitSettled(cluster)
     t.equal(cluster.node('dan').self().startNumber, starts)
-    for (const name of cluster.names) t.equal(formatOf(cluster, name), 2, 'no older release must have the directory now')
+    for (const name of cluster.names)
+      t.equal(formatOf(cluster, name), 2, 'no older release must have the directory now')
     t.ok(cluster.node('dan').self().storeGeneration > 0)
     const key = cluster.keyWhere((owners) => owners.includes('dan') && owners.includes('eve'), 'both')
     t.match(cluster.put('dan', key, 'by dan'), { code: 'ok', quorum: 'w=2/2' })
@@ -152,6 +153,8 @@ t.test('a node of an older release', async (t) => {
       cluster.plan('bob').checks.filter(({ ok }) => !ok),
       [{ name: 'versions', detail: /cyd: too old/ }],
     )
+    const forced = { action: 'replace', node: 'bob', with: 'dan', force: true } as const
+    t.throws(() => cluster.stage('ada', forced), { code: 'invalid-parameter', message: /cyd: too old/ })
     t.equal(cluster.metricSum('starling_malformed_frames_total'), 0)
   })
 

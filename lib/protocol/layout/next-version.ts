@@ -350,7 +350,22 @@ function livenessChecks(version: LayoutVersion, members: ReadonlyMap<NodeId, Mem
     missing.length === 0
       ? `all ${version.nodes.length} members are alive or excluded`
       : `${names}: not alive; start it, replace it, or exclude it`
-  return [{ name: 'members', isOk: missing.length === 0, detail }]
+  return [{ name: 'members', isOk: missing.length === 0, detail }, ...nameChecks(version, members)]
+}
+
+/** People name nodes by their names: no two members may have one. */
+function nameChecks(version: LayoutVersion, members: ReadonlyMap<NodeId, MemberFacts>): readonly PlanCheck[] {
+  const seen = new Set<string>()
+  const twice = new Set<string>()
+  for (const { id } of version.nodes) {
+    const name = version.excluded.includes(id) ? undefined : members.get(id)?.name
+    if (name !== undefined && seen.has(name)) twice.add(name)
+    if (name !== undefined) seen.add(name)
+  }
+  if (twice.size === 0) return []
+  return [
+    failed('members', `two members would be called ${[...twice].join(', ')}: start one of them with another --name`),
+  ]
 }
 
 /** What only the excluded have is missing: said where they may be all that acknowledged a write (docs/rules.md L5). */

@@ -256,6 +256,13 @@ t.test(
   },
 )
 
+t.test('a plan with two members of one name is refused, unless one of them is excluded', async (t) => {
+  const before = layoutOf(['ada', 'bob', 'cyd'])
+  t.match(failuresOf(planned(before, { dan: join }, { alias: { dan: 'bob' } })), [/two members would be called bob/])
+  const changes = { dan: join, bob: { action: 'exclude' } } as const
+  t.equal(planned(before, changes, { alias: { dan: 'bob' }, dead: ['bob'] }).version?.number, 2)
+})
+
 t.test('a change of weight or zone is planned anew', async (t) => {
   const plan = planned(['ada', 'bob', 'cyd', 'dan'], { dan: { action: 'set', weight: 3 } })
   const dan = plan.shares.find(({ node }) => nameOf(node) === 'dan')
@@ -273,6 +280,8 @@ function planned(
   facts: {
     dead?: readonly Name[]
     outdated?: readonly Name[]
+    /** Who goes by another's name. */
+    alias?: Partial<Record<Name, Name>>
     isInTransition?: boolean
     leaving?: readonly Name[]
     zones?: Partial<Record<Name, string>>
@@ -285,7 +294,7 @@ function planned(
     isInTransition: facts.isInTransition ?? false,
     leaving: new Set(facts.leaving?.map(idOf)),
     staged: new Map(Object.entries(changes).map(([name, change]) => [idOf(name as Name), staged(change as Change)])),
-    members: members(facts.dead, facts.zones, facts.outdated),
+    members: members(facts.dead, facts.zones, facts.outdated, facts.alias),
   })
 }
 
@@ -293,12 +302,13 @@ function members(
   dead: readonly Name[] = [],
   zones: Partial<Record<Name, string>> = {},
   outdated: readonly Name[] = [],
+  alias: Partial<Record<Name, Name>> = {},
 ): Map<NodeId, MemberFacts> {
   return new Map(
     names.map((name) => [
       idOf(name),
       {
-        name,
+        name: alias[name] ?? name,
         zone: zones[name] ?? 'default',
         weight: 1,
         isAlive: !dead.includes(name),
