@@ -52,6 +52,8 @@ export class Operator {
   readonly #returning = new Set<string>()
   /** Plans are refused while the members that must be alive are not: no reason to give up while things are broken. */
   #refusedSinceMs: number | undefined
+  /** Calls that are not answered yet, and since when. */
+  readonly #asked = new Map<object, number>()
   #lastPlan: string | undefined
   #isStopped = false
   #isFinishing = false
@@ -98,7 +100,7 @@ export class Operator {
     const endMs = this.#world.nowMs + limitMs
     while (this.#world.nowMs < endMs) {
       this.#world.run(finishEveryMs)
-      if (this.unsettled().length === 0) return true
+      if (this.unsettled().length === 0 && !this.#isAnswerDue()) return true
       this.#takeBack()
       this.#clearRefused()
       this.#tend()
@@ -530,6 +532,14 @@ export class Operator {
     return running.length === 0 ? undefined : pick(this.#random, running)
   }
 
+  /** What was asked for may still be decided. */
+  #isAnswerDue(): boolean {
+    for (const [call, atMs] of this.#asked) {
+      if (this.#world.nowMs - atMs > commitTimeoutMs * 2) this.#asked.delete(call)
+    }
+    return this.#asked.size > 0
+  }
+
   /** Asks the node there; nobody is told when it dies meanwhile. */
   #call<Answer>(
     name: string,
@@ -538,7 +548,13 @@ export class Operator {
   ): void {
     const node = this.#cluster.node(name)
     if (node === undefined) return
-    this.#world.inProcess(name, () => ask(node, (error, answer) => this.#world.after(0, () => then(error, answer))))
+    const call = {}
+    this.#asked.set(call, this.#world.nowMs)
+    const answered = (error: StarlingError | undefined, answer: Answer | undefined): void => {
+      this.#asked.delete(call)
+      then(error, answer)
+    }
+    this.#world.inProcess(name, () => ask(node, (error, answer) => this.#world.after(0, () => answered(error, answer))))
   }
 
   #record(f: string, v: unknown): void {
