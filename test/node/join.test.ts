@@ -67,6 +67,31 @@ t.test('a newcomer with --join', async (t) => {
   })
 })
 
+t.test('a newcomer that dies while it becomes a member goes on at its next start', async (t) => {
+  for (const how of ['kill', 'power'] as const) {
+    await t.test(how === 'kill' ? 'when its process was killed' : 'when its machine lost power', async (t) => {
+      const cluster = TestCluster.formed()
+      const keys = Array.from({ length: 20 }, (_, number) => `k${number}`)
+      for (const key of keys) cluster.put('ada', key, `of ${key}`)
+      cluster.join('dan')
+      awaitStaged(cluster, 1)
+      cluster.commit('ada')
+      cluster.await('dan knows', () => cluster.node('dan').status().layout.live.length === 2)
+      cluster.world.crash('dan', how)
+      cluster.world.run(1_000)
+      // It knows its cluster by now, whatever it is told.
+      cluster.start('dan', { join: [], expect: undefined })
+      awaitSettled(cluster)
+      t.equal(cluster.node('dan').self().state, 'serving')
+      t.ok(keys.some((key) => cluster.ownersOf(key).includes('dan')))
+      for (const key of keys) {
+        t.same(cluster.get('dan', key, { r: 1 }).values, [`of ${key}`])
+        for (const name of cluster.ownersOf(key)) t.ok(cluster.replica(name, key).present, `${name} has ${key}`)
+      }
+    })
+  }
+})
+
 t.test('a wish that was cleared is not repeated, also not after a restart', async (t) => {
   const cluster = TestCluster.formed()
   cluster.join('dan')

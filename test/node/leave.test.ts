@@ -80,6 +80,26 @@ t.test('a node that leaves', async (t) => {
   })
 })
 
+t.test('a node that dies while it leaves goes on at its next start, and then ends', async (t) => {
+  for (const how of ['kill', 'power'] as const) {
+    await t.test(how === 'kill' ? 'when its process was killed' : 'when its machine lost power', async (t) => {
+      const cluster = TestCluster.formed(four)
+      const keys = Array.from({ length: 20 }, (_, number) => `k${number}`)
+      for (const key of keys) cluster.put('ada', key, `of ${key}`)
+      cluster.stage('ada', { action: 'leave', node: 'dan' })
+      cluster.commit('ada')
+      cluster.await('dan leaves', () => cluster.node('dan').self().state === 'leaving')
+      cluster.world.crash('dan', how)
+      cluster.world.run(1_000)
+      cluster.start('dan')
+      cluster.await('dan has left', () => cluster.left.includes('dan'), 180_000)
+      cluster.awaitReady()
+      t.equal(cluster.node('ada').status().layout.number, 2)
+      for (const key of keys) t.same(cluster.get('ada', key, { sloppy: false }).values, [`of ${key}`])
+    })
+  }
+})
+
 t.test('a node that is killed when it has handed over, and has not ended yet, ends at its next start', async (t) => {
   const cluster = TestCluster.formed(four)
   cluster.stage('ada', { action: 'leave', node: 'dan' })
