@@ -19,7 +19,7 @@ export interface Hints {
 
 /** Data on its way to another node (`hints`) or from it (`recovery`, `partitions`: those that have new owners). */
 export interface Transfer {
-  readonly kind: 'hints' | 'recovery' | 'partitions'
+  readonly kind: 'hints' | 'recovery' | 'partitions' | 'hand-back'
   readonly peer: string
   readonly name: string
   readonly partitionsLeft?: number | null

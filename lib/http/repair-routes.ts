@@ -77,8 +77,8 @@ const transfers: Route = {
             'One for each other node and kind.',
             object('One transfer.', {
               kind: oneOfWords(
-                'hints are delivered to it; recovery reads from it; partitions that this node gains are copied from it.',
-                ['hints', 'recovery', 'partitions'],
+                'hints are delivered to it; recovery reads from it; partitions that this node gains are copied from it; a hand-back brings it what this node held before it was excluded.',
+                ['hints', 'recovery', 'partitions', 'hand-back'],
               ),
               peer: text('The id of the other node.'),
               name: text('Its name.'),

@@ -17,6 +17,7 @@ import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { gather } from './gather.ts'
 import { mergeChunks } from './merge-chunks.ts'
 import type { MetaStore } from './meta-store.ts'
+import type { TransferView } from './repair-views.ts'
 import type { RequestContext } from './request-context.ts'
 
 const ownedName = 'owned'
@@ -73,6 +74,27 @@ export class HandBack {
     if (this.#cursor === undefined) return undefined
     const { partition } = this.#cursor
     return this.#partitions.filter((each) => each >= partition).length
+  }
+
+  /** What is still to be brought back, by the owner that it goes to. */
+  transfers(): readonly TransferView[] {
+    const cursor = this.#cursor
+    if (cursor === undefined) return []
+    const owed = new Map<NodeId, number>()
+    for (const partition of this.#partitions) {
+      if (partition < cursor.partition) continue
+      for (const owner of this.#ownersOf(partition)) owed.set(owner, (owed.get(owner) ?? 0) + 1)
+    }
+    return [...owed].map(([peer, partitionsLeft]) => ({
+      kind: 'hand-back',
+      peer,
+      name: this.#context.peers.nameOf(peer),
+      partitionsLeft,
+      keysLeft: undefined,
+      bytesLeft: undefined,
+      bytesPerSecond: undefined,
+      etaSeconds: undefined,
+    }))
   }
 
   /** The layout is another, or somebody has come further. */

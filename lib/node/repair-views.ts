@@ -27,7 +27,7 @@ export interface HintsView {
 
 /** Data on its way to or from one other node. */
 export interface TransferView {
-  readonly kind: 'hints' | 'recovery' | 'partitions'
+  readonly kind: 'hints' | 'recovery' | 'partitions' | 'hand-back'
   readonly peer: NodeId
   readonly name: string
   readonly partitionsLeft: number | undefined
@@ -92,7 +92,12 @@ export function transfersView(life: NodeLife | undefined): TransfersView {
   const serving = life?.serving
   if (serving === undefined) return { transfers: [] }
   return {
-    transfers: [...serving.hintDelivery.transfers(), ...recoveryTransfers(serving), ...serving.transfers.transfers()],
+    transfers: [
+      ...serving.hintDelivery.transfers(),
+      ...recoveryTransfers(serving),
+      ...serving.transfers.transfers(),
+      ...serving.handBack.transfers(),
+    ],
   }
 }
 

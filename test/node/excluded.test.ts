@@ -161,6 +161,7 @@ t.test('a node that is forgotten (docs/rules.md L5)', async (t) => {
     cluster.start('dan')
     cluster.await('it is back', () => cluster.node('dan').self().state === 'excluded')
     t.same(awaited(cluster, 'ada'), ['dan'], 'bob has not been given what he owns')
+    t.match(cluster.node('dan').transfers().transfers[0], { kind: 'hand-back', partitionsLeft: Number })
     t.match(cluster.forget('ada', 'dan'), { decided: true })
     cluster.await('it ends', () => cluster.ended.length > 0)
     t.match(cluster.ended, [{ name: 'dan', problem: { code: 'forgotten' } }])
