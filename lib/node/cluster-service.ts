@@ -1,11 +1,10 @@
 import type { Caller } from '../links/frame-acceptor.ts'
 import type { Time } from '../ports/time.ts'
-import type { AcceptReply, PrepareReply } from '../protocol/layout/acceptor.ts'
 import { isNodeId, type NodeId } from '../vocabulary/ids.ts'
 import type { ClusterRequest, RequestOf, Respond } from './data-handlers.ts'
 import type { KeptRows } from './kept-rows.ts'
 import type { LayoutDriver } from './layout-driver.ts'
-import type { LayoutVotes, Voted } from './layout-votes.ts'
+import type { LayoutVotes } from './layout-votes.ts'
 import type { MembershipDriver } from './membership-driver.ts'
 import { refusal, refusalOf, storageRefused } from './refusals.ts'
 import type { VersionDecider } from './version-decider.ts'
@@ -15,9 +14,6 @@ export interface OwnStart {
   readonly startNumber: number
   readonly wallMs: number
 }
-
-/** Of whoever asks for a vote: until what it knows is durable here. */
-const learnMsMax = 1_000
 
 /** Has a version decided that does not await `node` any more; `done(true)` once it is. */
 export type EndAwaited = (node: NodeId, done: (isOver: boolean) => void) => void
@@ -78,12 +74,8 @@ export class ClusterService {
       case 'handed-back':
         return this.#handedBack(message, caller, respond)
       case 'layout-prepare':
-        return this.#vote<PrepareReply>(
-          message.number,
-          caller,
-          (voted) => this.#votes.prepare(message, voted),
-          (failure, reply) =>
-            respond(failure === undefined ? { type: 'layout-prepared', reply } : storageRefused(failure)),
+        return this.#votes.prepare(message, (failure, reply) =>
+          respond(failure === undefined ? { type: 'layout-prepared', reply } : storageRefused(failure)),
         )
       case 'propose-layout':
         return this.#decider.propose(message.candidate, message.timeoutMs, (error, answer) => {
@@ -96,32 +88,10 @@ export class ClusterService {
           })
         })
       case 'layout-accept':
-        return this.#vote<AcceptReply>(
-          message.candidate.number,
-          caller,
-          (voted) => this.#votes.accept(message, voted),
-          (failure, reply) =>
-            respond(failure === undefined ? { type: 'layout-accepted', reply } : storageRefused(failure)),
+        return this.#votes.accept(message, (failure, reply) =>
+          respond(failure === undefined ? { type: 'layout-accepted', reply } : storageRefused(failure)),
         )
     }
-  }
-
-  /** Who does not know the version before learns it from the asker, and votes then. */
-  #vote<Reply extends { readonly type: string }>(
-    number: number,
-    caller: Caller,
-    cast: (voted: Voted<Reply>) => void,
-    done: Voted<Reply>,
-  ): void {
-    cast((failure, reply) => {
-      const endpoint = isNodeId(caller.nodeId)
-        ? this.#membership.machine.member(caller.nodeId)?.metadata.peer
-        : undefined
-      if (failure !== undefined || reply.type !== 'acceptor-behind' || endpoint === undefined) {
-        return done(failure, reply)
-      }
-      this.#layout.pullFrom(endpoint, () => this.#layout.whenDecided(number - 1, learnMsMax, () => cast(done)))
-    })
   }
 
   /** Each speaks for itself only; and of the newest version, so that a late message ends nothing that began after it. */

@@ -68,7 +68,7 @@ export class CommitRun {
       case 'send-accept':
         return this.#accept(effect)
       case 'send-document':
-        // It has asked for the document itself before it answered, and does so again.
+        // Our digest went with the question: it has the document by itself, and is asked again.
         return
       case 'start-retry-timer':
         this.#time.after(effect.delayMs, () => this.#handle({ type: 'retry-due' }))

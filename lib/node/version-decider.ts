@@ -206,6 +206,10 @@ export class VersionDecider {
         if (wish.isForced && isMinority && isCurrent && candidate.assignedAt !== candidate.number) {
           return this.#force(newest, candidate, answer)
         }
+        // Meanwhile it may be clear that it never will be.
+        const now = this.#layout.inForce?.decided
+        const made = wish.isRepeated && now !== undefined ? wish.make(now) : undefined
+        if (made instanceof StarlingError) return answer(made, undefined)
         return answer(undefined, { decided: false, waitingFor: this.#waitedFor(newest, verdict.waitingFor, voters) })
       }
       case 'behind': {

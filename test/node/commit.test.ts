@@ -4,6 +4,7 @@ import { emptyDocument, type LayoutDocument } from '../../lib/protocol/layout/la
 import { layoutHash } from '../../lib/protocol/layout/layout-hash.ts'
 import type { DecidedLayout } from '../../lib/protocol/layout/layout-version.ts'
 import type { StarlingError } from '../../lib/vocabulary/errors.ts'
+import type { NodeId } from '../../lib/vocabulary/ids.ts'
 import { decodeLayoutDocument } from '../../lib/wire/layout-document.ts'
 import { metaKey } from '../../lib/wire/store-keys.ts'
 import { openValue } from '../../lib/wire/stored-record.ts'
@@ -188,6 +189,10 @@ t.test('L5: a node that decided otherwise and is not excluded counts as it, unti
   cluster.stage('bob', { action: 'exclude', node: 'ada', force: true })
   t.match(cluster.commit('bob'), { decided: true, number: 2 })
   cluster.await('dan knows', () => numberAt(cluster, 'dan') === 2)
+  cluster.stage('bob', { action: 'set', node: 'cyd', zone: 'west' })
+  begun(cluster, 'bob')
+  cluster.await('dan accepts what follows', () => votesOn(cluster, 'dan')?.state.accepted?.candidate.number === 3)
+  cluster.world.crash('bob', 'kill')
   cluster.await('ada has forced hers', () => forced().length > 0)
   t.match(forced(), [{ decided: true, number: 2 }])
   t.match(documentOn(cluster, 'ada').live.at(-1)?.version.excluded.length, 2)
@@ -199,9 +204,24 @@ t.test('L5: a node that decided otherwise and is not excluded counts as it, unti
     excluded: { length: 3 },
     awaited: { length: 3 },
   })
+  cluster.start('bob')
   cluster.await('all follow', () =>
     cluster.names.every((name) => hashOf(cluster, name, 3) === hashOf(cluster, 'ada', 3)),
   )
+})
+
+t.test('L5: where a majority votes nothing is forced', async (t) => {
+  const cluster = TestCluster.formed(['ada', 'bob', 'cyd'])
+  cluster.world.crash('cyd', 'kill')
+  cluster.await('cyd is dead', () => isDead(cluster, 'ada', 'cyd'))
+  cluster.stage('ada', { action: 'exclude', node: 'cyd' })
+  const ends = begun(cluster, 'ada', { force: true, timeoutMs: 1000 })
+  // He says so, and hears nothing more: what he would accept might be decided without ada knowing.
+  cluster.await('bob has promised', () => votesOn(cluster, 'bob')?.state.promised !== undefined)
+  cluster.cut('ada', 'bob')
+  cluster.await('an answer', () => ends().length > 0)
+  t.match(ends(), [{ decided: false }])
+  t.match(documentOn(cluster, 'ada').live.at(-1)?.version, { number: 1, forks: 0 })
 })
 
 t.test('L5: only what moves nothing is forced', async (t) => {
@@ -272,6 +292,45 @@ t.test('T7: a change of owners is taken back while nobody reads from the new one
     ['ada', 'bob', 'cyd'].toSorted((a, b) => ((cluster.node(a).id ?? '') < (cluster.node(b).id ?? '') ? -1 : 1)),
   )
   t.match(cluster.plan('ada'), { isPossible: true, staged: [{ name: 'dan' }] }, 'it may be tried again')
+})
+
+t.test('T7: once a majority reads from the new owners it is too late', async (t) => {
+  const cluster = withNewcomers('dan')
+  cluster.stage('ada', { action: 'join', node: 'dan' })
+  t.match(cluster.commit('ada'), { decided: true, number: 2 })
+  const hasSwitched = (name: string) => syncAckOf(cluster, name) === 2
+  cluster.await('somebody reads from the new owners', () => ['ada', 'bob', 'cyd'].some(hasSwitched))
+  const late = ['ada', 'bob', 'cyd'].find((name) => !hasSwitched(name)) as string
+  cluster.world.pause(late)
+  const [one, other] = ['ada', 'bob', 'cyd'].filter((name) => name !== late) as [string, string]
+  cluster.await('a majority does', () => [one, other, 'dan'].every(hasSwitched))
+  t.same(liveOn(cluster, one), [1, 2], 'the old owners are still needed')
+  t.match(
+    thrownBy(() => cluster.abort(one)),
+    { code: 'plan-refused', message: /too late/ },
+  )
+  cluster.world.resume(late)
+  cluster.await('the change ends', () => cluster.names.every((name) => liveOn(cluster, name).join() === '2'))
+})
+
+t.test('T7: while the way back may be decided nobody who agreed to it reads from the new owners', async (t) => {
+  const cluster = withNewcomers('dan')
+  cluster.stage('ada', { action: 'join', node: 'dan' })
+  t.match(cluster.commit('ada'), { decided: true, number: 2 })
+  const ends: unknown[] = []
+  cluster.world.inProcess('ada', () => cluster.node('ada').abort(5000, (_error, answer) => ends.push(answer)))
+  const hasAgreed = (name: string) => votesOn(cluster, name)?.state.accepted?.candidate.assignedAt === 1
+  cluster.await('all old owners have agreed', () => ['ada', 'bob', 'cyd'].every(hasAgreed))
+  for (const name of ['ada', 'bob', 'cyd']) cluster.world.crash(name, 'kill')
+  t.same(ends, [], 'and nobody knows')
+  for (const name of ['ada', 'bob', 'cyd']) {
+    t.ok(syncAckOf(cluster, name) < 2, name)
+    cluster.start(name)
+  }
+  cluster.await('dan has what he is to have, and it is decided', () => liveOn(cluster, 'ada').includes(3))
+  cluster.await('all have gone back', () => cluster.names.every((name) => liveOn(cluster, name).join() === '3'))
+  t.match(documentOn(cluster, 'dan').live[0]?.version, { number: 3, assignedAt: 1 })
+  for (const name of ['ada', 'bob', 'cyd']) t.ok(syncAckOf(cluster, name) < 2, name)
 })
 
 t.test('L2: the candidate for the first layout is refused for good by all in reach', async (t) => {
@@ -430,6 +489,11 @@ function hashOf(cluster: TestCluster, name: string, number: number): string | un
 function documentOn(cluster: TestCluster, name: string): LayoutDocument {
   const stored = cluster.world.machine(name).disk.live.get(metaKey('layout'))
   return stored === undefined ? emptyDocument : decodeLayoutDocument(openValue(stored, hash), layoutHash, hash)
+}
+
+/** Up to which version it has said that it reads from the new owners. */
+function syncAckOf(cluster: TestCluster, name: string): number {
+  return documentOn(cluster, name).trackers.get(cluster.node(name).id as NodeId)?.syncAck ?? 0
 }
 
 function votesOn(cluster: TestCluster, name: string): StoredVotes | undefined {
