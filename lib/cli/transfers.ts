@@ -46,7 +46,7 @@ const head = ['from', 'to', 'kind', 'partitions left', 'keys left', 'bytes left'
 function row(name: string, transfer: Transfer): string[] {
   const { kind, partitionsLeft, keysLeft, bytesLeft, bytesPerSecond, etaSeconds } = transfer
   // Hints leave the node that tells of them; what is recovered comes to it.
-  const way = kind === 'hints' ? [name, transfer.name] : [transfer.name, name]
+  const way = kind === 'hints' || kind === 'hand-back' ? [name, transfer.name] : [transfer.name, name]
   return [
     ...way,
     kind,
