@@ -200,6 +200,22 @@ t.test('commit', async (t) => {
     ])
   })
 
+  await t.test('with --wait asks others when the node that was asked is the one that leaves', async (t) => {
+    const { at, node } = await cluster(t)
+    const other = await started(t)
+    const danAt = new URL(other.url).host
+    for (const [path, answer] of node.answers) other.answers.set(path, answer)
+    setMovement(node, { stage: 'switching', waitingFor: [], partitionsLeft: 0 }, 'alive', {}, danAt)
+    let looks = 0
+    node.trouble = ({ path }) => {
+      // The layout, then the nodes to ask; and then it is gone.
+      if (path === '/v1/cluster/status') looks += 1
+      return looks > 2 ? 'reset' : undefined
+    }
+    t.match(await starling(['cluster', 'commit', '--yes', '--wait', '20', ...at]), { code: 0, stderr: /nothing moves/ })
+    t.ok(other.seen.some(({ path }) => path === '/v1/cluster/status'))
+  })
+
   await t.test('with --wait SECONDS gives up, and says for whom the cluster waits', async (t) => {
     const { at, node } = await cluster(t, 'dead')
     node.trouble = ({ path }) => {
@@ -367,13 +383,14 @@ function setMovement(
   },
   bobIs = 'alive',
   more: object = {},
+  danAt: string | null = null,
 ): void {
   const { stage, waitingFor, partitionsLeft } = movement
   const common = { peer: '127.0.0.1:7071', zone: 'z', weight: 1, version: '0.1.0', owns: 0.5, ownsAfter: 0.25 }
   const members = [
     { ...ada, ...common, state: 'alive', http: '127.0.0.1:9' },
     { ...bob, ...common, state: bobIs, http: null },
-    { ...dan, ...common, state: 'alive', http: null },
+    { ...dan, ...common, state: 'alive', http: danAt },
   ]
   const isMoving = stage !== undefined
   const transition = isMoving ? { from: 1, to: 2, stage, waitingFor } : null
