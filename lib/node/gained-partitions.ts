@@ -144,13 +144,17 @@ export class GainedPartitions {
   transfers(): readonly TransferView[] {
     const context = this.#context
     const owed = new Map<NodeId, number[]>()
-    for (const { partition, from } of this.#machine.owed()) owed.set(from, [...(owed.get(from) ?? []), partition])
+    const all: number[] = []
+    for (const { partition, from } of this.#machine.owed()) {
+      all.push(partition)
+      const those = owed.get(from)
+      if (those === undefined) owed.set(from, [partition])
+      else those.push(partition)
+    }
     if (context === undefined || owed.size === 0) return []
-    const bytesPerSecond = this.#progress.bytesPerSecond(this.#time.nowMs())
-    const seconds = this.#progress.secondsFor(
-      this.#machine.owed().map(({ partition }) => partition),
-      this.#time.nowMs(),
-    )
+    const nowMs = this.#time.nowMs()
+    const bytesPerSecond = this.#progress.bytesPerSecond(nowMs)
+    const seconds = this.#progress.secondsFor(all, nowMs)
     return [...owed].map(([peer, partitions]) => ({
       kind: 'partitions',
       peer,

@@ -64,7 +64,10 @@ function askAll(
   const asked = new Map<NodeId, number[]>()
   for (const { partition, sources } of gained) {
     for (const source of sources) {
-      if (context.peers.isReachable(source)) asked.set(source, [...(asked.get(source) ?? []), partition])
+      if (!context.peers.isReachable(source)) continue
+      const those = asked.get(source)
+      if (those === undefined) asked.set(source, [partition])
+      else those.push(partition)
     }
   }
   let left = asked.size

@@ -50,7 +50,8 @@ export const sweepsMax = 16
 export const copiesMax = 4
 export const retryAfterMs = 1_000
 
-type Phase = 'waiting' | 'sweeping' | 'swept' | 'learning' | 'opening' | 'open' | 'copying' | 'copied'
+const phases = ['waiting', 'sweeping', 'swept', 'learning', 'opening', 'open', 'copying', 'copied'] as const
+type Phase = (typeof phases)[number]
 
 interface Gained {
   readonly partition: number
@@ -58,8 +59,6 @@ interface Gained {
   phase: Phase
   /** How many sources did not give it; the next one is asked then. */
   failures: number
-  /** Not before the timer has fired. */
-  isResting: boolean
 }
 
 /**
@@ -69,6 +68,10 @@ interface Gained {
  */
 export class Gaining {
   readonly #gained = new Map<number, Gained>()
+  /** The same by phase: there may be thousands, and each event looks at a few. */
+  readonly #in = new Map<Phase, Set<Gained>>(phases.map((phase) => [phase, new Set()]))
+  /** Not gone on with before the timer has fired. */
+  readonly #resting = new Set<Gained>()
   #number = 0
   #assignedAt = 0
   #openFor = 0
@@ -131,7 +134,7 @@ export class Gaining {
     const stopped: GainingEffect[] = []
     for (const partition of this.#gained.keys()) {
       if (wanted.has(partition) && !isOther) continue
-      this.#gained.delete(partition)
+      this.#drop(partition)
       stopped.push({ type: 'stop', partition })
     }
     this.#number = event.number
@@ -139,8 +142,8 @@ export class Gaining {
     for (const [partition, sources] of wanted) {
       const known = this.#gained.get(partition)
       // An amendment goes on where it was; somebody who had it may be excluded.
-      if (known !== undefined) known.sources = sources
-      else this.#gained.set(partition, begun(partition, sources, event.remembered.get(partition)))
+      if (known !== undefined) this.#copyFrom(known, sources)
+      else this.#add(begun(partition, sources, event.remembered.get(partition)))
     }
     return [...stopped, ...this.#next()]
   }
@@ -149,7 +152,7 @@ export class Gaining {
     if (event.assignedAt !== this.#assignedAt) return []
     const open = event.partitions.filter((partition) => this.#advance(partition, 'learning', 'opening'))
     for (const partition of event.failed) {
-      if (this.#advance(partition, 'learning', 'swept')) (this.#gained.get(partition) as Gained).isResting = true
+      if (this.#advance(partition, 'learning', 'swept')) this.#resting.add(this.#gained.get(partition) as Gained)
     }
     const remember: GainingEffect[] = open.length > 0 ? [{ type: 'remember-open', partitions: open }] : []
     return [...remember, ...this.#next()]
@@ -160,7 +163,7 @@ export class Gaining {
     if (this.#advance(event.partition, 'copying', 'open')) {
       const gained = this.#gained.get(event.partition) as Gained
       gained.failures += 1
-      gained.isResting = true
+      this.#resting.add(gained)
     }
     return this.#next()
   }
@@ -168,15 +171,44 @@ export class Gaining {
   #retry(attempt: number): readonly GainingEffect[] {
     if (attempt !== this.#attempt) return []
     this.#isTimerSet = false
-    for (const gained of this.#gained.values()) gained.isResting = false
+    this.#resting.clear()
     return this.#next()
   }
 
   #advance(partition: number, from: Phase, to: Phase): boolean {
     const gained = this.#gained.get(partition)
     if (gained?.phase !== from) return false
-    gained.phase = to
+    this.#move(gained, to)
     return true
+  }
+
+  #add(gained: Gained): void {
+    this.#gained.set(gained.partition, gained)
+    this.#of(gained.phase).add(gained)
+    // What nobody has cannot be copied.
+    if (gained.phase === 'open' && gained.sources.length === 0) this.#move(gained, 'copied')
+  }
+
+  #copyFrom(gained: Gained, sources: readonly NodeId[]): void {
+    gained.sources = sources
+    if (gained.phase === 'open') this.#move(gained, 'open')
+  }
+
+  #drop(partition: number): void {
+    const gained = this.#gained.get(partition) as Gained
+    this.#gained.delete(partition)
+    this.#of(gained.phase).delete(gained)
+    this.#resting.delete(gained)
+  }
+
+  #move(gained: Gained, to: Phase): void {
+    this.#of(gained.phase).delete(gained)
+    gained.phase = to === 'open' && gained.sources.length === 0 ? 'copied' : to
+    this.#of(gained.phase).add(gained)
+  }
+
+  #of(phase: Phase): Set<Gained> {
+    return this.#in.get(phase) as Set<Gained>
   }
 
   #next(): readonly GainingEffect[] {
@@ -189,22 +221,19 @@ export class Gaining {
 
   /** Many in one question: when nothing is being swept any more. */
   #learnNext(): readonly GainingEffect[] {
-    if (this.#count('sweeping') > 0) return []
+    if (this.#of('sweeping').size > 0) return []
     const partitions = this.#start('swept', 'learning', Number.POSITIVE_INFINITY).map(({ partition }) => partition)
     return partitions.length > 0 ? [{ type: 'learn', partitions }] : []
   }
 
   #sayOpen(): readonly GainingEffect[] {
-    if (this.#openFor >= this.#number || ![...this.#gained.values()].every(isOpen)) return []
+    const openCount = this.#of('open').size + this.#of('copying').size + this.#of('copied').size
+    if (this.#openFor >= this.#number || openCount < this.#gained.size) return []
     this.#openFor = this.#number
     return [{ type: 'open-for', number: this.#number }]
   }
 
   #copyNext(): readonly GainingEffect[] {
-    // What nobody has cannot be copied.
-    for (const gained of this.#gained.values()) {
-      if (gained.phase === 'open' && gained.sources.length === 0) gained.phase = 'copied'
-    }
     return this.#start('open', 'copying', copiesMax).map((gained) => ({
       type: 'copy',
       partition: gained.partition,
@@ -213,7 +242,7 @@ export class Gaining {
   }
 
   #timer(): readonly GainingEffect[] {
-    if (this.#isTimerSet || ![...this.#gained.values()].some(({ isResting }) => isResting)) return []
+    if (this.#isTimerSet || this.#resting.size === 0) return []
     this.#isTimerSet = true
     this.#attempt += 1
     return [{ type: 'set-timer', delayMs: retryAfterMs, attempt: this.#attempt }]
@@ -222,27 +251,19 @@ export class Gaining {
   /** Moves partitions from one phase to the next, up to `max` in it at a time. */
   #start(from: Phase, to: Phase, max: number): readonly Gained[] {
     const started: Gained[] = []
-    let room = max - this.#count(to)
-    for (const gained of this.#gained.values()) {
-      if (room <= 0) break
-      if (gained.phase !== from || gained.isResting) continue
-      gained.phase = to
-      room -= 1
-      started.push(gained)
+    const room = max - this.#of(to).size
+    for (const gained of this.#of(from)) {
+      if (started.length >= room) break
+      if (!this.#resting.has(gained)) started.push(gained)
     }
+    for (const gained of started) this.#move(gained, to)
     return started
-  }
-
-  #count(phase: Phase): number {
-    let count = 0
-    for (const gained of this.#gained.values()) if (gained.phase === phase) count += 1
-    return count
   }
 }
 
 function begun(partition: number, sources: readonly NodeId[], so: GainedSoFar | undefined): Gained {
   const phase = so === undefined ? 'waiting' : so.isCopied ? 'copied' : 'open'
-  return { partition, sources, phase, failures: 0, isResting: false }
+  return { partition, sources, phase, failures: 0 }
 }
 
 function isOpen({ phase }: Gained): boolean {

@@ -48,13 +48,17 @@ export type GivingEffect =
 export const passesMax = 4
 export const askAgainAfterMs = 500
 
-type Phase = 'waiting' | 'asked' | 'ready' | 'comparing' | 'together' | 'settling' | 'done'
+const phases = ['waiting', 'asked', 'ready', 'comparing', 'together', 'settling', 'done'] as const
+type Phase = (typeof phases)[number]
 
 interface Pass {
   readonly partition: number
   readonly to: NodeId
   phase: Phase
 }
+
+/** What there is to do with one new owner, by phase: there may be thousands of passes, and each event looks at a few. */
+type Passes = ReadonlyMap<Phase, Set<Pass>>
 
 /**
  * What an owner does that others take over from (docs/rules.md T3): when everybody plans with the new owners in mind, it
@@ -65,14 +69,16 @@ export class Giving {
   #assignedAt = 0
   #isPastBarrier = false
   #syncedFor = 0
-  #passes = new Map<string, Pass>()
+  #passes = new Map<NodeId, Map<number, Pass>>()
+  #byNode = new Map<NodeId, Passes>()
+  #comparing = 0
   #attempt = 0
   #isTimerSet = false
 
   /** Passes that are not over. */
   get left(): number {
     let left = 0
-    for (const { phase } of this.#passes.values()) if (phase !== 'done') left += 1
+    for (const [to, passes] of this.#passes) left += passes.size - this.#in(to, 'done').size
     return left
   }
 
@@ -84,8 +90,8 @@ export class Giving {
         return this.#answered(event, 'asked', 'ready')
       case 'exchanged': {
         if (event.assignedAt !== this.#assignedAt) return []
-        const pass = this.#passes.get(nameOf(event.partition, event.to))
-        if (pass?.phase === 'comparing') pass.phase = event.isTogether ? 'together' : 'waiting'
+        const pass = this.#passes.get(event.to)?.get(event.partition)
+        if (pass?.phase === 'comparing') this.#move(pass, event.isTogether ? 'together' : 'waiting')
         // Not at once again: the other side is busy, or the layout has changed.
         return this.#next(event.isTogether)
       }
@@ -106,11 +112,12 @@ export class Giving {
     this.#assignedAt = event.assignedAt
     this.#isPastBarrier = event.isPastBarrier
     this.#passes = new Map()
+    this.#byNode = new Map()
+    this.#comparing = 0
     for (const { partition, to } of event.handovers) {
       for (const each of to) {
-        const name = nameOf(partition, each)
-        const known = isOther ? undefined : before.get(name)
-        this.#passes.set(name, known ?? { partition, to: each, phase: 'waiting' })
+        const known = isOther ? undefined : before.get(each)?.get(partition)
+        this.#add(known ?? { partition, to: each, phase: 'waiting' })
       }
     }
     return this.#next(true)
@@ -124,9 +131,8 @@ export class Giving {
     if (event.assignedAt !== this.#assignedAt) return []
     const named = new Set(event.partitions)
     let isAll = true
-    for (const pass of this.#passes.values()) {
-      if (pass.to !== event.to || pass.phase !== from) continue
-      pass.phase = named.has(pass.partition) ? then : 'waiting'
+    for (const pass of [...this.#in(event.to, from)]) {
+      this.#move(pass, named.has(pass.partition) ? then : 'waiting')
       if (!named.has(pass.partition)) isAll = false
     }
     return this.#next(isAll)
@@ -135,64 +141,84 @@ export class Giving {
   /** @param mayAsk false: whoever was not ready is asked again when the timer has fired */
   #next(mayAsk: boolean): readonly GivingEffect[] {
     if (!this.#isPastBarrier || this.#syncedFor >= this.#assignedAt) return []
-    const all = [...this.#passes.values()]
-    if (all.every(({ phase }) => phase === 'done')) {
+    if (this.left === 0) {
       this.#syncedFor = this.#assignedAt
       return [{ type: 'synced', assignedAt: this.#assignedAt }]
     }
-    const effects: GivingEffect[] = mayAsk && !this.#isTimerSet ? this.#askReady(all) : []
-    let running = all.filter(({ phase }) => phase === 'comparing').length
-    for (const pass of all) {
-      if (running >= passesMax) break
-      if (pass.phase !== 'ready') continue
-      pass.phase = 'comparing'
-      running += 1
-      effects.push({ type: 'exchange', partition: pass.partition, to: pass.to })
-    }
-    effects.push(...this.#settle(all))
-    if (!this.#isTimerSet && all.some(({ phase }) => phase === 'waiting')) {
-      this.#isTimerSet = true
-      this.#attempt += 1
-      effects.push({ type: 'set-timer', delayMs: askAgainAfterMs, attempt: this.#attempt })
-    }
-    return effects
+    return [
+      ...(mayAsk && !this.#isTimerSet ? this.#askReady() : []),
+      ...this.#exchangeNext(),
+      ...this.#settle(),
+      ...this.#timer(),
+    ]
   }
 
-  #askReady(all: readonly Pass[]): GivingEffect[] {
+  #askReady(): readonly GivingEffect[] {
     const effects: GivingEffect[] = []
-    for (const [to, waiting] of byNode(all.filter(({ phase }) => phase === 'waiting'))) {
+    for (const to of this.#passes.keys()) {
+      const waiting = [...this.#in(to, 'waiting')]
       // One question at a time to each.
-      if (all.some((pass) => pass.to === to && pass.phase === 'asked')) continue
-      for (const pass of waiting) pass.phase = 'asked'
+      if (waiting.length === 0 || this.#in(to, 'asked').size > 0) continue
+      for (const pass of waiting) this.#move(pass, 'asked')
       effects.push({ type: 'ask-ready', to, partitions: waiting.map(({ partition }) => partition) })
     }
     return effects
   }
 
-  /** When nothing else is left to do with a node. */
-  #settle(all: readonly Pass[]): readonly GivingEffect[] {
+  #exchangeNext(): readonly GivingEffect[] {
     const effects: GivingEffect[] = []
-    for (const [to, passes] of byNode(all)) {
-      if (passes.some(({ phase }) => phase !== 'together' && phase !== 'done')) continue
-      const together = passes.filter(({ phase }) => phase === 'together')
-      if (together.length === 0) continue
-      for (const pass of together) pass.phase = 'settling'
+    for (const to of this.#passes.keys()) {
+      for (const pass of this.#in(to, 'ready')) {
+        if (this.#comparing >= passesMax) return effects
+        this.#move(pass, 'comparing')
+        effects.push({ type: 'exchange', partition: pass.partition, to })
+      }
+    }
+    return effects
+  }
+
+  /** When nothing else is left to do with a node. */
+  #settle(): readonly GivingEffect[] {
+    const effects: GivingEffect[] = []
+    for (const [to, passes] of this.#passes) {
+      const count = this.#in(to, 'together').size
+      if (count === 0 || count + this.#in(to, 'done').size < passes.size) continue
+      const together = [...this.#in(to, 'together')]
+      for (const pass of together) this.#move(pass, 'settling')
       effects.push({ type: 'settle', to, partitions: together.map(({ partition }) => partition) })
     }
     return effects
   }
-}
 
-function byNode(passes: readonly Pass[]): ReadonlyMap<NodeId, readonly Pass[]> {
-  const found = new Map<NodeId, Pass[]>()
-  for (const pass of passes) {
-    const those = found.get(pass.to)
-    if (those === undefined) found.set(pass.to, [pass])
-    else those.push(pass)
+  #timer(): readonly GivingEffect[] {
+    const isWaiting = [...this.#passes.keys()].some((to) => this.#in(to, 'waiting').size > 0)
+    if (this.#isTimerSet || !isWaiting) return []
+    this.#isTimerSet = true
+    this.#attempt += 1
+    return [{ type: 'set-timer', delayMs: askAgainAfterMs, attempt: this.#attempt }]
   }
-  return found
-}
 
-function nameOf(partition: number, to: NodeId): string {
-  return `${partition} ${to}`
+  #add(pass: Pass): void {
+    const passes = this.#passes.get(pass.to)
+    if (passes === undefined) {
+      this.#passes.set(pass.to, new Map([[pass.partition, pass]]))
+      this.#byNode.set(pass.to, new Map(phases.map((phase) => [phase, new Set()])))
+    } else {
+      passes.set(pass.partition, pass)
+    }
+    this.#in(pass.to, pass.phase).add(pass)
+    if (pass.phase === 'comparing') this.#comparing += 1
+  }
+
+  #move(pass: Pass, to: Phase): void {
+    this.#in(pass.to, pass.phase).delete(pass)
+    if (pass.phase === 'comparing') this.#comparing -= 1
+    pass.phase = to
+    this.#in(pass.to, to).add(pass)
+    if (to === 'comparing') this.#comparing += 1
+  }
+
+  #in(to: NodeId, phase: Phase): Set<Pass> {
+    return this.#byNode.get(to)?.get(phase) ?? new Set()
+  }
 }
