@@ -304,6 +304,8 @@ export class LayoutDriver {
         this.#markIfForkedOff(effect.document)
         return this.#persist(effect.document, () => this.#handle({ type: 'persisted', ticket: effect.ticket }))
       case 'document-changed':
+        // First: whoever is told of the change looks here.
+        this.#document = effect.document
         this.#changed(effect.document)
         return this.#show(effect.document)
       case 'foreign-document':

@@ -71,7 +71,9 @@ export class LayoutVotes {
     options: {
       readonly self: NodeId
       readonly isStoreDamaged: boolean
-      readonly isChecked: () => boolean /** A version was accepted here that may not be decided. */
+      /** All other members have said what they keep of this store (docs/rules.md A4). */
+      readonly isChecked: () => boolean
+      /** A version was accepted here that may not be decided. */
       readonly onAccepted: () => void
     },
   ) {
