@@ -56,7 +56,7 @@ async function run(lab: Lab): Promise<void> {
       const seen = await Promise.all(cluster.running.map((node) => statusOf(node)))
       lab.claim(`round ${round}: one wins, everywhere`, wonEverywhere(seen, won, number), `${won} is layout ${number}`)
       const word = losers[0]?.stderr ?? ''
-      lab.claim(`round ${round}: the other hears that its plan is stale`, word.includes('stale-plan'), firstLine(word))
+      lab.claim(`round ${round}: the other hears that its plan is stale`, word.includes('stale-plan'), verdictIn(word))
       contests += 1
     }
     await operator.do(['cluster', 'clear'])
@@ -81,8 +81,8 @@ function planOf(printed: string): string | undefined {
   return /plan ([0-9a-f]{16})/.exec(printed)?.[1]
 }
 
-function firstLine(text: string): string {
-  return text.trim().split('\n')[0] ?? ''
+function verdictIn(printed: string): string {
+  return printed.split('\n').find((line) => line.startsWith('starling: ')) ?? ''
 }
 
 function wonEverywhere(seen: readonly StatusJson[], hash: string, number: number): boolean {

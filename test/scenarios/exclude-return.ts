@@ -12,7 +12,7 @@ const aloneWithinMs = 60_000
 export const excludeReturn: Scenario = {
   name: 'exclude-return',
   summary:
-    'a dead node is excluded and dropped; on its return it serves nothing, gives the owners what only it held, and joins again under a new short id once it is staged',
+    'a dead node is excluded; on its return it serves nothing and gives the owners what only it held; dropped, it joins again under a new short id once it is staged',
   seconds: 3,
   keys: 2_000,
   run,
@@ -94,6 +94,8 @@ async function run(lab: Lab): Promise<void> {
   lab.measure('until the owners had what only it held', (performance.now() - startedMs) / 1000, 's')
   lab.claim('the owners have what only it held', true, `${held} writes`)
 
+  await scene.change('it is dropped', ['leave', victim.name])
+  lab.claim('dropped, it runs on', victim.isRunning)
   await scene.change('it joins again', ['join', victim.name])
   const after = await scene.ring()
   lab.claim('it owns again', after.names.includes(victim.name), `${before.number} then ${after.number}`)

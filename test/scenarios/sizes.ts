@@ -22,9 +22,15 @@ export const sizesLarger: Scenario = {
   run: (lab) => through(lab, 3, [12, 3]),
 }
 
-async function through(lab: Lab, size: number, steps: readonly number[]): Promise<void> {
+/** From so many nodes to each of these, one plan each. */
+export async function through(
+  lab: Lab,
+  size: number,
+  steps: readonly number[],
+  flags: readonly string[] = [],
+): Promise<void> {
   const { keys = 1_000, seconds, rate } = lab.options
-  const scene = await Scene.begin(lab, { keys, size })
+  const scene = await Scene.begin(lab, { keys, size, flags })
   const { cluster, load, operator } = scene
   for (const step of steps) {
     const had = cluster.members.length
