@@ -145,9 +145,13 @@ export class HandBack {
       { partitions: this.partitionsLeft },
       'the cluster goes on without this node: what it held goes to the owners, and then it may join anew',
     )
-    // What was decided before this moment is in the store then; after it nothing is.
-    this.#context.hints.whenStored((failure) => {
-      if (failure === undefined) this.#next(cursor)
+    const { minting, hints } = this.#context
+    // A store that went back in time must be known as such: what it holds is older than it looks (docs/rules.md D6).
+    minting.whenReady(() => {
+      // What was decided before this moment is in the store then; after it nothing is.
+      hints.whenStored((failure) => {
+        if (failure === undefined) this.#next(cursor)
+      })
     })
   }
 
@@ -200,7 +204,7 @@ export class HandBack {
       // All who own it are excluded: somebody has to take their place.
       if (missing.length === 0) return this.#later(retryMs, () => again(asOf))
       let left = missing.length
-      let barrier = asOf
+      let barrier = hlcZero
       let waitMs = 0
       for (const owner of missing) {
         this.#give(owner, partition, chunk, asOf, (outcome) => {
@@ -210,8 +214,10 @@ export class HandBack {
           barrier = hlcMax(barrier, outcome.barrier)
           left -= 1
           if (left > 0 || this.#isOver(cursor)) return
-          if (waitMs === 0) again(barrier)
-          else this.#later(waitMs, () => again(barrier))
+          // While this node is awaited nothing more is deleted: what it read is as good as the last barrier.
+          const next = barrier === hlcZero ? asOf : barrier
+          if (waitMs === 0) again(next)
+          else this.#later(waitMs, () => again(next))
         })
       }
     }

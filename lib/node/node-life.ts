@@ -538,12 +538,15 @@ export class NodeLife implements BehindPeerPort {
     // Whoever is leaving goes on in the version that still has it.
     const own = live.flatMap(({ version }) => version.nodes.filter(({ id }) => id === this.identity.id)).at(-1)
     const newest = live.at(-1)?.version
-    if (own === undefined || newest === undefined) return
+    if (newest === undefined) return
+    // Whoever is to hand back what it holds names nothing, but has to know whether its store went back in time.
+    const shortId = own?.shortId ?? (newest.awaited.includes(this.identity.id) ? 0 : undefined)
+    if (shortId === undefined) return
     const others = newest.nodes
       .map(({ id }) => id)
       .filter((id) => id !== this.identity.id && !newest.excluded.includes(id))
     const living = others.filter((id) => this.#membership?.machine.isAlive(id) === true)
-    this.#minting?.membersChanged(own.shortId, others, living)
+    this.#minting?.membersChanged(shortId, others, living)
   }
 
   #mintingReady(ready: Extract<ContinuityEffect, { type: 'ready' }>): void {

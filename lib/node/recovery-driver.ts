@@ -290,8 +290,12 @@ export class RecoveryDriver {
   }
 }
 
+/** Who is no member any more may have owned any of them: until it has handed back, all it holds is as old as it is. */
 function allPartitions(layout: LayoutInForce, self: NodeId): readonly PartitionToRecover[] {
-  return layout.partitionsOf(self).map((partition) => ({ partition, owners: sourcesOf(layout, self, partition) }))
+  const partitions = isMember(layout, self)
+    ? layout.partitionsOf(self)
+    : Array.from({ length: layout.partitionCount }, (_, partition) => partition)
+  return partitions.map((partition) => ({ partition, owners: sourcesOf(layout, self, partition) }))
 }
 
 function follow(recovery: Recovery, layout: LayoutInForce, self: NodeId): void {

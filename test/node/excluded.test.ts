@@ -119,6 +119,35 @@ t.test('a node that was excluded and returns (docs/rules.md L5)', async (t) => {
 })
 
 t.test(
+  'what went back in time is as old as its copy, also when its node is dropped meanwhile (docs/rules.md D6)',
+  async (t) => {
+    const cluster = MovingCluster.begun({
+      members: four,
+      newcomers: [],
+      change: (settings) => ({ ...settings, tombstoneGraceSeconds: 1 }),
+    })
+    const ofDan = (owners: readonly string[]): boolean => owners.includes('dan')
+    const [deleted, kept] = [cluster.keyWhere(ofDan, 'deleted'), cluster.keyWhere(ofDan, 'kept')]
+    for (const key of [deleted, kept]) cluster.put('ada', key, 'cart', { w: 3 })
+    const { disk } = cluster.world.machine('dan')
+    // Longer than the lease on the clock, or the copy would look like a store that was merely killed (A4).
+    cluster.world.run(20_000)
+    const copy = disk.snapshot()
+    cluster.world.run(20_000)
+    cluster.delete('ada', deleted, { w: 3 })
+    cluster.await('it is gone for good', () => isGone(cluster, deleted), 300_000)
+    stop(cluster, 'dan')
+    disk.restore(copy)
+    cluster.change('ada', { action: 'leave', node: 'dan' })
+    cluster.awaitSettled()
+    cluster.start('dan')
+    cluster.await('all is brought back', () => awaited(cluster, 'ada').length === 0)
+    t.ok(isGone(cluster, deleted, cluster.ownersOf(deleted)), 'it stays away')
+    t.same(cluster.get('ada', kept, { r: 3, sloppy: false }).values, ['cart'])
+  },
+)
+
+t.test(
   'while somebody is awaited nothing is deleted for good; afterwards it is, without the excluded (docs/rules.md D1)',
   async (t) => {
     const cluster = MovingCluster.begun({
@@ -233,6 +262,6 @@ function idOf(cluster: MovingCluster, name: string): NodeId {
   return cluster.node(name).id as NodeId
 }
 
-function isGone(cluster: MovingCluster, key: string, among = four): boolean {
+function isGone(cluster: MovingCluster, key: string, among: readonly string[] = four): boolean {
   return among.every((name) => !cluster.replica(name, key).present)
 }
