@@ -4,6 +4,8 @@ export const copyBytesPerSecondMin = 512 * 1024
 export const copyBytesPerSecondMax = 64 * 1024 * 1024
 const faster = 1.1
 const slower = 0.5
+/** What crowds a node is seen for about a second, by many pages: they are one reason, not many. */
+export const slowAgainAfterMs = 500
 
 /**
  * How fast a node copies what it gains: faster with every page that disturbed nobody, half as fast with each that did.
@@ -12,6 +14,7 @@ const slower = 0.5
 export class CopyPace {
   #bytesPerSecond = copyBytesPerSecondFirst
   #nextAtMs = Number.NEGATIVE_INFINITY
+  #slowedAtMs = Number.NEGATIVE_INFINITY
 
   get bytesPerSecond(): number {
     return this.#bytesPerSecond
@@ -24,8 +27,11 @@ export class CopyPace {
 
   /** A page came. @param isCrowded this node, or the one that sent it, has clients that wait */
   moved(bytes: number, isCrowded: boolean, nowMs: number): void {
-    const changed = this.#bytesPerSecond * (isCrowded ? slower : faster)
-    this.#bytesPerSecond = Math.min(copyBytesPerSecondMax, Math.max(copyBytesPerSecondMin, changed))
+    if (!isCrowded) this.#bytesPerSecond = Math.min(copyBytesPerSecondMax, this.#bytesPerSecond * faster)
+    else if (nowMs - this.#slowedAtMs >= slowAgainAfterMs) {
+      this.#slowedAtMs = nowMs
+      this.#bytesPerSecond = Math.max(copyBytesPerSecondMin, this.#bytesPerSecond * slower)
+    }
     this.#nextAtMs = Math.max(this.#nextAtMs, nowMs) + (bytes * 1000) / this.#bytesPerSecond
   }
 }

@@ -4,6 +4,7 @@ import {
   copyBytesPerSecondFirst,
   copyBytesPerSecondMax,
   copyBytesPerSecondMin,
+  slowAgainAfterMs,
 } from '../../../lib/protocol/handoff/copy-pace.ts'
 
 const page = 256 * 1024
@@ -23,7 +24,9 @@ t.test('who disturbs nobody goes faster, up to a limit; who does goes half as fa
   const pace = new CopyPace()
   pace.moved(page, true, 0)
   t.equal(pace.bytesPerSecond, copyBytesPerSecondFirst / 2)
-  for (let count = 0; count < 20; count += 1) pace.moved(page, true, 0)
+  for (let count = 0; count < 20; count += 1) pace.moved(page, true, slowAgainAfterMs - 1)
+  t.equal(pace.bytesPerSecond, copyBytesPerSecondFirst / 2, 'many pages see the same second')
+  for (let count = 1; count < 20; count += 1) pace.moved(page, true, count * slowAgainAfterMs)
   t.equal(pace.bytesPerSecond, copyBytesPerSecondMin)
   for (let count = 0; count < 100; count += 1) pace.moved(page, false, 0)
   t.equal(pace.bytesPerSecond, copyBytesPerSecondMax)
