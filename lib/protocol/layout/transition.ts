@@ -97,14 +97,14 @@ export function withoutRetired(document: LayoutDocument): readonly DecidedLayout
 
 /**
  * Whether the way back may still be decided (docs/rules.md T7): none of those who read from the newest version agrees to
- * it, nor has, so it is over with it once they are a majority. Then whoever has agreed waits for nothing.
+ * it, nor has, so it is over with it once the others are no majority. Then whoever has agreed waits for nothing.
  */
 export function mayGoBack(document: LayoutDocument): boolean {
   const newest = newestLive(document)?.version
   if (newest === undefined || document.live.length < 2) return false
   const acceptors = acceptorsOf(newest)
   const switched = acceptors.filter((id) => (document.trackers.get(id)?.syncAck ?? 0) >= newest.assignedAt)
-  return switched.length <= Math.floor(acceptors.length / 2)
+  return acceptors.length - switched.length > acceptors.length / 2
 }
 
 /** What one node knows of itself in a transition. */
