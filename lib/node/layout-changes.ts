@@ -7,7 +7,7 @@ import type { DecidedLayout, LayoutVersion } from '../protocol/layout/layout-ver
 import { type MemberFacts, type NextVersion, nextVersion } from '../protocol/layout/next-version.ts'
 import { mayGoBack } from '../protocol/layout/transition.ts'
 import { wireVersionOf } from '../vocabulary/announced-version.ts'
-import { InvalidParameter, PlanRefused, type StarlingError } from '../vocabulary/errors.ts'
+import { InvalidParameter, PlanRefused, type StarlingError, TransitionRunning } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
@@ -23,7 +23,7 @@ import { stagedChange, stagedViews } from './staging.ts'
 import { noLayout, stale, type VersionDecider } from './version-decider.ts'
 
 /** About how many bytes one copy of each of these partitions has; `done` is never called inside the call. */
-export type EstimateSizes = (
+type EstimateSizes = (
   partitions: readonly number[],
   done: (bytesOf: (partition: number) => number) => void,
 ) => void
@@ -256,5 +256,7 @@ function refused(detail: string): StarlingError {
 
 function refusedPlan(next: NextVersion): StarlingError {
   const failed = next.checks.filter(({ isOk }) => !isOk)
-  return new PlanRefused(failed.map(({ detail }) => detail).join('; '), { checks: checksView(next.checks) })
+  const because = failed.map(({ detail }) => detail).join('; ')
+  if (failed.every(({ name }) => name === 'transition')) return new TransitionRunning(because)
+  return new PlanRefused(because, { checks: checksView(next.checks) })
 }

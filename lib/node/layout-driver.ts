@@ -38,7 +38,7 @@ interface Waiter {
   readonly done: () => void
 }
 
-export type AbortOutcome = Extract<FirstLayoutEffect, { type: 'abort-answered' }>['outcome']
+type AbortOutcome = Extract<FirstLayoutEffect, { type: 'abort-answered' }>['outcome']
 
 const documentName = 'layout'
 const forkedOffName = 'forked-off'

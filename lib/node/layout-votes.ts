@@ -32,7 +32,7 @@ const recordName = 'acceptor'
 const askEveryMs = 1_000
 const askTimeoutMs = 2_000
 
-export type Voted<Reply> = (failure: StorageFailure | undefined, reply: Reply) => void
+type Voted<Reply> = (failure: StorageFailure | undefined, reply: Reply) => void
 
 /**
  * The votes of one node on the next version of the layout: an acceptor whose state is synced before every reply, and

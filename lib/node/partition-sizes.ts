@@ -3,12 +3,12 @@ import type { DataHandlers } from './data-handlers.ts'
 import type { RequestContext } from './request-context.ts'
 
 /** Partitions whose size is looked at for one plan; the others are taken to be like them. */
-export const sizesAskedMax = 32
+const sizesAskedMax = 32
 /** Read of a partition to tell its size; of a larger one the rest is taken to be like its beginning. */
 const readBytesMax = 256 * 1024
 const answerMsMax = 1_000
 
-export interface PartitionSize {
+interface PartitionSize {
   readonly partition: number
   /** Of all records and their keys, in one copy. */
   readonly bytes: number

@@ -24,7 +24,7 @@ const durableMsMax = 10_000
 const finishMsMin = 5_000
 const finishMsMax = 60_000
 
-export interface Wish {
+interface Wish {
   /**
    * The version to be decided, made of the newest one. An error: it cannot be, and why. Undefined: there is nothing to
    * do, and `done` gets neither error nor answer.

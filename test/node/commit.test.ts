@@ -281,6 +281,12 @@ t.test('T7: a change of owners is taken back while nobody reads from the new one
     { code: 'plan-refused' },
     'nothing else is staged',
   )
+  cluster.stage('ada', { action: 'set', node: 'cyd', weight: 2 })
+  t.match(
+    thrownBy(() => cluster.commit('ada')),
+    { code: 'transition-running', aftermath: 'nothing-changed' },
+  )
+  cluster.stage('ada', { action: 'clear', node: 'cyd' })
   t.match(cluster.abort('bob'), { decided: true, number: 3 })
   cluster.await('three have gone back', () => ['ada', 'bob', 'cyd'].every((name) => liveOn(cluster, name).includes(3)))
   cluster.world.network.healAll()
