@@ -85,6 +85,48 @@ t.test('what is copied is not copied again when a process dies', async (t) => {
   })
 })
 
+t.test('what moves can be watched', async (t) => {
+  const cluster = moving()
+  const keys = write(cluster)
+  const sum = (metric: string): number => cluster.metric('dan', `starling_transfer_${metric}`)
+  cluster.change('ada', { action: 'join', node: 'dan' })
+  awaitReceived(cluster, 'dan', 1_200_000)
+  const { transfers } = cluster.node('dan').transfers()
+  const left = transfers.reduce((bytes, { bytesLeft }) => bytes + (bytesLeft ?? 0), 0)
+  for (const transfer of transfers) {
+    t.match(transfer, { kind: 'partitions', partitionsLeft: Number, keysLeft: Number })
+    t.ok((transfer.bytesPerSecond ?? 0) > 0 && (transfer.etaSeconds ?? 0) > 0)
+  }
+  t.same([sum('partitions'), sum('bytes_left')], [copying(cluster, 'dan'), left])
+  const soFar = received(cluster, 'dan')
+  cluster.awaitSettled()
+  const all = bytesOf(cluster, keys, 'dan')
+  t.ok(Math.abs(soFar + left - all) < 0.2 * all, `${soFar} and about ${left} of ${all} bytes`)
+  t.same([sum('partitions'), sum('bytes_left'), cluster.metricSum('starling_handover_passes_left')], [0, 0, 0])
+})
+
+t.test('an old owner that dies in the middle, and is excluded, holds nobody up (rule L4)', async (t) => {
+  const cluster = moving({ oldCopiesKeptSeconds: 3_600 })
+  const keys = write(cluster)
+  cluster.change('ada', { action: 'join', node: 'dan' })
+  awaitReceived(cluster, 'dan', 1_200_000)
+  cluster.world.crash('bob', 'kill')
+  cluster.await('bob is found dead', () => isDead(cluster, 'ada', 'bob') && isDead(cluster, 'dan', 'bob'))
+  t.same(cluster.live('ada'), [1, 2])
+  const before = received(cluster, 'dan')
+  cluster.change('ada', { action: 'exclude', node: 'bob' })
+  cluster.awaitSettled()
+  t.same(cluster.live('ada'), [3], 'the amendment')
+  t.ok(
+    received(cluster, 'dan') <= Math.max(before, bytesOf(cluster, keys, 'dan')) + pageBytesMax,
+    'went on where it was',
+  )
+  t.same(
+    missing(cluster, keys).filter((text) => !text.startsWith('bob')),
+    [],
+  )
+})
+
 t.test('a member dies and starts again at any step: the change comes to its end, and nothing is lost', async (t) => {
   for (const [index, name] of ['dan', 'ada', 'bob', 'dan', 'cyd', 'ada', 'dan', 'bob'].entries()) {
     const cluster = moving({ seed: 100 + index })
