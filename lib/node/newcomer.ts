@@ -54,8 +54,10 @@ export class Newcomer {
         ownName: settings.name,
         ownId: self,
         layoutNodes: () => {
-          const { nodes, excluded } = (layout.decided ?? decided).version
-          return nodes.map(({ id }) => id).filter((id) => !excluded.includes(id))
+          const { excluded } = (layout.decided ?? decided).version
+          // Also one that only the version which is being left still has: its members are waited for, too.
+          const nodes = layout.inForce?.nodeIds ?? decided.version.nodes.map(({ id }) => id)
+          return nodes.filter((id) => !excluded.includes(id))
         },
       },
       {

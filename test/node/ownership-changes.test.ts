@@ -231,6 +231,19 @@ t.test('T7: on the way back nothing is lost that was written in the middle', asy
   for (const name of cluster.names) t.match(cluster.get(name, key, strict), { values: ['v'] }, name)
 })
 
+t.test('T7: the way back does not wait for ever for a newcomer that was wiped: it resumes its name', async (t) => {
+  const { cluster, gate } = made()
+  for (const old of ['ada', 'bob', 'cyd']) gate.close(old, ...copying)
+  change(cluster)
+  awaitLive(cluster, [1, 2])
+  cluster.world.crash('dan', 'power')
+  cluster.world.machine('dan').disk.wipe()
+  t.ok(cluster.abort('ada').decided)
+  cluster.join('dan')
+  for (const old of ['ada', 'bob', 'cyd']) gate.open(cluster, old)
+  awaitLive(cluster, [3])
+})
+
 t.test('what people are shown: who is read from now, and who owns it afterwards', async (t) => {
   const { cluster, gate } = made()
   cluster.put('ada', key, 'v', strict)

@@ -6,7 +6,7 @@ export interface IdentityQuestion {
   readonly ownName: string
   /** The id it made up for itself. */
   readonly freshNodeId: NodeId
-  /** The nodes of the newest layout. */
+  /** The nodes of every live layout, without those that the newest excludes. */
   readonly layoutNodes: readonly NodeId[]
   /** Its own member table. */
   readonly members: readonly Pick<Member, 'id' | 'state' | 'metadata'>[]
