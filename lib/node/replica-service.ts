@@ -92,9 +92,13 @@ export class ReplicaService {
   }
 
   #pullPartition(message: RequestOf<'pull-partition'>, respond: Respond): void {
-    const { store, layout, minting, recovery, self } = this.#context
+    const { store, layout, minting, recovery, gained, self } = this.#context
     if (layout.inForce?.owns(self, message.partition) !== true) {
       return respond(refusal('not-owner', 'this node does not own the partition'))
+    }
+    // What is here is of an earlier ownership, and may have been deleted for good since (docs/rules.md T6).
+    if (gained.isClosed(message.partition)) {
+      return respond(refusal('busy', 'the node has nothing of the partition yet'))
     }
     const asOf = recovery.asOf(message.partition, minting.read())
     const bytesMax = Math.min(message.bytesMax, pullBytesMax)
