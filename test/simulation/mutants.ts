@@ -9,7 +9,10 @@ import { decodeStored } from '../../lib/wire/stored-record.ts'
 import { alteredWrites, dataPrefix, metaPrefix, withStorage } from './alter-storage.ts'
 import type { DrivenNode, NodeMaker } from './cluster.ts'
 import type { Configuration } from './configuration.ts'
+import type { Undo } from './patched.ts'
 import { repairMutants } from './repair-mutants.ts'
+import { runSimulation, type SimulationResult } from './run-simulation.ts'
+import { transitionMutants } from './transition-mutants.ts'
 
 /**
  * A known bug, put into a node from outside: the checkers must notice each of them, or they prove nothing. None of it
@@ -27,6 +30,8 @@ export interface Mutant {
   readonly alterServe?: (node: DrivenNode) => DrivenNode['serve']
   readonly alterSessions?: (node: DrivenNode) => DrivenNode['serveInSession']
   readonly readRepair?: 'off'
+  /** Leaves out a rule in every node of the run. */
+  readonly patch?: () => Undo
 }
 
 const strictQuorums = {
@@ -105,6 +110,26 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     alterPorts: (ports) => withStorage(ports, forgettingMetadata),
   },
   ...repairMutants,
+  ...transitionMutants,
+}
+
+/** One run with that bug. Nobody changes the cluster, unless that is where the bug shows. */
+export function simulateMutant(
+  mutant: Mutant,
+  run: {
+    readonly seed: number
+    readonly hash: Hash
+    readonly makeNode: NodeMaker
+    readonly operations?: number | undefined
+  },
+): SimulationResult {
+  const change = (drawn: Configuration): Configuration => ({ ...drawn, churn: undefined, ...mutant.within })
+  const undo = mutant.patch?.()
+  try {
+    return runSimulation({ ...run, makeNode: withMutant(run.makeNode, mutant), change })
+  } finally {
+    undo?.()
+  }
 }
 
 /** Nodes with that bug. */

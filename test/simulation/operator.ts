@@ -44,6 +44,9 @@ export class Operator {
   readonly #churn: Churn
   readonly #history: History
   readonly #layouts: StoredLayouts
+  readonly #report: (check: string, message: string) => void
+  /** The hash of every version that some disk has held as decided, by its number. */
+  readonly #decided = new Map<number, string>()
   readonly #random: Random
   readonly #wishes = new Map<string, Wish>()
   /** Down until somebody lets them return: they are to be excluded. */
@@ -65,8 +68,10 @@ export class Operator {
       readonly churn: Churn
       readonly history: History
       readonly hash: Hash
+      readonly report: (check: string, message: string) => void
     },
   ) {
+    this.#report = parts.report
     this.#cluster = cluster
     this.#world = cluster.world
     this.#configuration = parts.configuration
@@ -505,12 +510,19 @@ export class Operator {
     )
   }
 
-  /** The newest version that any disk knows to be decided. */
+  /** The newest version that any disk knows to be decided. No number has two (docs/rules.md L3). */
   #newest(): LayoutVersion | undefined {
     let newest: LayoutVersion | undefined
     for (const name of this.#cluster.names) {
-      const version = this.#layouts.documentOn(this.#world.machine(name).disk)?.live.at(-1)?.version
-      if (version !== undefined && version.number > (newest?.number ?? 0)) newest = version
+      for (const { version, hash } of this.#layouts.documentOn(this.#world.machine(name).disk)?.live ?? []) {
+        const known = this.#decided.get(version.number)
+        if (known === undefined) this.#decided.set(version.number, hash)
+        else if (known !== hash) {
+          this.#decided.set(version.number, hash)
+          this.#report('two-versions-of-a-number', `${name} has another version ${version.number} than somebody had`)
+        }
+        if (version.number > (newest?.number ?? 0)) newest = version
+      }
     }
     return newest
   }

@@ -131,7 +131,13 @@ class Run {
     this.#operator =
       churn === undefined
         ? undefined
-        : new Operator(this.#cluster, { configuration, churn, history: this.#history, hash: options.hash })
+        : new Operator(this.#cluster, {
+            configuration,
+            churn,
+            history: this.#history,
+            hash: options.hash,
+            report: (check, message) => this.report(check, message),
+          })
     this.#operationsLeft = configuration.operations
     this.#finalPhase = new FinalPhase(this.#cluster, configuration, {
       history: this.#history,

@@ -3,9 +3,8 @@ import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { testHash } from '../simulator/test-hash.ts'
-import type { Configuration } from './configuration.ts'
 import { makeStarlingNode } from './make-starling-node.ts'
-import { mutants, withMutant } from './mutants.ts'
+import { mutants, simulateMutant } from './mutants.ts'
 import { runSimulation, type SimulationResult } from './run-simulation.ts'
 
 /** `npm run simulate`: whole clusters from seeds. Exit code 0: all well; 1: something is wrong; 2: nothing was checked. */
@@ -70,13 +69,14 @@ else if (numbers.some((number) => !Number.isSafeInteger(number) || number < 0) |
 else runSeeds()
 
 function runSeeds(): void {
-  const makeNode = mutant === undefined ? makeStarlingNode : withMutant(makeStarlingNode, mutant)
-  const change = (drawn: Configuration): Configuration => ({ ...drawn, ...mutant?.within })
+  const makeNode = makeStarlingNode
   const totals = emptyTotals()
   const kinds: Record<string, number> = {}
   const startedMs = performance.now()
   for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
-    const result = runSimulation({ seed, hash: testHash, makeNode, operations, hasChurn: values.churn, change })
+    const run = { seed, hash: testHash, makeNode, operations }
+    const result =
+      mutant === undefined ? runSimulation({ ...run, hasChurn: values.churn }) : simulateMutant(mutant, run)
     console.log(lineOf(result))
     if (!result.ok) console.log(storyOf(result))
     add(totals, {

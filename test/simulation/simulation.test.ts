@@ -2,9 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { testHash } from '../simulator/test-hash.ts'
+import { churnKinds } from './churn.ts'
 import { type Configuration, drawConfiguration } from './configuration.ts'
 import { makeStarlingNode } from './make-starling-node.ts'
-import { mutants, withMutant } from './mutants.ts'
+import { mutants, simulateMutant } from './mutants.ts'
 import { runSimulation, type SimulationResult } from './run-simulation.ts'
 import { trapLeaks } from './trap-leaks.ts'
 
@@ -46,7 +47,10 @@ t.test('among them are clusters with each way of bringing copies together, and w
   count('a try of availability', (one) => one.triesAvailability)
   count('requests heard again', (one) => one.replayChance > 0)
   count('nodes killed while copies come together', (one) => one.interruptions > 0)
+  count('an operator', (one) => one.churn !== undefined)
+  for (const kind of churnKinds) count(`an operator who may ${kind}`, (one) => one.churn?.kinds.includes(kind) === true)
   for (const [name, runs] of Object.entries(counts)) t.ok(runs > seedCount / 60, `${name}: ${runs}`)
+  t.ok((counts['an operator'] ?? 0) > seedCount / 3, 'and more than a third change their members')
   const nobody = drawn.filter((one) => !one.hints && !one.antiEntropy && one.readRepair === 'off')
   t.equal(nobody.length, 0, 'and none without any')
 })
@@ -74,9 +78,7 @@ t.test('every known bug is noticed by the check that is there for it', { timeout
     let isKilled = false
     while (!isKilled && seed < first + 100) {
       seed += 1
-      const makeNode = withMutant(makeStarlingNode, mutant)
-      const change = (drawn: Configuration): Configuration => ({ ...drawn, ...mutant.within })
-      const result = runSimulation({ seed, hash: testHash, makeNode, change })
+      const result = simulateMutant(mutant, { seed, hash: testHash, makeNode: makeStarlingNode })
       isKilled = result.violations.some((violation) => violation.check === mutant.killedBy)
     }
     t.ok(isKilled, `${name}: ${mutant.killedBy} in seed ${seed}`)

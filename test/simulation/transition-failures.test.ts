@@ -5,6 +5,7 @@ import type { Ended } from '../node/fixtures/test-cluster.ts'
 import { patchedGetter, type Undo } from './patched.ts'
 import { before, Schedule, type Switch } from './schedule.ts'
 import {
+  countEarlyPasses,
   countTheUnion,
   forgetVotes,
   oneOwnerIsEnough,
@@ -83,6 +84,26 @@ t.test('F3 W of all owners together are too few of each version (T1)', async (t)
     })
   t.notOk(schedule(), 'one that leaves and one that comes are no quorum of either')
   t.ok(schedule({ patch: countTheUnion }))
+})
+
+t.test('T3 what was compared before everybody knew does not count', async (t) => {
+  const schedule = (off?: Switch): boolean =>
+    isLost(off, (cluster) => {
+      const key = cluster.keyWhere(isOwnedBy('ada', 'bob', 'cyd'))
+      cluster.gate.close('ada', 'layout')
+      cluster.change('eve', { action: 'replace', node: 'cyd', with: 'dan', force: true })
+      cluster.world.run(5000)
+      // Ada still plans without dan. Then somebody loses patience with her.
+      cluster.gate.close('bob', 'write-record')
+      const ended = cluster.put('ada', key, 'v', before)
+      cluster.stage('eve', { action: 'exclude', node: 'ada', force: true })
+      cluster.world.run(200)
+      t.match(cluster.commit('eve'), { decided: true, number: 3 })
+      cluster.awaitTracker('bob', ({ syncAck }) => syncAck >= 2)
+      return { key, at: 'bob', ended }
+    })
+  t.notOk(schedule(), 'the pass that counts begins when nobody plans without the new owners any more')
+  t.ok(schedule({ patch: countEarlyPasses }))
 })
 
 t.test('F4 what one arbitrary old owner had is not what all had (T4)', async (t) => {

@@ -11,10 +11,12 @@ import { hasSwitched, newestLive, oldestLive } from '../../lib/protocol/layout/t
 import { Read } from '../../lib/protocol/quorum/read.ts'
 import { Write } from '../../lib/protocol/quorum/write.ts'
 import type { Ring } from '../../lib/protocol/ring/ring.ts'
+import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { NodeId } from '../../lib/vocabulary/ids.ts'
 import type { Request } from '../../lib/wire/messages.ts'
 import { parseMetaKey } from '../../lib/wire/store-keys.ts'
 import { alteredWrites, dataPrefix } from './alter-storage.ts'
+import { recordIn } from './audit-copies.ts'
 import { all, patched, patchedGetter, type Undo } from './patched.ts'
 import { ownersIn } from './stored-layout.ts'
 
@@ -129,12 +131,16 @@ export function retireAtOnce(): Undo {
   )
 }
 
-/** T6: what is left of an earlier ownership stays. Nothing else deletes records where no tombstone goes. */
-export function keepLeftOvers(storage: Storage): Storage {
-  const isRecord = ({ type, key }: StorageOperation): boolean => type === 'delete' && key[0] === dataPrefix
+/** T6: what is left of an earlier ownership stays; only tombstones go. */
+export function keepLeftOvers(storage: Storage, hash: Hash): Storage {
+  const isKept = ({ type, key }: StorageOperation): boolean => {
+    if (type !== 'delete' || key[0] !== dataPrefix) return false
+    const record = recordIn(storage.get(key), hash)
+    return record !== undefined && record.siblings.length > 0
+  }
   return alteredWrites(storage, (operations, sync, done) =>
     storage.write(
-      operations.filter((operation) => !isRecord(operation)),
+      operations.filter((operation) => !isKept(operation)),
       { sync },
       done,
     ),
