@@ -99,12 +99,6 @@ async function once(lab: Lab, prefix: string): Promise<Slowdowns> {
   await scene.claimEverythingThere('at the end')
   scene.claimReadable()
   await operator.do(['ring', 'balance'])
-  for (const period of load.periods) {
-    const { p50Ms, p99Ms, maxMs } = period.summary
-    lab.say(
-      `${period.name}: ${period.answered} requests in ${period.seconds.toFixed(1)} s, p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms, max ${maxMs.toFixed(0)} ms, ${period.failed} failed`,
-    )
-  }
   const p99Ms = before.summary.p99Ms
   lab.measure(`${prefix}p99 before`, p99Ms, 'ms')
   for (const member of cluster.running) await member.kill()

@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Latencies, type LatencySummary } from '../../../bench/load/latencies.ts'
 import { type Driver, RequestFailed } from './drivers.ts'
@@ -22,10 +23,18 @@ export class Period {
   failed = 0
   heldBack = 0
   readonly startedMs = performance.now()
-  endedMs: number | undefined
+  /** How late this process itself was: what it measures cannot be better than that. */
+  readonly #lateness = monitorEventLoopDelay({ resolution: 10 })
+  #endedMs: number | undefined
 
   constructor(name: string) {
     this.name = name
+    this.#lateness.enable()
+  }
+
+  end(): void {
+    this.#endedMs ??= performance.now()
+    this.#lateness.disable()
   }
 
   get answered(): number {
@@ -33,7 +42,18 @@ export class Period {
   }
 
   get seconds(): number {
-    return ((this.endedMs ?? performance.now()) - this.startedMs) / 1000
+    return ((this.#endedMs ?? performance.now()) - this.startedMs) / 1000
+  }
+
+  /** In words. */
+  get story(): string {
+    const { p50Ms, p99Ms, maxMs } = this.summary
+    return [
+      `${this.answered} requests answered in ${this.seconds.toFixed(1)} s`,
+      `p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms, max ${maxMs.toFixed(0)} ms`,
+      `${this.failed} failed, ${this.heldBack} not sent`,
+      `this process was ${(this.#lateness.max / 1e6).toFixed(0)} ms late at most`,
+    ].join('; ')
   }
 
   get summary(): LatencySummary {
@@ -100,7 +120,7 @@ export class MixedLoad {
 
   /** Requests sent from now on belong to this. */
   period(name: string): Period {
-    this.#period.endedMs ??= performance.now()
+    this.#endPeriod()
     this.#period = new Period(name)
     this.periods.push(this.#period)
     return this.#period
@@ -114,8 +134,13 @@ export class MixedLoad {
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     await Promise.all(this.#inFlight)
-    this.#period.endedMs ??= performance.now()
+    this.#endPeriod()
     this.sayTroubles()
+  }
+
+  #endPeriod(): void {
+    this.#period.end()
+    if (this.periods.includes(this.#period)) this.#lab.say(`${this.#period.name}: ${this.#period.story}`)
   }
 
   get answered(): number {
