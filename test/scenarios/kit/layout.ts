@@ -138,13 +138,3 @@ async function unlessEnded<Seen>(node: Member, look: () => Promise<Seen>): Promi
     return undefined
   }
 }
-
-/** The sum over these nodes. */
-export async function sumOf(
-  nodes: readonly Member[],
-  metric: string,
-  labels: Readonly<Record<string, string>> = {},
-): Promise<number> {
-  const counts = await Promise.all(nodes.map((node) => node.metric(metric, labels)))
-  return counts.reduce((sum, count) => sum + count, 0)
-}
