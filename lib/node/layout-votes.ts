@@ -1,3 +1,4 @@
+import type { DataDirectory } from '../ports/data-directory.ts'
 import type { Log } from '../ports/log.ts'
 import type { StorageFailure } from '../ports/storage.ts'
 import type { Time } from '../ports/time.ts'
@@ -21,13 +22,12 @@ import { mayGoBack } from '../protocol/layout/transition.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { decodeLayoutDocument } from '../wire/layout-document.ts'
+import { openValue, sealValue } from '../wire/stored-record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { decodeVotes, encodeVotes, type StoredVotes } from '../wire/vote-codec.ts'
 import type { LayoutDriver } from './layout-driver.ts'
-import type { MetaStore } from './meta-store.ts'
 import type { Peers } from './peers.ts'
 
-const recordName = 'acceptor'
 /** How often those that have not told what they know are asked again. */
 const askEveryMs = 1_000
 const askTimeoutMs = 2_000
@@ -36,13 +36,14 @@ type Voted<Reply> = (failure: StorageFailure | undefined, reply: Reply) => void
 
 /**
  * The votes of one node on the next version of the layout: an acceptor whose state is synced before every reply, and
- * which does not vote where its store may have forgotten how it did (docs/rules.md L3).
+ * which does not vote where it may have forgotten how it did (docs/rules.md L3). They are kept beside the store: one that
+ * lost something in a power cut has forgotten no vote (docs/decisions/0052-votes-beside-the-store.md).
  */
 export class LayoutVotes {
   readonly #time: Time
   readonly #log: Log
   readonly #hash: Hash
-  readonly #meta: MetaStore
+  readonly #directory: DataDirectory
   readonly #peers: Peers
   readonly #layout: LayoutDriver
   readonly #self: NodeId
@@ -53,6 +54,7 @@ export class LayoutVotes {
   #wasChecked = false
   /** Nothing is known of how the store came here: before that nobody votes. */
   #isReady = false
+  /** There were votes, and they cannot be read. */
   readonly #isDamaged: boolean
   /** What the others told since this start: their newest decided versions. */
   readonly #told = new Map<NodeId, number>()
@@ -64,13 +66,12 @@ export class LayoutVotes {
       readonly time: Time
       readonly log: Log
       readonly hash: Hash
-      readonly meta: MetaStore
+      readonly directory: DataDirectory
       readonly peers: Peers
       readonly layout: LayoutDriver
     },
     options: {
       readonly self: NodeId
-      readonly isStoreDamaged: boolean
       /** All other members have said what they keep of this store (docs/rules.md A4). */
       readonly isChecked: () => boolean
       /** A version was accepted here that may not be decided. */
@@ -80,14 +81,14 @@ export class LayoutVotes {
     this.#time = parts.time
     this.#log = parts.log
     this.#hash = parts.hash
-    this.#meta = parts.meta
+    this.#directory = parts.directory
     this.#peers = parts.peers
     this.#layout = parts.layout
     this.#self = options.self
     this.#isChecked = options.isChecked
     this.#onAccepted = options.onAccepted
-    const stored = load(parts.meta)
-    this.#isDamaged = options.isStoreDamaged || stored === 'damaged'
+    const stored = load(parts.directory, parts.hash, parts.log)
+    this.#isDamaged = stored === 'damaged'
     this.#votes = stored === 'damaged' || stored === undefined ? noVotes : stored
     // Before the layout says anything of how far this node has come.
     if (this.#holdsAbort()) this.#layout.progressed({ isAbortAccepted: true })
@@ -142,8 +143,8 @@ export class LayoutVotes {
 
   #cast<Reply>(vote: Vote<Reply>, done: Voted<Reply>): void {
     if (vote.state === this.#votes.state) return this.#time.soon(() => done(undefined, vote.reply))
-    // Writes are stored in order: what follows from this one is not answered before it is durable either.
-    this.#keep({ ...this.#votes, state: vote.state }, (failure) => done(failure, vote.reply))
+    const forks = this.#newest?.version.forks ?? 0
+    this.#keep({ ...this.#votes, state: vote.state, forks }, (failure) => done(failure, vote.reply))
     if (vote.state.accepted !== undefined) this.#onAccepted()
   }
 
@@ -170,7 +171,7 @@ export class LayoutVotes {
       decidedNumber: decided.version.number,
       decidedHash: decided.hash,
       // Also one that comes from an overruled past: on what follows the forced version it has never voted.
-      isAcceptor: acceptors.includes(this.#self),
+      isAcceptor: acceptors.includes(this.#self) && !this.#isBehindOwnVotes(decided.version),
       votesAbove: this.#votesAbove(acceptors.length === 1),
     }
   }
@@ -180,6 +181,11 @@ export class LayoutVotes {
     if (!this.#wasChecked || this.#votes.isLearning) return Number.POSITIVE_INFINITY
     // Nobody else could have decided anything with a vote of this node.
     return isSole ? 0 : this.#votes.votesAbove
+  }
+
+  /** It once voted on a later number: what was decided before that its store has lost, and has to learn again. */
+  #isBehindOwnVotes({ number, forks }: LayoutVersion): boolean {
+    return this.#votes.forks === forks && number + 1 < this.#votes.state.number
   }
 
   /** Newest, and durable here. */
@@ -244,20 +250,27 @@ export class LayoutVotes {
   }
 
   #keep(votes: StoredVotes, done: (failure: StorageFailure | undefined) => void = () => {}): void {
+    try {
+      this.#directory.writeVotes(sealValue(encodeVotes(votes), this.#hash))
+    } catch (error) {
+      // What is not durable must not be gone by either.
+      const message = error instanceof Error ? error.message : String(error)
+      this.#log.error({ reason: message }, 'votes on the layout cannot be kept: this node does not vote')
+      return this.#time.soon(() => done({ kind: 'failed', message }))
+    }
     this.#votes = votes
-    this.#meta.write(recordName, encodeVotes(votes), 'disk', done)
+    this.#time.soon(() => done(undefined))
   }
 }
 
-const noVotes: StoredVotes = { state: newAcceptor(2), votesAbove: 0, isLearning: false, hasLearnt: false }
+const noVotes: StoredVotes = { state: newAcceptor(2), votesAbove: 0, isLearning: false, hasLearnt: false, forks: 0 }
 
-function load(meta: MetaStore): StoredVotes | undefined | 'damaged' {
-  const bytes = meta.read(recordName)
-  if (!(bytes instanceof Uint8Array)) return bytes
+function load(directory: DataDirectory, hash: Hash, log: Log): StoredVotes | undefined | 'damaged' {
   try {
-    return decodeVotes(bytes)
+    const bytes = directory.readVotes()
+    return bytes === undefined ? undefined : decodeVotes(openValue(bytes, hash))
   } catch (error) {
-    if (!(error instanceof UnreadableBytes)) throw error
+    log.error({ reason: String(error) }, 'the votes on the layout cannot be read')
     return 'damaged'
   }
 }

@@ -343,10 +343,9 @@ export class NodeLife implements BehindPeerPort {
     )
     const isStoreDamaged = opened.damage.length > 0 || loaded.isDamaged || own === 'damaged'
     const votes = new LayoutVotes(
-      { time, log, hash, meta, peers: this.#peers, layout },
+      { time, log, hash, directory: ports.directory, peers: this.#peers, layout },
       {
         self: this.identity.id,
-        isStoreDamaged,
         isChecked: () => this.#minting?.isChecked === true,
         onAccepted: () => this.#decider?.finishLater(),
       },

@@ -21,6 +21,7 @@ import { bootId, machineId } from './machine-identity.ts'
 
 /** What lies in a data directory. */
 const identityName = 'node.json'
+const votesName = 'votes'
 const errorsName = 'errors'
 const lockName = 'lock'
 const storeName = 'db'
@@ -43,7 +44,7 @@ export function storePathOf(path: string): string {
 }
 
 /**
- * A node's directory: `node.json` (who it is), `errors` (the error byte), `lock/` (held while a process has the
+ * A node's directory: `node.json` (who it is), `votes` (on the next layout), `errors` (the error byte), `lock/` (held while a process has the
  * directory; docs/decisions/0008-data-directory-lock.md) and `db/` (the store).
  */
 export function createDataDirectory(path: string): DataDirectory {
@@ -55,6 +56,7 @@ type OpenAnswer = ReturnType<DataDirectory['open']>
 class PlatformDirectory implements DataDirectory {
   readonly path: string
   readonly #identityPath: string
+  readonly #votesPath: string
   #lock: DirectoryLock | undefined
   /** Held open from the start: when files run out, or the disk is full, the byte can still be written. */
   #errorsFile: number | undefined
@@ -62,6 +64,7 @@ class PlatformDirectory implements DataDirectory {
   constructor(path: string) {
     this.path = path
     this.#identityPath = join(path, identityName)
+    this.#votesPath = join(path, votesName)
   }
 
   open(): OpenAnswer {
@@ -98,6 +101,15 @@ class PlatformDirectory implements DataDirectory {
   writeIdentity(bytes: Uint8Array): void {
     invariant(this.#lock !== undefined, 'only the holder of a directory writes there', { path: this.path })
     replaceFile(this.#identityPath, bytes)
+  }
+
+  readVotes(): Uint8Array | undefined {
+    return readIfThere(this.#votesPath)
+  }
+
+  writeVotes(bytes: Uint8Array): void {
+    invariant(this.#lock !== undefined, 'only the holder of a directory writes there', { path: this.path })
+    replaceFile(this.#votesPath, bytes)
   }
 
   readErrorByte(): boolean {

@@ -8,7 +8,7 @@ export interface DirectoryFingerprint {
 }
 
 /**
- * The few small things of a node beside its store: `node.json`, the error byte, the lock. Synchronous: used at start, at
+ * The few small things of a node beside its store: `node.json`, its votes, the error byte, the lock. Synchronous: used at start, at
  * stop and when a disk fails, never per request. Every method throws the system's error when it cannot.
  */
 export interface DataDirectory {
@@ -26,6 +26,10 @@ export interface DataDirectory {
   readIdentity(): Uint8Array | undefined
   /** Replaces `node.json` at once and durably: afterwards it is the old or the new one, never a mixture. */
   writeIdentity(bytes: Uint8Array): void
+  /** The bytes of `votes`, or undefined where this node has never voted. */
+  readVotes(): Uint8Array | undefined
+  /** Replaces `votes` at once and durably, as `writeIdentity` does. */
+  writeVotes(bytes: Uint8Array): void
   /** The error byte, preallocated beside `node.json` (rules.md A5): set when the store failed. */
   readErrorByte(): boolean
   /** Overwritten in place and synced: works on a full disk. */

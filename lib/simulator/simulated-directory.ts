@@ -52,6 +52,16 @@ export class SimulatedDirectory implements DataDirectory {
     if (this.#process.isAlive) this.#machine.disk.identity = bytes.slice()
   }
 
+  readVotes(): Uint8Array | undefined {
+    return this.#machine.disk.votes?.slice()
+  }
+
+  writeVotes(bytes: Uint8Array): void {
+    const fault = this.#machine.disk.fault
+    if (fault !== 'none') throw new Error(`simulated disk: ${fault}`)
+    if (this.#process.isAlive) this.#machine.disk.votes = bytes.slice()
+  }
+
   readErrorByte(): boolean {
     return this.#machine.disk.errorByte
   }

@@ -17,6 +17,7 @@ type Batch = readonly StorageOperation[]
 export interface DiskSnapshot {
   readonly entries: SortedEntries
   readonly identity: Uint8Array | undefined
+  readonly votes: Uint8Array | undefined
   readonly errorByte: boolean
 }
 
@@ -38,6 +39,8 @@ export class SimulatedDisk {
   freeBytes = 100 * 1024 * 1024 * 1024
   /** `node.json`, replaced durably at once. */
   identity: Uint8Array | undefined
+  /** The file `votes`, replaced durably at once. */
+  votes: Uint8Array | undefined
   errorByte = false
   /** Changes when the disk is another one. */
   inode: number
@@ -136,17 +139,18 @@ export class SimulatedDisk {
 
   /** A new, empty disk. */
   wipe(): void {
-    this.#replace(new SortedEntries(), undefined, false)
+    this.#replace({ entries: new SortedEntries(), identity: undefined, votes: undefined, errorByte: false })
     this.inode = this.#random.uint32()
   }
 
   snapshot(): DiskSnapshot {
-    return { entries: this.#live.copy(), identity: this.identity, errorByte: this.errorByte }
+    const { identity, votes, errorByte } = this
+    return { entries: this.#live.copy(), identity, votes, errorByte }
   }
 
   /** Everything is as it was when the snapshot was taken: a backup put back. Only while no process runs. */
   restore(snapshot: DiskSnapshot): void {
-    this.#replace(snapshot.entries.copy(), snapshot.identity, snapshot.errorByte)
+    this.#replace({ ...snapshot, entries: snapshot.entries.copy() })
   }
 
   /** One bit of one value that `isTarget` accepts is another one; false when there is none to flip. */
@@ -179,13 +183,14 @@ export class SimulatedDisk {
     for (const batch of this.#log) this.#live.apply(batch)
   }
 
-  #replace(entries: SortedEntries, identity: Uint8Array | undefined, errorByte: boolean): void {
+  #replace({ entries, identity, votes, errorByte }: DiskSnapshot): void {
     this.#tables = entries
     this.#live = entries.copy()
     this.#log = []
     this.#synced = 0
     this.#damage = []
     this.identity = identity
+    this.votes = votes
     this.errorByte = errorByte
     this.fault = 'none'
     this.isForeign = false

@@ -100,12 +100,14 @@ export interface StoredVotes {
   readonly votesAbove: number
   /** What the others know has still to be learnt: until then it does not vote at all. */
   readonly isLearning: boolean
+  /** How many pasts had been overruled when it voted last (docs/rules.md L5). */
+  readonly forks: number
   /** It was learnt after the store lost something, and what was lost is not recovered yet. */
   readonly hasLearnt: boolean
 }
 
-/** As it is stored: format u8 | number | promised | accepted, with its version | votesAbove | two flags. */
-export function encodeVotes({ state, votesAbove, isLearning, hasLearnt }: StoredVotes): Uint8Array {
+/** As it is stored: format u8 | number | promised | accepted, with its version | votesAbove | two flags | forks. */
+export function encodeVotes({ state, votesAbove, isLearning, hasLearnt, forks }: StoredVotes): Uint8Array {
   const writer = new BytesWriter(4096)
   writer.u8(acceptorFormat)
   writer.varint(state.number)
@@ -117,6 +119,7 @@ export function encodeVotes({ state, votesAbove, isLearning, hasLearnt }: Stored
   writer.varint(votesAbove)
   writer.flag(isLearning)
   writer.flag(hasLearnt)
+  writer.varint(forks)
   return writer.finish()
 }
 
@@ -137,6 +140,7 @@ export function decodeVotes(bytes: Uint8Array): StoredVotes {
     votesAbove: reader.varint(),
     isLearning: reader.flag(),
     hasLearnt: reader.flag(),
+    forks: reader.varint(),
   }
   reader.end()
   return votes

@@ -132,6 +132,21 @@ t.test('L3: a store that went back in time votes no more on what it may have vot
   t.match(cluster.commit('ada'), { decided: true, number: 3 }, 'on later versions it votes')
 })
 
+t.test('L3: a power cut that damages most stores takes no vote', async (t) => {
+  const cluster = TestCluster.formed(['ada', 'bob', 'cyd'])
+  cluster.stage('ada', { action: 'set', node: 'cyd', zone: 'west' })
+  t.match(cluster.commit('ada'), { decided: true, number: 2 })
+  cluster.await('all know it', () => ['bob', 'cyd'].every((name) => numberAt(cluster, name) === 2))
+  for (const name of ['ada', 'bob', 'cyd']) cluster.world.crash(name, 'power')
+  for (const name of ['ada', 'bob']) t.ok(cluster.world.machine(name).disk.damageLog(), `${name} loses synced batches`)
+  for (const name of ['ada', 'bob', 'cyd']) cluster.start(name)
+  cluster.await('all serve', () => ['ada', 'bob', 'cyd'].every((name) => isServing(cluster, name)))
+  cluster.stage('bob', { action: 'set', node: 'cyd', zone: 'south' })
+  cluster.await('cyd has heard of it', () => cluster.plan('cyd').plan !== undefined)
+  t.match(cluster.commit('cyd'), { decided: true, number: 3 })
+  for (const name of ['ada', 'bob']) t.match(votesOn(cluster, name), { isLearning: false, votesAbove: 0 })
+})
+
 t.test('L3: a node that was not checked against all does not vote before it is', async (t) => {
   const cluster = TestCluster.formed(['ada', 'bob', 'cyd'])
   for (const name of ['bob', 'cyd']) cluster.world.crash(name, 'kill')
@@ -503,7 +518,7 @@ function syncAckOf(cluster: TestCluster, name: string): number {
 }
 
 function votesOn(cluster: TestCluster, name: string): StoredVotes | undefined {
-  const stored = cluster.world.machine(name).disk.live.get(metaKey('acceptor'))
+  const stored = cluster.world.machine(name).disk.votes
   return stored === undefined ? undefined : decodeVotes(openValue(stored, hash))
 }
 

