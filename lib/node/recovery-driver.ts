@@ -104,7 +104,9 @@ export class RecoveryDriver {
       'the store lost something: it is read again from the other owners, and until then its answers do not count',
     )
     this.#keep('disk')
-    this.#next()
+    // Whoever was a member when it lost something, and is none any more, has nothing to recover.
+    if (isMember(layout, self)) this.#next()
+    else this.layoutChanged(layout, self)
   }
 
   /**
