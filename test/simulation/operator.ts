@@ -105,7 +105,10 @@ export class Operator {
     const endMs = this.#world.nowMs + limitMs
     while (this.#world.nowMs < endMs) {
       this.#world.run(finishEveryMs)
-      if (this.unsettled().length === 0 && !this.#isAnswerDue()) return true
+      const isSettled = this.unsettled().length === 0
+      if (isSettled && !this.#isAnswerDue()) return true
+      // What was asked for until now may still be decided; nothing more is.
+      if (isSettled) continue
       this.#takeBack()
       this.#clearRefused()
       this.#tend()

@@ -440,10 +440,15 @@ class Run {
     }
   }
 
-  /** The owners in each version that is live for that node now (docs/rules.md T1). */
+  /**
+   * The owners in each version that is live for that node now (docs/rules.md T1), and for everybody else: what somebody
+   * has given up, its owners may have deleted.
+   */
   #liveOwners(name: string, partition: number): readonly (readonly NodeId[])[] {
     const live = this.#cluster.node(name)?.status().layout.live ?? []
+    const newest = live.at(-1) ?? 0
     return live.flatMap((number) => {
+      if (number !== newest && this.#layouts.isGivenUp(number, this.#cluster)) return []
       const version = this.#layouts.versionOf(number, this.#cluster)
       return version === undefined ? [] : [ownersIn(version, partition)]
     })

@@ -53,6 +53,14 @@ export class StoredLayouts {
     return this.#versions.get(number)
   }
 
+  /** Whether some node knows later versions and no longer this one. */
+  isGivenUp(number: number, cluster: SimulatedCluster): boolean {
+    return cluster.names.some((name) => {
+      const numbers = this.documentOn(cluster.world.machine(name).disk)?.live.map(({ version }) => version.number) ?? []
+      return !numbers.includes(number) && numbers.some((one) => one > number)
+    })
+  }
+
   /** Undefined: nothing moves as far as this node knows. */
   momentOf(disk: SimulatedDisk, node: NodeId | undefined): Moment | undefined {
     const document = this.documentOn(disk)
