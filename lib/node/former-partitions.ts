@@ -156,7 +156,7 @@ export class FormerPartitions {
     const { self, layout, time } = this.#context
     const inForce = layout.inForce
     // Whoever is awaited brings everything to all owners first (docs/rules.md L5).
-    if (inForce === undefined || inForce.isExcluded(self) || inForce.decided.version.awaited.includes(self)) return
+    if (inForce === undefined || inForce.decided.version.awaited.includes(self)) return
     let giving = [...this.#former.values()].filter(({ isBusy }) => isBusy).length
     for (const former of this.#former.values()) {
       if (former.isBusy) continue
