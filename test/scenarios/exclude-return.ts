@@ -8,6 +8,7 @@ import { Scene } from './kit/scene.ts'
 const onlyItsOwn = 60
 const pushedWithinMs = 120_000
 const aloneWithinMs = 60_000
+const excludedWithinMs = 30_000
 
 export const excludeReturn: Scenario = {
   name: 'exclude-return',
@@ -78,12 +79,14 @@ async function run(lab: Lab): Promise<void> {
 
   await victim.start()
   await cluster.seesAs(victim, ['alive'])
-  const readyz = await http.call(victim, 'GET', '/readyz')
-  lab.claim(
-    'back, it is not ready and says why',
-    readyz.status === 503 && /exclu/i.test(readyz.text),
-    readyz.text.slice(0, 160),
+  // First its store is checked: until then it says that.
+  const readyz = await eventually(
+    'it says that it is excluded',
+    () => http.call(victim, 'GET', '/readyz'),
+    ({ status, text }) => status === 200 || text.includes('excluded'),
+    excludedWithinMs,
   )
+  lab.claim('back, it is not ready and says why', readyz.status === 503, /"detail":"([^"]*)"/.exec(readyz.text)?.[1])
   const startedMs = performance.now()
   await eventually(
     'the owners have what only it held',

@@ -73,6 +73,8 @@ export class Continuity {
   #hlcUpTo: Hlc = hlcZero
   /** The generation of the next row. */
   #generation = 0
+  /** Of all rows that this start has written. */
+  readonly #ownGenerations = new Set<number>()
   #hasRolled = false
   #answeredByAll = false
 
@@ -245,13 +247,13 @@ export class Continuity {
 
   /**
    * Whether a copy comes from a life that the store has forgotten: above what this start began with, and not written by
-   * this start itself (a member may have got one of those from another).
+   * this start itself: a member may have got one of those from another, or have kept it while it was no member, and
+   * generations may have rolled since.
    */
   #isOfLostLife(row: StoreRow, isFirst: boolean): boolean {
     if (row.seq <= this.#startSeq) return false
     if (this.#phase !== 'starting' && this.#phase !== 'ready') return true
-    const isOurs = row.generation === this.#generation || row.generation === this.#inForce?.generation
-    return row.seq > this.#seq || (isFirst && !isOurs)
+    return row.seq > this.#seq || (isFirst && !this.#ownGenerations.has(row.generation))
   }
 
   /** After the check: a member that was away knew more of us than we do. */
@@ -281,6 +283,7 @@ export class Continuity {
   /** Writes the next row: above all before it, with leases that last. It replaces one that is still under way. */
   #record(wallMs: number, needsKeeper = true): readonly ContinuityEffect[] {
     this.#seq += 1
+    this.#ownGenerations.add(this.#generation)
     if (this.#leaseUpTo - this.#nextCounter <= leaseCountersLow) {
       this.#leaseUpTo = Math.max(this.#leaseUpTo, this.#nextCounter) + leaseCounters
     }

@@ -128,6 +128,20 @@ t.test('A4: the start check', async (t) => {
     t.notOk(types(node.answer(cyd, own)).includes('restored'))
   })
 
+  t.test('nor one that a former member kept, which has joined again, from before a generation rolled', async (t) => {
+    const node = startedNode({})
+    const kept = node.persisted?.row as StoreRow
+    node.send({ type: 'members-changed', others: [bob], living: [bob] })
+    useUp(node)
+    node.send({ type: 'lease-wanted', hlc: hlcZero })
+    node.pass('witness')
+    t.not(node.continuity.generation, kept.generation, 'nobody kept the row in time')
+    node.members([bob, cyd])
+    const told = node.answer(cyd, kept)
+    t.notOk(types(told).includes('restored'))
+    t.match(told, [{ type: 'push-row', to: cyd }])
+  })
+
   t.test('rolls for a copied directory', async (t) => {
     for (const changed of [{ inode: '8' }, { filesystem: 'xfs' }, { machine: 'n' }]) {
       const node = startedNode({ facts: { marks: { ...marks, ...changed } } })
