@@ -23,10 +23,7 @@ import { stagedChange, stagedViews } from './staging.ts'
 import { noLayout, stale, type VersionDecider } from './version-decider.ts'
 
 /** About how many bytes one copy of each of these partitions has; `done` is never called inside the call. */
-type EstimateSizes = (
-  partitions: readonly number[],
-  done: (bytesOf: (partition: number) => number) => void,
-) => void
+type EstimateSizes = (partitions: readonly number[], done: (bytesOf: (partition: number) => number) => void) => void
 
 /** How people change who owns what, at any node: stage, plan, commit, abort, forget (docs/rules.md L3 to L5, T7). */
 export class LayoutChanges {

@@ -95,7 +95,7 @@ async function decide(
     const { waitingFor } = decision
     if (options.json) return writeJson(kind, { decided: false, waitingFor })
     note(`not decided yet: waits for ${waitingFor.join(', ')}; it may still be, and the same command goes on with it`)
-    return
+    return explainSilence(options, waitingFor)
   }
   const { number, plan } = decision
   if (options.json !== true) note(`layout ${number} is decided`)
@@ -105,6 +105,18 @@ async function decide(
   if (settled === true) note('nothing moves any more')
   if (settled === false) note('data still moves; starling transfers --watch shows it')
   if (settled === undefined && kind !== 'Forget') note('starling transfers --watch shows what moves')
+}
+
+/** A member that restarted votes when all others have said what they know: with one of them gone it cannot (docs/rules.md L3). */
+async function explainSilence(options: DecideOptions, waitingFor: readonly string[]): Promise<void> {
+  const { members } = await connect(options).status(withTime(options))
+  const gone = members.filter(({ name, state }) => waitingFor.includes(name) && (state === 'dead' || state === 'left'))
+  if (gone.length === 0) return
+  const names = gone.map(({ name }) => name).join(', ')
+  note(
+    `${names}: gone. Members that restarted since then have no vote before it is back: start it for a moment, or see`,
+  )
+  note('"When there is no majority" in docs/operations.md for what --force means')
 }
 
 function settle(options: DecideOptions, number: number): Promise<boolean> {
