@@ -27,8 +27,8 @@ export interface Churn {
   readonly commitEveryMs: number
   /** In the end what is pending is carried out; or given up, and a change that is running taken back. */
   readonly ending: 'finish' | 'abort'
-  /** The run goes on until former owners have deleted what they held. */
-  readonly awaitsRemoval: boolean
+  /** How long former owners keep their old copies; where it is short, all of them must be gone in the end. */
+  readonly oldCopiesKeptSeconds: number
 }
 
 /**
@@ -50,6 +50,6 @@ export function drawChurn(random: Random, isInAll: boolean): Churn | undefined {
     everyMs: [1000, 3000, 8000][random.below(3)] as number,
     commitEveryMs: [200, 1000, 3000][random.below(3)] as number,
     ending: random.below(3) === 0 ? 'abort' : 'finish',
-    awaitsRemoval: random.below(12) === 0,
+    oldCopiesKeptSeconds: [0, 5, 600][random.below(3)] as number,
   }
 }

@@ -264,7 +264,7 @@ export class SimulatedCluster {
       antiEntropy,
       tombstoneGraceSeconds,
       // Soon, so that what was wrongly deleted is missed before the end.
-      oldCopiesKeptSeconds: 5,
+      oldCopiesKeptSeconds: this.#configuration.churn?.oldCopiesKeptSeconds ?? 600,
       version: '0.0.0',
     }
   }

@@ -24,8 +24,9 @@ const exchangeLastsMs = 1500
 const interruptedWithinMs = 4000
 const downMsMax = 1000
 const stopLimitMs = 30_000
-/** Ten minutes after a version is given up its owners delete what they held for it. */
-const removedAfterMs = 780_000
+/** Old copies that are kept for no longer are gone soon after. */
+const keptSecondsMax = 5
+const removedAfterMs = 30_000
 /** How far wall clocks may be apart in the end. */
 const clocksApartMs = 5000
 /** No tombstone is expected to go in the course of a run whose grace is longer. */
@@ -115,7 +116,7 @@ export class FinalPhase {
         this.#report('transfer-goes-on', `${name} still has ${kind} with ${peer} when everything is over`)
       }
     }
-    if (churn?.awaitsRemoval !== true) return
+    if (churn === undefined || churn.oldCopiesKeptSeconds > keptSecondsMax) return
     this.#world.run(removedAfterMs)
     for (const name of this.#cluster.running) {
       for (const partition of this.#leftOver(name)) {

@@ -9,7 +9,7 @@ const busy: Churn = {
   everyMs: 800,
   commitEveryMs: 200,
   ending: 'finish',
-  awaitsRemoval: false,
+  oldCopiesKeptSeconds: 600,
 }
 
 /** Owners change all the time, and nothing but the rules of a transition brings copies to where they belong. */
