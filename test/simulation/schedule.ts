@@ -5,7 +5,6 @@ import { FrameGate } from '../node/fixtures/frame-gate.ts'
 import { type Ended, TestCluster } from '../node/fixtures/test-cluster.ts'
 import { hash } from '../wire/fixtures/hash.ts'
 import { type FrameAlteration, withFrames } from './alter-frames.ts'
-import { withStorage } from './alter-storage.ts'
 import type { Undo } from './patched.ts'
 import { StoredLayouts } from './stored-layout.ts'
 
@@ -13,7 +12,6 @@ import { StoredLayouts } from './stored-layout.ts'
 export interface Switch {
   readonly patch?: () => Undo
   readonly frames?: FrameAlteration
-  readonly alterStorage?: Parameters<typeof withStorage>[1]
 }
 
 /** How its writes are written. */
@@ -113,6 +111,5 @@ export class Schedule extends TestCluster {
 
 function altered<NodePorts extends Ports>(ports: NodePorts, off: Switch | undefined): NodePorts {
   const streams = off?.frames === undefined ? ports.streams : withFrames(ports, off.frames).streams
-  const storage = off?.alterStorage === undefined ? ports.storage : withStorage(ports, off.alterStorage).storage
-  return { ...ports, streams, storage }
+  return { ...ports, streams }
 }

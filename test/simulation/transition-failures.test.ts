@@ -229,7 +229,7 @@ t.test('F9 two layouts with one number: one side of a cut decides what the other
       ['ada', 'bob', 'cyd'],
     )
   t.notOk(schedule(), 'what one acceptor has accepted is what the next proposer proposes')
-  t.ok(schedule({ alterStorage: forgetVotes }))
+  t.ok(schedule({ patch: forgetVotes }))
 })
 
 t.test('F10 a change that is taken back: what was written meanwhile is with the old owners (T1, T7)', async (t) => {

@@ -11,10 +11,10 @@ import { hasSwitched, newestLive, oldestLive } from '../../lib/protocol/layout/t
 import { Read } from '../../lib/protocol/quorum/read.ts'
 import { Write } from '../../lib/protocol/quorum/write.ts'
 import type { Ring } from '../../lib/protocol/ring/ring.ts'
+import { SimulatedDirectory } from '../../lib/simulator/simulated-directory.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { NodeId } from '../../lib/vocabulary/ids.ts'
 import type { Request } from '../../lib/wire/messages.ts'
-import { parseMetaKey } from '../../lib/wire/store-keys.ts'
 import { alteredWrites, dataPrefix } from './alter-storage.ts'
 import { recordIn } from './audit-copies.ts'
 import { all, patched, patchedGetter, type Undo } from './patched.ts'
@@ -181,15 +181,8 @@ export function repairReadersOnly(): Undo {
 }
 
 /** L3: a vote is forgotten with the process. */
-export function forgetVotes(storage: Storage): Storage {
-  const isVote = ({ key }: StorageOperation): boolean => parseMetaKey(key) === 'acceptor'
-  return alteredWrites(storage, (operations, sync, done) =>
-    storage.write(
-      operations.filter((operation) => !isVote(operation)),
-      { sync },
-      done,
-    ),
-  )
+export function forgetVotes(): Undo {
+  return patched(SimulatedDirectory.prototype, 'readVotes', () => () => undefined)
 }
 
 /** L3: a store that may have forgotten votes votes at once. */
