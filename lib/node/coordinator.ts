@@ -342,7 +342,7 @@ export class Coordinator {
     const layout = this.#context.layout.inForce ?? job.layout
     gather(
       this.#context,
-      { key: job.key, owners: layout.ownersOf(job.partition), layoutNumber: layout.number, timeoutMs },
+      { key: job.key, owners: layout.ownersOf(job.partition), layoutNumber: layout.plannedNumber, timeoutMs },
       ({ record, asOf }) => {
         if (record === undefined) return this.#writeNow(job, seen)
         this.#takeIn(job, record, asOf, () => this.#writeNow(job, seen))

@@ -21,6 +21,7 @@ import type { TransferView } from './repair-views.ts'
 import type { RequestContext } from './request-context.ts'
 
 const noBytes = new Uint8Array(0)
+const nothingFound = { assignedAt: 0, from: 0, to: 0 }
 /** Forgotten in one batch. */
 const forgottenMax = 256
 
@@ -52,6 +53,8 @@ export class GainedPartitions {
   #assignedAt = 0
   /** Gained, but the store is not checked yet: nothing is done for them, and nothing is taken. */
   #held: ReadonlySet<number> = new Set()
+  /** Partitions of which there was no record. */
+  #empty = nothingFound
   #isDistrusted = false
   #hasForgotten = false
   #isHandling = false
@@ -209,17 +212,34 @@ export class GainedPartitions {
     const assignedAt = this.#assignedAt
     this.#trees?.forget(partition)
     const isWanted = (): boolean => !this.#isStopped && assignedAt === this.#assignedAt && this.isClosed(partition)
+    const swept = (): void => {
+      if (!isWanted()) return
+      this.#trees?.keepEmpty(partition)
+      this.#dispatch({ type: 'swept', assignedAt, partition })
+    }
     const step = (): void => {
       if (!isWanted()) return
       context.store.sweep(partition, isWanted, (failure, isSwept) => {
         // A store that fails ends this life.
         if (failure !== undefined || !isWanted()) return
-        if (!isSwept) return this.#time.soon(step)
-        this.#trees?.keepEmpty(partition)
-        this.#dispatch({ type: 'swept', assignedAt, partition })
+        if (isSwept) swept()
+        else this.#time.soon(step)
       })
     }
-    step()
+    if (this.#isKnownEmpty(partition)) return this.#time.soon(swept)
+    // Most newcomers have nothing at all: one look tells it of all partitions.
+    context.store.nextOccupied(partition, (failure, occupied) => {
+      if (failure !== undefined || !isWanted()) return
+      this.#empty = { assignedAt, from: partition, to: occupied }
+      if (occupied > partition) swept()
+      else step()
+    })
+  }
+
+  /** Found so in this transition: nobody writes to a partition that is not open yet. */
+  #isKnownEmpty(partition: number): boolean {
+    const { assignedAt, from, to } = this.#empty
+    return assignedAt === this.#assignedAt && partition >= from && partition < to
   }
 
   #rememberOpen(partitions: readonly number[]): void {
@@ -269,6 +289,8 @@ export class GainedPartitions {
     this.#copying.get(partition)?.run.stop()
     this.#copying.delete(partition)
     this.#progress.forget(partition)
+    // It may have been open.
+    this.#empty = nothingFound
   }
 
   /**

@@ -284,9 +284,14 @@ export class LayoutDriver {
     // Behind whatever the same event still brings, such as remembering that a majority has shown it.
     this.#ports.time.soon(() => {
       if (this.#isStopped || this.#topology !== undefined) return
-      const inForce = new LayoutInForce(this.#first.document, undefined, this.#selfIfForkedOff(this.#first.document))
+      const inForce = new LayoutInForce(
+        this.#first.document,
+        undefined,
+        this.#selfIfForkedOff(this.#first.document),
+        this.#self,
+      )
       this.#inForce = inForce
-      this.#plans.moveTo(inForce.number)
+      this.#plans.moveTo(inForce.plannedNumber)
       this.#topology = new Topology(this.#self, this.#first.document, this.#ownProgress())
       this.#listener.onInForce(inForce)
       this.#handle({ type: 'started' })
@@ -318,10 +323,10 @@ export class LayoutDriver {
   #changed(document: LayoutDocument): void {
     const before = this.#inForce
     if (before === undefined) return
-    const after = new LayoutInForce(document, before, this.#selfIfForkedOff(document))
+    const after = new LayoutInForce(document, before, this.#selfIfForkedOff(document), this.#self)
     this.#document = document
     this.#inForce = after
-    this.#plans.moveTo(after.number)
+    this.#plans.moveTo(after.plannedNumber)
     if (after.decided !== before.decided) this.#sayDecided(after.decided)
     this.#listener.onChanged(after, before)
   }

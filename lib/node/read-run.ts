@@ -211,12 +211,12 @@ export class ReadRun {
     else catchUpClock(context, node, [partition], again)
   }
 
-  /** Whether what is in force now has other versions live, or other readers of the key (docs/rules.md T4, T8). */
+  /** Whether this node plans with other versions now, or the key has other readers (docs/rules.md T4, T8). */
   #takeNewLayout(): boolean {
     const { inForce } = this.#context.layout
     if (inForce === undefined || inForce === this.#layout) return false
     const isSame =
-      inForce.live === this.#layout.live &&
+      inForce.planned === this.#layout.planned &&
       inForce.readersOf(this.#partition) === this.#layout.readersOf(this.#partition)
     this.#layout = inForce
     return !isSame
@@ -284,7 +284,7 @@ export class ReadRun {
 
   /** What this node would refuse of another one, it refuses of itself (docs/rules.md T2). */
   #isFenced(): boolean {
-    return fenced(this.#context, this.#layout.number) !== undefined
+    return fenced(this.#context, this.#layout.plannedNumber) !== undefined
   }
 
   #localAnswer(copy: LocalCopy): ReplicaAnswer | undefined {
@@ -330,7 +330,7 @@ export class ReadRun {
     const message = {
       type: 'read-record',
       key: this.#key,
-      layoutNumber: this.#layout.number,
+      layoutNumber: this.#layout.plannedNumber,
       timeoutMs: this.#remainingMs(),
     } as const
     this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, (outcome) => {
@@ -369,7 +369,7 @@ export class ReadRun {
     const message = {
       type: 'read-hint',
       key: this.#key,
-      layoutNumber: this.#layout.number,
+      layoutNumber: this.#layout.plannedNumber,
       timeoutMs: this.#remainingMs(),
     } as const
     this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, (outcome) => {
@@ -413,7 +413,7 @@ export class ReadRun {
       record: encodeRecord(record),
       purpose: 'repair',
       durability: this.#properties.durability,
-      layoutNumber: this.#layout.number,
+      layoutNumber: this.#layout.plannedNumber,
       asOf: this.#asOf,
       timeoutMs,
     } as const

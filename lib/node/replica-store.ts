@@ -13,6 +13,7 @@ import { decodeRecord, encodeRecord } from '../wire/record.ts'
 import {
   dataKey,
   dataRange,
+  dataRangeFrom,
   indexKeyOf,
   indexRange,
   indexValue,
@@ -273,6 +274,15 @@ export class ReplicaStore {
     this.#tellObservers({ key, partition, before, after: undefined }, all)
     this.#cache.putOnItsWay(key.id, undefined, undefined)
     this.#batches.add(all, durability, (failure) => this.#ended(key, failure, done))
+  }
+
+  /** The first partition, from this one on, of which there is a record; the number of partitions when there is none. */
+  nextOccupied(partition: number, done: (failure: StorageFailure | undefined, occupied: number) => void): void {
+    this.#storage.scan({ ...dataRangeFrom(partition), entriesMax: 1 }, (failure, entries) => {
+      if (failure !== undefined) this.#onFailure(failure)
+      const [first] = entries
+      done(failure, first === undefined ? this.#partitionCount : (parseDataKey(first.key)?.partition ?? partition))
+    })
   }
 
   /**

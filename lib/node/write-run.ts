@@ -126,7 +126,7 @@ export class WriteRun {
     this.#seatOwner = request.seat
     this.#partition = request.layout.ring.partitionOf(request.key.token)
     this.#layout = request.layout
-    context.layout.plans.begin(this.#layout.number)
+    context.layout.plans.begin(this.#layout.plannedNumber)
     this.#machine = this.#plan()
     this.#deadline = context.deadlines.after(request.deadlineMs - context.time.nowMs(), () =>
       this.#dispatch({ type: 'deadline-passed' }),
@@ -160,7 +160,7 @@ export class WriteRun {
   /** The newest live version's first. */
   #ownerSets(): readonly OwnerSet[] {
     const { w, pw, sloppy } = this.#levels
-    return this.#layout.ownerSetsOf(this.#partition).map((owners, index) => {
+    return this.#layout.plannedSetsOf(this.#partition).map((owners, index) => {
       const needsOf = index === 0 ? quorumNeeds : olderQuorumNeeds
       const { needed, ownersNeeded } = needsOf(w, pw, sloppy, owners.length)
       return { owners, needed, ownersNeeded }
@@ -184,13 +184,13 @@ export class WriteRun {
     this.#handle({ type: 'layout-changed', sets: this.#ownerSets(), unreachable })
   }
 
-  /** Whether other versions are live than those that this was planned with. */
+  /** Whether this node plans with other versions now than those that this was planned with. */
   #takeNewLayout(): boolean {
     const { layout } = this.#context
     const newest = layout.inForce
-    if (newest === undefined || newest.live === this.#layout.live) return false
-    layout.plans.begin(newest.number)
-    layout.plans.end(this.#layout.number)
+    if (newest === undefined || newest.planned === this.#layout.planned) return false
+    layout.plans.begin(newest.plannedNumber)
+    layout.plans.end(this.#layout.plannedNumber)
     this.#layout = newest
     return true
   }
@@ -339,7 +339,7 @@ export class WriteRun {
       record,
       purpose: 'write',
       durability: this.#durability,
-      layoutNumber: this.#layout.number,
+      layoutNumber: this.#layout.plannedNumber,
       asOf,
       timeoutMs,
     } as const
@@ -416,7 +416,7 @@ export class WriteRun {
       key: this.#key,
       record: this.#bytes as Uint8Array,
       durability: this.#durability,
-      layoutNumber: this.#layout.number,
+      layoutNumber: this.#layout.plannedNumber,
       asOf: minting.read(),
       timeoutMs,
     } as const
@@ -504,7 +504,7 @@ export class WriteRun {
   #finish(error: StarlingError | undefined, result: WriteResult | undefined): void {
     if (this.#isJudged) return
     this.#isJudged = true
-    this.#context.layout.plans.end(this.#layout.number)
+    this.#context.layout.plans.end(this.#layout.plannedNumber)
     this.#context.deadlines.cancel(this.#deadline)
     if (this.#silence !== undefined) this.#context.deadlines.cancel(this.#silence)
     if (this.#hasBegun) this.#done(error, result)

@@ -46,6 +46,11 @@ export function dataRange(partition: number, after?: Uint8Array): KeyRange {
   return { from: after === undefined ? prefix : keyAfter(after), to: prefixEnd(prefix) }
 }
 
+/** All records of `partition` and of those behind it. */
+export function dataRangeFrom(partition: number): KeyRange {
+  return { from: Uint8Array.of(data, partition >>> 8, partition), to: Uint8Array.of(data + 1) }
+}
+
 /** Where the records with `token` or a later one begin: in front of each of their data keys. */
 export function tokenKey(partition: number, token: bigint): Uint8Array {
   const bytes = Buffer.allocUnsafe(dataHeadBytes)

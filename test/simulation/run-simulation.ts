@@ -448,10 +448,21 @@ class Run {
     const live = this.#cluster.node(name)?.status().layout.live ?? []
     const newest = live.at(-1) ?? 0
     return live.flatMap((number) => {
+      if (number === newest && !this.#plansWithNewest(name, live[0] ?? 0)) return []
       if (number !== newest && this.#layouts.isGivenUp(number, this.#cluster)) return []
       const version = this.#layouts.versionOf(number, this.#cluster)
       return version === undefined ? [] : [ownersIn(version, partition)]
     })
+  }
+
+  /** At first a node plans without the nodes that come with a version: until they say that they take records. */
+  #plansWithNewest(name: string, oldest: number): boolean {
+    const node = this.#cluster.node(name)
+    const { transition } = node?.status() ?? {}
+    if (transition === undefined || transition.stage !== 'acknowledging') return true
+    const waiting = transition.waitingFor.map(({ id }) => id)
+    const before = this.#layouts.versionOf(oldest, this.#cluster)?.nodes.map(({ id }) => id) ?? []
+    return !waiting.includes(this.#cluster.idOf(name) as NodeId) || waiting.every((id) => before.includes(id))
   }
 
   /** Every copy is looked at once: a damaged one is found when it is read, and healed. */

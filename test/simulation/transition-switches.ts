@@ -27,7 +27,7 @@ import { ownersIn } from './stored-layout.ts'
 export function countTheUnion(): Undo {
   return patched(
     LayoutInForce.prototype,
-    'ownerSetsOf',
+    'plannedSetsOf',
     () =>
       function (this: LayoutInForce, partition) {
         return [this.ownersOf(partition)]

@@ -3,7 +3,7 @@ import { invariant } from '../../vocabulary/invariant.ts'
 import { Ring } from '../ring/ring.ts'
 import type { LayoutDocument } from './layout-document.ts'
 import type { DecidedLayout } from './layout-version.ts'
-import { barrierOf, readVersions } from './transition.ts'
+import { barrierOf, plansWithNewest, readVersions } from './transition.ts'
 
 /** One decided version that counts, as a table to look things up in. */
 export interface LiveVersion {
@@ -21,6 +21,8 @@ export class LayoutInForce {
   /** The newest decided version. */
   readonly decided: DecidedLayout
   readonly ring: Ring
+  /** Those that this node plans with: all, or at first not the newest (docs/rules.md T2). The same array while the same. */
+  readonly planned: readonly LiveVersion[]
   /** What was planned with an older version than this is refused (docs/rules.md T2). */
   readonly barrier: number
   /** By partition; undefined: all read from the newest. */
@@ -32,20 +34,28 @@ export class LayoutInForce {
   /**
    * @param before what was in force until now: rings of the same versions are taken over
    * @param forkedOff this node, when it comes from a past that a forced version has overruled (docs/rules.md L5)
+   * @param self whoever plans writes with it; left out: nobody does
    */
-  constructor(document: LayoutDocument, before: LayoutInForce | undefined, forkedOff?: NodeId) {
+  constructor(document: LayoutDocument, before: LayoutInForce | undefined, forkedOff?: NodeId, self?: NodeId) {
     this.live = liveOf(document, before)
     const newest = this.live.at(-1)
     invariant(newest !== undefined, 'some version is live', {})
     this.decided = newest.decided
     this.ring = newest.ring
+    const isAllPlanned = self === undefined || plansWithNewest(document, self)
+    this.planned = isAllPlanned ? this.live : withoutNewest(this.live, before)
     this.barrier = barrierOf(document)
     const { excluded } = newest.decided.version
     this.#excluded = new Set(forkedOff === undefined ? excluded : [...excluded, forkedOff])
     this.#readRings = this.live.length === 1 ? undefined : readRingsOf(document, this.live)
   }
 
-  /** Of the newest decided version: what requests are said to be planned with. */
+  /** Of the newest version that requests are planned with. */
+  get plannedNumber(): number {
+    return (this.planned.at(-1) as LiveVersion).decided.version.number
+  }
+
+  /** Of the newest decided version. */
   get number(): number {
     return this.decided.version.number
   }
@@ -81,9 +91,15 @@ export class LayoutInForce {
     return this.live.length === 1 ? [this.ring.ownersOf(partition)] : this.#inTransition(partition).sets
   }
 
+  /** The same of the versions that this node plans with. */
+  plannedSetsOf(partition: number): readonly (readonly NodeId[])[] {
+    if (this.planned === this.live) return this.ownerSetsOf(partition)
+    return this.planned.map(({ ring }) => ring.ownersOf(partition))
+  }
+
   /** Of these sets, those that reads of `partition` do not go by; none at rest. */
   otherSetsOf(partition: number): readonly (readonly NodeId[])[] {
-    return this.live.length === 1 ? noSets : this.#inTransition(partition).others
+    return this.planned.length === 1 ? noSets : this.#inTransition(partition).others
   }
 
   #inTransition(partition: number): OwnersInTransition {
@@ -184,4 +200,11 @@ function isSameSet(a: readonly NodeId[], b: readonly NodeId[]): boolean {
 /** Whether the same versions are live: somebody has come further at most. */
 export function isSameLive(a: LayoutInForce, b: LayoutInForce): boolean {
   return a.live.length === b.live.length && a.live.every(({ decided }, at) => decided.hash === b.live[at]?.decided.hash)
+}
+
+function withoutNewest(live: readonly LiveVersion[], before: LayoutInForce | undefined): readonly LiveVersion[] {
+  const older = live.slice(0, -1)
+  const planned = before?.planned
+  const isSame = planned?.length === older.length && older.every((version, at) => planned[at] === version)
+  return isSame && planned !== undefined ? planned : older
 }

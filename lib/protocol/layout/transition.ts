@@ -25,6 +25,21 @@ export function membersOf(document: LayoutDocument): readonly NodeId[] {
 }
 
 /**
+ * Whether `self` plans with the newest version. Not before every node that comes with it takes records: where two owners
+ * of a partition change at a time, writes would have to wait for that (docs/decisions/0053-newcomers-are-waited-for.md).
+ */
+export function plansWithNewest(document: LayoutDocument, self: NodeId): boolean {
+  const oldest = oldestLive(document)?.version
+  const newest = newestLive(document)?.version
+  if (oldest === undefined || newest === undefined || newest.assignedAt <= oldest.assignedAt) return true
+  const hasAcked = (id: NodeId): boolean => (document.trackers.get(id)?.ack ?? 0) >= newest.assignedAt
+  if (hasAcked(self)) return true
+  const before = new Set(oldest.nodes.map(({ id }) => id))
+  const newcomers = newest.nodes.map(({ id }) => id).filter((id) => !before.has(id) && !newest.excluded.includes(id))
+  return newcomers.includes(self) || newcomers.every(hasAcked)
+}
+
+/**
  * The newest version that every member knows, with nothing in flight that was planned without it: what was planned
  * before it is refused (docs/rules.md T2).
  */
@@ -130,7 +145,9 @@ export function nextTracker(document: LayoutDocument, self: NodeId, progress: Ow
   if (newest === undefined || !membersOf(document).includes(self)) return document.trackers.get(self)
   const before = document.trackers.get(self) ?? noTracker
   const hasAcked =
-    progress.openFor >= newest.number && (progress.plannedWith === undefined || progress.plannedWith >= newest.number)
+    plansWithNewest(document, self) &&
+    progress.openFor >= newest.number &&
+    (progress.plannedWith === undefined || progress.plannedWith >= newest.number)
   const ack = hasAcked ? newest.number : before.ack
   // What counts begins when everybody plans with the new owners in mind.
   const isPastBarrier = barrierOf(document) >= newest.assignedAt
