@@ -36,6 +36,12 @@ interface Pair {
   reason: string | undefined
 }
 
+/** `target` may lack what others know of `partition`. */
+interface Mark {
+  readonly target: NodeId
+  readonly partition: number
+}
+
 /**
  * Compares this node's partitions with every other owner's, and repairs what differs (docs/rules.md A5, H2; Dynamo, SOSP
  * 2007, 4.7). Undefined trees: anti-entropy is switched off, nothing is compared and nobody is answered.
@@ -83,10 +89,8 @@ export class AntiEntropy {
           ? undefined
           : parts.trees?.tree(partition),
     }
-    this.handlers =
-      parts.trees === undefined
-        ? { exchange: (_message, respond) => respond(refusal('busy', 'anti-entropy is switched off')) }
-        : new ExchangeService(context, this.#reader, context.dirty).handlers
+    const { handlers } = new ExchangeService(context, this.#reader, context.dirty)
+    this.handlers = parts.trees === undefined ? { exchange: switchedOff(handlers.exchange) } : handlers
   }
 
   start(): void {
@@ -179,6 +183,11 @@ export class AntiEntropy {
       const agoMs = this.comparedAgoMs(partition, peer)
       return agoMs === undefined ? [] : [{ peer, agoMs: Math.round(agoMs) }]
     })
+  }
+
+  /** This node may know, alone, that somebody may lack something; switched off it tells nobody. */
+  get hasMarks(): boolean {
+    return this.#trees !== undefined && !(this.#dirty.isLoaded && this.#dirty.targets.length === 0)
   }
 
   /** Why no exchange begins now; undefined: they do. */
@@ -329,34 +338,51 @@ export class AntiEntropy {
    * one who may lack something. Of a partition that moves both are owners soon, or the mark means nothing any more.
    */
   #handOverMarks(inForce: LayoutInForce): void {
-    const { self, peers } = this.#context
+    const { self } = this.#context
+    const moment = this.#dirty.moment
     const isFenced = inForce.isExcluded(self)
+    const toTell = new Map<NodeId, Mark[]>()
     for (const target of this.#dirty.targets) {
-      const moment = this.#dirty.moment
-      const told: number[] = []
       for (const partition of this.#dirty.of(target)) {
         // Who owns nothing of a partition any more lacks nothing of it.
         if (!inForce.owns(target, partition)) this.#dirty.clear(target, partition, moment)
-        else if (isFenced || !inForce.owns(self, partition)) told.push(partition)
+        else if (isFenced || !inForce.owns(self, partition)) {
+          const to = this.#whomToTell(inForce, target, partition)
+          if (to === undefined) continue
+          const marks = toTell.get(to)
+          if (marks === undefined) toTell.set(to, [{ target, partition }])
+          else marks.push({ target, partition })
+        }
       }
-      if (told.length === 0 || this.#tellingMarks.has(target) || !peers.isReachable(target)) continue
-      this.#tellMarks(inForce, target, told.slice(0, marksPerMessage), moment)
+    }
+    for (const [to, marks] of toTell) {
+      if (!this.#tellingMarks.has(to)) this.#tellMarks(inForce, to, marks.slice(0, marksPerMessage), moment)
     }
   }
 
-  #tellMarks({ decided }: LayoutInForce, target: NodeId, partitions: readonly number[], moment: number): void {
+  /** Who is no member any more does not wait for an absent target: any other owner compares with it when it is back. */
+  #whomToTell(inForce: LayoutInForce, target: NodeId, partition: number): NodeId | undefined {
     const { self, peers } = this.#context
-    this.#tellingMarks.add(target)
+    if (peers.isReachable(target)) return target
+    if (inForce.ring.has(self)) return undefined
+    const mayBeTold = (owner: NodeId): boolean => !inForce.isExcluded(owner) && peers.isReachable(owner)
+    return inForce.ownersOf(partition).find((owner) => owner !== self && mayBeTold(owner))
+  }
+
+  #tellMarks({ decided }: LayoutInForce, to: NodeId, marks: readonly Mark[], moment: number): void {
+    const { self, peers } = this.#context
+    this.#tellingMarks.add(to)
+    const partitions = [...new Set(marks.map(({ partition }) => partition))]
     const question = { type: 'mark-dirty', partitions } as const
     const message = { type: 'exchange', from: self, layoutHash: decided.hash, question } as const
-    peers.ask(target, message, askTimeoutMs, (outcome) => {
-      this.#tellingMarks.delete(target)
+    peers.ask(to, message, askTimeoutMs, (outcome) => {
+      this.#tellingMarks.delete(to)
       const isMarked =
         outcome.type === 'answered' &&
         outcome.message.type === 'exchanged' &&
         outcome.message.answer.type === 'ranges-marked'
       if (!isMarked || this.#isStopped) return
-      for (const partition of partitions) this.#dirty.clear(target, partition, moment)
+      for (const { target, partition } of marks) this.#dirty.clear(target, partition, moment)
     })
   }
 
@@ -401,6 +427,14 @@ export class AntiEntropy {
       state: isRunning ? 'running' : suspendedBecause === undefined ? 'idle' : 'suspended',
       reason: suspendedBecause ?? pair?.reason,
     }
+  }
+}
+
+/** What others know is remembered all the same, for when it is switched on. */
+function switchedOff(exchange: DataHandlers['exchange']): DataHandlers['exchange'] {
+  return (message, respond) => {
+    if (message.question.type === 'mark-dirty') exchange(message, respond)
+    else respond(refusal('busy', 'anti-entropy is switched off'))
   }
 }
 

@@ -58,6 +58,11 @@ export class DirtyRanges {
     this.#batches.add(operations, 'os', done)
   }
 
+  /** The marks of earlier lives are known. */
+  get isLoaded(): boolean {
+    return this.#clearedEarly === undefined
+  }
+
   /** The partitions marked for `target`, in the order of marking. */
   of(target: NodeId): readonly number[] {
     return [...(this.#marks.get(target)?.keys() ?? [])]

@@ -5,10 +5,13 @@ import { handovers } from '../protocol/layout/moves.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import type { AntiEntropy } from './anti-entropy.ts'
+import { Crowded } from './crowded.ts'
 import { exchangePartition } from './partition-exchange.ts'
 import type { RequestContext } from './request-context.ts'
 
 const askTimeoutMs = 5_000
+/** Between comparisons while clients wait longer than before. */
+const crowdedPauseMs = 20
 
 /**
  * Brings to new owners what they have not copied, once everybody plans with them in mind, and says when all of it is on
@@ -20,6 +23,7 @@ export class GivenPartitions {
   readonly #antiEntropy: AntiEntropy
   /** `--anti-entropy off`: there are no trees to compare. */
   readonly #hasTrees: boolean
+  readonly #crowded: Crowded
   readonly #machine = new Giving()
   readonly #events: GivingEvent[] = []
   #assignedAt = 0
@@ -30,6 +34,7 @@ export class GivenPartitions {
     this.#time = context.time
     this.#context = context
     this.#antiEntropy = antiEntropy
+    this.#crowded = new Crowded(context)
     this.#hasTrees = hasTrees
   }
 
@@ -110,6 +115,13 @@ export class GivenPartitions {
       this.#dispatch({ type: 'exchanged', assignedAt, partition, to, isTogether })
     // Whoever has not recovered does not have all it had (docs/rules.md A5).
     if (recovery.isRecovering(partition)) return this.#time.soon(() => done(false))
+    // Clients come first.
+    if (this.#crowded.isCrowded()) this.#time.after(crowdedPauseMs, () => this.#compare(partition, to, done))
+    else this.#compare(partition, to, done)
+  }
+
+  #compare(partition: number, to: NodeId, done: (isTogether: boolean) => void): void {
+    if (this.#isStopped) return
     if (this.#hasTrees) this.#antiEntropy.exchangePartitionNow(partition, to, done)
     else exchangePartition(this.#context, partition, to, done)
   }

@@ -519,7 +519,10 @@ export class NodeLife implements BehindPeerPort {
 
   /** What a node that leaves still has to do; undefined: nothing. */
   #whatIsLeft(): string | undefined {
-    if ((this.#serving?.context.hints.ledger().length ?? 1) > 0) return 'it keeps hints for others'
+    const { antiEntropy, context } = this.#serving ?? {}
+    const { hints } = context ?? {}
+    if (hints?.isWhole !== true || hints.ledger().length > 0) return 'it keeps hints for others'
+    if (antiEntropy?.hasMarks !== false) return 'it has not said yet what others may lack'
     const { version } = this.#layout?.inForce?.decided ?? {}
     const isAnybodyThere = version?.nodes.some(({ id }) => this.#membership?.machine.isAlive(id) === true)
     return isAnybodyThere === true && everybodyReports(this) ? undefined : 'the others have not heard yet'

@@ -1,4 +1,4 @@
-export const copyBytesPerSecondFirst = 8 * 1024 * 1024
+export const copyBytesPerSecondFirst = 2 * 1024 * 1024
 /** A cluster that is always busy gets its new owners all the same. */
 export const copyBytesPerSecondMin = 512 * 1024
 export const copyBytesPerSecondMax = 64 * 1024 * 1024

@@ -45,7 +45,7 @@ export type GivingEffect =
   | { readonly type: 'set-timer'; readonly delayMs: number; readonly attempt: number }
 
 /** Partitions compared at the same time. */
-export const passesMax = 4
+export const passesMax = 2
 export const askAgainAfterMs = 500
 
 const phases = ['waiting', 'asked', 'ready', 'comparing', 'together', 'settling', 'done'] as const
