@@ -115,6 +115,23 @@ t.test('a mark at a node that owns nothing of the partition reaches those who do
   cluster.await('cyd compares with the other owners, and forgets it', () => marks().length === 0)
 })
 
+t.test('who does not compare remembers what it is told to compare, for when it does', async (t) => {
+  const cluster = TestCluster.formed(['ada', 'bob', 'cyd', 'dan'], { change: alone })
+  const key = cluster.keyWhere((owners) => !owners.includes('dan') && owners.includes('cyd'))
+  const { partition = 0 } = cluster.node('ada').ownersOf(bucket, key as Key) ?? {}
+  const mark = metaKey(`dirty-range/${cluster.node('cyd').self().id}/${partition}`)
+  for (const name of ['cyd', 'dan']) cluster.world.crash(name, 'kill')
+  cluster.world.machine('dan').disk.live.apply([{ type: 'put', key: mark, value: sealValue(nothing, hash) }])
+  cluster.start('cyd', { antiEntropy: false })
+  cluster.start('dan')
+  cluster.await('dan hands it over', () => marksOn(cluster).every(({ on }) => on === 'cyd'))
+  quiet(cluster)
+  t.equal(marksOn(cluster).length, 2)
+  stop(cluster, 'cyd')
+  cluster.start('cyd', { antiEntropy: true })
+  cluster.await('cyd compares', () => marksOn(cluster).length === 0)
+})
+
 t.test('switched off it does nothing, and what it knew is not believed afterwards', async (t) => {
   const off = (settings: NodeSettings): NodeSettings => ({ ...alone(settings), antiEntropy: false })
   const cluster = TestCluster.formed(undefined, { change: off })

@@ -54,7 +54,9 @@ t.test('what happens before the old marks are read is not undone by them', async
   restarted.ranges.mark(ada, 7)
   restarted.ranges.clear(ada, 7, restarted.ranges.moment)
   restarted.ranges.mark(ada, 8)
+  t.notOk(restarted.ranges.isLoaded, 'there may be more')
   restarted.load()
+  t.ok(restarted.ranges.isLoaded)
   t.same(restarted.ranges.of(ada), [8])
 })
 

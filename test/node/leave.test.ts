@@ -5,8 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { NodeApi } from '../../lib/node/node-api.ts'
 import { type RunningNode, startNode } from '../../lib/start-node.ts'
-import { TestCluster } from './fixtures/test-cluster.ts'
+import type { Key } from '../../lib/vocabulary/key.ts'
+import { metaKey, parseMetaKey } from '../../lib/wire/store-keys.ts'
+import { sealValue } from '../../lib/wire/stored-record.ts'
+import { hash } from '../wire/fixtures/hash.ts'
+import { bucket, TestCluster } from './fixtures/test-cluster.ts'
 
+const marks = 'dirty-range/'
 const four = ['ada', 'bob', 'cyd', 'dan'] as const
 
 t.test('a node that leaves', async (t) => {
@@ -112,6 +117,36 @@ t.test('a node that is killed when it has handed over, and has not ended yet, en
   t.same(cluster.plan('ada').staged, [])
 })
 
+t.test('a node that leaves says first who may lack something that no hint holds (rule H2)', async (t) => {
+  await t.test('to whom it concerns', async (t) => {
+    const { cluster, cyd } = throughWithMark()
+    cluster.join('dan')
+    cluster.await('dan has left', () => cluster.left.includes('dan'))
+    t.same(marksOn(cluster, 'dan'), [])
+    const marks = marksOn(cluster, 'cyd')
+    t.equal(marks.length, 2, 'it is to compare with its fellow owners')
+    t.notOk(
+      marks.some((name) => name.includes(cyd)),
+      'not with itself',
+    )
+    cluster.await('cyd has compared', () => marksOn(cluster, 'cyd').length === 0)
+  })
+
+  await t.test('to another owner, when that one is away', async (t) => {
+    const { cluster, mark } = throughWithMark()
+    cluster.world.crash('cyd', 'kill')
+    const isAway = () => cluster.status('ada').members.some(({ name, state }) => name === 'cyd' && state === 'dead')
+    cluster.await('cyd is away', isAway)
+    cluster.join('dan')
+    cluster.await('dan has left', () => cluster.left.includes('dan'))
+    t.same(marksOn(cluster, 'dan'), [])
+    const told = (): number => ['ada', 'bob'].filter((name) => marksOn(cluster, name).includes(mark)).length
+    t.equal(told(), 1)
+    cluster.start('cyd')
+    cluster.await('they have compared', () => told() === 0)
+  })
+})
+
 t.test('a node that is called back while it leaves does not end', async (t) => {
   const cluster = TestCluster.formed(four)
   cluster.stage('ada', { action: 'leave', node: 'dan' })
@@ -201,6 +236,32 @@ function commit({ node }: RunningNode): Promise<void> {
 async function until(isSo: () => boolean): Promise<void> {
   for (let tries = 0; tries < 600 && !isSo(); tries += 1) await sleep(50)
   if (!isSo()) throw new Error('it did not come about in 30 s')
+}
+
+/** dan has handed over and was killed; it may know, alone, that cyd lacks something. */
+function throughWithMark() {
+  const cluster = TestCluster.formed(four)
+  const { partition = 0 } = cluster.node('ada').ownersOf(bucket, 'k' as Key) ?? {}
+  const cyd = cluster.node('cyd').self().id ?? ''
+  cluster.put('ada', 'k', 'v', { w: 'all' })
+  cluster.stage('ada', { action: 'leave', node: 'dan' })
+  cluster.commit('ada')
+  cluster.await('dan is through', () => cluster.node('dan').self().state === 'outsider', 120_000)
+  cluster.world.crash('dan', 'kill')
+  const mark = `${marks}${cyd}/${partition}`
+  const value = sealValue(new Uint8Array(0), hash)
+  cluster.world.machine('dan').disk.live.apply([{ type: 'put', key: metaKey(mark), value }])
+  return { cluster, mark, cyd }
+}
+
+/** The names of the dirty ranges on its disk. */
+function marksOn(cluster: TestCluster, name: string): readonly string[] {
+  const { live } = cluster.world.machine(name).disk
+  const names = Array.from(
+    { length: live.length },
+    (_, at) => parseMetaKey(live.at(at)?.key ?? new Uint8Array(0)) ?? '',
+  )
+  return names.filter((found) => found.startsWith(marks))
 }
 
 /** Until one version is live everywhere, and nothing moves. */

@@ -10,7 +10,15 @@ import type { SimulatedCluster } from './cluster.ts'
 import type { Configuration } from './configuration.ts'
 import type { History } from './history.ts'
 import { replayWithinMs } from './replay-frames.ts'
-import { dirtyRangesOn, divergedKeys, hintsOn, isTombstoneCopy, ownedCopies, type StoredCopy } from './stored-state.ts'
+import {
+  dirtyRangesOn,
+  divergedKeys,
+  hintsOn,
+  isGivenOn,
+  isTombstoneCopy,
+  ownedCopies,
+  type StoredCopy,
+} from './stored-state.ts'
 import { wrongTreesOn } from './stored-trees.ts'
 
 /** Hints go out once a minute at the latest; an exchange that nobody asks for comes within ten minutes. */
@@ -202,6 +210,9 @@ export class FinalPhase {
       if (waiting > 0) reasons.push(`${name} keeps ${waiting} hints`)
       const dirty = antiEntropy ? dirtyRangesOn(disk) : 0
       if (dirty > 0) reasons.push(`${name} has ${dirty} dirty ranges`)
+      // What a former owner gives counts as repaired, whether or not an owner lacks it (docs/rules.md T5).
+      const ungiven = this.#leftOver(name).filter((partition) => !isGivenOn(disk, partition, this.#hash)).length
+      if (ungiven > 0 && this.#cluster.isRunning(name)) reasons.push(`${name} has ${ungiven} old copies to give`)
     }
     if (!antiEntropy || reasons.length > 0) return reasons
     const copies = ownedCopies(this.#cluster, keys, this.#hash)

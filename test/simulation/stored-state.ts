@@ -4,7 +4,9 @@ import type { SimulatedDisk } from '../../lib/simulator/simulated-disk.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { NodeId } from '../../lib/vocabulary/ids.ts'
 import { type Key, toRecordKey } from '../../lib/vocabulary/key.ts'
+import { decodeFormer } from '../../lib/wire/former-partition.ts'
 import { dataKey, hintRange, type KeyRange, metaKey, metaRange } from '../../lib/wire/store-keys.ts'
+import { openValue } from '../../lib/wire/stored-record.ts'
 import { recordIn } from './audit-copies.ts'
 import { bucket, keyName } from './clients.ts'
 import type { SimulatedCluster } from './cluster.ts'
@@ -64,6 +66,12 @@ export function hintsOn(disk: SimulatedDisk): number {
 /** Ranges that are marked for comparison there. */
 export function dirtyRangesOn(disk: SimulatedDisk): number {
   return countIn(disk, metaRange('dirty-range/'))
+}
+
+/** Whether that node has given what stands there of a partition that it owns no more. */
+export function isGivenOn(disk: SimulatedDisk, partition: number, hash: Hash): boolean {
+  const former = disk.live.get(metaKey(`former/${partition}`))
+  return former !== undefined && decodeFormer(openValue(former, hash)).isGiven
 }
 
 /** Any node that knows. */
