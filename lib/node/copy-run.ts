@@ -14,11 +14,12 @@ type Page = Response & { readonly type: 'partition-copied' }
 
 export interface CopyListener {
   /**
-   * The records of a page have been handed to the store, in this turn: what is kept now is in the same batch, synced.
+   * The records of a page have been handed to the store, in this turn: what is kept now is in the same batch. Not synced:
+   * whatever a power cut takes of the store's log, it takes the end of it, so no cursor outlives its records.
    * `after`: the next page begins behind this store key; empty: this was the last.
    */
   keep(after: Uint8Array, done: (isKept: boolean) => void): void
-  /** A page is on the disk. */
+  /** A page is in the store. */
   onPage(bytes: number, records: number, after: Uint8Array): void
   /** `isComplete`: everything that the source had when it was asked is here. */
   onEnded(isComplete: boolean): void
@@ -106,7 +107,7 @@ export class CopyRun {
       try {
         const incoming = decodeRecord(record, hash, { siblingChecksum })
         // Refusals are heard inside the call; a store that fails ends this life.
-        store.merge(key, incoming, record, 'disk', asOf, (failure) => {
+        store.merge(key, incoming, record, 'os', asOf, (failure) => {
           if (failure !== undefined) isTaken = false
         })
       } catch (error) {

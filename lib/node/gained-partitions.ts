@@ -5,6 +5,7 @@ import { CopyPace } from '../protocol/handoff/copy-pace.ts'
 import { Gaining, type GainingEffect, type GainingEvent } from '../protocol/handoff/gaining.ts'
 import type { LayoutInForce, LiveVersion } from '../protocol/layout/layout-in-force.ts'
 import { gainedPartitions } from '../protocol/layout/moves.ts'
+import type { Durability } from '../protocol/quorum/client-request.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import { decodeGained, encodeGained, type GainedCheckpoint } from '../wire/gained-partition.ts'
@@ -246,7 +247,7 @@ export class GainedPartitions {
     const assignedAt = this.#assignedAt
     let left = partitions.length
     for (const partition of partitions) {
-      this.#keep(partition, { assignedAt, isCopied: false, after: noBytes }, (isKept) => {
+      this.#keep(partition, { assignedAt, isCopied: false, after: noBytes }, 'disk', (isKept) => {
         left -= 1
         if (isKept && left === 0) this.#dispatch({ type: 'opened', assignedAt, partitions })
       })
@@ -266,7 +267,7 @@ export class GainedPartitions {
       {
         keep: (next, done) => {
           const isCopied = next.length === 0
-          this.#keep(partition, { assignedAt, isCopied, after: next }, done)
+          this.#keep(partition, { assignedAt, isCopied, after: next }, 'os', done)
         },
         onPage: (bytes, records, next) => {
           this.#progress.moved(partition, bytes, records, next)
@@ -324,8 +325,13 @@ export class GainedPartitions {
     step()
   }
 
-  #keep(partition: number, checkpoint: GainedCheckpoint, done: (isKept: boolean) => void): void {
-    this.#meta.write(nameOf(partition), encodeGained(checkpoint), 'disk', (failure) => {
+  #keep(
+    partition: number,
+    checkpoint: GainedCheckpoint,
+    durability: Durability,
+    done: (isKept: boolean) => void,
+  ): void {
+    this.#meta.write(nameOf(partition), encodeGained(checkpoint), durability, (failure) => {
       if (failure === undefined && checkpoint.assignedAt === this.#assignedAt) {
         this.#checkpoints.set(partition, checkpoint)
       }
@@ -344,7 +350,7 @@ export class GainedPartitions {
       const checkpoint = this.#isDistrusted ? { assignedAt, isCopied: false, after: noBytes } : found
       this.#checkpoints.set(partition, checkpoint)
       this.#progress.resume(partition, checkpoint)
-      if (this.#isDistrusted) this.#keep(partition, checkpoint, () => {})
+      if (this.#isDistrusted) this.#keep(partition, checkpoint, 'disk', () => {})
     }
     this.#isDistrusted = false
     if (gained.size > 0) {
