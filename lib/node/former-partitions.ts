@@ -1,7 +1,7 @@
 import type { Log } from '../ports/log.ts'
 import type { Storage } from '../ports/storage.ts'
 import type { Timer } from '../ports/time.ts'
-import { hlcToMs, hlcZero } from '../protocol/clock/hlc.ts'
+import { type Hlc, hlcToMs, hlcZero } from '../protocol/clock/hlc.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import { rendezvousOrder } from '../protocol/ring/rendezvous.ts'
 import { decodeFormer, encodeFormer, type FormerPartition } from '../wire/former-partition.ts'
@@ -44,6 +44,7 @@ export class FormerPartitions {
   readonly #log: Log
   readonly #antiEntropy: AntiEntropy
   readonly #trees: MerkleTrees | undefined
+  readonly #asOf: (now: Hlc) => Hlc
   readonly #keptMs: number
   readonly #crowded: Crowded
   readonly #former = new Map<number, Former>()
@@ -52,6 +53,7 @@ export class FormerPartitions {
   #timer: Timer | undefined
   #isStopped = false
 
+  /** @param parts.asOf as of when what stands here, and is read now, can be vouched for (docs/rules.md D5) */
   constructor(
     context: RequestContext,
     parts: {
@@ -60,6 +62,7 @@ export class FormerPartitions {
       readonly log: Log
       readonly antiEntropy: AntiEntropy
       readonly trees: MerkleTrees | undefined
+      readonly asOf: (now: Hlc) => Hlc
     },
     options: { readonly keptSeconds: number },
   ) {
@@ -69,6 +72,7 @@ export class FormerPartitions {
     this.#log = parts.log
     this.#antiEntropy = parts.antiEntropy
     this.#trees = parts.trees
+    this.#asOf = parts.asOf
     this.#keptMs = options.keptSeconds * 1000
     this.#crowded = new Crowded(context)
   }
@@ -112,7 +116,9 @@ export class FormerPartitions {
       if (owned.has(partition)) this.#forget(partition)
     }
     const lost = [...before].filter((partition) => !owned.has(partition))
-    for (const partition of lost) this.#keep({ ...begun(partition), stoppedAt: minting.read() })
+    // Nobody has asked an excluded owner what is stable, though a version that it was an owner in was live until now.
+    const stoppedAt = this.#asOf(minting.read())
+    for (const partition of lost) this.#keep({ ...begun(partition), stoppedAt })
     if (lost.length > 0) this.#log.info({ partitions: lost.length }, 'this node owns partitions no more')
     this.#lookLater()
   }

@@ -1,5 +1,6 @@
 import type { Log } from '../ports/log.ts'
 import type { Storage } from '../ports/storage.ts'
+import type { Hlc } from '../protocol/clock/hlc.ts'
 import { isSameLive, type LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { AntiEntropy } from './anti-entropy.ts'
 import type { BatchWriter } from './batch-writer.ts'
@@ -29,6 +30,8 @@ export class PartitionTransfers {
       readonly storage: Storage
       readonly batches: BatchWriter
       readonly log: Log
+      /** As of when what stands here, and is read now, can be vouched for (docs/rules.md D5). */
+      readonly asOf: (now: Hlc) => Hlc
     },
     options: { readonly oldCopiesKeptSeconds: number },
   ) {

@@ -1,5 +1,6 @@
 import type { Ports } from '../ports/ports.ts'
 import type { Storage, StorageFailure } from '../ports/storage.ts'
+import type { Hlc } from '../protocol/clock/hlc.ts'
 import { hintLimitsDefault } from '../protocol/handoff/hint-budget.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { Member } from '../protocol/membership/member.ts'
@@ -189,7 +190,8 @@ export class Serving {
       graceSeconds: settings.tombstoneGraceSeconds,
       onFailure: onStorageFailed,
     })
-    this.hintHandover = new HintHandover({ context, log, asOf: (now) => this.#memberUntil.asOf(now) })
+    const asOf = (now: Hlc): Hlc => this.#memberUntil.asOf(now)
+    this.hintHandover = new HintHandover({ context, log, asOf })
     this.handBack = new HandBack({ context, meta, log, onFailure: onStorageFailed })
     this.hintDelivery = new HintDelivery({ context, dirty, log, handover: this.hintHandover })
     this.explainSources = {
@@ -199,7 +201,7 @@ export class Serving {
     this.antiEntropy = new AntiEntropy(context, { trees, log, random: ports.random('anti-entropy') })
     this.transfers = new PartitionTransfers(
       context,
-      { antiEntropy: this.antiEntropy, trees, meta, storage, batches, log },
+      { antiEntropy: this.antiEntropy, trees, meta, storage, batches, log, asOf },
       { oldCopiesKeptSeconds: settings.oldCopiesKeptSeconds },
     )
     this.stockTaking = new StockTaking({ time, peers })

@@ -167,7 +167,13 @@ t.test(
     cluster.start('dan')
     cluster.await('all is brought back', () => awaited(cluster, 'ada').length === 0)
     for (const key of keys) t.same(cluster.get('ada', key).values, [], 'deleted all the same')
-    cluster.await('the tombstones go', () => keys.every((key) => isGone(cluster, key, ['ada', 'bob', 'cyd'])), 300_000)
+    const areGone = (): boolean => keys.every((key) => isGone(cluster, key, ['ada', 'bob', 'cyd']))
+    cluster.await('the tombstones go', areGone, 300_000)
+    // It owned its partitions until now, and was asked about nothing (D5).
+    cluster.change('ada', { action: 'leave', node: 'dan' })
+    cluster.awaitSettled()
+    cluster.world.run(60_000)
+    t.ok(areGone(), 'what it gives as their former owner is as old as its exclusion')
   },
 )
 
