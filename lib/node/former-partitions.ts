@@ -4,6 +4,7 @@ import type { Timer } from '../ports/time.ts'
 import { type Hlc, hlcToMs, hlcZero } from '../protocol/clock/hlc.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import { rendezvousOrder } from '../protocol/ring/rendezvous.ts'
+import type { NodeId } from '../vocabulary/ids.ts'
 import { decodeFormer, encodeFormer, type FormerPartition } from '../wire/former-partition.ts'
 import { dataRange, metaRange, parseDataKey, parseMetaKey } from '../wire/store-keys.ts'
 import { openValue } from '../wire/stored-record.ts'
@@ -49,6 +50,8 @@ export class FormerPartitions {
   readonly #crowded: Crowded
   readonly #former = new Map<number, Former>()
   #owned: ReadonlySet<number> | undefined
+  /** Until now nobody has waited for this node before something was deleted for good; it may be a member anew since. */
+  #wasFenced = false
   #deleting: number | undefined
   #timer: Timer | undefined
   #isStopped = false
@@ -85,6 +88,7 @@ export class FormerPartitions {
   /** Finds what is left of earlier ownerships. */
   start(layout: LayoutInForce): void {
     this.#owned = new Set(layout.partitionsOf(this.#context.self))
+    this.#wasFenced = isFenced(layout, this.#context.self)
     const { from, to } = metaRange(namePrefix)
     this.#storage.scan({ from, to, entriesMax }, (failure, entries) => {
       // A store that does not say will end this life by itself.
@@ -106,7 +110,7 @@ export class FormerPartitions {
 
   /** Other versions are live. */
   follow(layout: LayoutInForce): void {
-    const { self, minting } = this.#context
+    const { self, minting, gained } = this.#context
     const before = this.#owned
     if (before === undefined || this.#isStopped) return
     const owned = new Set(layout.partitionsOf(self))
@@ -117,8 +121,12 @@ export class FormerPartitions {
     }
     const lost = [...before].filter((partition) => !owned.has(partition))
     // Nobody has asked an excluded owner what is stable, though a version that it was an owner in was live until now.
-    const stoppedAt = this.#asOf(minting.read())
-    for (const partition of lost) this.#keep({ ...begun(partition), stoppedAt })
+    const stoppedAt = this.#wasFenced ? hlcZero : this.#asOf(minting.read())
+    this.#wasFenced = isFenced(layout, self)
+    for (const partition of lost) {
+      // What was not swept yet stands here from an ownership before.
+      this.#keep({ ...begun(partition), stoppedAt: gained.isClosed(partition) ? hlcZero : stoppedAt })
+    }
     if (lost.length > 0) this.#log.info({ partitions: lost.length }, 'this node owns partitions no more')
     this.#lookLater()
   }
@@ -249,6 +257,10 @@ export class FormerPartitions {
       throw error
     }
   }
+}
+
+function isFenced(layout: LayoutInForce, self: NodeId): boolean {
+  return layout.isExcluded(self) && !layout.decided.version.awaited.includes(self)
 }
 
 function begun(partition: number): Former {

@@ -55,8 +55,9 @@ export class PartitionTransfers {
   layoutChanged(inForce: LayoutInForce, before?: LayoutInForce): void {
     this.#given.follow(inForce)
     if (before !== undefined && isSameLive(inForce, before)) return
-    this.#context.gained.follow(inForce)
+    // First: of what is gained no more it asks whether it was ever open.
     this.#former.follow(inForce)
+    this.#context.gained.follow(inForce)
   }
 
   stop(): void {
