@@ -292,6 +292,9 @@ export class GainedPartitions {
     this.#progress.forget(partition)
     // It may have been open.
     this.#empty = nothingFound
+    // Stopped while it was swept: a tree of what this node goes on to own is made from the records.
+    const context = this.#context
+    if (context?.layout.inForce?.owns(context.self, partition) === true) this.#trees?.keep(partition)
   }
 
   /**
