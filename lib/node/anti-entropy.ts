@@ -360,7 +360,7 @@ export class AntiEntropy {
     }
   }
 
-  /** Who is no member any more does not wait for an absent target: any other owner compares with it when it is back. */
+  /** A leaver may be gone before an absent target is back: any other owner remembers to compare with it then. */
   #whomToTell(inForce: LayoutInForce, target: NodeId, partition: number): NodeId | undefined {
     const { self, peers } = this.#context
     if (peers.isReachable(target)) return target
