@@ -4,10 +4,9 @@ import type { NodeId } from '../vocabulary/ids.ts'
 import type { RecordEntry, Response } from '../wire/messages.ts'
 import { decodeRecord } from '../wire/record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
-import type { Crowded } from './crowded.ts'
 import type { RequestContext } from './request-context.ts'
 
-export const copyPageBytesMax = 256 * 1024
+export const copyPageBytesMax = 64 * 1024
 const pageTimeoutMs = 10_000
 
 type Page = Response & { readonly type: 'partition-copied' }
@@ -34,21 +33,19 @@ export class CopyRun {
   readonly #partition: number
   readonly #from: NodeId
   readonly #pace: CopyPace
-  readonly #crowded: Crowded
   readonly #listener: CopyListener
   #isStopped = false
 
   constructor(
     context: RequestContext,
     what: { readonly partition: number; readonly from: NodeId },
-    sparing: { readonly pace: CopyPace; readonly crowded: Crowded },
+    pace: CopyPace,
     listener: CopyListener,
   ) {
     this.#context = context
     this.#partition = what.partition
     this.#from = what.from
-    this.#pace = sparing.pace
-    this.#crowded = sparing.crowded
+    this.#pace = pace
     this.#listener = listener
   }
 
@@ -83,7 +80,7 @@ export class CopyRun {
   }
 
   #take(page: Page): void {
-    const { minting, time } = this.#context
+    const { minting, time, crowded } = this.#context
     const { entries, next, asOf, isBusy } = page
     minting.adopt(asOf)
     if (!this.#mergeAll(page)) return this.#end(false)
@@ -91,7 +88,7 @@ export class CopyRun {
     this.#listener.keep(next, (isKept) => {
       if (this.#isStopped) return
       if (!isKept) return this.#end(false)
-      this.#pace.moved(bytes, isBusy || this.#crowded.isCrowded(), time.nowMs())
+      this.#pace.moved(bytes, isBusy || crowded.isCrowded(), time.nowMs())
       this.#listener.onPage(bytes, entries.length, next)
       if (next.length === 0) this.#end(true)
       else this.begin(next)

@@ -3,16 +3,19 @@ import type { RequestContext } from './request-context.ts'
 const eventLoopDelayMsMax = 50
 /** Shorter than this nobody minds. */
 const latencyMsMin = 16
-/** Clients may wait twice as long as before; latencies are known by powers of two. */
+/** Clients may wait twice as long as they did before. */
 const latencyFactorMax = 2
-/** Asked after a longer pause than this, another transfer has begun. */
+/** Asked after a longer pause than this, another change has begun. */
 const pauseMs = 30_000
 
-/** Whether clients of this node wait longer than before a transfer began: then it must go more slowly. */
+/**
+ * Whether clients of this node wait longer than they did before partitions began to move: then moving must go more
+ * slowly. One for all that moves, or what comes later in a change would take for usual what came earlier.
+ */
 export class Crowded {
   readonly #context: Pick<RequestContext, 'time' | 'store' | 'foreground'>
   #askedAtMs = Number.NEGATIVE_INFINITY
-  #latencyMsMax = latencyMsMin
+  #latencyMsMax = Number.POSITIVE_INFINITY
 
   constructor(context: Pick<RequestContext, 'time' | 'store' | 'foreground'>) {
     this.#context = context
@@ -21,9 +24,15 @@ export class Crowded {
   isCrowded(): boolean {
     const { time, store, foreground } = this.#context
     const nowMs = time.nowMs()
-    const latencyMs = foreground.p99Ms(nowMs)
-    if (nowMs - this.#askedAtMs > pauseMs) this.#latencyMsMax = Math.max(latencyMsMin, latencyFactorMax * latencyMs)
+    if (nowMs - this.#askedAtMs > pauseMs) this.#latencyMsMax = this.#bearable(nowMs)
     this.#askedAtMs = nowMs
-    return store.isBusy || time.eventLoopDelayMs() > eventLoopDelayMsMax || latencyMs > this.#latencyMsMax
+    if (store.isBusy || time.eventLoopDelayMs() > eventLoopDelayMsMax) return true
+    return foreground.p99Ms(nowMs) > this.#latencyMsMax
+  }
+
+  /** A node that had no clients yet, such as one that joins, leaves the judgement to those that have. */
+  #bearable(nowMs: number): number {
+    const usualMs = this.#context.foreground.usualP99Ms(nowMs)
+    return usualMs === undefined ? Number.POSITIVE_INFINITY : Math.max(latencyMsMin, latencyFactorMax * usualMs)
   }
 }

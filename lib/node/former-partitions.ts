@@ -10,7 +10,6 @@ import { dataRange, metaRange, parseDataKey, parseMetaKey } from '../wire/store-
 import { openValue } from '../wire/stored-record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { AntiEntropy } from './anti-entropy.ts'
-import { Crowded } from './crowded.ts'
 import type { MerkleTrees } from './merkle-trees.ts'
 import type { MetaStore } from './meta-store.ts'
 import { pushPartition } from './push-partition.ts'
@@ -47,7 +46,6 @@ export class FormerPartitions {
   readonly #trees: MerkleTrees | undefined
   readonly #asOf: (now: Hlc) => Hlc
   readonly #keptMs: number
-  readonly #crowded: Crowded
   readonly #former = new Map<number, Former>()
   #owned: ReadonlySet<number> | undefined
   /** Until now nobody has waited for this node before something was deleted for good; it may be a member anew since. */
@@ -77,7 +75,6 @@ export class FormerPartitions {
     this.#trees = parts.trees
     this.#asOf = parts.asOf
     this.#keptMs = options.keptSeconds * 1000
-    this.#crowded = new Crowded(context)
   }
 
   /** Partitions of which an old copy is kept. */
@@ -207,7 +204,7 @@ export class FormerPartitions {
 
   /** Whether it is owned is asked before every step: a version that was decided meanwhile counts. */
   #delete(partition: number): void {
-    const { store, time } = this.#context
+    const { store, time, crowded } = this.#context
     this.#deleting = partition
     const isFormer = (): boolean => !this.#isStopped && this.#former.has(partition) && !this.#ownsNow(partition)
     const step = (): void => {
@@ -216,7 +213,7 @@ export class FormerPartitions {
         if (failure !== undefined) return
         if (!isFormer()) return this.#ended()
         if (!isSwept) {
-          time.after(this.#crowded.isCrowded() ? crowdedPauseMs : pauseMs, step)
+          time.after(crowded.isCrowded() ? crowdedPauseMs : pauseMs, step)
           return
         }
         this.#trees?.forget(partition)

@@ -14,7 +14,6 @@ import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { BatchWriter } from './batch-writer.ts'
 import { CopyProgress } from './copy-progress.ts'
 import { CopyRun } from './copy-run.ts'
-import { Crowded } from './crowded.ts'
 import { learnGainedBarriers } from './learn-gained-barriers.ts'
 import type { MerkleTrees } from './merkle-trees.ts'
 import type { MetaStore } from './meta-store.ts'
@@ -23,6 +22,9 @@ import type { RequestContext } from './request-context.ts'
 
 const noBytes = new Uint8Array(0)
 const nothingFound = { assignedAt: 0, from: 0, to: 0 }
+/** Between batches that are swept. */
+const pauseMs = 5
+const crowdedPauseMs = 100
 /** Forgotten in one batch. */
 const forgottenMax = 256
 
@@ -50,7 +52,6 @@ export class GainedPartitions {
   readonly #copying = new Map<number, Copying>()
   readonly #events: GainingEvent[] = []
   #context: RequestContext | undefined
-  #crowded: Crowded | undefined
   #assignedAt = 0
   /** Gained, but the store is not checked yet: nothing is done for them, and nothing is taken. */
   #held: ReadonlySet<number> = new Set()
@@ -111,7 +112,6 @@ export class GainedPartitions {
 
   start(context: RequestContext): void {
     this.#context = context
-    this.#crowded = new Crowded(context)
     const inForce = context.layout.inForce
     if (inForce !== undefined) this.follow(inForce)
   }
@@ -224,7 +224,7 @@ export class GainedPartitions {
         // A store that fails ends this life.
         if (failure !== undefined || !isWanted()) return
         if (isSwept) swept()
-        else this.#time.soon(step)
+        else this.#time.after(context.crowded.isCrowded() ? crowdedPauseMs : pauseMs, step)
       })
     }
     if (this.#isKnownEmpty(partition)) return this.#time.soon(swept)
@@ -256,31 +256,25 @@ export class GainedPartitions {
 
   #copy(context: RequestContext, { partition, from }: { readonly partition: number; readonly from: NodeId }): void {
     const assignedAt = this.#assignedAt
-    const crowded = this.#crowded as Crowded
     const begunAtMs = this.#time.nowMs()
     const after = this.#checkpoints.get(partition)?.after ?? noBytes
     this.#progress.begin(begunAtMs)
-    const run = new CopyRun(
-      context,
-      { partition, from },
-      { pace: this.#pace, crowded },
-      {
-        keep: (next, done) => {
-          const isCopied = next.length === 0
-          this.#keep(partition, { assignedAt, isCopied, after: next }, 'os', done)
-        },
-        onPage: (bytes, records, next) => {
-          this.#progress.moved(partition, bytes, records, next)
-          context.metrics.transferBytes('received').add(bytes)
-          context.metrics.transferRecords('received').add(records)
-        },
-        onEnded: (isComplete) => {
-          this.#copying.delete(partition)
-          if (isComplete) context.metrics.transferSeconds.observe((this.#time.nowMs() - begunAtMs) / 1000)
-          this.#dispatch({ type: isComplete ? 'copied' : 'copy-failed', assignedAt, partition })
-        },
+    const run = new CopyRun(context, { partition, from }, this.#pace, {
+      keep: (next, done) => {
+        const isCopied = next.length === 0
+        this.#keep(partition, { assignedAt, isCopied, after: next }, 'os', done)
       },
-    )
+      onPage: (bytes, records, next) => {
+        this.#progress.moved(partition, bytes, records, next)
+        context.metrics.transferBytes('received').add(bytes)
+        context.metrics.transferRecords('received').add(records)
+      },
+      onEnded: (isComplete) => {
+        this.#copying.delete(partition)
+        if (isComplete) context.metrics.transferSeconds.observe((this.#time.nowMs() - begunAtMs) / 1000)
+        this.#dispatch({ type: isComplete ? 'copied' : 'copy-failed', assignedAt, partition })
+      },
+    })
     this.#copying.set(partition, { run, begunAtMs })
     run.begin(after)
   }

@@ -5,7 +5,6 @@ import { handovers } from '../protocol/layout/moves.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import type { AntiEntropy } from './anti-entropy.ts'
-import { Crowded } from './crowded.ts'
 import { exchangePartition } from './partition-exchange.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -23,7 +22,6 @@ export class GivenPartitions {
   readonly #antiEntropy: AntiEntropy
   /** `--anti-entropy off`: there are no trees to compare. */
   readonly #hasTrees: boolean
-  readonly #crowded: Crowded
   readonly #machine = new Giving()
   readonly #events: GivingEvent[] = []
   #assignedAt = 0
@@ -34,7 +32,6 @@ export class GivenPartitions {
     this.#time = context.time
     this.#context = context
     this.#antiEntropy = antiEntropy
-    this.#crowded = new Crowded(context)
     this.#hasTrees = hasTrees
   }
 
@@ -109,14 +106,14 @@ export class GivenPartitions {
   }
 
   #exchange(partition: number, to: NodeId): void {
-    const { recovery } = this.#context
+    const { recovery, crowded } = this.#context
     const assignedAt = this.#assignedAt
     const done = (isTogether: boolean): void =>
       this.#dispatch({ type: 'exchanged', assignedAt, partition, to, isTogether })
     // Whoever has not recovered does not have all it had (docs/rules.md A5).
     if (recovery.isRecovering(partition)) return this.#time.soon(() => done(false))
     // Clients come first.
-    if (this.#crowded.isCrowded()) this.#time.after(crowdedPauseMs, () => this.#compare(partition, to, done))
+    if (crowded.isCrowded()) this.#time.after(crowdedPauseMs, () => this.#compare(partition, to, done))
     else this.#compare(partition, to, done)
   }
 

@@ -1,3 +1,4 @@
+import { copySeconds } from '../protocol/handoff/copy-pace.ts'
 import type { LayoutVersion } from '../protocol/layout/layout-version.ts'
 import type { NextVersion } from '../protocol/layout/next-version.ts'
 import { ownersPerPartition } from '../protocol/ring/placement.ts'
@@ -6,8 +7,7 @@ import type { PlanCheckResult } from '../vocabulary/errors.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { PlanView, StagedView } from './node-api.ts'
 
-/** What one node takes in while it also serves; and what a change needs however little it moves. For estimates only. */
-const bytesPerSecond = 8 * 1024 * 1024
+/** What a change needs however little it moves. For estimates only. */
 const secondsMin = 2
 
 /** The next version in the words of people. */
@@ -51,7 +51,7 @@ export function planView(
     moves,
     partitions: moves.filter(({ to }) => to.length > 0).length,
     bytes,
-    estimateSeconds: moves.length === 0 ? 0 : secondsMin + Math.ceil(mostGained(moves) / bytesPerSecond),
+    estimateSeconds: moves.length === 0 ? 0 : secondsMin + copySeconds(mostGained(moves)),
     maxToTarget: maxToTarget(version ?? current),
     checks: checksView(next.checks),
   }

@@ -4,6 +4,7 @@ import type { Hash } from '../vocabulary/hash.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import type { Buckets } from './buckets.ts'
+import type { Crowded } from './crowded.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { DeletionBarriers } from './deletion-barriers.ts'
 import type { DirtyRanges } from './dirty-ranges.ts'
@@ -48,6 +49,8 @@ export interface RequestContext {
   readonly metrics: NodeMetrics
   /** How long clients waited lately. */
   readonly foreground: ForegroundLatency
+  /** Whether what moves partitions must go more slowly. */
+  readonly crowded: Crowded
   readonly speculation: SpeculationBudget
   readonly repairs: RepairBudget
   readonly readRepair: ReadRepairMode

@@ -12,6 +12,7 @@ import type { BatchWriter } from './batch-writer.ts'
 import { BucketDriver } from './bucket-driver.ts'
 import { Buckets } from './buckets.ts'
 import { Coordinator } from './coordinator.ts'
+import { Crowded } from './crowded.ts'
 import type { DataHandlers, DataRequest, Respond } from './data-handlers.ts'
 import { Deadlines } from './deadlines.ts'
 import { Deletion, DeletionRecords } from './deletion.ts'
@@ -147,6 +148,7 @@ export class Serving {
       { time, log, meta, learnBarriers: (partition, owners, done) => this.deletion.learn(partition, owners, done) },
       () => minting.recovered(),
     )
+    const foreground = new ForegroundLatency()
     const gained = new GainedPartitions({
       time,
       meta,
@@ -176,7 +178,8 @@ export class Serving {
       barriers: deletionRecords.barriers,
       stability: deletionRecords.stability,
       metrics,
-      foreground: new ForegroundLatency(),
+      foreground,
+      crowded: new Crowded({ time, store, foreground }),
       speculation: new SpeculationBudget(),
       repairs: new RepairBudget(time),
       readRepair: settings.readRepair,

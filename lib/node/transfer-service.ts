@@ -4,7 +4,6 @@ import { metaKey } from '../wire/store-keys.ts'
 import { sealValue } from '../wire/stored-record.ts'
 import type { BatchWriter } from './batch-writer.ts'
 import { copyPageBytesMax } from './copy-run.ts'
-import { Crowded } from './crowded.ts'
 import type { DataHandlers, RequestOf, Respond } from './data-handlers.ts'
 import { fenced } from './fenced.ts'
 import { refusal, storageRefused } from './refusals.ts'
@@ -17,13 +16,11 @@ export const pagesReadMax = 4
 export class TransferService {
   readonly #context: RequestContext
   readonly #batches: BatchWriter
-  readonly #crowded: Crowded
   #pagesRead = 0
 
   constructor(context: RequestContext, batches: BatchWriter) {
     this.#context = context
     this.#batches = batches
-    this.#crowded = new Crowded(context)
   }
 
   readonly handlers = {
@@ -32,7 +29,7 @@ export class TransferService {
   } satisfies Partial<DataHandlers>
 
   #copyPartition({ partition, after, bytesMax }: RequestOf<'copy-partition'>, respond: Respond): void {
-    const { store, layout, minting, recovery, gained, self, metrics } = this.#context
+    const { store, layout, minting, recovery, gained, self, metrics, crowded } = this.#context
     if (layout.inForce?.owns(self, partition) !== true) {
       return respond(refusal('not-owner', 'this node does not own the partition'))
     }
@@ -52,7 +49,7 @@ export class TransferService {
       const bytes = entries.reduce((sum, { key, bytes }) => sum + key.bytes.length + bytes.length, 0)
       metrics.transferBytes('sent').add(bytes)
       metrics.transferRecords('sent').add(records.length)
-      respond({ type: 'partition-copied', entries: records, next, asOf, isBusy: this.#crowded.isCrowded() })
+      respond({ type: 'partition-copied', entries: records, next, asOf, isBusy: crowded.isCrowded() })
     })
   }
 

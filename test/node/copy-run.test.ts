@@ -108,18 +108,26 @@ t.test('a copy that is stopped takes nothing any more', async (t) => {
 
 t.test('a node is crowded when its clients wait twice as long as before the transfer', async (t) => {
   const { node, context, foreground } = copying()
-  const crowded = new Crowded(context)
-  const requests = (tookMs: number): void => {
-    for (let count = 0; count < 100; count += 1) foreground.observe(tookMs, node.time.nowMs())
+  const { crowded } = context
+  const windows = (count: number, tookMs: number): void => {
+    for (let window = 0; window < count; window += 1) {
+      node.time.pass(2_000)
+      for (let request = 0; request < 100; request += 1) foreground.observe(tookMs, node.time.nowMs())
+    }
   }
-  requests(20)
-  t.notOk(crowded.isCrowded(), 'as before')
-  requests(40)
-  t.notOk(crowded.isCrowded(), 'up to 64 ms: as far as can be told, twice as long')
-  requests(80)
+  windows(30, 20)
+  windows(5, 300)
+  t.ok(crowded.isCrowded(), 'some bad seconds just before it began are not what is usual')
+  windows(3, 40)
+  t.notOk(crowded.isCrowded(), 'twice as long is bearable')
+  windows(3, 60)
   t.ok(crowded.isCrowded())
-  node.time.pass(60_000)
-  requests(80)
+  for (let second = 0; second < 60; second += 1) {
+    windows(1, 60)
+    crowded.isCrowded()
+  }
+  t.ok(crowded.isCrowded(), 'what a long transfer makes of it is never usual')
+  windows(30, 60)
   t.notOk(crowded.isCrowded(), 'another transfer finds it like that')
 })
 
@@ -160,6 +168,7 @@ function copying(node = new RecordNode(2)) {
     store: node.store,
     metrics: node.metrics,
     foreground,
+    crowded: new Crowded({ time: node.time, store: node.store, foreground }),
     layout: { inForce: { number: 2, owns: () => true } },
     recovery: { isRecovering: () => false, asOf: (_partition: number, now: number) => now },
     gained: { isCopying: () => false },
@@ -173,20 +182,15 @@ function copying(node = new RecordNode(2)) {
     },
   } as unknown as RequestContext
   const pace = new CopyPace()
-  const run = new CopyRun(
-    context,
-    { partition: 0, from: bob },
-    { pace, crowded: new Crowded(context) },
-    {
-      keep: (after, done) =>
-        node.batches.add([{ type: 'put', key: Uint8Array.of(0x6d), value: after }], 'disk', () => {
-          kept.push(after)
-          done(true)
-        }),
-      onPage: () => {},
-      onEnded: (isComplete) => ended.push(isComplete),
-    },
-  )
+  const run = new CopyRun(context, { partition: 0, from: bob }, pace, {
+    keep: (after, done) =>
+      node.batches.add([{ type: 'put', key: Uint8Array.of(0x6d), value: after }], 'disk', () => {
+        kept.push(after)
+        done(true)
+      }),
+    onPage: () => {},
+    onEnded: (isComplete) => ended.push(isComplete),
+  })
   const answer = (message: Response): void => respond?.({ type: 'answered', message })
   return { node, context, foreground, asked, answer, kept, ended, pace, run, begin: () => run.begin(new Uint8Array(0)) }
 }

@@ -9,7 +9,7 @@ t.test('how long clients wait', async (t) => {
     observe(latency, 5, 700, 1000)
     t.equal(latency.p99Ms(1000), 4, 'half a hundredth is not enough')
     observe(latency, 15, 700, 1000)
-    t.equal(latency.p99Ms(1000), 1024)
+    t.equal(latency.p99Ms(1000), 768, 'by quarters of a power of two')
   })
 
   await t.test('is not said of a few requests', async (t) => {
@@ -18,14 +18,25 @@ t.test('how long clients wait', async (t) => {
     t.equal(latency.p99Ms(1000), 0)
   })
 
-  await t.test('is forgotten after ten seconds', async (t) => {
+  await t.test('is forgotten after four seconds', async (t) => {
     const latency = new ForegroundLatency()
     observe(latency, 100, 700, 1000)
-    t.equal(latency.p99Ms(5_900), 1024)
-    t.equal(latency.p99Ms(6_100), 1024, 'not before five')
-    t.equal(latency.p99Ms(11_100), 0)
+    t.equal(latency.p99Ms(2_900), 768)
+    t.equal(latency.p99Ms(3_100), 768, 'not before two')
+    t.equal(latency.p99Ms(5_100), 0)
     observe(latency, 100, 700, 20_000)
     t.equal(latency.p99Ms(40_000), 0, 'also after a silence')
+  })
+
+  await t.test('is usually what it was in most windows of the last minute', async (t) => {
+    const latency = new ForegroundLatency()
+    t.equal(latency.usualP99Ms(0), undefined, 'nobody has asked for anything')
+    for (let window = 0; window < 5; window += 1) observe(latency, 100, 700, window * 2_000)
+    t.equal(latency.usualP99Ms(10_000), undefined, 'a node that has just started')
+    for (let window = 0; window < 40; window += 1)
+      observe(latency, 100, window < 20 ? 700 : 10, 10_000 + window * 2_000)
+    t.equal(latency.usualP99Ms(90_000), 12)
+    t.equal(latency.usualP99Ms(9_000_000), 12, 'silence changes nothing')
   })
 
   await t.test('has no bound that breaks it', async (t) => {

@@ -1,19 +1,33 @@
-export const copyBytesPerSecondFirst = 2 * 1024 * 1024
+export const copyBytesPerSecondFirst = 512 * 1024
 /** A cluster that is always busy gets its new owners all the same. */
-export const copyBytesPerSecondMin = 512 * 1024
+export const copyBytesPerSecondMin = 256 * 1024
 export const copyBytesPerSecondMax = 64 * 1024 * 1024
-const faster = 1.1
+/** After a second that disturbed nobody. */
+const gainPerSecond = 0.25
 const slower = 0.5
-/** What crowds a node is seen for about a second, by many pages: they are one reason, not many. */
-export const slowAgainAfterMs = 500
+/** Whom a faster pace disturbs is known some seconds later: until then what crowds a node is one reason, not many. */
+export const slowAgainAfterMs = 2_000
+
+/** How long a node copies so many bytes when that disturbs nobody. In whole seconds. */
+export function copySeconds(bytes: number): number {
+  let seconds = 0
+  let rate = copyBytesPerSecondFirst
+  for (let left = bytes; left > 0; left -= rate) {
+    if (seconds > 0) rate = Math.min(copyBytesPerSecondMax, rate * (1 + gainPerSecond))
+    seconds += 1
+  }
+  return seconds
+}
 
 /**
- * How fast a node copies what it gains: faster with every page that disturbed nobody, half as fast with each that did.
- * (Additive increase would need hours to find a fast disk's speed; hints are paced the same way.)
+ * How fast a node copies what it gains: faster with every second that disturbed nobody, half as fast with each that did.
+ * By time, not by page: many small partitions are no reason to hurry. (Additive increase would need hours to find a fast
+ * disk's speed.)
  */
 export class CopyPace {
   #bytesPerSecond = copyBytesPerSecondFirst
   #nextAtMs = Number.NEGATIVE_INFINITY
+  #movedAtMs: number | undefined
   #slowedAtMs = Number.NEGATIVE_INFINITY
 
   get bytesPerSecond(): number {
@@ -27,8 +41,11 @@ export class CopyPace {
 
   /** A page came. @param isCrowded this node, or the one that sent it, has clients that wait */
   moved(bytes: number, isCrowded: boolean, nowMs: number): void {
-    if (!isCrowded) this.#bytesPerSecond = Math.min(copyBytesPerSecondMax, this.#bytesPerSecond * faster)
-    else if (nowMs - this.#slowedAtMs >= slowAgainAfterMs) {
+    const seconds = Math.min(1, Math.max(0, nowMs - (this.#movedAtMs ?? nowMs)) / 1000)
+    this.#movedAtMs = nowMs
+    if (!isCrowded) {
+      this.#bytesPerSecond = Math.min(copyBytesPerSecondMax, this.#bytesPerSecond * (1 + gainPerSecond * seconds))
+    } else if (nowMs - this.#slowedAtMs >= slowAgainAfterMs) {
       this.#slowedAtMs = nowMs
       this.#bytesPerSecond = Math.max(copyBytesPerSecondMin, this.#bytesPerSecond * slower)
     }

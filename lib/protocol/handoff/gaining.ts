@@ -46,7 +46,7 @@ export type GainingEffect =
   | { readonly type: 'set-timer'; readonly delayMs: number; readonly attempt: number }
 
 /** How much goes on at the same time, in partitions. */
-export const sweepsMax = 16
+export const sweepsMax = 2
 export const copiesMax = 4
 export const retryAfterMs = 1_000
 

@@ -25,11 +25,22 @@ export class LayoutInForce {
   readonly planned: readonly LiveVersion[]
   /** What was planned with an older version than this is refused (docs/rules.md T2). */
   readonly barrier: number
+  /** Of the newest decided version. */
+  readonly number: number
+  /** Of the newest version that requests are planned with. */
+  readonly plannedNumber: number
+  readonly isInTransition: boolean
+  readonly partitionCount: number
+  /** Everybody in a live version, sorted. */
+  readonly nodeIds: readonly NodeId[]
   /** By partition; undefined: all read from the newest. */
   readonly #readRings: readonly Ring[] | undefined
   readonly #excluded: ReadonlySet<NodeId>
-  /** Of a transition, by partition, made when asked for. */
-  readonly #ownersOf = new Map<number, OwnersInTransition>()
+  /**
+   * By partition, made when asked for, at rest as in a transition: every request goes by them, and code that a compiler
+   * has only seen at rest would be slow in the first seconds of a transition, on all nodes at once.
+   */
+  readonly #owners = new Map<number, PartitionOwners>()
 
   /**
    * @param before what was in force until now: rings of the same versions are taken over
@@ -45,27 +56,14 @@ export class LayoutInForce {
     const isAllPlanned = self === undefined || plansWithNewest(document, self)
     this.planned = isAllPlanned ? this.live : withoutNewest(this.live, before)
     this.barrier = barrierOf(document)
+    this.number = newest.decided.version.number
+    this.plannedNumber = (this.planned.at(-1) as LiveVersion).decided.version.number
+    this.isInTransition = this.live.length > 1
+    this.partitionCount = newest.ring.partitionCount
+    this.nodeIds = [...new Set(this.live.flatMap(({ ring }) => ring.nodeIds))].sort()
     const { excluded } = newest.decided.version
     this.#excluded = new Set(forkedOff === undefined ? excluded : [...excluded, forkedOff])
     this.#readRings = this.live.length === 1 ? undefined : readRingsOf(document, this.live)
-  }
-
-  /** Of the newest version that requests are planned with. */
-  get plannedNumber(): number {
-    return (this.planned.at(-1) as LiveVersion).decided.version.number
-  }
-
-  /** Of the newest decided version. */
-  get number(): number {
-    return this.decided.version.number
-  }
-
-  get isInTransition(): boolean {
-    return this.live.length > 1
-  }
-
-  get partitionCount(): number {
-    return this.ring.partitionCount
   }
 
   /** The version whose owners answer reads of `partition` (docs/rules.md T4). */
@@ -75,12 +73,12 @@ export class LayoutInForce {
 
   /** Whose answers count when `partition` is read. Always the same array. */
   readersOf(partition: number): readonly NodeId[] {
-    return this.readRing(partition).ownersOf(partition)
+    return this.#of(partition).readers
   }
 
   /** Everybody who owns `partition` in a live version. Always the same array. */
   ownersOf(partition: number): readonly NodeId[] {
-    return this.live.length === 1 ? this.ring.ownersOf(partition) : this.#inTransition(partition).union
+    return this.#of(partition).union
   }
 
   /**
@@ -88,40 +86,46 @@ export class LayoutInForce {
    * (docs/rules.md T1).
    */
   ownerSetsOf(partition: number): readonly (readonly NodeId[])[] {
-    return this.live.length === 1 ? [this.ring.ownersOf(partition)] : this.#inTransition(partition).sets
+    return this.#of(partition).sets
   }
 
   /** The same of the versions that this node plans with. */
   plannedSetsOf(partition: number): readonly (readonly NodeId[])[] {
-    if (this.planned === this.live) return this.ownerSetsOf(partition)
-    return this.planned.map(({ ring }) => ring.ownersOf(partition))
+    return this.#of(partition).planned
   }
 
   /** Of these sets, those that reads of `partition` do not go by; none at rest. */
   otherSetsOf(partition: number): readonly (readonly NodeId[])[] {
-    return this.planned.length === 1 ? noSets : this.#inTransition(partition).others
+    return this.#of(partition).others
   }
 
-  #inTransition(partition: number): OwnersInTransition {
-    let owners = this.#ownersOf.get(partition)
+  #of(partition: number): PartitionOwners {
+    let owners = this.#owners.get(partition)
     if (owners === undefined) {
-      const readers = this.readersOf(partition)
-      const sets: (readonly NodeId[])[] = []
-      for (let index = this.live.length - 1; index >= 0; index -= 1) {
-        const set = (this.live[index] as LiveVersion).ring.ownersOf(partition)
-        if (!sets.some((known) => isSameSet(known, set))) sets.push(set)
-      }
-      const others = sets.filter((set) => !isSameSet(set, readers))
-      owners = { sets, others, union: [...new Set(sets.flat())] }
-      this.#ownersOf.set(partition, owners)
+      owners = this.#find(partition)
+      this.#owners.set(partition, owners)
     }
     return owners
   }
 
+  #find(partition: number): PartitionOwners {
+    const readers = this.readRing(partition).ownersOf(partition)
+    const sets: (readonly NodeId[])[] = []
+    for (let index = this.live.length - 1; index >= 0; index -= 1) {
+      const set = (this.live[index] as LiveVersion).ring.ownersOf(partition)
+      if (!sets.some((known) => isSameSet(known, set))) sets.push(set)
+    }
+    const [only] = sets
+    const union = sets.length === 1 && only !== undefined ? only : [...new Set(sets.flat())]
+    const planned = this.planned === this.live ? sets : this.planned.map(({ ring }) => ring.ownersOf(partition))
+    // Who plans with one version only asks nobody else.
+    const others = this.planned.length === 1 ? [] : sets.filter((set) => !isSameSet(set, readers))
+    return { readers, sets, planned, others, union }
+  }
+
   /** Whether `node` owns `partition` in a live version. */
   owns(node: NodeId, partition: number): boolean {
-    if (this.live.length === 1) return this.ring.owns(node, partition)
-    return this.live.some(({ ring }) => ring.owns(node, partition))
+    return this.#of(partition).union.includes(node)
   }
 
   /** Whether `node` is in a live version. */
@@ -145,12 +149,6 @@ export class LayoutInForce {
     })
   }
 
-  /** Everybody in a live version, sorted. */
-  get nodeIds(): readonly NodeId[] {
-    if (this.live.length === 1) return this.ring.nodeIds
-    return [...new Set(this.live.flatMap(({ ring }) => ring.nodeIds))].sort()
-  }
-
   /** Nobody waits for it, asks it, or listens to it, until it is a member anew (docs/rules.md L4, L5). */
   isExcluded(node: NodeId): boolean {
     return this.#excluded.size > 0 && this.#excluded.has(node)
@@ -165,14 +163,15 @@ export class LayoutInForce {
   }
 }
 
-/** Who owns one partition while several versions are live. */
-interface OwnersInTransition {
+/** Who owns one partition. */
+interface PartitionOwners {
+  readonly readers: readonly NodeId[]
+  /** In each live version, newest first, equal sets once. */
   readonly sets: readonly (readonly NodeId[])[]
+  readonly planned: readonly (readonly NodeId[])[]
   readonly others: readonly (readonly NodeId[])[]
   readonly union: readonly NodeId[]
 }
-
-const noSets: readonly (readonly NodeId[])[] = []
 
 function liveOf({ live }: LayoutDocument, before: LayoutInForce | undefined): readonly LiveVersion[] {
   const known = new Map(before?.live.map((version) => [version.decided.hash, version]))

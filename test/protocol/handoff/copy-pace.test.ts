@@ -4,6 +4,7 @@ import {
   copyBytesPerSecondFirst,
   copyBytesPerSecondMax,
   copyBytesPerSecondMin,
+  copySeconds,
   slowAgainAfterMs,
 } from '../../../lib/protocol/handoff/copy-pace.ts'
 
@@ -28,6 +29,22 @@ t.test('who disturbs nobody goes faster, up to a limit; who does goes half as fa
   t.equal(pace.bytesPerSecond, copyBytesPerSecondFirst / 2, 'many pages see the same second')
   for (let count = 1; count < 20; count += 1) pace.moved(page, true, count * slowAgainAfterMs)
   t.equal(pace.bytesPerSecond, copyBytesPerSecondMin)
-  for (let count = 0; count < 100; count += 1) pace.moved(page, false, 0)
+  const slowest = pace.bytesPerSecond
+  for (let count = 0; count < 100; count += 1) pace.moved(page, false, 100_000)
+  t.ok(pace.bytesPerSecond <= slowest * 1.25, 'many small partitions in one second are one second')
+  for (let second = 0; second < 60; second += 1) pace.moved(page, false, 100_000 + second * 1000)
   t.equal(pace.bytesPerSecond, copyBytesPerSecondMax)
+})
+
+t.test('how long it copies that disturbs nobody', async (t) => {
+  t.equal(copySeconds(0), 0)
+  t.equal(copySeconds(1), 1)
+  t.equal(copySeconds(copyBytesPerSecondFirst + 1), 2)
+  const pace = new CopyPace()
+  let nowMs = 0
+  for (let copied = 0; copied < 50 * 2 ** 20; copied += 65_536) {
+    pace.moved(65_536, false, nowMs)
+    nowMs += pace.waitMs(nowMs)
+  }
+  t.ok(Math.abs(nowMs / 1000 - copySeconds(50 * 2 ** 20)) < 3, `${nowMs} ms for 50 MiB`)
 })
