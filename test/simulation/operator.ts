@@ -5,10 +5,10 @@ import type { StarlingError } from '../../lib/vocabulary/errors.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { NodeId } from '../../lib/vocabulary/ids.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
+import type { History } from '../checkers/history.ts'
 import type { Churn, ChurnKind } from './churn.ts'
 import type { DrivenNode, SimulatedCluster } from './cluster.ts'
 import { answers, type Configuration, dataLosing, pick } from './configuration.ts'
-import type { History } from './history.ts'
 import { StoredLayouts } from './stored-layout.ts'
 
 /** What somebody wants of one node, until it has come about or was given up. */
