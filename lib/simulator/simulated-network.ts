@@ -109,14 +109,15 @@ export class Link {
 
 /** Every machine, and the links between them. */
 export class SimulatedNetwork {
-  readonly #random: Random
+  readonly #randomOf: (link: string) => Random
   readonly #machines = new Map<string, Machine>()
   /** By the numbers of both machines. */
   readonly #links: Link[][] = []
   #settings: LinkSettings
 
-  constructor(random: Random, settings: LinkSettings) {
-    this.#random = random
+  /** `randomOf`: a stream of chance for each link, so that what passes on one shifts nothing on another. */
+  constructor(randomOf: (link: string) => Random, settings: LinkSettings) {
+    this.#randomOf = randomOf
     this.#settings = settings
   }
 
@@ -140,7 +141,7 @@ export class SimulatedNetwork {
     let link = row[to.number]
     if (link === undefined) {
       const settings = from === to ? loopback : this.#settings
-      link = new Link(from, to, settings, this.#random)
+      link = new Link(from, to, settings, this.#randomOf(`${from.name}>${to.name}`))
       row[to.number] = link
     }
     return link

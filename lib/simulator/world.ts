@@ -60,7 +60,7 @@ export class World {
     this.seed = options.seed
     this.#hash = options.hash
     this.#disk = options.disk ?? calmDisk
-    this.network = new SimulatedNetwork(this.random('network'), options.links ?? calmLinks)
+    this.network = new SimulatedNetwork((link) => this.random(`network/${link}`), options.links ?? calmLinks)
     this.log = new LogRing(options.logLinesMax ?? 200, options.logLevel ?? 'info')
   }
 
