@@ -7,6 +7,10 @@ export interface Nemesis {
   readonly summary: string
   /** What a machine must be able to do, by the names in `Capabilities`; a cell that needs more than there is, is skipped. */
   readonly needs: readonly CapabilityName[]
+  /** The networks it works on; default: all. */
+  readonly networks?: readonly Network['kind'][]
+  /** Nodes may end by themselves under it, such as on a disk that fails; otherwise that makes a run invalid. */
+  readonly endsNodes?: true
   /** What nodes must find around themselves from their start on. */
   prepare?(stage: Stage): Promise<Preparation>
   /** One fault: begins it, and resolves when it has begun. `undo` ends it; called at the latest when the run heals. */
@@ -49,6 +53,8 @@ export interface Stage {
   cli(words: readonly string[]): Promise<string>
   /** A new, empty member that stages itself to join; it has network, directory and addresses as the others have. */
   addNode(): Promise<StageNode>
+  /** It has left for good: nobody waits for it or asks it any more; its process is ended if it still runs. */
+  dismiss(node: StageNode): Promise<void>
   /** Work to be done when the run ends, whatever happens, last first. */
   teardown(work: () => unknown): void
   say(line: string): void

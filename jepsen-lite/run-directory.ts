@@ -28,6 +28,48 @@ export interface RunRecord {
     }[]
   }[]
   readonly bites: readonly { readonly what: string; readonly count: number }[]
+  /** What clients asked, by how it ended; the table of a matrix shows their sum. */
+  readonly operations?: { readonly ok: number; readonly fail: number; readonly info: number }
   /** How late this process itself was at most: beyond 50 ms at the 99th percentile its latencies are its own. */
   readonly lagP99Ms: number
+  /** What was seen while it ran and no history shows: a node that ended by itself, or did not come to rest. */
+  readonly findings: readonly Finding[]
+}
+
+export interface Finding {
+  readonly verdict: 'invalid' | 'unknown'
+  /** One sentence. */
+  readonly reason: string
+}
+
+/** What a matrix leaves behind: `DIR/matrix.json` (this), `DIR/matrix.txt`, `DIR/matrix.html`, and a run directory for each cell. */
+export interface MatrixRecord {
+  readonly apiVersion: 'v1'
+  readonly startedAt: string
+  readonly endedAt: string
+  readonly version: string
+  readonly nodeVersion: string
+  readonly capabilities: RunRecord['capabilities']
+  readonly workloads: readonly { readonly name: string; readonly summary: string }[]
+  readonly nemeses: readonly { readonly name: string; readonly summary: string }[]
+  readonly nodes: number
+  readonly seconds: number
+  readonly seed: number
+  /** Those that are done, in the order in which they ran. */
+  readonly cells: readonly MatrixCell[]
+}
+
+export interface MatrixCell {
+  readonly workload: string
+  readonly nemesis: string
+  readonly network: 'netns' | 'proxy'
+  readonly verdict: RunRecord['verdict']
+  readonly reasons: readonly string[]
+  /** The run directory, relative to the matrix's. */
+  readonly directory: string
+  /** Operations that clients invoked, and those that succeeded. */
+  readonly operations: number
+  readonly succeeded: number
+  readonly bites: RunRecord['bites']
+  readonly tookSeconds: number
 }

@@ -13,6 +13,8 @@ export interface Workload {
   readonly flags?: readonly string[]
   /** The next thing that one client process does, until the time is over. */
   client(parts: ClientParts): WorkloadClient
+  /** Reads what the final reads of each key do not show, such as a listing; they are done by then. */
+  finish?(parts: Omit<ClientParts, 'number' | 'fraction'>): Promise<void>
   /** Judges the whole history, final reads included. One result for each property, by its name. */
   check(records: readonly HistoryRecord[]): readonly NamedResult[]
 }
