@@ -53,6 +53,8 @@ export interface Stage {
   cli(words: readonly string[]): Promise<string>
   /** A new, empty member that stages itself to join; it has network, directory and addresses as the others have. */
   addNode(): Promise<StageNode>
+  /** It is about to be no member any more: it may end by itself, and is not started again, waited for or read from. */
+  dismiss(node: StageNode): void
   /** It has left for good: nobody waits for it or asks it any more; its process is ended if it still runs. */
   dismiss(node: StageNode): Promise<void>
   /** Work to be done when the run ends, whatever happens, last first. */
@@ -69,8 +71,8 @@ export interface StageNode {
   /** `kill -9`; resolves when it is gone. */
   kill(): Promise<void>
   signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void
-  /** Starts it again on the same data; `surroundings` replace those it had. Resolves when it listens. */
-  start(surroundings?: ReturnType<NonNullable<Preparation['surroundings']>>): Promise<void>
+  /** Starts it again on the same data; `surroundings` replace those it had. Resolves when it listens. @param flags of this start alone */
+  start(surroundings?: ReturnType<NonNullable<Preparation['surroundings']>>, flags?: readonly string[]): Promise<void>
 }
 
 /** Found by trying, once, before a run; printed with it. */
