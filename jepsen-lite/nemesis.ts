@@ -53,8 +53,6 @@ export interface Stage {
   cli(words: readonly string[]): Promise<string>
   /** A new, empty member that stages itself to join; it has network, directory and addresses as the others have. */
   addNode(): Promise<StageNode>
-  /** It is about to be no member any more: it may end by itself, and is not started again, waited for or read from. */
-  dismiss(node: StageNode): void
   /** It has left for good: nobody waits for it or asks it any more; its process is ended if it still runs. */
   dismiss(node: StageNode): Promise<void>
   /** Work to be done when the run ends, whatever happens, last first. */
