@@ -6,6 +6,7 @@ import { checkContexts } from './check-contexts.ts'
 import { type CopyPromises, checkCopies } from './check-copies.ts'
 import { checkFreshness } from './check-freshness.ts'
 import { checkLastWriteWins } from './check-last-write-wins.ts'
+import { checkRegisters } from './check-registers.ts'
 import type { CheckResult } from './check-result.ts'
 import { checkSessions } from './check-sessions.ts'
 import { type HistoryRecord, type Operation, operationsOf, parseHistory } from './history.ts'
@@ -17,7 +18,14 @@ import {
   oracleOfLastWriteWins,
   oracleOfSessions,
 } from './oracle.ts'
-import { drawHealthyHistory, drawHealthyLastWriteWinsHistory, drawHistory } from './random-histories.ts'
+import { oracleOfAtomicRegisters, oracleOfRegularRegisters } from './oracle-registers.ts'
+import {
+  drawHealthyHistory,
+  drawHealthyLastWriteWinsHistory,
+  drawHealthyRegisterHistory,
+  drawHistory,
+  drawRegisterHistory,
+} from './random-histories.ts'
 
 /** `STARLING_CHECKER_HISTORIES=200000` is the long form. */
 const historyCount = Number(process.env.STARLING_CHECKER_HISTORIES ?? 20_000)
@@ -68,6 +76,45 @@ t.test('on any small history the checkers say exactly what the definitions say',
   for (const kind of [...kinds, ...rarer, ...ofSessions, ...ofLastWriteWins, ...ofCopies]) {
     t.ok((seen.get(kind) ?? 0) > historyCount / 1000, `${kind} occurred ${seen.get(kind)} times`)
   }
+})
+
+t.test('a register has an order exactly when one of all possible orders is one', async (t) => {
+  const random = seededRandom(seedFor(7, 'registers'))
+  const seen = { fine: 0, notRegular: 0, notAtomic: 0 }
+  for (let index = 0; index < historyCount; index += 1) {
+    const records = drawRegisterHistory(random, false)
+    const regular = keysOf(checkRegisters(records, { model: 'regular' }))
+    const atomic = keysOf(checkRegisters(records, { model: 'atomic' }))
+    const found = { regular, atomic }
+    const expected = { regular: oracleOfRegularRegisters(records), atomic: oracleOfAtomicRegisters(records) }
+    if (regular.length > 0) seen.notRegular += 1
+    else if (atomic.length > 0) seen.notAtomic += 1
+    else seen.fine += 1
+    if (JSON.stringify(found) === JSON.stringify(expected)) continue
+    t.same(found, expected, JSON.stringify(records))
+    return
+  }
+  for (const [name, count] of Object.entries(seen)) t.ok(count > historyCount / 100, `${name}: ${count}`)
+  for (let index = 0; index < historyCount; index += 1) {
+    const records = drawRegisterHistory(random, true)
+    const found = keysOf(checkRegisters(records, { model: 'regular' }))
+    const expected = oracleOfRegularRegisters(records)
+    if (found.join() === expected.join()) continue
+    t.same(found, expected, JSON.stringify(records))
+    return
+  }
+})
+
+t.test('registers that take effect at one moment are atomic', async (t) => {
+  const random = seededRandom(seedFor(8, 'healthy registers'))
+  for (let index = 0; index < historyCount / 20; index += 1) {
+    const records = drawHealthyRegisterHistory(random, 60)
+    const { valid, violations } = checkRegisters(records, { model: 'atomic' })
+    if (valid === true) continue
+    t.same(violations, [], JSON.stringify(records))
+    return
+  }
+  t.pass('all of them')
 })
 
 t.test('the obviously right store raises no alarm', async (t) => {
@@ -217,6 +264,10 @@ function drawCopyPromises(records: readonly HistoryRecord[], random: Random): Co
 function namesOf(result: CheckResult, rename = (check: string): string => check): readonly string[] {
   const names = result.violations.map(({ check, key, values }) => `${rename(check)} ${key} ${values.join()}`)
   return [...new Set(names)].sort()
+}
+
+function keysOf({ violations }: CheckResult): readonly string[] {
+  return [...new Set(violations.map(({ key }) => key))].sort()
 }
 
 /** The three names of a lost write say who is to blame, which the definition does not. */

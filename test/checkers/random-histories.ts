@@ -186,6 +186,70 @@ export function drawHealthyLastWriteWinsHistory(random: Random, operations: numb
   }
 }
 
+/** A small history of 3 to 8 operations on registers, each read showing one value of those that were begun, or none. */
+export function drawRegisterHistory(random: Random, hasDeletes: boolean): readonly HistoryRecord[] {
+  const history = new History()
+  const begun: { vid: string; k: string }[] = []
+  const open: { p: number; f: string; k: string; vid: string | undefined }[] = []
+  const count = 3 + random.below(6)
+  for (let p = 0; p < count; p += 1) {
+    const k = random.below(10) === 0 ? 'k2' : 'k1'
+    const f = pick(random, ['put', hasDeletes ? 'delete' : 'put', 'get', 'get', 'get'])
+    const vid = f === 'get' ? undefined : `v${p}`
+    history.add({ t: 'invoke', p, f, k, vid, ns: p })
+    if (f === 'put') begun.push({ vid: `v${p}`, k })
+    open.push({ p, f, k, vid })
+    while (open.length > 0 && random.below(2) === 0) end(open.splice(random.below(open.length), 1)[0])
+  }
+  while (open.length > 0) end(open.splice(random.below(open.length), 1)[0])
+  return history.records
+
+  function end(one: { p: number; f: string; k: string; vid: string | undefined } | undefined): void {
+    if (one === undefined) return
+    const t = pick(random, ['ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'info', 'fail'] as const)
+    const choices = begun.filter(({ k }) => k === one.k || random.below(20) === 0).map(({ vid }) => vid)
+    const isEmpty = choices.length === 0 || random.below(6) === 0
+    const vals = isEmpty ? [] : [pick(random, choices)]
+    if (random.below(40) === 0) vals.push('v-of-nobody')
+    history.add({ ...one, t, vals: one.f === 'get' && t === 'ok' ? vals : undefined, ns: count })
+  }
+}
+
+/** Registers as they should be: every operation takes effect at one moment between its beginning and its end. */
+export function drawHealthyRegisterHistory(random: Random, operations: number): readonly HistoryRecord[] {
+  const history = new History()
+  const held = new Map<string, string>()
+  const clients = [0, 1, 2, 3].map((p) => ({ p, step: 'idle' as 'idle' | 'begun' | 'done', f: '', k: '', vid: '' }))
+  const shown = new Map<number, readonly string[]>()
+  for (let begun = 0, ns = 0; begun < operations || clients.some(({ step }) => step !== 'idle'); ns += 1) {
+    const client = pick(random, clients)
+    const { p, f, k, vid } = client
+    if (client.step === 'idle') {
+      if (begun === operations) continue
+      const next = { f: pick(random, ['put', 'get', 'get']), k: pick(random, ['k1', 'k2']), vid: `v${begun}` }
+      Object.assign(client, next, { step: 'begun' })
+      history.add({ t: 'invoke', p, f: next.f, k: next.k, vid: next.f === 'put' ? next.vid : undefined, ns })
+      begun += 1
+    } else if (client.step === 'begun') {
+      if (f === 'put') held.set(k, vid)
+      else shown.set(p, held.has(k) ? [held.get(k) as string] : [])
+      client.step = 'done'
+    } else {
+      const t = random.below(12) === 0 ? 'info' : 'ok'
+      const vals = f === 'get' && t === 'ok' ? shown.get(p) : undefined
+      history.add({ t, p, f, k, vid: f === 'put' ? vid : undefined, vals, ns })
+      client.step = 'idle'
+      if (t === 'info') client.p += clients.length
+    }
+  }
+  for (const k of ['k1', 'k2']) {
+    const vals = held.has(k) ? [held.get(k) as string] : []
+    history.add({ t: 'invoke', p: 1_000_000, f: 'get', k, final: true, ns: operations * 10 })
+    history.add({ t: 'ok', p: 1_000_000, f: 'get', k, vals, ns: operations * 10 })
+  }
+  return history.records
+}
+
 /** What a client holds: the values it knows it saw, and all that the store knows it covers. */
 interface Token {
   readonly values: readonly string[]
