@@ -52,6 +52,7 @@ t.test('any node takes any request; an owner carries it out', async (t) => {
     t.match(other.put('ada', there, 'v', { timeoutMs: 500 }), { code: 'deadline-exceeded', ...maybe })
     t.match(other.get('ada', there, { timeoutMs: 500 }), { code: 'deadline-exceeded', ...nothing })
     other.heal()
+    other.world.run(2000) // Connections are made again.
     t.match(other.get('ada', there, { r: 'all' }), { values: ['v'] }, 'it had been carried out')
   })
 })
