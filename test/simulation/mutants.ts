@@ -10,6 +10,7 @@ import { alteredWrites, dataPrefix, metaPrefix, withStorage } from './alter-stor
 import type { DrivenNode, NodeMaker } from './cluster.ts'
 import type { Configuration } from './configuration.ts'
 import type { Undo } from './patched.ts'
+import { protocolMutants } from './protocol-mutants.ts'
 import { repairMutants } from './repair-mutants.ts'
 import { runSimulation, type SimulationResult } from './run-simulation.ts'
 import { transitionMutants } from './transition-mutants.ts'
@@ -109,6 +110,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     killedBy: 'cluster-did-not-recover',
     alterPorts: (ports) => withStorage(ports, forgettingMetadata),
   },
+  ...protocolMutants,
   ...repairMutants,
   ...transitionMutants,
 }
