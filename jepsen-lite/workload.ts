@@ -28,6 +28,8 @@ export interface NamedResult extends CheckResult {
 export interface WorkloadClient {
   /** Resolves when the operation has ended and both its records are in the history. Never rejects. */
   next(): Promise<void>
+  /** When it asks for nothing any more: ends connections that would keep the process alive. */
+  close?(): Promise<void>
 }
 
 export interface ClientParts {

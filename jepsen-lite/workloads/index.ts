@@ -1,5 +1,5 @@
 import type { Workload } from '../workload.ts'
-import { plain } from './plain.ts'
+import { siblingSet } from './sibling-set.ts'
 
 /** The rows of the matrix. */
-export const workloads: readonly Workload[] = [plain]
+export const workloads: readonly Workload[] = [siblingSet]
