@@ -1,5 +1,18 @@
 import type { Nemesis } from '../nemesis.ts'
-import { killOneForTrial } from './kill-one-for-trial.ts'
+import { none } from './none.ts'
+import { bridge, halves, majoritiesRing, oneNode, oneWay } from './partitions.ts'
+import { killAll, killMinority, killOne, pause } from './processes.ts'
 
 /** The columns of the matrix. */
-export const nemeses: readonly Nemesis[] = [killOneForTrial]
+export const nemeses: readonly Nemesis[] = [
+  none,
+  halves,
+  majoritiesRing,
+  bridge,
+  oneNode,
+  oneWay,
+  killOne,
+  killMinority,
+  killAll,
+  pause,
+]

@@ -1,6 +1,8 @@
 /** The links between nodes, as `--net` chooses them. The same faults by the same names on all of them. */
 export interface Network {
   readonly kind: 'netns' | 'proxy'
+  /** What `spoil` can do here. */
+  readonly canSpoil: readonly (keyof LinkFaults)[]
   /** Prepares a place for a node, before it starts. */
   place(name: string): Promise<Place>
   /** Nothing passes from `from` to `to`, until it is mended; the other way is another link. */
@@ -12,6 +14,8 @@ export interface Network {
   heal(): Promise<void>
   /** Since the beginning, over all links. */
   counts(): Promise<LinkCounts>
+  /** Since the beginning, of what was on its way from `from` to `to`. */
+  countsOf(from: string, to: string): Promise<LinkCounts>
   close(): Promise<void>
 }
 
@@ -20,12 +24,20 @@ export interface LinkFaults {
   readonly duplicateChance?: number
   readonly delayMs?: number
   readonly jitterMs?: number
-  /** `proxy` only: drops frames of these message types, such as `write-record`. */
+  /** `proxy` only: so many messages of a stream are overtaken by later ones. Datagrams are, by jitter alone. */
+  readonly reorderChance?: number
+  /** `proxy` only: drops frames and datagrams of these message types, such as `write-record` or `gossip`. */
   readonly dropTypes?: readonly string[]
+  /** How many of those that `dropTypes` names; default 1: all. */
+  readonly dropTypesChance?: number
 }
 
+/** Packets in namespaces; datagrams and frames with the proxy. */
 export interface LinkCounts {
+  /** Lost by chance, by its type, or as a packet on a link that was cut. */
   readonly dropped: number
+  /** What had to wait on a link that was cut, as TCP sends again what got lost (`proxy`). */
+  readonly held: number
   readonly delayed: number
   readonly duplicated: number
 }
