@@ -7,6 +7,8 @@ export interface RunRecord {
   readonly nodes: number
   readonly seconds: number
   readonly seed: number
+  /** Operations per second that the clients would do on an idle machine. */
+  readonly rate: number
   readonly startedAt: string
   readonly version: string
   readonly nodeVersion: string

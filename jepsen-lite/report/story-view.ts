@@ -1,0 +1,75 @@
+import { type Fault, faultsAt } from '../faults.ts'
+import { promiseOf } from './anomalies.ts'
+import { html, type Markup, nothing } from './markup.ts'
+import { isWrite, type ShownOperation } from './shown-operation.ts'
+import { siblingGraph } from './sibling-graph.ts'
+import type { Step, Story } from './story.ts'
+import { durationText, listText, plural, secondsText } from './words.ts'
+
+/** One anomaly told: what was promised, what happened step by step, what was broken meanwhile. */
+export function storyView(
+  { anomaly, steps, graph, leftOut }: Story,
+  faults: readonly Fault[],
+  startNs: number,
+): Markup {
+  const { number, check, key, property, message } = anomaly
+  const promise = promiseOf(check)
+  const more = anomaly.at.length === 1 ? '' : ` It shows ${anomaly.at.length} times.`
+  return html`<article class="story" id="anomaly-${number}">
+<h3>${number}. ${check}${key === '' ? '' : html` <span class="quiet">of key</span> ${key}`}</h3>
+<p class="message">${message}.${more}</p>
+<p class="note">${promise === undefined ? '' : html`The promise: <em>${promise}</em> `}Checked as “${property}”, at record ${anomaly.at[0] ?? 0} of history.jsonl.</p>
+${steps.length === 0 ? html`<p class="note">No operation of the history belongs to it.</p>` : stepsTable(steps, faults, startNs)}
+${leftOut === 0 ? nothing : html`<p class="note">${plural(leftOut, 'more operation')} of this key would say the same again.</p>`}
+${graph.length < 2 ? nothing : html`${siblingGraph(graph)}<p class="note">Who had seen whom, in time from left to right. Thick border: the value concerned; filled: what was shown; rounded dashes: a delete; a dashed arrow leads over writes that are not drawn.</p>`}
+</article>
+`
+}
+
+function stepsTable(steps: readonly Step[], faults: readonly Fault[], startNs: number): Markup {
+  const rows = steps.map((step) => {
+    const record = step.type === 'operation' ? step.operation.at : step.copy.i
+    const fromNs = step.type === 'operation' ? step.operation.fromNs : step.copy.ns
+    const isBreak = step.roles.includes('breaks the promise')
+    return html`<tr${isBreak ? html` class="break"` : nothing}><td class="number">${secondsText(fromNs - startNs)}</td><td class="number">${record}</td><td>${step.roles.join(', ')}</td><td>${step.type === 'operation' ? operationCell(step.operation) : copyCell(step.copy)}</td><td>${activeFaults(faults, fromNs)}</td></tr>
+`
+  })
+  return html`<div class="scroll"><table><thead><tr><th class="number">time</th><th class="number">record</th><th>why it is told</th><th>what happened</th><th>active faults</th></tr></thead><tbody>
+${rows}</tbody></table></div>`
+}
+
+function operationCell(operation: ShownOperation): Markup {
+  const { f, key, vid, values, context, isBlind, outcome, error, by, node, process, session, tries, isFinal } =
+    operation
+  const duration = durationText(operation.toNs - operation.fromNs)
+  const asked = node === '' ? '' : ` asked ${node},`
+  const what = isWrite(operation)
+    ? html`${f} <code>${key}</code> ${f === 'delete' ? 'as' : '='} <code>${vid}</code>, ${isBlind ? 'blind' : html`having seen <code>${listText(context)}</code>`}`
+    : html`${isFinal ? 'final ' : ''}${f} <code>${key}</code>${outcome === 'ok' ? html` → <code>${listText(values)}</code>` : nothing}`
+  const client = `process ${process}${session === '' ? '' : ` (${session})`}`
+  const ending =
+    outcome === 'ok'
+      ? `${isWrite(operation) ? 'acknowledged' : 'answered'}${by === '' ? '' : ` by ${by}`} after ${duration}`
+      : outcome === 'fail'
+        ? `refused after ${duration}${error === '' ? '' : `: ${error}`}`
+        : `${Number.isFinite(operation.toNs) ? `given up after ${duration}` : 'never ended'}${error === '' ? '' : `: ${error}`}`
+  const sent = tries > 1 ? `, sent ${tries} times` : ''
+  return html`${what}<br><span class="quiet">${client}${asked === '' ? '' : asked.slice(0, -1)}; </span><span class="tag ${outcome}">${outcome}</span> <span class="quiet">${ending}${sent}</span>`
+}
+
+function copyCell(copy: Extract<Step, { type: 'copy' }>['copy']): Markup {
+  const has = copy.tomb ? 'a tombstone' : listText(copy.vals ?? [])
+  return html`${copy.node ?? 'a node'}’s own copy of <code>${copy.k ?? ''}</code>: <code>${has}</code>`
+}
+
+function activeFaults(faults: readonly Fault[], ns: number): Markup {
+  const active = faultsAt(faults, ns)
+  if (active.length === 0) return html`<span class="quiet">none</span>`
+  const sure = active.filter(({ isEndKnown }) => isEndKnown)
+  // Of those whose end nobody recorded the latest is the likeliest to go on.
+  const maybe = active.filter(({ isEndKnown }) => !isEndKnown).slice(-3)
+  return html`${[...sure, ...maybe].map((fault) => {
+    const since = fault.isEndKnown ? '' : ` (${secondsText(ns - fault.fromNs)} ago; end not recorded)`
+    return html`<a class="fault-tag" href="#fault-${faults.indexOf(fault) + 1}">${faults.indexOf(fault) + 1} ${fault.name} ${fault.nodes.join(' ')}</a>${since} `
+  })}`
+}
