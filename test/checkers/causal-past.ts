@@ -1,50 +1,26 @@
-import { type Operation, unseenEnds } from './history.ts'
-
-/** What happened to one key. Writes and reads in the order of their invocations. */
-export interface KeyHistory {
-  readonly key: string
-  readonly writes: readonly Operation[]
-  readonly reads: readonly Operation[]
-}
-
-/** Splits operations by key, in order of first appearance. */
-export function byKey(operations: readonly Operation[]): readonly KeyHistory[] {
-  const keys = new Map<string, { key: string; writes: Operation[]; reads: Operation[] }>()
-  for (const operation of operations) {
-    let history = keys.get(operation.key)
-    if (history === undefined) {
-      history = { key: operation.key, writes: [], reads: [] }
-      keys.set(operation.key, history)
-    }
-    if (operation.type === 'get') history.reads.push(operation)
-    else history.writes.push(operation)
-  }
-  return [...keys.values()]
-}
-
-/** What a read shows, and what that and what cannot be seen supersede. */
-export function coverageOf(history: KeyHistory, past: CausalPast, read: Operation): WriteSet {
-  return past.coverage([...read.values, ...unseenEnds(history.writes, read)])
-}
-
-/** A set of writes of one key, one bit for each. */
-export type WriteSet = Uint32Array
+import type { Operation } from './history.ts'
+import { newSet, type WriteSet, writeSetWords } from './write-set.ts'
 
 /**
  * Past(v): every write that v supersedes, as its client could know: the values whose token it sent back, and their
- * pasts. `sure`: only what v supersedes wherever it was carried out (see `ctxDots`). Exact and linear: a write's context was read before, so its bits are there when they are needed.
+ * pasts. `sure`: only what v supersedes wherever it was carried out (see `ctxDots`). Exact and linear: a write's context
+ * was read before, so its bits are there when they are needed.
  */
 export class CausalPast {
-  readonly #indexes = new Map<string, number>()
+  readonly #indexes: ReadonlyMap<string, number>
   readonly #pasts: WriteSet[] = []
-  readonly #words: number
+  readonly #count: number
 
-  constructor(writes: readonly Operation[], extent: 'all' | 'sure' = 'all') {
-    this.#words = (writes.length + 31) >>> 5
+  /** @param indexes of `writes`, by their vids */
+  constructor(writes: readonly Operation[], indexes: ReadonlyMap<string, number>, extent: 'all' | 'sure') {
+    this.#indexes = indexes
+    this.#count = writes.length
     for (const [index, write] of writes.entries()) {
-      const past = new Uint32Array(this.#words)
-      for (const vid of extent === 'all' ? write.context : write.sureContext) this.#addWithPast(past, vid)
-      this.#indexes.set(write.vid, index)
+      const past = newSet(this.#count)
+      for (const vid of extent === 'all' ? write.context : write.sureContext) {
+        const before = indexes.get(vid)
+        if (before !== undefined && before < index) this.#addWithPast(past, before)
+      }
       this.#pasts.push(past)
     }
   }
@@ -55,16 +31,21 @@ export class CausalPast {
     return past !== undefined && this.isIn(past, vid)
   }
 
-  /** `vids` and everything before them. */
-  coverage(vids: Iterable<string>): WriteSet {
-    const set = new Uint32Array(this.#words)
-    for (const vid of vids) this.#addWithPast(set, vid)
+  /** `vids` and everything before them; added to `set`, if one is given. */
+  coverage(vids: Iterable<string>, set: WriteSet = newSet(this.#count)): WriteSet {
+    for (const vid of vids) {
+      const index = this.#indexes.get(vid)
+      if (index !== undefined) this.#addWithPast(set, index)
+    }
     return set
   }
 
   /** Everything before `vids`, without themselves; added to `set`, if one is given. */
-  pasts(vids: Iterable<string>, set: WriteSet = new Uint32Array(this.#words)): WriteSet {
-    for (const vid of vids) this.#addPast(set, this.#indexes.get(vid))
+  pasts(vids: Iterable<string>, set: WriteSet = newSet(this.#count)): WriteSet {
+    for (const vid of vids) {
+      const index = this.#indexes.get(vid)
+      if (index !== undefined) this.#addPast(set, index)
+    }
     return set
   }
 
@@ -73,16 +54,20 @@ export class CausalPast {
     return index !== undefined && (((set[index >>> 5] as number) >>> (index & 31)) & 1) === 1
   }
 
-  #addWithPast(set: WriteSet, vid: string): void {
-    const index = this.#indexes.get(vid)
-    if (index === undefined) return
+  /** The past of the write at `index`. */
+  pastAt(index: number): WriteSet {
+    return this.#pasts[index] as WriteSet
+  }
+
+  #addWithPast(set: WriteSet, index: number): void {
     set[index >>> 5] = (set[index >>> 5] as number) | (1 << (index & 31))
     this.#addPast(set, index)
   }
 
-  #addPast(set: WriteSet, index: number | undefined): void {
-    const past = index === undefined ? undefined : this.#pasts[index]
-    if (past === undefined) return
-    for (let word = 0; word < this.#words; word += 1) set[word] = (set[word] as number) | (past[word] as number)
+  #addPast(set: WriteSet, index: number): void {
+    const past = this.#pasts[index] as WriteSet
+    // Nothing lies after a write in its own past.
+    const words = Math.min(writeSetWords(index + 1), set.length)
+    for (let word = 0; word < words; word += 1) set[word] = (set[word] as number) | (past[word] as number)
   }
 }

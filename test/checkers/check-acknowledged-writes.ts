@@ -1,6 +1,6 @@
-import { byKey, CausalPast, coverageOf, type KeyHistory } from './causal-past.ts'
 import { type CheckResult, checkResult, type Violation } from './check-result.ts'
-import { type HistoryRecord, type Operation, operationsOf } from './history.ts'
+import type { HistoryRecord, Operation } from './history.ts'
+import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
 
 /**
  * No acknowledged write is lost: after everything healed, each is among the values read, or in the past of one of
@@ -12,26 +12,25 @@ import { type HistoryRecord, type Operation, operationsOf } from './history.ts'
 export function checkAcknowledgedWrites(records: readonly HistoryRecord[]): CheckResult {
   const violations: Violation[] = []
   let compared = 0
-  for (const history of byKey(operationsOf(records))) {
-    const past = new CausalPast(history.writes)
+  for (const history of keyHistoriesOf(records)) {
+    const { past } = history
     const acknowledged = history.writes.filter((write) => write.type === 'put' && write.outcome === 'ok')
-    const invocations = new Map(history.writes.map((write) => [write.vid, write]))
     for (const read of history.reads) {
       if (read.outcome !== 'ok') continue
       for (const vid of read.values) {
         compared += 1
-        const write = invocations.get(vid)
+        const write = history.write(vid)
         if (write === undefined || write.invokedAt > read.endedAt || write.outcome === 'fail' || write.type !== 'put') {
           violations.push(invented(history, vid, read))
         }
       }
       if (!read.isFinal) continue
-      const covered = coverageOf(history, past, read)
+      const covered = history.coverageOf(read)
       for (const write of acknowledged) {
         // What is written after the final read began, it need not show.
         if (write.endedAt > read.invokedAt) continue
         compared += 1
-        if (!past.isIn(covered, write.vid)) violations.push(lost(history, past, write, read))
+        if (!past.isIn(covered, write.vid)) violations.push(lost(history, write, read))
       }
     }
   }
@@ -44,8 +43,8 @@ function invented(history: KeyHistory, vid: string, read: Operation): Violation 
 }
 
 /** Says who overwrote it, if one of the values read instead was written without having seen it. */
-function lost(history: KeyHistory, past: CausalPast, write: Operation, read: Operation): Violation {
-  const culprits = history.writes.filter(
+function lost({ key, writes, past }: KeyHistory, write: Operation, read: Operation): Violation {
+  const culprits = writes.filter(
     (other) =>
       read.values.includes(other.vid) && !past.isBefore(write.vid, other.vid) && !past.isBefore(other.vid, write.vid),
   )
@@ -58,6 +57,6 @@ function lost(history: KeyHistory, past: CausalPast, write: Operation, read: Ope
         : 'lost-write-to-false-ordering'
   const blame = culprit === undefined ? '' : `; ${culprit.vid}, which had not seen it, is there`
   const shown = read.values.length === 0 ? 'nothing' : read.values.join(', ')
-  const message = `${write.vid} was acknowledged at ${write.endedAt}, and the final read of ${history.key} shows ${shown}${blame}`
-  return { check, key: history.key, values: [write.vid], at: read.invokedAt, message }
+  const message = `${write.vid} was acknowledged at ${write.endedAt}, and the final read of ${key} shows ${shown}${blame}`
+  return { check, key, values: [write.vid], at: read.invokedAt, message }
 }

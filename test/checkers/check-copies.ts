@@ -1,6 +1,6 @@
-import { byKey, CausalPast, type KeyHistory } from './causal-past.ts'
 import { type CheckResult, checkResult, type Violation } from './check-result.ts'
-import { type HistoryRecord, mayHaveExpired, operationsOf } from './history.ts'
+import type { HistoryRecord } from './history.ts'
+import { KeyHistory, keyHistoriesOf } from './key-history.ts'
 
 export interface CopyPromises {
   /** Every owner has the same state of every key: what anti-entropy promises. */
@@ -20,7 +20,7 @@ export interface CopyPromises {
 export function checkCopies(records: readonly HistoryRecord[], promises: CopyPromises): CheckResult {
   const violations: Violation[] = []
   let compared = 0
-  const histories = new Map(byKey(operationsOf(records)).map((history) => [history.key, history]))
+  const histories = new Map(keyHistoriesOf(records).map((history) => [history.key, history]))
   const copies = new Map<string, HistoryRecord[]>()
   for (const record of records) {
     if (record.p !== 'probe' || record.f !== 'replica-get' || record.k === undefined) continue
@@ -29,7 +29,7 @@ export function checkCopies(records: readonly HistoryRecord[], promises: CopyPro
     else ofKey.push(record)
   }
   for (const [key, ofKey] of copies) {
-    const history = histories.get(key) ?? { key, writes: [], reads: [] }
+    const history = histories.get(key) ?? new KeyHistory(key, [], [])
     compared += ofKey.length
     if (promises.converged) violations.push(...different(key, ofKey))
     violations.push(...strangers(history, ofKey), ...misplacedTombstones(history, ofKey, promises))
@@ -54,9 +54,10 @@ function different(key: string, copies: readonly HistoryRecord[]): readonly Viol
 function strangers(history: KeyHistory, copies: readonly HistoryRecord[]): readonly Violation[] {
   return copies.flatMap((copy) =>
     (copy.vals ?? [])
-      .filter(
-        (vid) => !history.writes.some((write) => write.vid === vid && write.type === 'put' && write.outcome !== 'fail'),
-      )
+      .filter((vid) => {
+        const write = history.write(vid)
+        return write?.type !== 'put' || write.outcome === 'fail'
+      })
       .map((vid) => violation('invented-value', copy, vid, 'nobody had written it there')),
   )
 }
@@ -65,13 +66,9 @@ function strangers(history: KeyHistory, copies: readonly HistoryRecord[]): reado
 function lacking(history: KeyHistory, copy: HistoryRecord, { handedOver }: CopyPromises): readonly Violation[] {
   const owed = history.writes.filter((write) => write.type === 'put' && handedOver.has(write.vid))
   if (owed.length === 0 || copy.marked) return []
-  const past = new CausalPast(history.writes)
-  const unseen = history.writes.filter(
-    (write) => write.outcome !== 'fail' && (write.type === 'delete' || mayHaveExpired(write, copy.ns)),
-  )
-  const covered = past.coverage([...(copy.vals ?? []), ...unseen.map(({ vid }) => vid)])
+  const covered = history.coverageAt(copy.vals ?? [], copy.ns)
   return owed
-    .filter(({ vid }) => !past.isIn(covered, vid))
+    .filter(({ vid }) => !history.past.isIn(covered, vid))
     .map(({ vid }) => violation('missing-copy', copy, vid, 'it was acknowledged, and should have been handed over'))
 }
 
@@ -81,7 +78,7 @@ function resurrected(history: KeyHistory, copy: HistoryRecord, promises: CopyPro
     ({ type, outcome, vid }) =>
       type === 'delete' && outcome === 'ok' && (promises.converged || (promises.handedOver.has(vid) && !copy.marked)),
   )
-  const past = new CausalPast(history.writes, 'sure')
+  const past = history.surePast
   const dead = past.pasts(known.map(({ vid }) => vid))
   return (copy.vals ?? [])
     .filter((vid) => past.isIn(dead, vid))

@@ -1,6 +1,7 @@
-import { byKey, CausalPast, coverageOf, type KeyHistory, type WriteSet } from './causal-past.ts'
 import { type CheckResult, checkResult, type Violation } from './check-result.ts'
-import { type HistoryRecord, type Operation, operationsOf } from './history.ts'
+import type { HistoryRecord, Operation } from './history.ts'
+import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
+import { addAll, addTo, missingFrom, newSet, sizeOf, type WriteSet } from './write-set.ts'
 
 export interface FreshnessPromises {
   /** R + W > N, and not sloppy: a read sees every write that was acknowledged before it began. */
@@ -16,41 +17,80 @@ export interface FreshnessPromises {
 export function checkFreshness(records: readonly HistoryRecord[], promises: FreshnessPromises): CheckResult {
   const violations: Violation[] = []
   let compared = 0
-  if (!promises.freshReads && !promises.monotonicReads) return checkResult(violations, compared)
-  for (const history of byKey(operationsOf(records))) {
-    const past = new CausalPast(history.writes)
-    const puts = history.writes.filter((write) => write.type === 'put' && write.outcome !== 'fail')
-    const reads = history.reads.filter((read) => read.outcome === 'ok')
-    const coverages = new Map(reads.map((read) => [read, coverageOf(history, past, read)]))
-    const finished = reads.toSorted((a, b) => a.endedAt - b.endedAt)
-    const seen = past.coverage([])
-    let nextRead = 0
-    for (const read of reads) {
-      const coverage = coverages.get(read) as WriteSet
-      for (let one = finished[nextRead]; one !== undefined && one.endedAt < read.invokedAt; one = finished[nextRead]) {
-        addSet(seen, coverages.get(one) as WriteSet)
-        nextRead += 1
-      }
-      for (const put of puts) {
-        const mustBeFresh = promises.freshReads && put.endedAt < read.invokedAt
-        const wasSeen = promises.monotonicReads && past.isIn(seen, put.vid)
-        if (!mustBeFresh && !wasSeen) continue
-        compared += 1
-        if (past.isIn(coverage, put.vid)) continue
-        if (mustBeFresh) violations.push(violation('stale-read', history, read, put, 'it was acknowledged before'))
-        if (wasSeen) violations.push(violation('read-went-back', history, read, put, 'an earlier read had seen it'))
-      }
+  for (const history of keyHistoriesOf(records)) {
+    const reads = history.reads.filter(({ outcome }) => outcome === 'ok')
+    const puts = putsOf(history)
+    if (promises.freshReads) {
+      compared += follow(history, reads, acknowledgedPuts(history), (read, index) => {
+        violations.push(violation('stale-read', history, read, index, 'it was acknowledged before'))
+      })
+    }
+    if (promises.monotonicReads) {
+      const seen = reads.map((read) => ({ endedAt: read.endedAt, set: both(history.coverageOf(read), puts) }))
+      compared += follow(history, reads, seen, (read, index) => {
+        violations.push(violation('read-went-back', history, read, index, 'an earlier read had seen it'))
+      })
     }
   }
   return checkResult(violations, compared)
 }
 
-function addSet(to: WriteSet, from: WriteSet): void {
-  for (let word = 0; word < to.length; word += 1) to[word] = (to[word] as number) | (from[word] as number)
+/** What every read that begins later owes. */
+interface Debt {
+  readonly endedAt: number
+  readonly set: WriteSet
 }
 
-function violation(check: string, history: KeyHistory, read: Operation, put: Operation, reason: string): Violation {
+/** Adds up debts as they arise, and tells what each read lacks of them. @returns how many were owed */
+function follow(
+  history: KeyHistory,
+  reads: readonly Operation[],
+  debts: readonly Debt[],
+  report: (read: Operation, index: number) => void,
+): number {
+  const inOrder = debts.toSorted((a, b) => a.endedAt - b.endedAt)
+  const owed = newSet(history.writes.length)
+  let compared = 0
+  let size = 0
+  let next = 0
+  for (const read of reads) {
+    const before = next
+    for (let debt = inOrder[next]; debt !== undefined && debt.endedAt < read.invokedAt; debt = inOrder[next]) {
+      addAll(owed, debt.set)
+      next += 1
+    }
+    if (next > before) size = sizeOf(owed)
+    compared += size
+    for (const index of missingFrom(history.coverageOf(read), owed)) report(read, index)
+  }
+  return compared
+}
+
+function acknowledgedPuts({ writes }: KeyHistory): readonly Debt[] {
+  const debts: Debt[] = []
+  for (const [index, { type, outcome, endedAt }] of writes.entries()) {
+    if (type !== 'put' || outcome !== 'ok') continue
+    const set = newSet(writes.length)
+    addTo(set, index)
+    debts.push({ endedAt, set })
+  }
+  return debts
+}
+
+/** That may have happened. */
+function putsOf({ writes }: KeyHistory): WriteSet {
+  const set = newSet(writes.length)
+  for (const [index, { type, outcome }] of writes.entries()) if (type === 'put' && outcome !== 'fail') addTo(set, index)
+  return set
+}
+
+function both(a: WriteSet, b: WriteSet): WriteSet {
+  return a.map((word, index) => word & (b[index] as number))
+}
+
+function violation(check: string, history: KeyHistory, read: Operation, index: number, reason: string): Violation {
+  const { vid } = history.writes[index] as Operation
   const shown = read.values.length === 0 ? 'nothing' : read.values.join(', ')
-  const message = `a read of ${history.key} shows ${shown} and has not seen ${put.vid}: ${reason}`
-  return { check, key: history.key, values: [put.vid], at: read.invokedAt, message }
+  const message = `a read of ${history.key} shows ${shown} and has not seen ${vid}: ${reason}`
+  return { check, key: history.key, values: [vid], at: read.invokedAt, message }
 }

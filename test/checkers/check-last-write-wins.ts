@@ -1,7 +1,7 @@
-import { byKey, type KeyHistory } from './causal-past.ts'
 import type { FreshnessPromises } from './check-freshness.ts'
 import { type CheckResult, checkResult, type Violation } from './check-result.ts'
-import { type HistoryRecord, mayHaveExpired, mustHaveExpired, type Operation, operationsOf } from './history.ts'
+import { type HistoryRecord, mayHaveExpired, mustHaveExpired, type Operation } from './history.ts'
+import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
 
 /**
  * In a last-write-wins bucket a read shows one value at most, one that somebody wrote, and in the end the one with the
@@ -12,12 +12,13 @@ import { type HistoryRecord, mayHaveExpired, mustHaveExpired, type Operation, op
 export function checkLastWriteWins(records: readonly HistoryRecord[], promises: FreshnessPromises): CheckResult {
   const violations: Violation[] = []
   let compared = 0
-  for (const history of byKey(operationsOf(records))) {
+  for (const history of keyHistoriesOf(records)) {
+    const known = new Latest(history)
     for (const read of history.reads) {
       if (read.outcome !== 'ok') continue
       compared += 1
       violations.push(...wrongValues(history, read))
-      const latest = latestKnownTo(history, read, promises)
+      const latest = known.to(read, promises)
       if (latest === undefined || read.hlc >= latest.hlc || isExplained(history, read, latest)) continue
       const reason = `older than that of ${latest.vid === '' ? 'an earlier read' : latest.vid}`
       violations.push(violation('older-value', history, read, latest.vid, reason))
@@ -32,8 +33,8 @@ function wrongValues(history: KeyHistory, read: Operation): readonly Violation[]
     violations.push(violation('more-than-one-value', history, read, read.values.join(), 'one at most'))
   }
   for (const vid of new Set(read.values)) {
-    const write = history.writes.find((one) => one.vid === vid && one.type === 'put')
-    if (write === undefined || write.invokedAt > read.endedAt || write.outcome === 'fail') {
+    const write = history.write(vid)
+    if (write?.type !== 'put' || write.invokedAt > read.endedAt || write.outcome === 'fail') {
       violations.push(violation('invented-value', history, read, vid, 'nobody had written it there by then'))
     } else if (mustHaveExpired(write, read.invokedNs)) {
       violations.push(violation('expired-value', history, read, vid, 'its time was over'))
@@ -42,16 +43,39 @@ function wrongValues(history: KeyHistory, read: Operation): readonly Violation[]
   return violations
 }
 
-/** Of the operations that the read must have known of, the one with the latest clock. */
-function latestKnownTo(history: KeyHistory, read: Operation, promises: FreshnessPromises): Operation | undefined {
-  let latest: Operation | undefined
-  for (const one of [...history.writes, ...history.reads]) {
-    if (one.outcome !== 'ok' || one.endedAt > read.invokedAt || one.hlc <= (latest?.hlc ?? 0)) continue
-    const isOfSession = read.isOfSession && one.isOfSession && one.session === read.session
-    const isKnown = one.type === 'get' ? promises.monotonicReads : promises.freshReads || read.isFinal
-    if (isKnown || isOfSession) latest = one
+/** Of the operations that a read must have known of, the one with the latest clock. To be asked in the order of reads. */
+class Latest {
+  readonly #ended: readonly Operation[]
+  #next = 0
+  #write: Operation | undefined
+  #read: Operation | undefined
+  readonly #ofSession = new Map<string, Operation | undefined>()
+
+  constructor({ writes, reads }: KeyHistory) {
+    const ended = [...writes, ...reads].filter(({ outcome, hlc }) => outcome === 'ok' && hlc > 0)
+    this.#ended = ended.sort((a, b) => a.endedAt - b.endedAt)
   }
-  return latest
+
+  to(read: Operation, promises: FreshnessPromises): Operation | undefined {
+    for (let one = this.#ended[this.#next]; one !== undefined && one.endedAt < read.invokedAt; ) {
+      if (one.type === 'get') this.#read = later(this.#read, one)
+      else this.#write = later(this.#write, one)
+      if (one.isOfSession) this.#ofSession.set(one.session, later(this.#ofSession.get(one.session), one))
+      this.#next += 1
+      one = this.#ended[this.#next]
+    }
+    let latest = read.isOfSession ? this.#ofSession.get(read.session) : undefined
+    if (promises.freshReads || read.isFinal) latest = later(latest, this.#write)
+    return promises.monotonicReads ? later(latest, this.#read) : latest
+  }
+}
+
+/** The one with the later clock: of two with the same the write, and of two writes the first. */
+function later(a: Operation | undefined, b: Operation | undefined): Operation | undefined {
+  if (a === undefined || b === undefined) return a ?? b
+  if (a.hlc !== b.hlc) return a.hlc > b.hlc ? a : b
+  if ((a.type === 'get') !== (b.type === 'get')) return a.type === 'get' ? b : a
+  return a.invokedAt < b.invokedAt ? a : b
 }
 
 /** Nothing is shown and nothing is left of it: a delete, or a deadline, may have taken the latest value for good. */

@@ -1,6 +1,6 @@
-import { byKey, type KeyHistory } from './causal-past.ts'
 import { type CheckResult, checkResult, type Violation } from './check-result.ts'
-import { type HistoryRecord, type Operation, operationsOf } from './history.ts'
+import type { HistoryRecord, Operation } from './history.ts'
+import { keyHistoriesOf } from './key-history.ts'
 
 export interface RegisterPromises {
   /**
@@ -22,7 +22,7 @@ export interface RegisterPromises {
 export function checkRegisters(records: readonly HistoryRecord[], { model }: RegisterPromises): CheckResult {
   const violations: Violation[] = []
   let compared = 0
-  for (const history of byKey(operationsOf(records))) {
+  for (const history of keyHistoriesOf(records)) {
     const writes = history.writes.filter(({ outcome }) => outcome !== 'fail')
     const reads = history.reads.filter(({ outcome }) => outcome === 'ok')
     const hasDeletes = writes.some(({ type }) => type === 'delete')
@@ -40,7 +40,10 @@ export function checkRegisters(records: readonly HistoryRecord[], { model }: Reg
 }
 
 /** What counts of a key: writes that may have happened, and reads that were answered. */
-interface Judged extends KeyHistory {
+interface Judged {
+  readonly key: string
+  readonly writes: readonly Operation[]
+  readonly reads: readonly Operation[]
   readonly putOf: ReadonlyMap<string, Operation>
 }
 

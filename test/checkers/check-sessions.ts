@@ -1,56 +1,75 @@
-import { byKey, CausalPast, coverageOf, type KeyHistory } from './causal-past.ts'
-import { isSettled } from './check-contexts.ts'
 import { type CheckResult, checkResult, type Violation } from './check-result.ts'
-import { type HistoryRecord, type Operation, operationsOf } from './history.ts'
+import type { HistoryRecord, Operation } from './history.ts'
+import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
+import { addTo, missingFrom, newSet, sizeOf } from './write-set.ts'
 
 /**
  * Whoever carries a session sees what it wrote, and never less than it saw before, at any R: each read of a session shows
- * what its earlier operations wrote and read, or something that supersedes it, and nothing that they had superseded.
- * Operations that did not carry the session promise nothing, and nothing is promised to them.
+ * what its earlier operations wrote (read your writes) and read (monotonic reads), or something that supersedes it, and
+ * nothing that they had superseded. That writes follow what their writer had read and written (monotonic writes, writes
+ * follow reads) is in their contexts, and so in C1 of `checkContexts` for whoever reads.
+ *
+ * Needs `s` and `ses: true` on the invocations that carried the session's token, and `ctx` on writes. Operations that did
+ * not carry it promise nothing, and nothing is promised to them.
  */
 export function checkSessions(records: readonly HistoryRecord[]): CheckResult {
   const violations: Violation[] = []
   let compared = 0
-  for (const history of byKey(operationsOf(records))) {
-    const past = new CausalPast(history.writes)
-    const surePast = new CausalPast(history.writes, 'sure')
-    const carried = [...history.writes, ...history.reads].filter((one) => one.isOfSession && one.outcome === 'ok')
-    for (const read of carried) {
-      if (read.type !== 'get') continue
-      const earlier = carried.filter((one) => one.session === read.session && one.endedAt < read.invokedAt)
-      const coverage = coverageOf(history, past, read)
-      const behind = surePast.pasts([])
-      for (const one of earlier) {
-        for (const vid of knownBy(one)) {
-          compared += 1
-          if (!past.isIn(coverage, vid) && hasVid(history, vid)) violations.push(missing(history, read, one, vid))
-        }
-        surePast.pasts(one.type === 'get' ? one.values : [one.vid], behind)
-      }
-      for (const vid of new Set(read.values)) {
-        if (!surePast.isIn(behind, vid) || !isSettled(history, read, vid)) continue
-        violations.push(violation('session-saw-older', history, read, vid, 'the session had passed it'))
-      }
-    }
+  for (const history of keyHistoriesOf(records)) {
+    for (const session of sessionsOf(history)) compared += follow(history, session, violations)
   }
   return checkResult(violations, compared)
 }
 
-/** What an operation lets its session know of. A delete cannot be seen. */
-function knownBy(operation: Operation): readonly string[] {
-  if (operation.type === 'get') return operation.values
-  return operation.type === 'put' ? [operation.vid] : []
+/** What each session that was carried did to the key, in the order of the invocations. */
+function sessionsOf({ writes, reads }: KeyHistory): Iterable<readonly Operation[]> {
+  const sessions = new Map<string, Operation[]>()
+  for (const one of [...writes, ...reads]) {
+    if (!one.isOfSession || one.outcome !== 'ok') continue
+    const own = sessions.get(one.session)
+    if (own === undefined) sessions.set(one.session, [one])
+    else own.push(one)
+  }
+  return sessions.values()
 }
 
-/** A value of another key, or of nobody, is another check's. */
-function hasVid(history: KeyHistory, vid: string): boolean {
-  return history.writes.some((write) => write.vid === vid)
+function follow(history: KeyHistory, carried: readonly Operation[], violations: Violation[]): number {
+  const { surePast, writes } = history
+  const ended = carried.toSorted((a, b) => a.endedAt - b.endedAt)
+  const own = newSet(writes.length)
+  const read = newSet(writes.length)
+  const behind = newSet(writes.length)
+  let compared = 0
+  let next = 0
+  for (const one of carried) {
+    if (one.type !== 'get') continue
+    for (let before = ended[next]; before !== undefined && before.endedAt < one.invokedAt; before = ended[next]) {
+      // A value of another key, or of nobody, is another check's; and a delete cannot be seen.
+      for (const vid of before.type === 'put' ? [before.vid] : before.values) {
+        const index = history.indexOf(vid)
+        if (index !== undefined) addTo(before.type === 'put' ? own : read, index)
+      }
+      surePast.pasts(before.type === 'get' ? before.values : [before.vid], behind)
+      next += 1
+    }
+    const coverage = history.coverageOf(one)
+    compared += sizeOf(own) + sizeOf(read)
+    for (const index of missingFrom(coverage, own)) {
+      violations.push(violation('own-write-unread', history, one, vidAt(history, index), 'the session had written it'))
+    }
+    for (const index of missingFrom(coverage, read)) {
+      violations.push(violation('session-went-back', history, one, vidAt(history, index), 'the session had read it'))
+    }
+    for (const vid of new Set(one.values)) {
+      if (!surePast.isIn(behind, vid) || !history.isSettled(one, vid)) continue
+      violations.push(violation('session-saw-older', history, one, vid, 'the session had passed it'))
+    }
+  }
+  return compared
 }
 
-function missing(history: KeyHistory, read: Operation, one: Operation, vid: string): Violation {
-  return one.type === 'put'
-    ? violation('own-write-unread', history, read, vid, 'the session had written it')
-    : violation('session-went-back', history, read, vid, 'the session had read it')
+function vidAt({ writes }: KeyHistory, index: number): string {
+  return (writes[index] as Operation).vid
 }
 
 function violation(check: string, history: KeyHistory, read: Operation, vid: string, reason: string): Violation {

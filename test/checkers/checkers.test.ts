@@ -4,6 +4,7 @@ import type { Random } from '../../lib/vocabulary/random.ts'
 import { checkAcknowledgedWrites } from './check-acknowledged-writes.ts'
 import { checkContexts } from './check-contexts.ts'
 import { type CopyPromises, checkCopies } from './check-copies.ts'
+import { checkDeletes } from './check-deletes.ts'
 import { checkFreshness } from './check-freshness.ts'
 import { checkLastWriteWins } from './check-last-write-wins.ts'
 import { checkRegisters } from './check-registers.ts'
@@ -14,6 +15,7 @@ import {
   oracleOfAcknowledgedWrites,
   oracleOfContexts,
   oracleOfCopies,
+  oracleOfDeletes,
   oracleOfFreshness,
   oracleOfLastWriteWins,
   oracleOfSessions,
@@ -49,6 +51,7 @@ t.test('on any small history the checkers say exactly what the definitions say',
     const found = [
       ...namesOf(writes, mergeLost),
       ...namesOf(contexts),
+      ...namesOf(checkDeletes(records, promises)),
       ...namesOf(freshness),
       ...namesOf(checkSessions(records)),
       ...namesOf(checkLastWriteWins(records, promises)),
@@ -57,6 +60,7 @@ t.test('on any small history the checkers say exactly what the definitions say',
     const expected = [
       ...oracleOfAcknowledgedWrites(records),
       ...oracleOfContexts(records, promises),
+      ...oracleOfDeletes(records, promises),
       ...oracleOfFreshness(records, promises),
       ...oracleOfSessions(records),
       ...oracleOfLastWriteWins(records, promises),
@@ -68,7 +72,15 @@ t.test('on any small history the checkers say exactly what the definitions say',
     t.same(found, expected, JSON.stringify(records))
     return
   }
-  const kinds = ['invented-value', 'lost', 'false-sibling', 'duplicate-sibling', 'value-of-another-key', 'resurrection']
+  const kinds = [
+    'invented-value',
+    'lost',
+    'false-sibling',
+    'duplicate-sibling',
+    'value-of-another-key',
+    'resurrection',
+    'delete-took-more',
+  ]
   const rarer = ['zombie', 'sibling-explosion', 'siblings-of-sequential-writes', 'stale-read', 'read-went-back']
   const ofSessions = ['own-write-unread', 'session-went-back', 'session-saw-older']
   const ofLastWriteWins = ['more-than-one-value', 'older-value', 'expired-value']
@@ -124,7 +136,7 @@ t.test('the obviously right store raises no alarm', async (t) => {
     const writes = checkAcknowledgedWrites(records)
     const contexts = checkContexts(records, strict)
     const freshness = checkFreshness(records, strict)
-    const others = [checkSessions(records), checkCopies(records, promisesOfAll(records))]
+    const others = [checkSessions(records), checkDeletes(records, strict), checkCopies(records, promisesOfAll(records))]
     const isQuiet = writes.valid === true && contexts.valid !== false && freshness.valid === true
     if (isQuiet && others.every(({ valid }) => valid !== false)) continue
     const all = [writes, contexts, freshness, ...others].flatMap(({ violations }) => violations)
@@ -164,6 +176,7 @@ t.test('a healthy history that is changed in one place is flagged, with the righ
       const found = [
         ...checkAcknowledgedWrites(result.records).violations,
         ...checkContexts(result.records, strict).violations,
+        ...checkDeletes(result.records, strict).violations,
         ...checkFreshness(result.records, strict).violations,
       ]
       if (!found.some((violation) => violation.key === result.key)) {

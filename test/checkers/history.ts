@@ -123,6 +123,7 @@ export function operationsOf(records: readonly HistoryRecord[]): readonly Operat
   for (const record of records) {
     if (typeof record.p !== 'number') continue
     if (record.t === 'invoke') {
+      const context = record.ctx ?? []
       open.set(record.p, operations.length)
       operations.push({
         process: record.p,
@@ -130,8 +131,8 @@ export function operationsOf(records: readonly HistoryRecord[]): readonly Operat
         type: record.f === 'put' || record.f === 'delete' ? record.f : 'get',
         key: record.k ?? '',
         vid: record.vid ?? '',
-        context: record.ctx ?? [],
-        sureContext: record.ctx?.filter((vid) => !record.ctxDots?.includes(vid)) ?? [],
+        context,
+        sureContext: record.ctxDots === undefined ? context : context.filter((vid) => !record.ctxDots?.includes(vid)),
         isBlind: record.ctxTok === undefined,
         isFinal: record.final === true,
         invokedAt: record.i,
@@ -179,17 +180,4 @@ export function mayHaveExpired(write: Operation, byNs: number): boolean {
 export function mustHaveExpired(write: Operation, fromNs: number): boolean {
   if (write.type !== 'put' || write.ttlSeconds === undefined || write.outcome !== 'ok') return false
   return write.endedNs + write.ttlSeconds * 1e9 + clockToleranceNs < fromNs
-}
-
-/**
- * What cannot be seen and may yet have superseded something: the deletes that had been tried when the read ended, and
- * the puts that may have expired by then.
- */
-export function unseenEnds(writes: readonly Operation[], read: Operation): readonly string[] {
-  const ends: string[] = []
-  for (const write of writes) {
-    if (write.outcome === 'fail' || write.invokedAt > read.endedAt) continue
-    if (write.type === 'delete' || mayHaveExpired(write, read.endedNs)) ends.push(write.vid)
-  }
-  return ends
 }

@@ -33,7 +33,7 @@ export function oracleOfAcknowledgedWrites(records: readonly HistoryRecord[]): r
 
 export function oracleOfContexts(
   records: readonly HistoryRecord[],
-  { monotonicReads, freshReads }: { readonly monotonicReads: boolean; readonly freshReads: boolean },
+  { monotonicReads }: { readonly monotonicReads: boolean },
 ): readonly string[] {
   const operations = operationsOf(records)
   const found = new Set<string>()
@@ -52,12 +52,6 @@ export function oracleOfContexts(
       if (owner !== undefined && owner.key !== read.key) found.add(`value-of-another-key ${read.key} ${x}`)
       for (const one of writes) {
         if (one.vid === x && isTooOld(one, read)) found.add(`expired-value ${read.key} ${x}`)
-      }
-      if (read.isFinal || freshReads) {
-        for (const one of writes) {
-          const isOver = one.type === 'delete' && one.outcome === 'ok' && one.endedAt < read.invokedAt
-          if (isOver && past(one.vid).has(x) && isSettled(x)) found.add(`resurrection ${read.key} ${x}`)
-        }
       }
       if (monotonicReads) {
         for (const earlier of reads) {
@@ -91,6 +85,35 @@ export function oracleOfContexts(
     }
     if (isSequential && areSettled && read.values.length > 1) {
       found.add(`siblings-of-sequential-writes ${read.key} ${[...read.values].join()}`)
+    }
+  }
+  return [...found].sort()
+}
+
+export function oracleOfDeletes(
+  records: readonly HistoryRecord[],
+  { freshReads }: { readonly freshReads: boolean },
+): readonly string[] {
+  const operations = operationsOf(records)
+  const found = new Set<string>()
+  for (const one of operations) {
+    if (one.type !== 'delete' || one.outcome !== 'ok') continue
+    for (const read of operations) {
+      if (read.type !== 'get' || read.outcome !== 'ok' || read.key !== one.key) continue
+      const writes = operations.filter(({ type, key }) => type !== 'get' && key === one.key)
+      for (const vid of read.values) {
+        const isSettled = read.isFinal || !writes.some((write) => write.vid === vid && write.isRetried)
+        const isDead = pastOf(operations, one.key, one.vid, true).has(vid) && one.endedAt < read.invokedAt
+        if (isDead && isSettled && (read.isFinal || freshReads)) found.add(`resurrection ${read.key} ${vid}`)
+      }
+      if (!read.isFinal) continue
+      for (const put of writes) {
+        if (put.type !== 'put' || put.outcome !== 'ok' || put.endedAt > read.invokedAt) continue
+        const isOrdered =
+          pastOf(operations, one.key, one.vid, false).has(put.vid) ||
+          pastOf(operations, one.key, put.vid, false).has(one.vid)
+        if (!isOrdered && !sees(operations, read, put.vid)) found.add(`delete-took-more ${read.key} ${put.vid}`)
+      }
     }
   }
   return [...found].sort()

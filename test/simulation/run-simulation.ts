@@ -6,12 +6,14 @@ import type { Key } from '../../lib/vocabulary/key.ts'
 import { checkAcknowledgedWrites } from '../checkers/check-acknowledged-writes.ts'
 import { checkContexts } from '../checkers/check-contexts.ts'
 import { type CopyPromises, checkCopies } from '../checkers/check-copies.ts'
+import { checkDeletes } from '../checkers/check-deletes.ts'
 import { checkFreshness } from '../checkers/check-freshness.ts'
 import { checkLastWriteWins } from '../checkers/check-last-write-wins.ts'
 import type { CheckResult, Violation } from '../checkers/check-result.ts'
 import { checkSessions } from '../checkers/check-sessions.ts'
 import { History, type HistoryRecord } from '../checkers/history.ts'
 import { countCopies } from './audit-copies.ts'
+import { type ClientDriver, DrawnClient, ScriptedClient } from './client-drivers.ts'
 import {
   answered,
   ask,
@@ -31,6 +33,7 @@ import { answers, type Configuration, drawConfiguration, type FaultKind } from '
 import { Nemesis } from './faults.ts'
 import { FinalPhase, shortGraceSeconds } from './final-phase.ts'
 import { Operator } from './operator.ts'
+import type { ClientOperation, Script } from './script.ts'
 import { ownersIn, StoredLayouts } from './stored-layout.ts'
 import { trapLeaks } from './trap-leaks.ts'
 
@@ -42,6 +45,8 @@ export interface SimulationOptions {
   readonly operations?: number | undefined
   /** Somebody changes the cluster in any case; default: in more than a third of the seeds. */
   readonly hasChurn?: boolean | undefined
+  /** What is done and what is broken; default: drawn from the seed. */
+  readonly script?: Script | undefined
   /** Replaces what the seed draws. */
   readonly change?: ((drawn: Configuration) => Configuration) | undefined
 }
@@ -54,6 +59,8 @@ export interface SimulationResult {
   readonly traceHash: string
   readonly violations: readonly Violation[]
   readonly configuration: Configuration
+  /** The run as it can be done again. */
+  readonly script: Script
   readonly operations: number
   /** Acknowledgements of which the copies were counted. */
   readonly audited: number
@@ -87,7 +94,7 @@ const detectionLimitMs = 120_000
  */
 export function runSimulation(options: SimulationOptions): SimulationResult {
   const drawn = drawConfiguration(options.seed, options.operations, options.hasChurn)
-  const run = new Run(options.change?.(drawn) ?? drawn, options)
+  const run = new Run(options.script?.configuration ?? options.change?.(drawn) ?? drawn, options)
   const undo = trapLeaks()
   try {
     run.live()
@@ -109,6 +116,10 @@ class Run {
   readonly #history = new History()
   readonly #workload: Workload
   readonly #violations: Violation[] = []
+  readonly #script: Script | undefined
+  readonly #written: ClientOperation[] = []
+  #clientsBeganMs = 0
+  #lastedMs = 0
   readonly #hash: Hash
   #processes = 0
   #audited = 0
@@ -126,7 +137,8 @@ class Run {
     const { seed, links, disk } = configuration
     this.#world = new World({ seed, hash: options.hash, links, disk })
     this.#cluster = new SimulatedCluster(this.#world, configuration, options.makeNode)
-    this.#nemesis = new Nemesis(this.#cluster, configuration, this.#history)
+    this.#script = options.script
+    this.#nemesis = new Nemesis(this.#cluster, configuration, this.#history, options.script?.faults)
     const { churn } = configuration
     this.#operator =
       churn === undefined
@@ -157,6 +169,7 @@ class Run {
         this.#operationsLeft -= 1
         return this.#operationsLeft >= 0
       },
+      write: (operation) => this.#written.push({ atMs: this.#world.nowMs - this.#clientsBeganMs, ...operation }),
     }
   }
 
@@ -174,15 +187,20 @@ class Run {
       if (this.#cluster.isWanted(name)) this.#world.after(random.fraction() * 2000, () => this.#cluster.start(name))
     }
     if (!this.#awaitReady('cluster-did-not-form', formLimitMs) || !this.#setBucket()) return
-    const sessions = Array.from(
-      { length: clients },
-      (_, number) => new SimulatedClient(this.#workload, number, this.#world.random(`client ${number}`)),
-    )
-    for (const session of sessions) session.start()
+    this.#clientsBeganMs = this.#world.nowMs
+    const drivers = Array.from({ length: clients }, (_, number) => this.#driver(number))
+    for (const driver of drivers) driver.start()
+    // Drawn clients think for a while before they find that nothing is left to do.
+    let isOver = false
+    this.#world.after(this.#script?.lastsMs ?? 0, () => {
+      isOver = true
+    })
     this.#nemesis.start()
     this.#operator?.start()
-    const isDone = this.#world.runUntil(() => sessions.every((session) => session.isIdle), faultsLimitMs)
+    const isIdle = (): boolean => isOver && this.#nemesis.isIdle && drivers.every((driver) => driver.isIdle)
+    const isDone = this.#world.runUntil(isIdle, faultsLimitMs)
     if (!isDone) this.report('clients-hang', 'a client never got an answer, nor its own timeout')
+    this.#lastedMs = this.#world.nowMs - this.#clientsBeganMs
     this.#nemesis.stop()
     this.#operator?.stop()
     this.#world.run(Math.max(0, this.#nemesis.absentUntilMs - this.#world.nowMs))
@@ -215,6 +233,13 @@ class Run {
     this.#finalPhase.compareTrees()
   }
 
+  #driver(number: number): ClientDriver {
+    const client = new SimulatedClient(this.#workload, number)
+    return this.#script === undefined
+      ? new DrawnClient(client, this.#workload, this.#world.random(`client ${number}`))
+      : new ScriptedClient(client, this.#workload, this.#script.operations)
+  }
+
   judge(): SimulationResult {
     const { records } = this.#history
     const results = this.#check(records)
@@ -229,6 +254,13 @@ class Run {
       traceHash: this.#world.trace.toString(),
       violations,
       configuration: this.#configuration,
+      script: {
+        seed: this.#world.seed,
+        configuration: this.#configuration,
+        lastsMs: this.#lastedMs,
+        operations: this.#written,
+        faults: this.#nemesis.written,
+      },
       operations: records.filter((record) => record.t === 'invoke').length,
       audited: this.#audited,
       events: this.#world.happened,
@@ -252,6 +284,7 @@ class Run {
       checkAcknowledgedWrites(records),
       checkContexts(records, promises),
       // These may have nothing to compare in a run that has little of it.
+      known(checkDeletes(records, promises)),
       known(checkFreshness(records, promises)),
       ...(sessions ? [known(checkSessions(records))] : []),
       ...copies,

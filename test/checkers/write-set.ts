@@ -1,0 +1,46 @@
+/** A set of writes of one key, one bit for each, in the order of their invocations. */
+export type WriteSet = Int32Array
+
+export function writeSetWords(count: number): number {
+  return (count + 31) >>> 5
+}
+
+/** For `count` writes; empty. */
+export function newSet(count: number): WriteSet {
+  return new Int32Array(writeSetWords(count))
+}
+
+export function addTo(set: WriteSet, index: number): void {
+  set[index >>> 5] = (set[index >>> 5] as number) | (1 << (index & 31))
+}
+
+export function addAll(to: WriteSet, from: WriteSet): void {
+  for (let word = 0; word < to.length; word += 1) to[word] = (to[word] as number) | (from[word] as number)
+}
+
+export function sizeOf(set: WriteSet): number {
+  let size = 0
+  for (let word = 0; word < set.length; word += 1) size += bitsOf(set[word] as number)
+  return size
+}
+
+/** The indexes of what is in `owed` and not in `had`, in order. */
+export function missingFrom(had: WriteSet, owed: WriteSet): readonly number[] {
+  let missing: number[] | undefined
+  for (let word = 0; word < owed.length; word += 1) {
+    let bits = (owed[word] as number) & ~(had[word] as number)
+    while (bits !== 0) {
+      const lowest = bits & -bits
+      missing ??= []
+      missing.push(word * 32 + 31 - Math.clz32(lowest))
+      bits ^= lowest
+    }
+  }
+  return missing ?? []
+}
+
+function bitsOf(word: number): number {
+  let bits = word - ((word >>> 1) & 0x55555555)
+  bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333)
+  return (((bits + (bits >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24
+}
