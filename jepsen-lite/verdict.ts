@@ -1,0 +1,57 @@
+import { checkCopies } from '../test/checkers/check-copies.ts'
+import { type HistoryRecord, operationsOf } from '../test/checkers/history.ts'
+import type { RunRecord } from './run-directory.ts'
+import { isCalm } from './strikes.ts'
+import type { NamedResult, Workload } from './workload.ts'
+
+/** Beyond that, latencies are the harness's own, and time limits of clients end at random. */
+export const lagP99MsMax = 50
+/** Of what the clients would have done on an idle machine, at least this share must have succeeded. */
+const succeededShareMin = 0.05
+
+export type Verdict = RunRecord['verdict']
+
+/** What a run has shown besides its history. */
+export type Evidence = Pick<RunRecord, 'nemesis' | 'seconds' | 'rate' | 'bites' | 'lagP99Ms' | 'findings'>
+
+export interface Judgement {
+  readonly verdict: Exclude<Verdict, 'skipped'>
+  readonly reasons: readonly string[]
+  readonly results: readonly NamedResult[]
+}
+
+/** The verdict on a run, from what it left behind alone: judged again, it is the same. */
+export function judge(workload: Workload, evidence: Evidence, records: readonly HistoryRecord[]): Judgement {
+  const results = [...workload.check(records), copiesAreEqual(workload, records)]
+  const broken: string[] = []
+  const doubts: string[] = []
+  for (const { name, valid, violations } of results) {
+    const [first] = violations
+    if (valid === false) broken.push(`${name}: ${violations.length} violations, the first: ${first?.message}`)
+    if (valid === 'unknown') doubts.push(`${name}: there was nothing that could have been wrong`)
+  }
+  for (const { verdict, reason } of evidence.findings) (verdict === 'invalid' ? broken : doubts).push(reason)
+  if (!isCalm({ name: evidence.nemesis }) && !evidence.bites.some(({ count }) => count > 0)) {
+    doubts.push(`nothing shows that ${evidence.nemesis} was felt`)
+  }
+  if (evidence.lagP99Ms > lagP99MsMax) {
+    doubts.push(`this process itself was late by ${evidence.lagP99Ms} ms (99th percentile), more than ${lagP99MsMax}`)
+  }
+  const { succeeded } = countOperations(records)
+  const wanted = Math.ceil(evidence.seconds * evidence.rate * succeededShareMin)
+  if (succeeded < wanted) doubts.push(`only ${succeeded} operations succeeded, fewer than ${wanted}`)
+  const verdict = broken.length > 0 ? 'invalid' : doubts.length > 0 ? 'unknown' : 'valid'
+  return { verdict, reasons: [...broken, ...doubts], results }
+}
+
+/** What clients did, the final reads aside. */
+export function countOperations(records: readonly HistoryRecord[]): { operations: number; succeeded: number } {
+  const done = operationsOf(records).filter(({ isFinal }) => !isFinal)
+  return { operations: done.length, succeeded: done.filter(({ outcome }) => outcome === 'ok').length }
+}
+
+function copiesAreEqual(workload: Workload, records: readonly HistoryRecord[]): NamedResult {
+  const isLastWriteWins = workload.bucket?.conflict === 'lww'
+  const promises = { converged: true, handedOver: new Set<string>(), tombstones: undefined, isLastWriteWins }
+  return { name: 'the copies of every owner are equal', ...checkCopies(records, promises) }
+}
