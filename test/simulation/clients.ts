@@ -8,7 +8,8 @@ import { BytesReader } from '../../lib/wire/bytes-reader.ts'
 import { readHlc } from '../../lib/wire/dot-codec.ts'
 import type { History } from '../checkers/history.ts'
 import type { SimulatedCluster } from './cluster.ts'
-import { type Configuration, pick } from './configuration.ts'
+import type { Configuration } from './configuration.ts'
+import type { ClientOperation } from './script.ts'
 
 export const bucket = 'simulated' as Bucket
 
@@ -43,6 +44,20 @@ export interface Workload {
   acknowledged(node: string, request: ClientRequest, answer: ClientAnswer): void
   /** Asks for one operation fewer; false when there are none left. */
   takeOperation(): boolean
+  /** Told of each operation when it begins. */
+  write(operation: Decision): void
+}
+
+/** What a client does, apart from when. */
+export type Decision = Omit<ClientOperation, 'atMs'>
+
+/** One try of a write at one coordinator; the first is number 1. */
+interface Attempt {
+  readonly request: Exclude<ClientRequest, { type: 'get' }>
+  readonly vid: string
+  readonly random: Random
+  readonly node: string
+  readonly tries: number
 }
 
 /** Carries a client's request to a node and the answer back, over a network that may take either. */
@@ -88,73 +103,46 @@ function endingOf(error: StarlingError | undefined, answer: ClientAnswer | undef
   return { type: isHarmless ? 'fail' : 'info', error: error?.code ?? 'internal' }
 }
 
-/** One client: one thing at a time, at random coordinators, until the run has no operations left. */
+/** One client: it does what it is told, one thing at a time, and knows what it has seen. */
 export class SimulatedClient {
+  readonly number: number
   readonly #workload: Workload
   readonly #session: string
-  readonly #random: Random
   readonly #seen = new Map<string, Seen>()
   readonly #carried: CarriedSession | undefined
   #process: number
-  #writes = 0
-  #isIdle = false
 
-  constructor(workload: Workload, number: number, random: Random) {
+  constructor(workload: Workload, number: number) {
+    this.number = number
     this.#workload = workload
     this.#session = `s${number}`
-    this.#random = random
     this.#carried = workload.configuration.sessions ? { token: undefined } : undefined
     this.#process = workload.nextProcess()
   }
 
-  get isIdle(): boolean {
-    return this.#isIdle
+  hasSeen(key: string): boolean {
+    return this.#seen.has(key)
   }
 
-  start(): void {
-    this.#think()
+  /** `done` is told how a read ended: whether there was an answer, and whether it had a context. */
+  perform(operation: Decision, done: (read: 'seen' | 'nothing' | 'failed') => void): void {
+    const vid = `${this.#session}-${operation.number}`
+    const random = this.#workload.cluster.world.random(`operation ${vid}`)
+    const seen = operation.context === 'last' ? this.#seen.get(operation.key) : undefined
+    if (operation.type === 'delete' && seen === undefined) return done('failed')
+    this.#workload.write(operation)
+    if (operation.type === 'get') this.#get(operation, random, done)
+    else this.#write(operation, operation.type, { vid, seen, random }, () => done('failed'))
   }
 
-  #think(): void {
-    const thinkMs = this.#workload.configuration.thinkMs * 2 * this.#random.fraction()
-    this.#workload.cluster.world.after(thinkMs, () => this.#next())
-  }
-
-  #next(): void {
-    const { configuration } = this.#workload
-    if (!this.#workload.takeOperation()) {
-      this.#isIdle = true
-      return
-    }
-    const key = keyName(this.#random.below(configuration.keys))
-    const seen = this.#seen.get(key)
-    let share = this.#random.fraction()
-    const falls = (part: number): boolean => {
-      share -= part
-      return share < 0
-    }
-    const { readShare, blindShare, chainShare, deleteShare } = configuration
-    if (falls(readShare)) return this.#get(key, () => this.#think())
-    if (falls(blindShare)) return this.#write('put', key, undefined)
-    // Going on from the last answer, without reading again.
-    if (seen !== undefined && falls(chainShare)) return this.#write('put', key, seen)
-    const kind = this.#random.fraction() < deleteShare ? 'delete' : 'put'
-    this.#get(key, (read) => {
-      if (!this.#workload.takeOperation()) this.#think()
-      else if (kind === 'put' || read !== undefined) this.#write(kind, key, read)
-      else this.#think()
-    })
-  }
-
-  #get(key: string, then: (seen: Seen | undefined) => void): void {
+  #get({ key, node }: Decision, random: Random, done: (read: 'seen' | 'nothing' | 'failed') => void): void {
     const { cluster, configuration, history } = this.#workload
-    const node = pick(this.#random, cluster.wanted)
     const base = { ...this.#base('get', key), r: configuration.r }
     history.add({ t: 'invoke', ...base, node, ns: this.#ns() })
     const ended = (ending: Ending): void => {
       if (ending.type !== 'ok' || ending.answer.type !== 'got') {
         this.#failed(ending, base)
-        return this.#think()
+        return done('failed')
       }
       const { context } = ending.answer
       const vids = vidsOf(ending.answer)
@@ -167,20 +155,19 @@ export class SimulatedClient {
         ...answered(cluster, ending.answer),
         ns: this.#ns(),
       })
-      const seen = context === undefined ? undefined : { token: context, vids, dots: [] }
-      if (seen !== undefined) this.#seen.set(key, seen)
-      then(seen)
+      if (context !== undefined) this.#seen.set(key, { token: context, vids, dots: [] })
+      done(context === undefined ? 'nothing' : 'seen')
     }
-    ask(this.#workload, node, getRequest(configuration, key), this.#random, ended, this.#carried)
+    ask(this.#workload, node, getRequest(configuration, key), random, ended, this.#carried)
   }
 
-  #write(kind: 'put' | 'delete', key: string, seen: Seen | undefined): void {
+  #write(
+    { key, node, paddingBytes = 0, ttlSeconds }: Decision,
+    kind: 'put' | 'delete',
+    { vid, seen, random }: { readonly vid: string; readonly seen: Seen | undefined; readonly random: Random },
+    done: () => void,
+  ): void {
     const { configuration, history } = this.#workload
-    this.#writes += 1
-    const vid = `${this.#session}-${this.#writes}`
-    const value = valueBytes(vid, this.#random.below(configuration.valueBytesMax))
-    const expires = kind === 'put' && configuration.ttlShare > 0 && this.#random.fraction() < configuration.ttlShare
-    const ttl = expires ? configuration.ttlSeconds : undefined
     const base = { ...this.#base(kind, key), vid, w: configuration.w, rid: configuration.retries ? vid : undefined }
     history.add({
       t: 'invoke',
@@ -188,11 +175,12 @@ export class SimulatedClient {
       ctx: seen?.vids ?? [],
       ctxDots: seen?.dots,
       ctxTok: seen?.token,
-      ttl,
+      ttl: ttlSeconds,
       ns: this.#ns(),
     })
-    const request = { ...writeRequest(configuration, kind, key, seen?.token, value, ttl) }
-    this.#try(request, vid, undefined, (ending, tries) => {
+    const value = valueBytes(vid, paddingBytes)
+    const request = writeRequest(configuration, kind, key, seen?.token, value, ttlSeconds)
+    this.#try({ request, vid, random, node, tries: 1 }, (ending, tries) => {
       if (ending.type !== 'ok') this.#failed(ending, { ...base, tries })
       else {
         const { context } = ending.answer
@@ -204,34 +192,26 @@ export class SimulatedClient {
           this.#seen.set(key, { token: context, vids, dots: [...(seen?.dots ?? []), vid] })
         }
       }
-      this.#think()
+      done()
     })
   }
 
-  /**
-   * At some coordinator; and where writes have ids, at another one again when nobody knows what became of it.
-   * @param first when it was tried first, and how often until now
-   */
-  #try(
-    request: Exclude<ClientRequest, { type: 'get' }>,
-    vid: string,
-    first: { readonly atMs: number; readonly tries: number } | undefined,
-    done: (ending: Ending, tries: number | undefined) => void,
-  ): void {
+  /** Where writes have ids, it is tried again at the next coordinator when nobody knows what became of it. */
+  #try(attempt: Attempt, done: (ending: Ending, tries: number | undefined) => void): void {
     const { cluster, configuration } = this.#workload
-    const { world } = cluster
-    const node = pick(this.#random, cluster.wanted)
-    const idempotency = { key: vid, isFirst: first === undefined, since: hlcZero }
+    const { request, vid, random, node, tries } = attempt
+    const idempotency = { key: vid, isFirst: tries === 1, since: hlcZero }
     const keyed = configuration.retries ? { ...request, idempotency } : request
-    const { atMs, tries } = first ?? { atMs: world.nowMs, tries: 0 }
     const ended = (ending: Ending): void => {
       if (!configuration.retries) return done(ending, undefined)
-      if (ending.type === 'ok') return done(ending, tries + 1)
-      const isUnknown = first !== undefined || ending.type === 'info'
-      if (!isUnknown || tries === retriesMax) return done(isUnknown ? { ...ending, type: 'info' } : ending, tries + 1)
-      world.after(retryMs, () => this.#try(request, vid, { atMs, tries: tries + 1 }, done))
+      if (ending.type === 'ok') return done(ending, tries)
+      const isUnknown = tries > 1 || ending.type === 'info'
+      if (!isUnknown || tries > retriesMax) return done(isUnknown ? { ...ending, type: 'info' } : ending, tries)
+      const { wanted } = cluster
+      const next = wanted[(wanted.indexOf(node) + 1) % wanted.length] as string
+      cluster.world.after(retryMs, () => this.#try({ ...attempt, node: next, tries: tries + 1 }, done))
     }
-    ask(this.#workload, node, keyed, this.#random, ended, this.#carried)
+    ask(this.#workload, node, keyed, random, ended, this.#carried)
   }
 
   #base(f: string, k: string): { p: number; s: string; f: string; k: string; ses: true | undefined } {

@@ -1,5 +1,6 @@
 import type { DiskSnapshot, SimulatedDisk } from '../../lib/simulator/simulated-disk.ts'
 import type { World } from '../../lib/simulator/world.ts'
+import { unreachable } from '../../lib/vocabulary/invariant.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
 import { decodeOwnRow } from '../../lib/wire/own-row.ts'
 import { metaKey } from '../../lib/wire/store-keys.ts'
@@ -7,41 +8,36 @@ import { openValue } from '../../lib/wire/stored-record.ts'
 import type { History } from '../checkers/history.ts'
 import { hash } from '../wire/fixtures/hash.ts'
 import type { DrivenNode, SimulatedCluster } from './cluster.ts'
-import { type Configuration, type FaultKind, pick } from './configuration.ts'
-import { type Moment, moments, StoredLayouts } from './stored-layout.ts'
+import { type Configuration, pick } from './configuration.ts'
+import { drawFault } from './draw-fault.ts'
+import { type Fault, renamedIn, type ScriptedFault } from './script.ts'
+import { type Moment, StoredLayouts } from './stored-layout.ts'
 
-/** Wall clocks jump, but stay near enough for their nodes to go on coordinating. */
-const clockJumpMsMax = 3000
 /** The first byte of a stored record's key. */
 const dataPrefix = 0x64
-/** Twice the time after which anything gives up waiting for a member. */
-const absenceMsMin = 60_000
 const lookEveryMs = 30
 const looksMax = 100
 /** A step of a change may be over in a moment. */
 const momentLookMs = 10
-/** What a moment is struck by: whatever the run draws of these. */
-const striking: readonly FaultKind[] = [
-  'kill',
-  'power',
-  'stop',
-  'pause',
-  'isolate',
-  'halves',
-  'one-way',
-  'wipe',
-  'lossy',
-  'slow-disk',
-]
-const sudden: readonly FaultKind[] = ['kill', 'pause', 'isolate']
+/** A store that is backed up after a stop in good order has stopped by then. */
+const stoppedAfterMs = 2000
 
-/** Does to a cluster what a bad day does, again and again, until it is told to stop; then undoes all of it. */
+/**
+ * Does to a cluster what a bad day does, again and again, until it is told to stop; then undoes all of it. What it does is
+ * drawn, or was written down.
+ */
 export class Nemesis {
   readonly #cluster: SimulatedCluster
   readonly #world: World
   readonly #configuration: Configuration
   readonly #history: History
   readonly #random: Random
+  readonly #script: readonly ScriptedFault[] | undefined
+  /** Everything that began, as it can be done again. */
+  readonly written: ScriptedFault[] = []
+  #startedMs = 0
+  /** Faults of the script whose time has not come. */
+  #toCome = 0
   /** The one node whose disk may lose what it has acknowledged. */
   readonly #victim: string
   #backup: { readonly id: string; readonly disk: DiskSnapshot; readonly seq: number } | undefined
@@ -60,17 +56,36 @@ export class Nemesis {
   /** How many faults began. */
   begun = 0
 
-  constructor(cluster: SimulatedCluster, configuration: Configuration, history: History) {
+  constructor(
+    cluster: SimulatedCluster,
+    configuration: Configuration,
+    history: History,
+    script?: readonly ScriptedFault[] | undefined,
+  ) {
     this.#cluster = cluster
     this.#world = cluster.world
     this.#configuration = configuration
     this.#history = history
     this.#random = cluster.world.random('nemesis')
     this.#victim = pick(this.#random, cluster.starters)
+    this.#script = script
+    this.#toCome = script?.length ?? 0
   }
 
   start(): void {
-    if (this.#configuration.faults.length > 0) this.#wait()
+    this.#startedMs = this.#world.nowMs
+    for (const { atMs, ...fault } of this.#script ?? []) {
+      this.#world.after(atMs, () => {
+        this.#toCome -= 1
+        this.#beginNow(fault)
+      })
+    }
+    if (this.#script === undefined && this.#configuration.faults.length > 0) this.#wait()
+  }
+
+  /** Whether everything has begun that was written down. */
+  get isIdle(): boolean {
+    return this.#toCome === 0
   }
 
   /** No new fault begins; those that have begun go on. */
@@ -109,106 +124,128 @@ export class Nemesis {
     const delayMs = this.#configuration.faultEveryMs * 2 * this.#random.fraction()
     this.#world.after(delayMs, () => {
       if (this.#isStopped) return
-      if (!this.#isCalm) {
-        this.begun += 1
-        this.#begin(pick(this.#random, this.#configuration.faults), pick(this.#random, this.#cluster.wanted))
-      }
+      if (!this.#isCalm) this.#beginNow(this.#draw())
       this.#wait()
     })
   }
 
-  #begin(kind: FaultKind, name: string): void {
-    const { disk, clock } = this.#world.machine(name)
+  #draw(): Fault {
+    const configuration = this.#configuration
+    const { wanted } = this.#cluster
+    const kind = pick(this.#random, configuration.faults)
+    const scene = { random: this.#random, configuration, wanted, victim: this.#victim }
+    return drawFault(kind, pick(this.#random, wanted), { ...scene, hasBackup: this.#backup !== undefined })
+  }
+
+  #beginNow(fault: Fault): void {
+    if (this.#isStopped || this.#isCalm) return
+    this.begun += 1
+    this.written.push({ atMs: this.#world.nowMs - this.#startedMs, ...fault })
+    this.#begin(fault)
+  }
+
+  #begin(fault: Fault): void {
+    const { kind } = fault
     switch (kind) {
       case 'kill':
       case 'power':
-        this.#cluster.crash(name, kind)
-        this.#record(kind, name)
-        return this.#startLater(name)
+        this.#cluster.crash(fault.node, kind)
+        this.#record(kind, fault.node)
+        return this.#startLater(fault.node, fault.lastsMs)
       case 'blackout':
-        for (const each of this.#cluster.wanted) {
-          this.#cluster.crash(each, 'power')
-          this.#startLater(each)
+        for (const { node, lastsMs } of fault.nodes) {
+          this.#cluster.crash(node, 'power')
+          this.#startLater(node, lastsMs)
         }
         return this.#record(kind, 'all')
       case 'stop':
-        this.#cluster.stop(name)
-        this.#record(kind, name)
-        return this.#startLater(name)
+        this.#cluster.stop(fault.node)
+        this.#record(kind, fault.node)
+        return this.#startLater(fault.node, fault.lastsMs)
       case 'pause':
-        this.#world.pause(name)
-        this.#record(kind, name)
-        return this.#later(() => this.#world.resume(name))
+        this.#world.pause(fault.node)
+        this.#record(kind, fault.node)
+        return this.#later(fault.lastsMs, () => this.#world.resume(fault.node))
       case 'isolate':
-        return this.#cut(kind, [name])
-      case 'halves':
-        return this.#cut(
-          kind,
-          this.#cluster.wanted.filter(() => this.#random.below(2) === 0),
-        )
-      case 'one-way':
-        return this.#cutOneWay(name)
-      case 'reset': {
-        const other = pick(this.#random, this.#cluster.wanted)
-        this.#world.resetConnections(name, other)
-        return this.#record(kind, [name, other])
+      case 'halves': {
+        const { side } = fault
+        this.#record(kind, side)
+        return this.#cut(fault.lastsMs, (from, to) => side.includes(from) !== side.includes(to))
       }
-      case 'lossy':
-        return this.#loseMore()
-      case 'slow-disk':
-        disk.slowness = 5 + this.#random.below(50)
-        this.#record(kind, name)
-        return this.#later(() => {
+      case 'one-way':
+        this.#record(kind, { to: fault.to, from: fault.from })
+        return this.#cut(fault.lastsMs, (from, to) => to === fault.to && fault.from.includes(from))
+      case 'reset':
+        this.#world.resetConnections(...fault.between)
+        return this.#record(kind, fault.between)
+      case 'lossy': {
+        const { lossChance, duplicateChance, lastsMs } = fault
+        const { links } = this.#configuration
+        this.#world.network.setAll({ ...links, lossChance, duplicateChance })
+        this.#record(kind, { lossChance, duplicateChance })
+        return this.#later(lastsMs, () => this.#world.network.setAll(links))
+      }
+      case 'slow-disk': {
+        const { disk } = this.#world.machine(fault.node)
+        disk.slowness = fault.slowness
+        this.#record(kind, fault.node)
+        return this.#later(fault.lastsMs, () => {
           disk.slowness = 1
         })
+      }
       case 'clock-jump':
-        clock.wallOffsetMs = (this.#random.fraction() * 2 - 1) * clockJumpMsMax
-        return this.#record(kind, { name, offsetMs: clock.wallOffsetMs })
+        this.#world.machine(fault.node).clock.wallOffsetMs = fault.offsetMs
+        return this.#record(kind, { name: fault.node, offsetMs: fault.offsetMs })
       case 'disk-full':
-      case 'disk-error':
+      case 'disk-error': {
+        const { node, lastsMs, restartMs } = fault
+        const { disk } = this.#world.machine(node)
         disk.fault = kind === 'disk-full' ? 'full' : 'failed'
-        this.#record(kind, name)
-        return this.#later(() => {
+        this.#record(kind, node)
+        return this.#later(lastsMs, () => {
           disk.fault = 'none'
           // A node opens its store again by itself; or somebody is impatient.
-          if (this.#random.below(2) === 0) return
-          this.#cluster.crash(name, 'kill')
-          this.#startLater(name)
+          if (restartMs === undefined) return
+          this.#cluster.crash(node, 'kill')
+          this.#startLater(node, restartMs)
         })
+      }
       case 'wipe':
-        return this.#wipe()
+        return this.#wipe(fault.node, fault.lastsMs)
+      case 'back-up':
+        return this.#backUp(fault.node, fault)
       case 'roll-back':
-        return this.#rollBack()
+        return this.#rollBack(fault.node, fault.lastsMs)
       case 'flip-bit': {
-        this.#cluster.crash(this.#victim, 'kill')
-        const isFlipped = this.#world.machine(this.#victim).disk.flipBit((entry) => entry.key[0] === dataPrefix)
+        this.#cluster.crash(fault.node, 'kill')
+        const isFlipped = this.#world.machine(fault.node).disk.flipBit((entry) => entry.key[0] === dataPrefix)
         this.dataLostAtMs = this.#world.nowMs
-        this.#record(kind, { name: this.#victim, isFlipped })
-        return this.#startLater(this.#victim)
+        this.#record(kind, { name: fault.node, isFlipped })
+        return this.#startLater(fault.node, fault.lastsMs)
       }
       case 'kill-at-work':
-        return this.#killAtWork(looksMax)
+        return this.#killAtWork(fault, looksMax)
       case 'long-absence':
-        return this.#takeAway(name)
+        return this.#takeAway(fault.node, fault.lastsMs)
       case 'mid-move':
-        return this.#strikeAt(pick(this.#random, moments), looksMax)
+        return this.#strikeAt(fault, looksMax)
+      default:
+        return unreachable(kind)
     }
   }
 
   /** Something happens just when a node has come that far in a change of owners: to it, or to somebody else. */
-  #strikeAt(moment: Moment, looks: number): void {
+  #strikeAt(fault: Extract<Fault, { kind: 'mid-move' }>, looks: number): void {
     if (looks === 0 || this.#isStopped || this.#isCalm) return
-    const { running } = this.#cluster
-    const there = running.find((name) => this.#momentOf(name) === moment)
+    const { moment, node, isThere, strikes } = fault
+    const there = this.#cluster.running.find((name) => this.#momentOf(name) === moment)
     if (there === undefined) {
-      this.#world.after(momentLookMs, () => this.#strikeAt(moment, looks - 1))
+      this.#world.after(momentLookMs, () => this.#strikeAt(fault, looks - 1))
       return
     }
-    const name = this.#random.below(3) === 0 ? pick(this.#random, running) : there
-    const usual = this.#configuration.faults.filter((kind) => striking.includes(kind))
-    const kind = pick(this.#random, usual.length === 0 ? sudden : usual)
-    this.#record('mid-move', { moment, at: there, kind, name })
-    this.#begin(kind, name)
+    const name = isThere ? there : node
+    this.#record('mid-move', { moment, at: there, kind: strikes.kind, name })
+    this.#begin(renamedIn(strikes, (one) => (one === node ? name : one)))
   }
 
   #momentOf(name: string): Moment | undefined {
@@ -216,24 +253,24 @@ export class Nemesis {
   }
 
   /** A node dies in the middle of bringing copies together; or the one it works with does. */
-  #killAtWork(looks: number): void {
+  #killAtWork(fault: Extract<Fault, { kind: 'kill-at-work' }>, looks: number): void {
     if (looks === 0 || this.#isStopped || this.#isCalm) return
     const worker = this.#cluster.wanted.find((name) => isAtWork(this.#cluster.node(name)))
     if (worker === undefined) {
-      this.#world.after(lookEveryMs, () => this.#killAtWork(looks - 1))
+      this.#world.after(lookEveryMs, () => this.#killAtWork(fault, looks - 1))
       return
     }
-    const name = this.#random.below(2) === 0 ? worker : pick(this.#random, this.#cluster.wanted)
+    const name = fault.node ?? worker
     this.#cluster.crash(name, 'kill')
     this.#record('kill-at-work', { name, worker })
-    this.#startLater(name)
+    this.#startLater(name, fault.lastsMs)
   }
 
   /** Once in a run a node is away for longer than anything waits. */
-  #takeAway(name: string): void {
+  #takeAway(name: string, lastsMs: number): void {
     if (this.absentUntilMs > 0) return
     this.#absent = name
-    this.absentUntilMs = this.#world.nowMs + absenceMsMin * (1 + this.#random.fraction())
+    this.absentUntilMs = this.#world.nowMs + lastsMs
     this.#cluster.crash(name, 'kill')
     this.#record('long-absence', name)
   }
@@ -242,21 +279,21 @@ export class Nemesis {
    * A disk is replaced by an empty one while everybody else is well, and nothing else happens until its node has brought
    * its data back: who else would know what the disk held?
    */
-  #wipe(): void {
+  #wipe(name: string, lastsMs: number): void {
     this.#isCalm = true
     this.#mendAll()
     this.#whenWhole(() => {
       // Whoever is no member would be somebody else afterwards.
-      if (this.#cluster.node(this.#victim)?.self().state !== 'serving') {
+      if (this.#cluster.node(name)?.self().state !== 'serving') {
         this.#isCalm = false
         return
       }
-      this.#cluster.crash(this.#victim, 'kill')
-      this.#world.machine(this.#victim).disk.wipe()
+      this.#cluster.crash(name, 'kill')
+      this.#world.machine(name).disk.wipe()
       this.dataLostAtMs = this.#world.nowMs
       this.#backup = undefined
-      this.#record('wipe', this.#victim)
-      this.#startLater(this.#victim)
+      this.#record('wipe', name)
+      this.#startLater(name, lastsMs)
       // From here on anything may happen to it and to the others, before it has its name and its data back.
       this.#isCalm = false
     })
@@ -270,88 +307,65 @@ export class Nemesis {
     else this.#world.after(500, () => this.#whenWhole(callback))
   }
 
-  /** First a backup is taken, of a running store or of one that was stopped in good order; the next time it is put back. */
-  #rollBack(): void {
-    const name = this.#victim
+  #backUp(name: string, { isStopped, lastsMs }: { readonly isStopped: boolean; readonly lastsMs: number }): void {
     const { disk } = this.#world.machine(name)
-    const backup = this.#backup
-    // As long as a member keeps no later row, it cannot tell that the store went back: the limit of rule A4.
-    if (backup !== undefined && this.#rowsKept(backup.id).some((seq) => seq <= backup.seq)) return
-    if (backup !== undefined) {
-      this.#cluster.crash(name, 'kill')
-      disk.restore(backup.disk)
-      this.dataLostAtMs = this.#world.nowMs
-      this.#backup = undefined
-      this.#record('roll-back', name)
-      return this.#startLater(name)
-    }
     const id = this.#cluster.node(name)?.self().id
     if (id === undefined) return
-    if (this.#random.below(2) === 0) {
+    const keep = (): void => {
       this.#backup = { id, disk: disk.snapshot(), seq: rowSeq(disk, 'own-row') }
+    }
+    if (!isStopped) {
+      keep()
       return this.#record('back-up', name)
     }
     this.#cluster.stop(name)
-    this.#world.after(2000, () => {
+    this.#world.after(stoppedAfterMs, () => {
       if (this.#cluster.isRunning(name) || this.#isStopped) return
-      this.#backup = { id, disk: disk.snapshot(), seq: rowSeq(disk, 'own-row') }
-      this.#record('back-up', { name, isStopped: true })
+      keep()
+      this.#record('back-up', { name, isStopped })
     })
-    this.#startLater(name, 2500)
+    this.#startLater(name, stoppedAfterMs + 500 + lastsMs)
+  }
+
+  #rollBack(name: string, lastsMs: number): void {
+    const { disk } = this.#world.machine(name)
+    const backup = this.#backup
+    // As long as a member keeps no later row, it cannot tell that the store went back: the limit of rule A4.
+    if (backup === undefined || this.#rowsKept(name, backup.id).some((seq) => seq <= backup.seq)) return
+    this.#cluster.crash(name, 'kill')
+    disk.restore(backup.disk)
+    this.dataLostAtMs = this.#world.nowMs
+    this.#backup = undefined
+    this.#record('roll-back', name)
+    this.#startLater(name, lastsMs)
   }
 
   /** The seq of the row that each other machine keeps for this node. */
-  #rowsKept(id: string): readonly number[] {
-    const others = this.#cluster.wanted.filter((name) => name !== this.#victim)
+  #rowsKept(of: string, id: string): readonly number[] {
+    const others = this.#cluster.wanted.filter((name) => name !== of)
     return others.map((name) => rowSeq(this.#world.machine(name).disk, `row/${id}`))
   }
 
-  #cut(kind: string, side: readonly string[]): void {
-    const { network } = this.#world
-    const links = network.links().filter((link) => side.includes(link.from.name) !== side.includes(link.to.name))
+  #cut(lastsMs: number, isCut: (from: string, to: string) => boolean): void {
+    const links = this.#world.network.links().filter((link) => isCut(link.from.name, link.to.name))
     for (const link of links) link.cut()
-    this.#record(kind, side)
-    this.#later(() => {
+    this.#later(lastsMs, () => {
       for (const link of links) link.heal()
     })
   }
 
-  #cutOneWay(name: string): void {
-    const { network } = this.#world
-    const links = network.links().filter((link) => link.to.name === name && this.#random.below(2) === 0)
-    for (const link of links) link.cut()
-    this.#record('one-way', { to: name, from: links.map((link) => link.from.name) })
-    this.#later(() => {
-      for (const link of links) link.heal()
-    })
-  }
-
-  #loseMore(): void {
-    const { links } = this.#configuration
-    const lossChance = 0.05 + this.#random.fraction() * 0.4
-    const duplicateChance = this.#random.fraction() * 0.5
-    this.#world.network.setAll({ ...links, lossChance, duplicateChance })
-    this.#record('lossy', { lossChance, duplicateChance })
-    this.#later(() => this.#world.network.setAll(links))
-  }
-
-  #startLater(name: string, leastMs = 0): void {
-    const delayMs = leastMs + this.#configuration.faultLastsMs * (0.2 + 1.3 * this.#random.fraction())
-    const healings = this.#healings
-    this.#world.after(delayMs, () => {
-      // After a healing everybody runs already.
-      if (this.#healings === healings) this.#startNow(name)
-    })
+  /** After a healing everybody runs already. */
+  #startLater(name: string, afterMs: number): void {
+    this.#later(afterMs, () => this.#startNow(name))
   }
 
   #startNow(name: string): void {
     if (name !== this.#absent) this.#cluster.start(name)
   }
 
-  #later(undo: () => void): void {
-    const delayMs = this.#configuration.faultLastsMs * (0.2 + 1.3 * this.#random.fraction())
+  #later(afterMs: number, undo: () => void): void {
     const healings = this.#healings
-    this.#world.after(delayMs, () => {
+    this.#world.after(afterMs, () => {
       if (this.#healings === healings) undo()
     })
   }

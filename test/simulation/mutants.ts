@@ -13,6 +13,7 @@ import type { Undo } from './patched.ts'
 import { protocolMutants } from './protocol-mutants.ts'
 import { repairMutants } from './repair-mutants.ts'
 import { runSimulation, type SimulationResult } from './run-simulation.ts'
+import type { Script } from './script.ts'
 import { transitionMutants } from './transition-mutants.ts'
 
 /**
@@ -123,6 +124,7 @@ export function simulateMutant(
     readonly hash: Hash
     readonly makeNode: NodeMaker
     readonly operations?: number | undefined
+    readonly script?: Script | undefined
   },
 ): SimulationResult {
   const change = (drawn: Configuration): Configuration => ({ ...drawn, churn: undefined, ...mutant.within })
