@@ -30,13 +30,13 @@ export function allLinks(stage: Stage): readonly Direction[] {
 export async function cutLinks(stage: Stage, what: string, links: readonly Direction[]): Promise<Strike> {
   if (links.length === 0) throw new Error(`${what}: there are too few nodes for that`)
   const watch = await watchLinks(stage, links)
-  for (const [from, to] of links) await stage.network.cut(from, to)
+  await Promise.all(links.map(([from, to]) => stage.network.cut(from, to)))
   return {
     what,
     nodes: nodesOf(links),
     undo: async () => {
       await watch.noteCut()
-      for (const [from, to] of links) await stage.network.mend(from, to)
+      await Promise.all(links.map(([from, to]) => stage.network.mend(from, to)))
     },
   }
 }
@@ -78,7 +78,9 @@ export async function watchLinks(stage: Stage, links: readonly Direction[]): Pro
 
 async function countsOf(stage: Stage, links: readonly Direction[]): Promise<LinkCounts> {
   let sum: LinkCounts = { dropped: 0, held: 0, delayed: 0, duplicated: 0 }
-  for (const [from, to] of links) sum = plus(sum, await stage.network.countsOf(from, to))
+  for (const counts of await Promise.all(links.map(([from, to]) => stage.network.countsOf(from, to)))) {
+    sum = plus(sum, counts)
+  }
   return sum
 }
 

@@ -1,4 +1,5 @@
 import type { RunScope } from '../run-scope.ts'
+import { NamespaceNetwork } from './namespaces.ts'
 import type { Network } from './network.ts'
 import { ProxyNetwork } from './proxy.ts'
 
@@ -7,8 +8,7 @@ export type NetworkScope = Pick<RunScope, 'teardown' | 'fractions'>
 
 /** The network that `--net` names; closed at the latest when the run ends. @throws Error, with the remedy, where it cannot be */
 export async function openNetwork(kind: Network['kind'], scope: NetworkScope): Promise<Network> {
-  if (kind === 'netns') throw new Error('there are no namespaces yet: use --net proxy')
-  const network = await ProxyNetwork.open(scope.fractions('network'))
+  const network = kind === 'netns' ? await NamespaceNetwork.open() : await ProxyNetwork.open(scope.fractions('network'))
   scope.teardown(() => network.close())
   return network
 }
