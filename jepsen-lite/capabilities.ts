@@ -42,8 +42,15 @@ const remedies: Readonly<Record<CapabilityName, string>> = {
   'boot-id': 'run as root on Linux, with util-linux installed',
 }
 
-/** Tries everything that a nemesis may need, all at once. Takes seconds, and leaves nothing behind. */
-export async function probeCapabilities(): Promise<readonly Capability[]> {
+let probed: Promise<readonly Capability[]> | undefined
+
+/** Tries everything that a nemesis may need, all at once; the same answer ever after. Takes seconds, and leaves nothing behind. */
+export function probeCapabilities(): Promise<readonly Capability[]> {
+  probed ??= probeAll()
+  return probed
+}
+
+async function probeAll(): Promise<readonly Capability[]> {
   const directory = await mkdtemp(join(tmpdir(), 'starling-probe-'))
   try {
     return await Promise.all(capabilityNames.map((name) => probe(name, directory)))

@@ -9,7 +9,7 @@ export function shuffled<Item>(stage: Stage, items: readonly Item[]): readonly I
 }
 
 /** One of them. @throws Error if there is none */
-export function pickOne<Item>(stage: Stage, items: readonly Item[]): Item {
+export function pickOne<Item>(stage: Pick<Stage, 'fraction'>, items: readonly Item[]): Item {
   const item = items[Math.floor(stage.fraction() * items.length)]
   if (item === undefined) throw new Error('there is nothing to pick from')
   return item
@@ -31,4 +31,9 @@ export function runningNodes(stage: Stage): readonly StageNode[] {
 
 export function namesOf(nodes: readonly StageNode[]): readonly string[] {
   return nodes.map(({ name }) => name)
+}
+
+/** Between `min` and `max`, as often below their geometric mean as above it. */
+export function scaled(stage: Pick<Stage, 'fraction'>, min: number, max: number): number {
+  return min * (max / min) ** stage.fraction()
 }

@@ -1,18 +1,32 @@
 import type { Nemesis } from '../nemesis.ts'
+import { bitFlips } from './bit-flips.ts'
+import { clockBump } from './clock-bump.ts'
+import { clockStrobe } from './clock-strobe.ts'
+import { brokenDisk, readOnlyDisk, slowDisk } from './failing-disk.ts'
+import { frozenDisk } from './frozen-disk.ts'
+import { fullDisk } from './full-disk.ts'
+import { membership } from './membership.ts'
+import { mixed } from './mixed.ts'
 import { none } from './none.ts'
 import { bridge, halves, majoritiesRing, oneNode, oneWay } from './partitions.ts'
+import { powerCut } from './power-cut.ts'
 import { killAll, killMinority, killOne, pause } from './processes.ts'
+import { rollingRestart } from './rolling-restart.ts'
+
+const links: readonly Nemesis[] = [halves, majoritiesRing, bridge, oneNode, oneWay]
+const processes: readonly Nemesis[] = [killOne, killMinority, killAll, pause, rollingRestart]
+const clocks: readonly Nemesis[] = [clockBump, clockStrobe]
+const disks: readonly Nemesis[] = [slowDisk, frozenDisk, fullDisk, readOnlyDisk, brokenDisk, powerCut]
+/** Their ends need all the other nodes. */
+const alone: readonly Nemesis[] = [bitFlips, membership]
 
 /** The columns of the matrix. */
 export const nemeses: readonly Nemesis[] = [
   none,
-  halves,
-  majoritiesRing,
-  bridge,
-  oneNode,
-  oneWay,
-  killOne,
-  killMinority,
-  killAll,
-  pause,
+  ...links,
+  ...processes,
+  ...clocks,
+  ...disks,
+  ...alone,
+  mixed({ links, clocks, nodes: [...processes, ...disks], alone }),
 ]

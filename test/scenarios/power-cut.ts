@@ -26,7 +26,7 @@ export const powerCut: Scenario = {
 async function run(lab: Lab): Promise<void> {
   const { seconds, rate } = lab.options
   const disks = new Map<string, LoopDisk>()
-  for (const name of ['n1', 'n2', 'n3']) disks.set(name, await LoopDisk.make(lab, name, diskMebibytes))
+  for (const name of ['n1', 'n2', 'n3']) disks.set(name, LoopDisk.make(lab, name, diskMebibytes))
   const diskOf = (name: string): LoopDisk => disks.get(name) as LoopDisk
   const http = new Http(lab)
   const onDisk = new Ledger()
@@ -63,7 +63,7 @@ async function run(lab: Lab): Promise<void> {
   lab.mustHaveSeen('disks that lost a file nobody synced', lost.filter((size) => size < markerBytes).length, disks.size)
   lab.mustHaveSeen('disks that kept a synced file', kept.filter((size) => size === markerBytes).length, disks.size)
 
-  const before = await afterReboot(lab)
+  const before = afterReboot(lab)
   for (const member of cluster.members) member.surroundings = { before }
   await Promise.all(cluster.members.map((member) => member.start()))
   await cluster.settled()

@@ -1,6 +1,8 @@
 /*
  * Loaded before the C library of a node, it lets a disk fail: the first byte of the control file says how. '0': not at
- * all; 'E': every write and sync answers EIO; 'R': EROFS, and nothing can be opened for writing.
+ * all; 'E': every write and sync answers EIO; 'R': EROFS, and nothing can be opened for writing; 'N': ENOSPC; 'S': all of
+ * them take the milliseconds longer that bytes 4 to 7 say. Bytes 8 to 15 count the calls that felt it; both are numbers
+ * of this machine.
  * Only regular files below the directory are meant: a pipe that fails ends Node.
  */
 #define _GNU_SOURCE
@@ -9,33 +11,62 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #undef fwrite_unlocked
 
-static volatile char *mode;
+struct control {
+  char mode;
+  char unused[3];
+  uint32_t delay_ms;
+  uint64_t felt;
+};
+
+static volatile struct control *control;
 static const char *below;
 
 __attribute__((constructor)) static void begin(void) {
-  const char *control = getenv("FAILING_DISK_CONTROL");
+  const char *path = getenv("FAILING_DISK_CONTROL");
   below = getenv("FAILING_DISK_BELOW");
-  if (control == NULL || below == NULL) return;
-  int fd = open(control, O_RDONLY);
+  if (path == NULL || below == NULL) return;
+  int fd = open(path, O_RDWR);
   if (fd < 0) return;
-  void *map = mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, 0);
-  if (map != MAP_FAILED) mode = map;
+  void *map = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (map != MAP_FAILED) control = map;
   close(fd);
 }
 
 static int error_now(void) {
-  if (mode == NULL) return 0;
-  return *mode == 'E' ? EIO : *mode == 'R' ? EROFS : 0;
+  if (control == NULL) return 0;
+  switch (control->mode) {
+    case 'E': return EIO;
+    case 'R': return EROFS;
+    case 'N': return ENOSPC;
+    default: return 0;
+  }
+}
+
+static int is_wrong(void) {
+  return control != NULL && control->mode != '0';
+}
+
+/* How a call on a file that is meant ends: 0, perhaps later than it would have, or an error. */
+static int felt(void) {
+  __atomic_add_fetch(&control->felt, 1, __ATOMIC_RELAXED);
+  if (control->mode == 'S') {
+    uint32_t ms = control->delay_ms;
+    struct timespec rest = {ms / 1000, (long)(ms % 1000) * 1000000};
+    while (nanosleep(&rest, &rest) != 0 && errno == EINTR) {}
+  }
+  return error_now();
 }
 
 static int is_meant(int fd) {
@@ -50,8 +81,8 @@ static int is_meant(int fd) {
 }
 
 #define FAIL_IF_MEANT(fd) \
-  int error = error_now(); \
-  if (error != 0 && is_meant(fd)) { errno = error; return -1; }
+  int error = is_wrong() && is_meant(fd) ? felt() : 0; \
+  if (error != 0) { errno = error; return -1; }
 #define REAL(type, name, ...) \
   static type (*real)(__VA_ARGS__); \
   if (real == NULL) real = (type (*)(__VA_ARGS__))dlsym(RTLD_NEXT, name);
@@ -115,8 +146,8 @@ static FILE *open_stream(FILE *(*real)(const char *, const char *), const char *
 #define FLUSH(symbol) \
   int symbol(FILE *stream) { \
     REAL(int, #symbol, FILE *) \
-    int error = error_now(); \
-    if (error != 0 && stream != NULL && is_meant(fileno(stream))) { errno = error; return EOF; } \
+    int error = is_wrong() && stream != NULL && is_meant(fileno(stream)) ? felt() : 0; \
+    if (error != 0) { errno = error; return EOF; } \
     return real(stream); \
   }
 FLUSH(fflush)
@@ -125,8 +156,8 @@ FLUSH(fflush_unlocked)
 #define WRITE(symbol) \
   size_t symbol(const void *bytes, size_t size, size_t count, FILE *stream) { \
     REAL(size_t, #symbol, const void *, size_t, size_t, FILE *) \
-    int error = error_now(); \
-    if (error != 0 && is_meant(fileno(stream))) { errno = error; return 0; } \
+    int error = is_wrong() && is_meant(fileno(stream)) ? felt() : 0; \
+    if (error != 0) { errno = error; return 0; } \
     return real(bytes, size, count, stream); \
   }
 WRITE(fwrite)

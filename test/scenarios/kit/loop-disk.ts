@@ -1,8 +1,9 @@
-import { execFile } from 'node:child_process'
-import { copyFile, mkdir, readdir, stat, truncate, writeFile } from 'node:fs/promises'
+import { execFile, execFileSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { Lab } from './lab.ts'
+import type { Scope } from '../../platform/fixtures/scratch.ts'
 import { NothingSeen } from './scenario.ts'
 
 const run = promisify(execFile)
@@ -22,21 +23,22 @@ export class LoopDisk {
     this.#image = image
   }
 
-  /** @throws NothingSeen where we may not mount */
-  static async make(lab: Lab, name: string, mebibytes: number): Promise<LoopDisk> {
+  /** @param lab in whose directory it lies, and at whose end it is unmounted @throws NothingSeen where we may not mount */
+  static make(lab: Grounds, name: string, mebibytes: number): LoopDisk {
     const path = join(lab.directory, `${name}.disk`)
     const image = join(lab.directory, `${name}.img`)
-    await mkdir(path)
-    await writeFile(image, '')
-    await truncate(image, mebibytes * 1024 * 1024)
+    mkdirSync(path)
+    writeFileSync(image, '')
+    truncateSync(image, mebibytes * 1024 * 1024)
     try {
-      await run('mkfs.ext4', ['-q', '-F', image])
-      await run('mount', ['-o', 'loop', image, path])
+      execFileSync('mkfs.ext4', ['-q', '-F', image], { stdio: 'pipe' })
+      execFileSync('mount', ['-o', 'loop', image, path], { stdio: 'pipe' })
     } catch (error) {
       throw new NothingSeen(`mounting an ext4 image needs root on Linux: ${String(error)}`)
     }
-    lab.teardown(() => run('umount', [path]))
-    return new LoopDisk(path, image)
+    const disk = new LoopDisk(path, image)
+    lab.teardown(() => disk.#remove())
+    return disk
   }
 
   /** What the disk would hold if the power failed now. Whoever writes to it must be asleep meanwhile. @returns the copy */
@@ -50,8 +52,15 @@ export class LoopDisk {
   /** The machine comes back with what its disk held. No program may have files open on it. */
   async becomes(copy: string): Promise<void> {
     await run('umount', [this.path])
+    await rm(this.#image)
     await run('mount', ['-o', 'loop', copy, this.path])
     this.#image = copy
+  }
+
+  /** Even if somebody still has a file open on it. */
+  async #remove(): Promise<void> {
+    await run('umount', ['-l', this.path])
+    await rm(this.#image, { force: true })
   }
 
   /** Bytes of a file on it, 0 if there is no such file. */
@@ -61,12 +70,32 @@ export class LoopDisk {
   }
 }
 
+interface Grounds extends Scope {
+  readonly directory: string
+}
+
 /**
  * Words before a command that let it see another boot of the machine than this one: the name of the boot is part of how
  * a node knows that what it had not synced may be gone.
  */
-export async function afterReboot(lab: Lab): Promise<readonly string[]> {
-  const file = join(lab.directory, 'boot-id')
-  await copyFile('/proc/sys/kernel/random/uuid', file)
-  return ['unshare', '-m', 'sh', '-c', 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"', file]
+export function afterReboot(lab: Grounds): readonly string[] {
+  return new BootId(join(lab.directory, 'boot-id')).before
+}
+
+/** The name of the boot of a machine that is none: whoever is started by `before` reads it, and sees it change. */
+export class BootId {
+  /** Words before a command; they end in it by `exec`. */
+  readonly before: readonly string[]
+  readonly #file: string
+
+  constructor(file: string) {
+    this.#file = file
+    this.before = ['unshare', '-m', 'sh', '-c', 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"', file]
+    this.change()
+  }
+
+  /** In place: it is the file that is mounted. */
+  change(): void {
+    copyFileSync('/proc/sys/kernel/random/uuid', this.#file)
+  }
 }

@@ -1,0 +1,55 @@
+import type { Nemesis, Stage } from '../nemesis.ts'
+import { namesOf, scaled } from './chance.ts'
+import { bitesOf, saw } from './evidence.ts'
+import { perStage } from './per-stage.ts'
+import { untilReady, within } from './wholeness.ts'
+import { aheadMs, liars, readingErrorMs, spoken, wrongClocks } from './wrong-clocks.ts'
+
+/** As Jepsen bumps: 1.5^6 to 1.5^31 ms. Beyond 10 s from the others a node is not to coordinate. */
+const bumpMsMin = 11
+const bumpMsMax = 288_000
+/** Beyond an hour nobody is to believe it at all. */
+const beyondAllMs = 2 * 3_600_000
+const beyondAllChance = 0.2
+/** What the reading of a clock cannot miss: the first of a run is larger. */
+const visibleMsMin = 2 * readingErrorMs
+const believedWithinMs = 3_000
+const readyWithinMs = 30_000
+
+const strikes = perStage(() => ({ count: 0 }))
+
+export const clockBump: Nemesis = {
+  name: 'clock-bump',
+  summary: 'the wall clocks of fewer than half of the nodes jump, by milliseconds to hours, and back',
+  needs: ['faketime'],
+  prepare: async (stage) => wrongClocks(stage).preparation,
+  async strike(stage) {
+    const clocks = wrongClocks(stage)
+    const nodes = liars(stage)
+    const offsetMs = drawOffset(stage)
+    for (const { name } of nodes) clocks.set(name, offsetMs)
+    for (const node of nodes) {
+      const isBelieved = (ms: number | undefined) => ms !== undefined && Math.abs(ms - offsetMs) < readingErrorMs
+      if (Math.abs(offsetMs) < visibleMsMin) continue
+      if (await within(believedWithinMs, async () => isBelieved(await aheadMs(node))))
+        saw(stage, 'clocks seen to be wrong in answers')
+    }
+    return {
+      what: `the clocks of ${namesOf(nodes).join(' and ')} are ${spoken(offsetMs)}`,
+      nodes: namesOf(nodes),
+      undo: async () => {
+        for (const { name } of nodes) clocks.set(name, 0)
+        await untilReady(stage, nodes, readyWithinMs)
+      },
+    }
+  },
+  bites: async (stage) => bitesOf(stage),
+}
+
+function drawOffset(stage: Stage): number {
+  const state = strikes(stage)
+  state.count += 1
+  const sign = stage.fraction() < 0.5 ? -1 : 1
+  if (state.count > 1 && stage.fraction() < beyondAllChance) return sign * beyondAllMs
+  return sign * Math.round(scaled(stage, state.count === 1 ? visibleMsMin : bumpMsMin, bumpMsMax))
+}
