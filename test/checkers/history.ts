@@ -10,7 +10,7 @@ export interface HistoryRecord {
   readonly p: number | 'nemesis' | 'probe'
   /** The session the process belongs to. */
   readonly s?: string | undefined
-  /** `put`, `delete`, `get`, or the name of a fault. */
+  /** `put`, `delete`, `get`, `list` (of the bucket; `vals` are its keys), or the name of a fault. */
   readonly f: string
   readonly k?: string | undefined
   /** The unique id of the value written; deletes have one too. */
@@ -101,6 +101,9 @@ export interface Operation {
   readonly invokedAt: number
   readonly endedAt: number
   readonly outcome: 'ok' | 'fail' | 'info'
+  /** The token that was sent back, and the one that was answered. */
+  readonly sentToken: string | undefined
+  readonly token: string | undefined
   /** What a read returned. */
   readonly values: readonly string[]
   readonly isKeyed: boolean
@@ -121,7 +124,8 @@ export function operationsOf(records: readonly HistoryRecord[]): readonly Operat
   const operations: Operation[] = []
   const open = new Map<number, number>()
   for (const record of records) {
-    if (typeof record.p !== 'number') continue
+    // A listing is of no key.
+    if (typeof record.p !== 'number' || record.f === 'list') continue
     if (record.t === 'invoke') {
       const context = record.ctx ?? []
       open.set(record.p, operations.length)
@@ -138,6 +142,8 @@ export function operationsOf(records: readonly HistoryRecord[]): readonly Operat
         invokedAt: record.i,
         endedAt: Number.POSITIVE_INFINITY,
         outcome: 'info',
+        sentToken: record.ctxTok,
+        token: undefined,
         values: [],
         isKeyed: record.rid !== undefined,
         isRetried: record.rid !== undefined,
@@ -159,6 +165,7 @@ export function operationsOf(records: readonly HistoryRecord[]): readonly Operat
       outcome: record.t,
       endedAt: hasEnded ? record.i : Number.POSITIVE_INFINITY,
       endedNs: hasEnded ? record.ns : Number.POSITIVE_INFINITY,
+      token: record.tok ?? record.retTok,
       values: record.vals ?? [],
       hlc: record.hlc ?? 0,
       isRetried: operation.isKeyed && (record.tries ?? 1) > 1,

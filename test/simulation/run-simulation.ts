@@ -4,6 +4,7 @@ import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { NodeId } from '../../lib/vocabulary/ids.ts'
 import type { Key } from '../../lib/vocabulary/key.ts'
 import { checkAcknowledgedWrites } from '../checkers/check-acknowledged-writes.ts'
+import { checkContextTokens } from '../checkers/check-context-tokens.ts'
 import { checkContexts } from '../checkers/check-contexts.ts'
 import { type CopyPromises, checkCopies } from '../checkers/check-copies.ts'
 import { checkDeletes } from '../checkers/check-deletes.ts'
@@ -283,6 +284,7 @@ class Run {
     return [
       checkAcknowledgedWrites(records),
       checkContexts(records, promises),
+      known(checkContextTokens(records)),
       // These may have nothing to compare in a run that has little of it.
       known(checkDeletes(records, promises)),
       known(checkFreshness(records, promises)),
