@@ -17,7 +17,7 @@ import { writeReport } from './report/index.ts'
 import type { Finding, RunRecord } from './run-directory.ts'
 import { RunScope } from './run-scope.ts'
 import { strikeFor } from './strikes.ts'
-import { type Judgement, judge } from './verdict.ts'
+import { type Judgement, judge, outcomesOf } from './verdict.ts'
 import type { Workload } from './workload.ts'
 
 /** Beyond the seconds of its load; then something hangs. */
@@ -54,7 +54,8 @@ export async function runCell(options: CellOptions, parts: CellParts): Promise<R
   if (lacking.length > 0) {
     writeFileSync(join(directory, 'history.jsonl'), '')
     const judgement = { verdict: 'skipped', reasons: lacking, results: [] } as const
-    return leaveBehind(options, parts, startedAt, { bites: [], lagP99Ms: 0, findings: [] }, judgement)
+    const nothing = { bites: [], lagP99Ms: 0, findings: [] }
+    return leaveBehind(options, parts, startedAt, nothing, judgement)
   }
   const scope = new RunScope(directory, options.seed, parts.say)
   parts.opened?.(scope)
@@ -70,7 +71,7 @@ export async function runCell(options: CellOptions, parts: CellParts): Promise<R
   await scope.close()
   const evidence = { ...seen, nemesis: nemesis.name, seconds: options.seconds, rate: options.rate }
   const judgement = judge(workload, evidence, recorder.records)
-  return leaveBehind(options, parts, startedAt, seen, judgement)
+  return leaveBehind(options, parts, startedAt, { ...seen, operations: outcomesOf(recorder.records) }, judgement)
 }
 
 /** Why this machine cannot run it. Empty: it can. */
@@ -138,7 +139,7 @@ async function leaveBehind(
   options: CellOptions,
   { capabilities }: CellParts,
   startedAt: string,
-  seen: Pick<RunRecord, 'bites' | 'lagP99Ms' | 'findings'>,
+  seen: Pick<RunRecord, 'bites' | 'lagP99Ms' | 'findings' | 'operations'>,
   { verdict, reasons, results }: Omit<Judgement, 'verdict'> & Pick<RunRecord, 'verdict'>,
 ): Promise<RunRecord> {
   const record: RunRecord = {

@@ -105,7 +105,9 @@ export function commandOf(words: readonly string[], names: Names): Command {
     return name === 'cell' ? cellOf(values, names) : matrixOf(values, names)
   } catch (error) {
     if (error instanceof Misuse) return { type: 'misuse', problem: error.message }
-    if (error instanceof TypeError && 'code' in error) return { type: 'misuse', problem: error.message }
+    // What parseArgs says after its first sentence is about positional arguments.
+    if (error instanceof TypeError && 'code' in error)
+      return { type: 'misuse', problem: error.message.split('. ')[0] ?? '' }
     throw error
   }
 }

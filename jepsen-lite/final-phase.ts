@@ -12,7 +12,6 @@ import type { Network } from './network/network.ts'
 import type { HistoryRecorder } from './recorder.ts'
 import type { Finding } from './run-directory.ts'
 import type { RunScope } from './run-scope.ts'
-import { clockIn } from './workloads/token-clock.ts'
 
 /** Hints go out once a minute at the latest, and more than once where the first try came too early. */
 const restMsMax = 180_000
@@ -148,7 +147,7 @@ async function readAll({ cluster, recorder, looks }: FinalParts, keys: readonly 
         recorder.add({ t: 'invoke', ...read })
         const { isAnswered, vals, context, error } = await looks.read(member, k)
         if (isAnswered) {
-          recorder.add({ t: 'ok', ...read, vals, tok: context, by: member.name, hlc: hlcOf(context) })
+          recorder.add({ t: 'ok', ...read, vals, tok: context, by: member.name })
           break
         }
         recorder.add({ t: 'info', ...read, error })
@@ -164,10 +163,6 @@ async function readAll({ cluster, recorder, looks }: FinalParts, keys: readonly 
   const offsets = Array.from({ length: lanesOfNode }, (_, offset) => offset)
   await Promise.all(cluster.members.flatMap((member) => offsets.map((offset) => lane(member, offset))))
   return failures.length === 0 ? [] : [invalid(`final reads from all owners failed: ${some(failures)}`)]
-}
-
-function hlcOf(token: string | undefined): number {
-  return token === undefined ? 0 : clockIn(token)
 }
 
 function invalid(reason: string): Finding {

@@ -30,7 +30,7 @@ export interface RunRecord {
     }[]
   }[]
   readonly bites: readonly { readonly what: string; readonly count: number }[]
-  /** What clients asked, by how it ended; the table of a matrix shows their sum. */
+  /** What clients asked, the final reads aside, by how it ended; the table of a matrix shows their sum. */
   readonly operations?: { readonly ok: number; readonly fail: number; readonly info: number }
   /** How late this process itself was at most: beyond 50 ms at the 99th percentile its latencies are its own. */
   readonly lagP99Ms: number
@@ -44,34 +44,29 @@ export interface Finding {
   readonly reason: string
 }
 
-/** What a matrix leaves behind: `DIR/matrix.json` (this), `DIR/matrix.txt`, `DIR/matrix.html`, and a run directory for each cell. */
+/**
+ * What a matrix leaves behind: `DIR/matrix.json` (this), `DIR/matrix.txt`, `DIR/matrix.html`, and for each cell a run
+ * directory, `DIR/WORKLOAD-NEMESIS`.
+ */
 export interface MatrixRecord {
   readonly apiVersion: 'v1'
-  readonly startedAt: string
+  /** Of the last cell that was run. */
   readonly endedAt: string
   readonly version: string
   readonly nodeVersion: string
-  readonly capabilities: RunRecord['capabilities']
+  /** The worst of its cells that could be run. */
+  readonly verdict: RunRecord['verdict']
   readonly workloads: readonly { readonly name: string; readonly summary: string }[]
   readonly nemeses: readonly { readonly name: string; readonly summary: string }[]
-  readonly nodes: number
-  readonly seconds: number
-  readonly seed: number
-  /** Those that are done, in the order in which they ran. */
+  /** Those that are done, row by row. */
   readonly cells: readonly MatrixCell[]
 }
 
-export interface MatrixCell {
-  readonly workload: string
-  readonly nemesis: string
-  readonly network: 'netns' | 'proxy'
-  readonly verdict: RunRecord['verdict']
-  readonly reasons: readonly string[]
-  /** The run directory, relative to the matrix's. */
+export interface MatrixCell
+  extends Pick<
+    RunRecord,
+    'workload' | 'nemesis' | 'network' | 'nodes' | 'seconds' | 'seed' | 'verdict' | 'reasons' | 'bites' | 'operations'
+  > {
+  /** Its run directory, relative to the matrix's. */
   readonly directory: string
-  /** Operations that clients invoked, and those that succeeded. */
-  readonly operations: number
-  readonly succeeded: number
-  readonly bites: RunRecord['bites']
-  readonly tookSeconds: number
 }

@@ -1,12 +1,11 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { capabilityTable, probeCapabilities } from './capabilities.ts'
 import { runCell, whyNot } from './cell.ts'
 import { checkRun } from './check.ts'
-import { type Command, commandOf, type Setting, usage } from './command-line.ts'
+import { type Command, commandOf, usage } from './command-line.ts'
+import { matrixDirectory, networkFor, runMatrix } from './matrix.ts'
 import { nemeses } from './nemeses/index.ts'
-import type { Capability } from './nemesis.ts'
-import type { Network } from './network/network.ts'
 import type { RunRecord } from './run-directory.ts'
 import type { RunScope } from './run-scope.ts'
 import type { Verdict } from './verdict.ts'
@@ -42,14 +41,14 @@ async function perform(command: Command): Promise<number> {
     case 'cell':
       return single(command)
     case 'matrix':
-      throw new Error('not yet')
+      return matrix(command)
   }
 }
 
 async function single({ workload, nemesis, setting }: Extract<Command, { type: 'cell' }>): Promise<number> {
   const capabilities = await probeCapabilities()
   console.error(capabilityTable(capabilities))
-  const network = networkOf(setting, capabilities)
+  const network = networkFor(setting.network, called(nemeses, nemesis), capabilities)
   const directory = join(setting.store, `${workload}-${nemesis}-${network}-${setting.seed}-${stampOf(new Date())}`)
   const run = await runCell(
     { ...setting, workload: called(workloads, workload), nemesis: called(nemeses, nemesis), network, directory },
@@ -57,6 +56,20 @@ async function single({ workload, nemesis, setting }: Extract<Command, { type: '
   )
   console.log(summaryOf(run, directory))
   return exitCodes[run.verdict]
+}
+
+async function matrix({ setting, isFresh, isAgain, ...wanted }: Extract<Command, { type: 'matrix' }>): Promise<number> {
+  const capabilities = await probeCapabilities()
+  console.error(capabilityTable(capabilities))
+  const rows = wanted.workloads.map((name) => called(workloads, name))
+  const columns = wanted.nemeses.map((name) => called(nemeses, name))
+  const table = await runMatrix(
+    { ...setting, workloads: rows, nemeses: columns, isFresh, isAgain },
+    { capabilities, say: (line) => console.error(line), opened },
+  )
+  const directory = matrixDirectory(setting.store)
+  console.log(`${readFileSync(join(directory, 'matrix.txt'), 'utf8')}in ${relative('.', directory)}`)
+  return exitCodes[table.verdict]
 }
 
 function check(directory: string): number {
@@ -92,11 +105,6 @@ function summaryOf(run: RunRecord, directory: string): string {
   const reasons = run.reasons.map((reason) => `  ${reason}`)
   const title = `${run.workload} x ${run.nemesis}, ${run.nodes} nodes, ${run.network}, seed ${run.seed}: ${run.verdict}`
   return [title, ...reasons, ...results, ...bites, `  in ${relative('.', directory) || '.'}`].join('\n')
-}
-
-function networkOf({ network }: Setting, capabilities: readonly Capability[]): Network['kind'] {
-  if (network !== undefined) return network
-  return capabilities.find(({ name }) => name === 'namespaces')?.isThere === true ? 'netns' : 'proxy'
 }
 
 function called<Named extends { readonly name: string }>(all: readonly Named[], name: string): Named {
