@@ -27,7 +27,8 @@ export interface DrivenNode extends NodeApi {
 
 export type NodeMaker = (ports: Ports, settings: NodeSettings, parts: Partial<NodeParts>) => DrivenNode
 
-const nodeNames = ['ada', 'bob', 'cyd', 'dan', 'eve', 'fay', 'gil', 'hal', 'ivy'] as const
+/** How nodes are called, in their order. */
+export const nodeNames: readonly string[] = ['ada', 'bob', 'cyd', 'dan', 'eve', 'fay', 'gil', 'hal', 'ivy']
 
 /** Each says itself that it must stay 0. */
 const alarmSeries = [

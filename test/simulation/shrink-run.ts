@@ -1,0 +1,93 @@
+import { testHash } from '../simulator/test-hash.ts'
+import { makeStarlingNode } from './make-starling-node.ts'
+import { mutants, simulateMutant } from './mutants.ts'
+import { runSimulation, type SimulationResult } from './run-simulation.ts'
+import type { Script } from './script.ts'
+import { type Clue, shrunkScript } from './shrink-script.ts'
+
+/** How long somebody is willing to wait. */
+export interface ShrinkBudget {
+  readonly runsMax: number
+  readonly secondsMax: number
+}
+
+export const shrinkBudget: ShrinkBudget = { runsMax: 1000, secondsMax: 60 }
+
+/** A failing run, made small. */
+export interface Shrunk {
+  /** What is still broken, by the same name. */
+  readonly check: string
+  readonly message: string
+  /** With this known bug. */
+  readonly mutant: string | undefined
+  readonly script: Script
+  readonly runs: number
+  readonly seconds: number
+}
+
+/** Does what is written down, once more. */
+export function runScript(script: Script, mutant?: string | undefined): SimulationResult {
+  const run = { seed: script.seed, script, hash: testHash, makeNode: makeStarlingNode }
+  if (mutant === undefined) return runSimulation(run)
+  const known = mutants[mutant]
+  if (known === undefined) throw new Error(`there is no mutant ${mutant}`)
+  return simulateMutant(known, run)
+}
+
+/**
+ * Makes a failing run as small as the budget allows: the same check must still fail. Undefined: what was written down of
+ * it does not fail when it is done again.
+ *
+ * @param say told of each step forward
+ */
+export function shrinkRun(
+  failed: SimulationResult,
+  mutant: string | undefined,
+  budget: ShrinkBudget = shrinkBudget,
+  say: (line: string) => void = () => {},
+): Shrunk | undefined {
+  const startedMs = performance.now()
+  const seconds = (): number => (performance.now() - startedMs) / 1000
+  const expected = mutant === undefined ? undefined : mutants[mutant]?.killedBy
+  const violation = failed.violations.find(({ check }) => check === expected) ?? failed.violations[0]
+  if (violation === undefined) return undefined
+  const { check } = violation
+  const known = new Map<string, boolean>()
+  let runs = 0
+  let smallest: { readonly script: Script; readonly message: string } | undefined
+  const fails = (script: Script): boolean => {
+    const text = JSON.stringify(script)
+    const before = known.get(text)
+    if (before !== undefined) return before
+    // Whoever has no time left takes what there is.
+    if (runs >= budget.runsMax || seconds() >= budget.secondsMax) return false
+    runs += 1
+    const shown = runScript(script, mutant).violations.find((one) => one.check === check)
+    known.set(text, shown !== undefined)
+    if (shown !== undefined) {
+      smallest = { script, message: shown.message }
+      say(`${seconds().toFixed(1)} s, run ${runs}: ${sizeOf(script)}`)
+    }
+    return shown !== undefined
+  }
+  if (!fails(failed.script)) return undefined
+  const script = shrunkScript(failed.script, clueOf(failed, violation), fails)
+  fails(script)
+  return { check, message: smallest?.message ?? '', mutant, script, runs, seconds: seconds() }
+}
+
+/** What a script has, in a line. */
+export function sizeOf({ operations, faults, configuration }: Script): string {
+  const { clients, nodes } = configuration
+  return `${operations.length} operations and ${faults.length} faults, ${clients} clients, ${nodes} nodes`
+}
+
+function clueOf(
+  { history, script }: SimulationResult,
+  { key, at }: { readonly key: string; readonly at: number },
+): Clue {
+  const first = history.records.find(({ t, p }) => t === 'invoke' && typeof p === 'number')
+  const seen = history.records[at]
+  if (first === undefined || seen === undefined) return { key, atMs: Number.POSITIVE_INFINITY }
+  return { key, atMs: (seen.ns - first.ns) / 1e6 + (script.operations[0]?.atMs ?? 0) }
+}
