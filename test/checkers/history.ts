@@ -53,10 +53,43 @@ export interface HistoryRecord {
   readonly marked?: true | undefined
   /** The error's code. */
   readonly error?: string | undefined
-  /** What the fault was. */
+  /** What the fault was. Of a probe named `node`: a `NodeProbe`. */
   readonly v?: unknown
+  /** Of the nemesis: what the cluster is like from then on. Absent: nobody can tell, until the next line that has it. */
+  readonly cluster?: ClusterState | undefined
   /** Nanoseconds on one clock, that of the harness. */
   readonly ns: number
+}
+
+/** What a nemesis has made of a cluster. */
+export interface ClusterState {
+  /** Nodes that do not answer. */
+  readonly down: readonly string[]
+  /** Links that carry nothing, one way each. */
+  readonly cuts: readonly (readonly [from: string, to: string])[]
+}
+
+/** What a node tells of itself: `v` of a line `{t: 'ok', p: 'probe', f: 'node', node}`. What it does not tell is not judged. */
+export interface NodeProbe {
+  /** Hints that it keeps; and for whom, by name. */
+  readonly hints?: number
+  readonly hintsFor?: Readonly<Record<string, number>>
+  /** Copies that it has repaired, by exchanges and for readers, since its start. */
+  readonly repairs?: number
+  /** Of the layout it goes by. */
+  readonly epoch?: number | string
+  /** Records that it has and does not own. */
+  readonly strays?: number
+  /** Of the tree of each partition it owns. */
+  readonly roots?: Readonly<Record<string, string>>
+}
+
+/** The name of the nemesis' line after which nothing is wrong any more. */
+export const healing = 'heal'
+
+/** When everything was healed for the last time; undefined: never. */
+export function healedNs(records: readonly HistoryRecord[]): number | undefined {
+  return records.findLast(({ p, f }) => p === 'nemesis' && f === healing)?.ns
 }
 
 /** Collects records; a record's position is where it was added. */
