@@ -36,6 +36,8 @@ export type Ending =
 export interface Door {
   /** Answers carry what the client has seen before, whatever node gives them. */
   readonly carriesSession: boolean
+  /** Writes have ids, by which nodes recognise one that is sent again. */
+  readonly idsOfWrites: boolean
   /** Chooses where the next operation goes. */
   aim(): Target
   close?(): Promise<void>
@@ -51,3 +53,6 @@ export interface Target {
 /** What a node is given for a request; and how much longer a client waits, before it gives the answer up as lost. */
 export const timeoutMs = 2000
 export const patienceMs = 1000
+
+/** Every read meets every write. */
+export const strictQuorums = { r: 'quorum', w: 'quorum', sloppy: false } as const satisfies AskOptions

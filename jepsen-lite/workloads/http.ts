@@ -11,6 +11,7 @@ const agent = new Agent({ connections: 64, pipelining: 1, connect: { timeout: 10
 /** Plain HTTP: each operation goes to a node that chance chooses, whether it runs or not, and is sent once. */
 export class HttpDoor implements Door {
   readonly carriesSession: boolean
+  readonly idsOfWrites = false
   readonly #cluster: ClusterView
   readonly #fraction: () => number
   #session: string | undefined

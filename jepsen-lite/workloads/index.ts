@@ -1,5 +1,31 @@
 import type { Workload } from '../workload.ts'
+import { blindWrites } from './blind-writes.ts'
+import { causalChain } from './causal-chain.ts'
+import { deleteRecreate } from './delete-recreate.ts'
+import { endings } from './judge.ts'
+import { listing } from './listing.ts'
+import { membership } from './membership.ts'
+import { registerAtomic, registerRegular } from './registers.ts'
+import { session } from './session.ts'
 import { siblingSet } from './sibling-set.ts'
+import { ttl } from './ttl.ts'
+import { twoWriters } from './two-writers.ts'
 
 /** The rows of the matrix. */
-export const workloads: readonly Workload[] = [siblingSet]
+export const workloads: readonly Workload[] = [
+  siblingSet,
+  registerRegular,
+  registerAtomic,
+  causalChain,
+  session,
+  blindWrites,
+  twoWriters,
+  deleteRecreate,
+  ttl,
+  membership,
+  listing,
+].map(alsoAsksWhetherAllEnds)
+
+function alsoAsksWhetherAllEnds(workload: Workload): Workload {
+  return { ...workload, check: (records) => [...workload.check(records), endings(records)] }
+}

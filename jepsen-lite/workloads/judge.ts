@@ -1,7 +1,13 @@
+import { checkAcknowledgedWrites } from '../../test/checkers/check-acknowledged-writes.ts'
+import { checkAvailability } from '../../test/checkers/check-availability.ts'
+import { checkContextTokens } from '../../test/checkers/check-context-tokens.ts'
+import { checkContexts } from '../../test/checkers/check-contexts.ts'
 import { checkCopies } from '../../test/checkers/check-copies.ts'
+import { checkFreshness } from '../../test/checkers/check-freshness.ts'
 import type { CheckResult } from '../../test/checkers/check-result.ts'
 import type { HistoryRecord } from '../../test/checkers/history.ts'
 import type { NamedResult } from '../workload.ts'
+import { patienceMs, timeoutMs } from './door.ts'
 
 /** What a run promises whose reads and writes are strict quorums, repaired before they answer. */
 export const strictPromises = { freshReads: true, monotonicReads: true }
@@ -19,14 +25,29 @@ export function keysIn(records: readonly HistoryRecord[]): readonly string[] {
   return [...keys]
 }
 
-/** Of the operations those on keys that begin so. */
-export function onKeys(records: readonly HistoryRecord[], prefix: string): readonly HistoryRecord[] {
-  return records.filter(({ k }) => k?.startsWith(prefix) === true)
-}
-
-/** After the final reads each owner's own copy holds, or has superseded, all that was acknowledged; and all are equal. */
+/** In the end each owner's own copy holds, or has superseded, all that was acknowledged; and all are equal. */
 export function copies(records: readonly HistoryRecord[], isLastWriteWins = false): NamedResult {
   const handedOver = new Set<string>()
   for (const { t, p, vid } of records) if (t === 'ok' && typeof p === 'number' && vid !== undefined) handedOver.add(vid)
   return named('copies', checkCopies(records, { converged: true, handedOver, tombstones: undefined, isLastWriteWins }))
 }
+
+/** A workload of which every operation is a strict quorum. */
+export function judgeStrict(records: readonly HistoryRecord[]): readonly NamedResult[] {
+  return [
+    named('acknowledged writes', checkAcknowledgedWrites(records)),
+    named('contexts', checkContexts(records, strictPromises)),
+    named('tokens', checkContextTokens(records)),
+    named('fresh and monotone reads', checkFreshness(records, strictPromises)),
+    copies(records),
+  ]
+}
+
+/** Every operation of a client ends, whatever is wrong. */
+export function endings(records: readonly HistoryRecord[]): NamedResult {
+  const asked = records.filter(({ p, final, k }) => p === 'nemesis' || (final !== true && k !== undefined))
+  return named('endings', checkAvailability(asked, { timeoutMs: timeoutMs + patienceMs, slackMs, detectionMs: 0 }))
+}
+
+/** What a busy machine may add. */
+const slackMs = 2000

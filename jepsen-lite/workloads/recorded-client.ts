@@ -1,7 +1,7 @@
+import { contextIn } from '../../lib/wire/context-token.ts'
 import { vidOf } from '../values.ts'
 import type { ClientParts, WorkloadClient } from '../workload.ts'
 import type { Asked, AskOptions, Door, Ending, Target } from './door.ts'
-import { clockIn } from './token-clock.ts'
 
 /** What a client knows of a key: a token, the values it stands for, and which of these are writes of its own. */
 export interface Seen {
@@ -68,6 +68,7 @@ export class RecordedClient {
       ...(isRead ? {} : { vid }),
       ...(target.node === undefined ? {} : { node: target.node }),
       ...(this.#door.carriesSession ? { ses: true as const } : {}),
+      ...(this.#door.idsOfWrites && !isRead ? { rid: vid } : {}),
       ...more,
     }
     const context = isRead ? {} : { ctx: seen?.vids ?? [], ctxDots: seen?.dots, ctxTok: seen?.token }
@@ -81,8 +82,10 @@ export class RecordedClient {
     }
     const { values, token, by } = ending.told
     const vals = values.map(vidOf)
-    const hlc = token === undefined ? 0 : clockIn(token)
-    recorder.add({ t: 'ok', ...base, ...(isRead ? { vals, tok: token } : { retTok: token }), by, hlc })
+    const hlc = token === undefined ? 0 : (contextIn(token)?.hlc ?? 0)
+    // Whoever tries again by itself does not tell how often it did.
+    const tries = base.rid === undefined ? {} : { tries: 2 }
+    recorder.add({ t: 'ok', ...base, ...tries, ...(isRead ? { vals, tok: token } : { retTok: token }), by, hlc })
     return { type: 'ok', seen: seenAfter(token, isRead ? vals : undefined, vid, seen), values: vals, vid }
   }
 

@@ -4,11 +4,14 @@ import type { ClusterView, Recorder, Workload } from '../../jepsen-lite/workload
 import { keysIn } from '../../jepsen-lite/workloads/judge.ts'
 import type { RunningNode } from '../../lib/start-node.ts'
 import { History, type HistoryRecord } from '../checkers/history.ts'
-import { call, nodeIn, type Reachable, ready } from '../node/fixtures/real-nodes.ts'
+import { call, eventually, json, nodeIn, type Reachable, ready } from '../node/fixtures/real-nodes.ts'
 import { type Scope, scratchDirectory } from '../platform/fixtures/scratch.ts'
+
+type Member = ClusterView['members'][number]
 
 const names = ['ada', 'bob', 'cyd']
 const clients = 4
+const operationsOfEach = 60
 
 /** Three nodes in this process, and clients that do what a workload says against them. */
 export class WorkloadTrial {
@@ -23,7 +26,7 @@ export class WorkloadTrial {
     }
   }
 
-  static async start(t: Scope): Promise<WorkloadTrial> {
+  static async start(t: Scope, properties?: Readonly<Record<string, unknown>>): Promise<WorkloadTrial> {
     const nodes: RunningNode[] = []
     for (const name of names) {
       const join = nodes.length === 0 ? {} : { join: [nodes[0]?.peer ?? ''] }
@@ -31,11 +34,16 @@ export class WorkloadTrial {
     }
     const trial = new WorkloadTrial(nodes)
     await ready(trial.#nodes)
+    if (properties !== undefined) await trial.#setBucket(properties)
     return trial
   }
 
-  /** Load for a while, final reads through every node, and a look at every copy. */
-  async run(workload: Workload, forMs = 700, cluster: ClusterView = this.cluster): Promise<readonly HistoryRecord[]> {
+  /** So many operations of each client, final reads through every node, and a look at every copy. */
+  async run(
+    workload: Workload,
+    operations = operationsOfEach,
+    cluster: ClusterView = this.cluster,
+  ): Promise<readonly HistoryRecord[]> {
     const history = new History()
     const recorder: Recorder = {
       add: (record) => history.add({ ...record, ns: Math.floor(performance.now() * 1e6) }),
@@ -44,51 +52,62 @@ export class WorkloadTrial {
         return this.#processes
       },
     }
-    const endMs = performance.now() + forMs
     await Promise.all(
       Array.from({ length: clients }, async (_, number) => {
         const client = workload.client({ number, fraction: seededFractions(number + 1), cluster, recorder })
-        while (performance.now() < endMs) await client.next()
+        for (let done = 0; done < operations; done += 1) await client.next()
         await client.close?.()
       }),
     )
-    await this.#readAll(history, recorder, cluster)
+    const keys = keysIn(history.records)
+    await this.#readAll(keys, recorder, cluster)
     await workload.finish?.({ cluster, recorder })
-    await this.#lookAtCopies(history, recorder)
+    await this.#lookAtCopies(keys, recorder)
     return history.records
   }
 
-  async #readAll(history: History, recorder: Recorder, cluster: ClusterView): Promise<void> {
-    for (const k of keysIn(history.records)) {
-      for (const [index, { name: node, http }] of cluster.members.entries()) {
-        const base = { p: recorder.nextProcess(), s: 'final', f: 'get', k, r: 'all', node, final: true as const }
+  async #setBucket(properties: Readonly<Record<string, unknown>>): Promise<void> {
+    const path = `/v1/buckets/${bucket}`
+    const [first] = this.#nodes
+    const response = await fetch(`http://${first?.http}${path}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(properties),
+    })
+    if (!response.ok) throw new Error(await response.text())
+    for (const node of this.#nodes) {
+      await eventually(
+        `${node.http} knows the bucket`,
+        () => json(node, path),
+        ({ version }) => version === 1,
+      )
+    }
+  }
+
+  async #readAll(keys: readonly string[], recorder: Recorder, cluster: ClusterView): Promise<void> {
+    const read = async ({ name: node, http, peer }: Member): Promise<void> => {
+      const p = recorder.nextProcess()
+      for (const k of keys) {
+        const base = { p, s: 'final', f: 'get', k, r: 'all', node, final: true as const }
         recorder.add({ t: 'invoke', ...base })
-        const reached = { http, peer: this.#nodes[index]?.peer ?? '' }
-        const { status, text, context } = await call(reached, 'GET', `${pathOf(k)}?r=all&sloppy=false`)
+        const { status, text, context } = await call({ http, peer }, 'GET', `${pathOf(k)}?r=all&sloppy=false`)
         const vals = status === 404 ? [] : status === 200 ? [vidOf(text)] : siblingsIn(text)
         recorder.add({ t: 'ok', ...base, vals, tok: context })
       }
     }
+    await Promise.all(cluster.members.map(read))
   }
 
-  async #lookAtCopies(history: History, recorder: Recorder): Promise<void> {
-    for (const k of keysIn(history.records)) {
-      for (const [index, node] of this.#nodes.entries()) {
-        const { text } = await call(node, 'GET', `/v1/replica/${bucket}/${encodeURIComponent(k)}`)
-        const { stateHash, tombstone } = JSON.parse(text)
+  async #lookAtCopies(keys: readonly string[], recorder: Recorder): Promise<void> {
+    const look = async ({ name: node, http, peer }: Member): Promise<void> => {
+      for (const k of keys) {
+        const { text } = await call({ http, peer }, 'GET', `/v1/replica/${bucket}/${encodeURIComponent(k)}`)
+        const { stateHash, tombstone: tomb } = JSON.parse(text)
         const state = stateHash ?? undefined
-        recorder.add({
-          t: 'ok',
-          p: 'probe',
-          f: 'replica-get',
-          k,
-          node: names[index],
-          vals: siblingsIn(text),
-          state,
-          tomb: tombstone,
-        })
+        recorder.add({ t: 'ok', p: 'probe', f: 'replica-get', k, node, vals: siblingsIn(text), state, tomb })
       }
     }
+    await Promise.all(this.cluster.members.map(look))
   }
 }
 
