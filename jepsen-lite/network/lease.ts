@@ -3,9 +3,18 @@ import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, wri
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 
-/** Beside `/run/netns`, where the names of namespaces are: both are the machine's, and gone when it starts again. */
-const leasesDirectory = '/run/starling-jepsen-lite'
-const prefix = 'jl-'
+/** Where leases are, and what is named after them. */
+export interface Office {
+  /** Beside `/run/netns`, where the names of namespaces are: both are the machine's, and gone when it starts again. */
+  readonly directory: string
+  /** Of all names that are made; whatever else is called so is taken for left behind. */
+  readonly prefix: string
+  /** The first two numbers of all addresses; the third is the lease's. */
+  readonly net: string
+}
+
+export const officeDefault: Office = { directory: '/run/starling-jepsen-lite', prefix: 'jl-', net: '10.77' }
+
 const slotsMax = 200
 const commandMsMax = 10_000
 const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -25,6 +34,9 @@ interface Recorded {
  */
 export class Lease {
   readonly number: number
+  /** Such as `10.77.0`. */
+  readonly net: string
+  readonly #office: Office
   readonly #file: string
   #recorded: Recorded
   #isReleased = false
@@ -34,43 +46,45 @@ export class Lease {
     if (process.listenerCount(signal) === 0) process.exit(128 + number)
   }
 
-  private constructor(number: number, recorded: Recorded) {
+  private constructor(office: Office, number: number, recorded: Recorded) {
     this.number = number
-    this.#file = fileOf(number)
+    this.net = netOf(office, number)
+    this.#office = office
+    this.#file = fileOf(office, number)
     this.#recorded = recorded
     process.once('exit', this.#onExit)
     for (const signal of endings) process.once(signal, this.#onSignal)
   }
 
   /** @throws Error, with the remedy, where a run has left something behind; two that run take different numbers */
-  static take(): Lease {
-    mkdirSync(leasesDirectory, { recursive: true })
-    const stale = leftBehind()
+  static take(office: Office = officeDefault): Lease {
+    mkdirSync(office.directory, { recursive: true })
+    const stale = leftBehind(office)
     if (stale !== undefined) throw new Error(stale)
     const recorded: Recorded = { pid: process.pid, began: beganAt(process.pid) ?? '', namespaces: [], links: [] }
-    const draft = join(leasesDirectory, `draft-${process.pid}-${Date.now()}`)
+    const draft = join(office.directory, `draft-${process.pid}-${Date.now()}`)
     writeFileSync(draft, JSON.stringify(recorded))
     try {
       for (let number = 0; number < slotsMax; number += 1) {
-        if (isSubnetUsed(number)) continue
-        if (isLinked(draft, fileOf(number))) return new Lease(number, recorded)
+        if (isUsed(netOf(office, number))) continue
+        if (isLinked(draft, fileOf(office, number))) return new Lease(office, number, recorded)
       }
     } finally {
       rmSync(draft, { force: true })
     }
-    throw new Error(`all ${slotsMax} numbers of ${leasesDirectory} are taken`)
+    throw new Error(`all ${slotsMax} numbers of ${office.directory} are taken`)
   }
 
   /** The name of a namespace that is about to be made. */
   namespace(name: string): string {
-    const namespace = `${prefix}${this.number}-${name}`
+    const namespace = `${this.#office.prefix}${this.number}-${name}`
     this.#record({ ...this.#recorded, namespaces: [...this.#recorded.namespaces, namespace] })
     return namespace
   }
 
   /** The name of an interface outside that is about to be made. */
   link(): string {
-    const link = `${prefix}${this.number}`
+    const link = `${this.#office.prefix}${this.number}`
     this.#record({ ...this.#recorded, links: [...this.#recorded.links, link] })
     return link
   }
@@ -99,16 +113,20 @@ export class Lease {
   }
 }
 
-function fileOf(number: number): string {
-  return join(leasesDirectory, `${number}.json`)
+function fileOf({ directory }: Office, number: number): string {
+  return join(directory, `${number}.json`)
+}
+
+function netOf({ net }: Office, number: number): string {
+  return `${net}.${number}`
 }
 
 /** Undefined: nothing is there that belongs to nobody. Otherwise what it is, and how to get rid of it. */
-function leftBehind(): string | undefined {
+function leftBehind({ directory, prefix }: Office): string | undefined {
   const owned = new Set<string>()
   const remedies: string[] = []
-  for (const name of readdirSync(leasesDirectory).filter((file) => /^\d+\.json$/.test(file))) {
-    const file = join(leasesDirectory, name)
+  for (const name of readdirSync(directory).filter((file) => /^\d+\.json$/.test(file))) {
+    const file = join(directory, name)
     const recorded = readLease(file)
     if (recorded === undefined) continue
     for (const namespace of recorded.namespaces) owned.add(namespace)
@@ -164,9 +182,8 @@ function namespacesThere(): readonly string[] {
   }
 }
 
-function isSubnetUsed(number: number): boolean {
-  const start = `10.77.${number}.`
-  return Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address.startsWith(start)))
+function isUsed(net: string): boolean {
+  return Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address.startsWith(`${net}.`)))
 }
 
 /** Whether the other name was free: the claim and its content appear in one step. */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { Lease } from './lease.ts'
+import { Lease, type Office } from './lease.ts'
 import { type Cable, doubledCounter, droppedCounter, emptyTables, rulesFor, tablesFor } from './link-rules.ts'
 import type { LinkCounts, LinkFaults, Network, Place } from './network.ts'
 
@@ -37,8 +37,8 @@ export class NamespaceNetwork implements Network {
   }
 
   /** @throws Error, with the remedy, where it cannot be */
-  static async open(): Promise<NamespaceNetwork> {
-    const network = new NamespaceNetwork(Lease.take())
+  static async open(office?: Office): Promise<NamespaceNetwork> {
+    const network = new NamespaceNetwork(Lease.take(office))
     try {
       await network.#makeSwitch()
       return network
@@ -136,7 +136,7 @@ export class NamespaceNetwork implements Network {
   }
 
   #address(number: number): string {
-    return `10.77.${this.#lease.number}.${number}`
+    return `${this.#lease.net}.${number}`
   }
 
   #cable(name: string): Plugged {

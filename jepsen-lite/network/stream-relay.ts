@@ -51,7 +51,7 @@ export class StreamRelay {
     this.#onClosed = onClosed
     caller.on('error', () => undefined)
     caller.on('data', (chunk) => this.#hear(chunk))
-    caller.on('end', () => this.#forth?.end())
+    caller.on('end', () => this.#callerEnded())
     caller.on('close', () => this.#callerClosed())
   }
 
@@ -85,7 +85,6 @@ export class StreamRelay {
     this.#links = [there, back]
     this.#forth = new Lane({ link: there, source: this.#caller, timers })
     for (const chunk of this.#early.splice(0)) this.#forth.take(chunk)
-    if (this.#caller.readableEnded) this.#forth.end()
     this.#connect()
   }
 
@@ -128,6 +127,12 @@ export class StreamRelay {
       if (error instanceof UnreadableBytes) return undefined
       throw error
     }
+  }
+
+  #callerEnded(): void {
+    // Before there is a connection, whoever stops waiting for it has said nothing.
+    if (this.#callee === undefined) this.#caller.destroy()
+    else this.#forth?.end()
   }
 
   #callerClosed(): void {
