@@ -1,4 +1,5 @@
 import type { Nemesis } from '../nemesis.ts'
+import { lossDelayDuplication, lostMessages } from './bad-links.ts'
 import { bitFlips } from './bit-flips.ts'
 import { clockBump } from './clock-bump.ts'
 import { clockStrobe } from './clock-strobe.ts'
@@ -12,8 +13,11 @@ import { bridge, halves, majoritiesRing, oneNode, oneWay } from './partitions.ts
 import { powerCut } from './power-cut.ts'
 import { killAll, killMinority, killOne, pause } from './processes.ts'
 import { rollingRestart } from './rolling-restart.ts'
+import { flapping, swizzled } from './unsteady-links.ts'
 
-const links: readonly Nemesis[] = [halves, majoritiesRing, bridge, oneNode, oneWay]
+const partitions: readonly Nemesis[] = [halves, majoritiesRing, bridge, oneNode, oneWay]
+const badLinks: readonly Nemesis[] = [flapping, swizzled, lossDelayDuplication, lostMessages]
+const links: readonly Nemesis[] = [...partitions, ...badLinks]
 const processes: readonly Nemesis[] = [killOne, killMinority, killAll, pause, rollingRestart]
 const clocks: readonly Nemesis[] = [clockBump, clockStrobe]
 const disks: readonly Nemesis[] = [slowDisk, frozenDisk, fullDisk, readOnlyDisk, brokenDisk, powerCut]
