@@ -79,6 +79,7 @@ export class FrameLink {
   readonly endpoint: Endpoint
   readonly #parts: LinkParts
   readonly #owner: LinkOwner
+  readonly #onAsked: (timeoutMs: number) => void
   #state: 'idle' | 'connecting' | 'ready' | 'closed' = 'idle'
   #connection: FrameConnection | undefined
   #connectingSinceMs = 0
@@ -93,10 +94,12 @@ export class FrameLink {
   #waiting: { readonly message: Request; readonly pending: Pending }[] = []
   #usedAtMs: number
 
-  constructor(endpoint: Endpoint, parts: LinkParts, owner: LinkOwner) {
+  /** `onAsked` is told of every request whose deadline `sweep` must find, when it is asked. */
+  constructor(endpoint: Endpoint, parts: LinkParts, owner: LinkOwner, onAsked: (timeoutMs: number) => void) {
     this.endpoint = endpoint
     this.#parts = parts
     this.#owner = owner
+    this.#onAsked = onAsked
     this.#usedAtMs = parts.time.nowMs()
   }
 
@@ -129,6 +132,7 @@ export class FrameLink {
     if (this.inFlight >= this.#parts.settings.inFlightMax) return this.#refuse(pending, 'too many requests in flight')
     if (this.#state === 'closed') return this.#refuse(pending, 'the link is closed')
     if (this.#connection?.isFull === true) return this.#refuse(pending, 'too many bytes wait to be sent')
+    this.#onAsked(timeoutMs)
     if (this.#state === 'ready') return this.#send(message, pending)
     if (this.#state === 'idle') {
       if (nowMs < this.#retryAtMs) return this.#refuse(pending, 'the last attempt to connect failed a moment ago')
@@ -143,7 +147,7 @@ export class FrameLink {
     this.#failures = 0
   }
 
-  /** Ends what is overdue: requests, handshakes, silent connections. Called a few dozen times a second while in use. */
+  /** Ends what is overdue: requests, handshakes, silent connections. Called a few dozen times a second while it is waited for. */
   sweep(nowMs: number): void {
     for (const [id, pending] of this.#pending) {
       if (pending.deadlineMs > nowMs) continue

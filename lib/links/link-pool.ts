@@ -3,8 +3,10 @@ import type { Endpoint } from '../vocabulary/ids.ts'
 import type { Request } from '../wire/messages.ts'
 import { FrameLink, type LinkOwner, type LinkParts, type Outcome } from './frame-link.ts'
 
-/** How often deadlines and heartbeats are looked at: an answer is given up at most this much late. */
+/** How often deadlines are looked at while there are any: an answer is given up at most this much late. */
 const sweepEveryMs = 20
+/** While nobody waits for anything there are only heartbeats to look at, and a node that has nothing to do should sleep. */
+const restMs = 250
 /** A link that nobody has used for this long is closed. */
 const idleMsMax = 120_000
 
@@ -14,6 +16,7 @@ export class LinkPool {
   readonly #owner: LinkOwner
   readonly #links = new Map<Endpoint, FrameLink>()
   #sweeper: Timer | undefined
+  #isResting = false
   #isClosed = false
 
   constructor(parts: LinkParts, owner: LinkOwner) {
@@ -28,7 +31,7 @@ export class LinkPool {
   link(to: Endpoint): FrameLink {
     const known = this.#links.get(to)
     if (known !== undefined) return known
-    const link = new FrameLink(to, this.#parts, this.#owner)
+    const link = new FrameLink(to, this.#parts, this.#owner, (timeoutMs) => this.#asked(timeoutMs))
     if (this.#isClosed) link.close('closed')
     else this.#links.set(to, link)
     this.#schedule()
@@ -70,18 +73,29 @@ export class LinkPool {
     this.#links.clear()
   }
 
-  #schedule(): void {
+  /** The end of the rest is early enough for a deadline that comes later. */
+  #asked(timeoutMs: number): void {
+    if (!this.#isResting || timeoutMs >= restMs) return
+    this.#sweeper?.cancel()
+    this.#sweeper = undefined
+    this.#schedule()
+  }
+
+  #schedule(rests = false): void {
     if (this.#sweeper !== undefined || this.#isClosed) return
-    this.#sweeper = this.#parts.time.after(sweepEveryMs, () => this.#sweep())
+    this.#isResting = rests
+    this.#sweeper = this.#parts.time.after(rests ? restMs : sweepEveryMs, () => this.#sweep())
   }
 
   #sweep(): void {
     this.#sweeper = undefined
     const nowMs = this.#parts.time.nowMs()
+    let inFlight = 0
     for (const [endpoint, link] of this.#links) {
       link.sweep(nowMs)
+      inFlight += link.inFlight
       if (link.inFlight === 0 && nowMs - link.usedAtMs > idleMsMax) this.drop(endpoint, 'idle')
     }
-    if (this.#links.size > 0) this.#schedule()
+    if (this.#links.size > 0) this.#schedule(inFlight === 0)
   }
 }

@@ -265,6 +265,22 @@ t.test('a black hole is noticed by its silence, and left behind when it is gone'
   t.equal(bob.acceptor.connections, 1, 'the old connection is gone')
 })
 
+t.test('while nobody waits for an answer the links are looked at rarely', async (t) => {
+  const world = newWorld()
+  listening(world, 'bob')
+  const ada = linking(world, 'ada')
+  ada.ask('bob', 'one')
+  world.run(5000)
+  const before = world.happened
+  world.run(10_000)
+  const perSecond = (world.happened - before) / 10
+  t.ok(perSecond < 10, `${perSecond} events a second, heartbeats included`)
+  world.network.link(world.machine('bob'), world.machine('ada')).cut()
+  const outcome = ada.ask('bob', 'two', 30)
+  world.run(60)
+  t.same(told(outcome), ['unknown: no answer before the deadline'], 'and a short deadline is kept all the same')
+})
+
 t.test('a link that nobody uses is dropped, and made again when somebody does', async (t) => {
   const world = newWorld()
   const bob = listening(world, 'bob')
