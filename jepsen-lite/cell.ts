@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { packageVersion } from '../lib/cli/package-version.ts'
 import { within } from '../test/node/fixtures/real-nodes.ts'
+import { bugsIn } from './bugs-in-logs.ts'
 import { missing } from './capabilities.ts'
 import { Looks } from './cluster/looks.ts'
 import { RealCluster } from './cluster/real-cluster.ts'
@@ -66,7 +67,8 @@ export async function runCell(options: CellOptions, parts: CellParts): Promise<R
     await within(limitMs, 'the run ends', perform(scope, options, recorder, seen))
   } catch (error) {
     seen.findings.push({ verdict: 'unknown', reason: `the run did not get to its end: ${told(error)}` })
-    scope.say(error instanceof Error ? (error.stack ?? error.message) : String(error))
+    // Whoever ends it early needs not be told that things went wrong from then on.
+    if (!scope.signal.aborted) scope.say(error instanceof Error ? (error.stack ?? error.message) : String(error))
   }
   await scope.close()
   const evidence = { ...seen, nemesis: nemesis.name, seconds: options.seconds, rate: options.rate }
@@ -117,6 +119,8 @@ async function perform(scope: RunScope, options: CellOptions, recorder: HistoryR
   await workload.finish?.({ cluster, recorder })
   seen.bites = await nemesis.bites(stage)
   recorder.phase('end')
+  await cluster.stop()
+  for (const { name, log } of cluster.everyMember) seen.findings.push(...bugsIn(name, log))
 }
 
 function stageOf(scope: RunScope, cluster: RealCluster, network: Network): Stage {

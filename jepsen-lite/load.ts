@@ -8,6 +8,7 @@ import type { ClusterView, Recorder, Workload } from './workload.ts'
 export const clientCount = 15
 /** By then every operation that had begun has ended. */
 const endsWithinMs = 40_000
+const messageCharactersMax = 600
 
 export interface LoadParts {
   readonly workload: Workload
@@ -65,6 +66,8 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   }
 }
 
+/** What went wrong, in a line or so: the whole of it is in the logs. */
 export function told(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  const message = error instanceof Error ? error.message : String(error)
+  return message.length <= messageCharactersMax ? message : `${message.slice(0, messageCharactersMax)}...`
 }

@@ -72,7 +72,12 @@ export class Member implements StageNode, Reachable {
     const words = ['--log-level', 'info', '--name', name, '--data', data, ...place.flags, ...flags, ...extra]
     // Into its place first, and there into what else it finds.
     const before = [...place.before, ...(surroundings.before ?? [])]
-    this.#process = await NodeProcess.start(this.#scope, words, { ...surroundings, before })
+    try {
+      this.#process = await NodeProcess.start(this.#scope, words, { ...surroundings, before })
+    } catch (error) {
+      this.#earlierLog += `${String(error)}\n`
+      throw error
+    }
   }
 
   async kill(): Promise<void> {

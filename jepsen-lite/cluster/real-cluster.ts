@@ -42,6 +42,11 @@ export class RealCluster {
     return this.#members
   }
 
+  /** Those that have left, too. */
+  get everyMember(): readonly Member[] {
+    return [...this.#members, ...this.#dismissed]
+  }
+
   get running(): readonly Member[] {
     return this.#members.filter(({ isRunning }) => isRunning)
   }
@@ -76,8 +81,8 @@ export class RealCluster {
     for (const member of this.#members) {
       await eventually(
         `what is set for the bucket is in force at ${member.name}`,
-        () => member.json(path),
-        ({ version }) => Number(version) > 0,
+        () => member.json(path).catch(() => undefined),
+        (properties) => Number(properties?.version ?? 0) > 0,
         inForceMsMax,
       )
     }
@@ -93,8 +98,8 @@ export class RealCluster {
     for (const member of this.running) {
       await eventually(
         `${member.name} knows that ${name} would join`,
-        async () => (await member.json('/v1/cluster/plan')).staged as readonly { readonly name: string }[] | undefined,
-        (staged) => staged?.some((change) => change.name === name) === true,
+        async () => (member.isRunning ? stagedBy(member) : [{ name }]),
+        (staged) => staged.some((change) => change.name === name),
         stagedMsMax,
       )
     }
@@ -128,13 +133,8 @@ export class RealCluster {
 
   /** Ends every process and writes down what they logged. */
   async stop(): Promise<void> {
-    const all = [...this.#members, ...this.#dismissed]
-    await Promise.all(all.map((member) => member.stop()))
-    this.writeLogs()
-  }
-
-  writeLogs(): void {
-    for (const member of [...this.#members, ...this.#dismissed]) member.writeLog()
+    await Promise.all(this.everyMember.map((member) => member.stop()))
+    for (const member of this.everyMember) member.writeLog()
   }
 
   async #nextPlace(): Promise<{ readonly name: string; readonly place: Place }> {
@@ -154,6 +154,11 @@ export class RealCluster {
       logFile: join(directory, 'logs', `${name}.log`),
     })
   }
+}
+
+async function stagedBy(member: Member): Promise<readonly { readonly name: string }[]> {
+  const plan = await member.json('/v1/cluster/plan').catch(() => undefined)
+  return (plan?.staged ?? []) as readonly { readonly name: string }[]
 }
 
 /** @throws Error when it does not listen in time, or ends */
