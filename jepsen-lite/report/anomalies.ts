@@ -44,32 +44,3 @@ export function mostTelling(anomalies: readonly Anomaly[], most: number): readon
   }
   return chosen.toSorted((a, b) => a.number - b.number)
 }
-
-/** What each check promises: the sentence that an anomaly breaks. */
-export function promiseOf(check: string): string | undefined {
-  return promises[check]
-}
-
-const promises: Readonly<Record<string, string>> = {
-  'lost-write': 'An acknowledged write is read in the end, or something that had seen it.',
-  'lost-write-to-blind-write': 'A blind write supersedes nothing: what was acknowledged beside it stays.',
-  'lost-write-to-false-ordering': 'Only a write that has seen another supersedes it: concurrent writes both stay.',
-  'invented-value': 'Nothing is read that nobody had written.',
-  'false-sibling': 'Of two values shown together, neither had seen the other.',
-  'duplicate-sibling': 'One write makes one sibling.',
-  'value-of-another-key': 'A value is read where it was written.',
-  'sibling-explosion': 'There are no more siblings than concurrent writes.',
-  'siblings-of-sequential-writes': 'A client that writes step by step makes no siblings.',
-  'expired-value': 'A value whose time is over is out of sight.',
-  resurrection: 'What an acknowledged delete had seen does not come back.',
-  zombie: 'What a session has seen superseded does not come back to it.',
-  'stale-read': 'Where R + W > N, a read sees every write that was acknowledged before it began.',
-  'read-went-back': 'With blocking repair, a read sees whatever an earlier read had seen.',
-  'own-write-unread': 'A session reads what it wrote.',
-  'session-went-back': 'A session never sees less than it saw before.',
-  'session-saw-older': 'A session never sees what it has already passed.',
-  'not-converged': 'In the end all owners of a key have the same.',
-  'missing-copy': 'In the end every owner has every acknowledged write.',
-  'tombstone-stays': 'A tombstone goes when its grace is over.',
-  'tombstone-gone-early': 'A tombstone stays as long as its grace.',
-}

@@ -55,16 +55,16 @@ const quantiles = [
 
 /** Percentiles of how long clients waited, over time, on a logarithmic scale. */
 export function latencyChart({ binNs, bins }: Bins, faults: readonly Fault[], scale: TimeScale): Markup {
-  const waits = bins.flatMap(({ waitsNs }) =>
-    waitsNs.length === 0 ? [] : [waitsNs[0] as number, quantile(waitsNs, 1)],
-  )
-  const lowest = Math.floor(Math.log10(Math.max(1e4, Math.min(1e6, ...waits))))
-  const highest = Math.max(lowest + 2, Math.ceil(Math.log10(Math.max(1e7, ...waits))))
+  const medians = bins.flatMap(({ waitsNs }) => (waitsNs.length === 0 ? [] : [quantile(waitsNs, 0.5)]))
+  const longest = bins.map(({ waitsNs }) => quantile(waitsNs, 1))
+  const lowest = Math.floor(Math.log10(Math.max(1e4, Math.min(1e6, ...medians))))
+  const highest = Math.max(lowest + 2, Math.ceil(Math.log10(Math.max(1e7, ...longest))))
   const y = (ns: number): number =>
     round(plotTop + plotHeight * (1 - (Math.log10(Math.max(ns, 10 ** lowest)) - lowest) / (highest - lowest)))
   const powers = Array.from({ length: highest - lowest + 1 }, (_, index) => 10 ** (lowest + index))
   const middle = (index: number): number => scale.x(scale.startNs + (index + 0.5) * binNs)
-  const lines = quantiles.map(({ name, share }) => {
+  // The longest first: where they are the same, the more usual one is seen.
+  const lines = quantiles.toReversed().map(({ name, share }) => {
     let path = ''
     let isDrawing = false
     for (const [index, { waitsNs }] of bins.entries()) {

@@ -72,22 +72,23 @@ table{border-collapse:collapse;font-size:14px}th,td{text-align:left;padding:4px 
 .key.info{background:radial-gradient(var(--info-figure) 25%,var(--info) 30%) 0 0/4px 4px}.key.band{background:var(--band);opacity:.35}
 rect.ok,path.ok{fill:var(--ok)}rect.fail,path.fail{fill:url(#stripes)}rect.info,path.info{fill:url(#dots)}
 #stripes .ground{fill:var(--fail)}#stripes .figure{stroke:var(--fail-figure);stroke-width:1}#dots .ground{fill:var(--info)}#dots .figure{fill:var(--info-figure)}
-text{fill:var(--text)}.axis{fill:var(--quiet)}.tick{stroke:var(--quiet);fill:none}.grid{stroke:var(--line);fill:none}
+text{fill:var(--text)}.axis{fill:var(--quiet)}.tick{stroke:var(--quiet);fill:none}.gap{fill:var(--page)}.grid{stroke:var(--line);fill:none}
 .band{fill:var(--band);opacity:var(--band-opacity)}.begin{stroke:var(--band);stroke-width:1;stroke-dasharray:2 3;opacity:.7}
-.fault{fill:var(--band);opacity:.35}.fault-name{font-size:10.5px}
+.mark{stroke:var(--invalid);stroke-width:1.2;opacity:.75}.anomaly{fill:var(--invalid);font-weight:600}.anomaly-key{color:var(--invalid)}.phase{stroke:var(--quiet);stroke-width:.8;opacity:.6}.fault{fill:var(--band);opacity:.35}.fault-name{font-size:10.5px}
 .line{fill:none;stroke-width:1.6;stroke-linecap:round}.p50{stroke:var(--p50)}.p95{stroke:var(--p95);stroke-dasharray:6 3}.p99{stroke:var(--p99);stroke-dasharray:2 3}.max{stroke:var(--max);stroke-dasharray:8 3 2 3}
 .hover{fill:transparent}.hover:hover{fill:var(--band);opacity:.15}
 .story{border:1px solid var(--line);border-left:5px solid var(--invalid);border-radius:6px;padding:4px 16px 12px;margin:16px 0}
-.story h3{margin-top:10px;overflow-wrap:anywhere}.message{font-weight:600;overflow-wrap:anywhere}.story td{min-width:60px}
+.story h3{margin-top:10px;overflow-wrap:anywhere}.message{font-weight:600;overflow-wrap:anywhere}.story td:nth-child(3){min-width:110px}.story td:nth-child(4){min-width:340px}.story td:nth-child(5){min-width:130px}
 tr.break td{background:var(--break)}
 .tag{font-size:12.5px;font-weight:600;padding:0 .4em;border-radius:4px;border:1px solid currentColor}.tag.ok{color:var(--ok)}.tag.fail{color:var(--fail)}.tag.info{color:var(--info)}
-.fault-tag{white-space:nowrap}
-.graph svg{display:block;width:100%;height:auto;min-width:320px;margin:12px 0 4px;font:12.5px ui-monospace,"DejaVu Sans Mono",monospace}
+
+.graph svg{display:block;margin:12px 0 4px;font:12.5px ui-monospace,"DejaVu Sans Mono",monospace}
 .vid rect{fill:var(--page);stroke:var(--quiet)}.vid.shown rect{fill:var(--soft);stroke:var(--text)}.vid.concerned rect{stroke:var(--invalid);stroke-width:3}.vid.delete rect{stroke-dasharray:5 3}
 .vid .small{font-size:10.5px;fill:var(--quiet)}.edge{fill:none;stroke:var(--quiet);stroke-width:1.3}.edge.far{stroke-dasharray:4 3}
 .setting{display:grid;grid-template-columns:max-content 1fr;gap:3px 18px}.setting dt{color:var(--quiet)}.setting dd{margin:0;overflow-wrap:anywhere}
 .files{columns:260px}
 .matrix td,.matrix th{padding:5px 10px;text-align:center;border:1px solid var(--line)}.matrix th[scope=row]{text-align:left}.matrix td a{display:block;text-decoration:none}.matrix small{color:var(--quiet);display:block}
 @media(max-width:600px){main{padding:8px 12px 40px}h1{font-size:21px}.setting{grid-template-columns:1fr}.setting dd{margin-bottom:6px}}
-@media print{:root{color-scheme:light}body{font-size:11px}main{max-width:none;padding:0}.chart,.scroll,.graph{overflow:visible}.chart svg{min-width:0}nav{display:none}.story,table tr,.chart,.graph{break-inside:avoid}h2,h3{break-after:avoid}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
+@media(max-width:700px){.story thead{display:none}.story table,.story tbody,.story tr,.story td{display:block;text-align:left}.story tr{border-bottom:1px solid var(--line);padding:6px 0}.story td{border:0;padding:0;min-width:0!important}.story td.number{display:inline-block;min-width:0;margin-right:8px;color:var(--quiet)}.story tr.break{background:var(--break)}.story td:nth-child(2)::before{content:"record "}.story td:nth-child(5)::before{content:"active faults: ";color:var(--quiet)}.story td:nth-child(5) div{display:inline}}
+@media print{:root{color-scheme:light}body{font-size:11px}main{max-width:none;padding:0}.chart,.scroll,.graph{overflow:visible}.chart svg{min-width:0}.graph svg{max-width:100%;height:auto}nav{display:none}.story,table tr,.chart,.graph{break-inside:avoid}h2,h3{break-after:avoid}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 `

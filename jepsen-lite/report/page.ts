@@ -9,8 +9,8 @@ import { type ShownOperation, shownOperations } from './shown-operation.ts'
 import { Storyteller } from './story.ts'
 import { storyView } from './story-view.ts'
 import type { Subject } from './subject.ts'
-import { type TimeScale, timeScale } from './time-scale.ts'
-import { timeline } from './timeline.ts'
+import { phasesOf, type TimeScale, timeScale } from './time-scale.ts'
+import { type Mark, type TimelineParts, timeline } from './timeline.ts'
 import { countText, durationText, plural, secondsText } from './words.ts'
 
 const storiesMax = 20
@@ -21,14 +21,15 @@ const faultsListedMax = 300
 export function reportPage(subject: Subject, records: readonly HistoryRecord[]): string {
   const operations = shownOperations(records)
   const faults = faultsOf(records)
-  const [startNs, endNs] = span(records)
-  const scale = timeScale(startNs, endNs)
+  const scale = timeScale(momentsOf(records))
+  const { startNs } = scale
   const bins = binned(operations, scale)
   const anomalies = anomaliesOf(subject.results)
+  const told = mostTelling(anomalies, storiesMax)
   const body = html`${verdictSection(subject, operations, bins, anomalies, scale)}
 ${resultsSection(subject)}
-${anomaliesSection(anomalies, records, operations, faults, startNs)}
-${chartsSection(operations, faults, bins, scale)}
+${anomaliesSection(anomalies, told, records, operations, faults, startNs)}
+${chartsSection(operations, { faults, phases: phasesOf(records), marks: marksOf(told, records), scale }, bins)}
 ${operationsSection(operations)}
 ${faultsSection(subject, faults, startNs)}
 ${settingSection(subject)}
@@ -36,14 +37,10 @@ ${filesSection(subject)}`
   return document(`${subject.verdict}: ${subject.title}`, body)
 }
 
-function span(records: readonly HistoryRecord[]): readonly [startNs: number, endNs: number] {
-  let startNs = Number.POSITIVE_INFINITY
-  let endNs = Number.NEGATIVE_INFINITY
-  for (const { ns } of records) {
-    startNs = Math.min(startNs, ns)
-    endNs = Math.max(endNs, ns)
-  }
-  return records.length === 0 ? [0, 0] : [startNs, endNs]
+/** When something began or ended, ascending. */
+function momentsOf(records: readonly HistoryRecord[]): readonly number[] {
+  const moments = Float64Array.from(records, ({ ns }) => ns).sort()
+  return [...moments]
 }
 
 function verdictSection(
@@ -95,6 +92,7 @@ ${results.some(({ valid }) => valid === 'unknown') ? html`<p class="note">Unknow
 
 function anomaliesSection(
   anomalies: readonly Anomaly[],
+  told: readonly Anomaly[],
   records: readonly HistoryRecord[],
   operations: readonly ShownOperation[],
   faults: readonly Fault[],
@@ -104,7 +102,6 @@ function anomaliesSection(
     return html`<section id="anomalies"><h2>Anomalies</h2><p class="note">None was found.</p></section>`
   }
   const storyteller = new Storyteller(records, operations)
-  const told = mostTelling(anomalies, storiesMax)
   const rest = anomalies.filter((anomaly) => !told.includes(anomaly))
   const counts = [...grouped(anomalies, ({ check }) => check)].map(([check, of]) => `${check} ${of.length}`)
   return html`<section id="anomalies"><h2>Anomalies</h2>
@@ -121,28 +118,32 @@ function restOf(rest: readonly Anomaly[]): Markup {
   )}</ul>${hidden === 0 ? nothing : html`<p class="note">${plural(hidden, 'more')} in run.json.</p>`}</details>`
 }
 
-function chartsSection(
-  operations: readonly ShownOperation[],
-  faults: readonly Fault[],
-  bins: Bins,
-  scale: TimeScale,
-): Markup {
+function chartsSection(operations: readonly ShownOperation[], parts: TimelineParts, bins: Bins): Markup {
+  const { faults, scale } = parts
   if (operations.length === 0) {
     return html`<section id="charts"><h2>Over time</h2><p class="note">The history has no operations.</p></section>`
   }
   const every = bins.binNs === 1e9 ? 'second' : `${bins.binNs / 1e9} seconds`
   const unended = operations.filter(({ toNs }) => !Number.isFinite(toNs)).length
   return html`<section id="charts"><h2>Over time</h2>
-<p class="legend">${outcomeLegend()} <span><i class="key band"></i> a fault</span></p>
+<p class="legend">${outcomeLegend()} <span><i class="key band"></i> a fault</span>${parts.marks.length === 0 ? '' : html` <span><span class="anomaly-key">▲</span> an anomaly, by its number</span>`}</p>
 <h3>Operations by process</h3>
 <p class="note">One row for each client; where nobody knows what an operation did, its process is retired and another goes on in its row (“+1”). Tall bars write, flat ones read. Point at a bar to see what it was.</p>
-${timeline(operations, faults, scale)}
+${timeline(operations, parts)}
 <h3>Operations per second</h3>
 ${rateChart(bins, faults, scale)}
 <h3>How long clients waited, by ${every}</h3>
 <p class="legend">${['p50', 'p95', 'p99', 'max'].map((name) => html`<span><svg class="key" viewBox="0 0 30 10" aria-hidden="true"><path class="line ${name}" d="M1 5H29"/></svg> ${name}</span> `)}</p>
 ${latencyChart(bins, faults, scale)}
 <p class="note">For an answer of any kind, or until they gave up.${unended === 0 ? '' : ` ${plural(unended, 'operation')} never ended, and ${unended === 1 ? 'is' : 'are'} not in it.`}</p></section>`
+}
+
+/** An anomaly of the whole run has no place in the history. */
+function marksOf(anomalies: readonly Anomaly[], records: readonly HistoryRecord[]): readonly Mark[] {
+  return anomalies.flatMap(({ number, key, at }) => {
+    const record = key === '' ? undefined : records[at[0] ?? -1]
+    return record === undefined ? [] : [{ number, ns: record.ns }]
+  })
 }
 
 function outcomeLegend(): Markup {

@@ -28,7 +28,7 @@ export function siblingGraph(nodes: readonly GraphNode[]): Markup {
     }),
   )
   const label = `Sibling graph: ${nodes.map(sentenceOf).join('; ')}`
-  return html`<div class="graph"><svg viewBox="0 0 ${width} ${height}" style="max-width:${width}px" role="img" aria-label="${label}">${edges}${placed.map(box)}</svg></div>
+  return html`<div class="graph"><svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${label}">${edges}${placed.map(box)}</svg></div>
 `
 }
 

@@ -1,6 +1,6 @@
 import { type Fault, faultsAt } from '../faults.ts'
-import { promiseOf } from './anomalies.ts'
 import { html, type Markup, nothing } from './markup.ts'
+import { promiseOf } from './promises.ts'
 import { isWrite, type ShownOperation } from './shown-operation.ts'
 import { siblingGraph } from './sibling-graph.ts'
 import type { Step, Story } from './story.ts'
@@ -31,7 +31,7 @@ function stepsTable(steps: readonly Step[], faults: readonly Fault[], startNs: n
     const record = step.type === 'operation' ? step.operation.at : step.copy.i
     const fromNs = step.type === 'operation' ? step.operation.fromNs : step.copy.ns
     const isBreak = step.roles.includes('breaks the promise')
-    return html`<tr${isBreak ? html` class="break"` : nothing}><td class="number">${secondsText(fromNs - startNs)}</td><td class="number">${record}</td><td>${step.roles.join(', ')}</td><td>${step.type === 'operation' ? operationCell(step.operation) : copyCell(step.copy)}</td><td>${activeFaults(faults, fromNs)}</td></tr>
+    return html`<tr${isBreak ? html` class="break"` : nothing}><td class="number">${secondsText(fromNs - startNs)}</td><td class="number">${record}</td><td>${step.roles.join(', ')}</td><td>${step.type === 'operation' ? operationCell(step.operation) : copyCell(step)}</td><td>${activeFaults(faults, fromNs)}</td></tr>
 `
   })
   return html`<div class="scroll"><table><thead><tr><th class="number">time</th><th class="number">record</th><th>why it is told</th><th>what happened</th><th>active faults</th></tr></thead><tbody>
@@ -57,19 +57,24 @@ function operationCell(operation: ShownOperation): Markup {
   return html`${what}<br><span class="quiet">${client}${asked === '' ? '' : asked.slice(0, -1)}; </span><span class="tag ${outcome}">${outcome}</span> <span class="quiet">${ending}${sent}</span>`
 }
 
-function copyCell(copy: Extract<Step, { type: 'copy' }>['copy']): Markup {
+function copyCell({ copy, nodes }: Extract<Step, { type: 'copy' }>): Markup {
   const has = copy.tomb ? 'a tombstone' : listText(copy.vals ?? [])
-  return html`${copy.node ?? 'a node'}’s own copy of <code>${copy.k ?? ''}</code>: <code>${has}</code>`
+  const whose = nodes.length === 1 ? `${nodes[0]}’s own copy` : `the own copies of ${nodes.join(', ')}`
+  return html`${whose} of <code>${copy.k ?? ''}</code>: <code>${has}</code>`
 }
 
 function activeFaults(faults: readonly Fault[], ns: number): Markup {
   const active = faultsAt(faults, ns)
-  if (active.length === 0) return html`<span class="quiet">none</span>`
   const sure = active.filter(({ isEndKnown }) => isEndKnown)
-  // Of those whose end nobody recorded the latest is the likeliest to go on.
-  const maybe = active.filter(({ isEndKnown }) => !isEndKnown).slice(-3)
+  // Of those whose end nobody recorded the latest are the likeliest to go on.
+  const maybe = active.filter((fault) => !fault.isEndKnown && ns - fault.fromNs <= maybeActiveNs).slice(-2)
+  if (sure.length + maybe.length === 0) return html`<span class="quiet">none</span>`
   return html`${[...sure, ...maybe].map((fault) => {
-    const since = fault.isEndKnown ? '' : ` (${secondsText(ns - fault.fromNs)} ago; end not recorded)`
-    return html`<a class="fault-tag" href="#fault-${faults.indexOf(fault) + 1}">${faults.indexOf(fault) + 1} ${fault.name} ${fault.nodes.join(' ')}</a>${since} `
+    const number = faults.indexOf(fault) + 1
+    const since = fault.isEndKnown ? '' : `, begun ${secondsText(ns - fault.fromNs)} before`
+    return html`<div><a href="#fault-${number}">${number} ${fault.name} ${fault.nodes.join(' ')}</a><span class="quiet">${since}</span></div>`
   })}`
 }
+
+/** A fault whose end is not recorded may still go on for so long. */
+const maybeActiveNs = 15e9

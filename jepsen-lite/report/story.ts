@@ -14,13 +14,20 @@ export type Role =
   | 'had passed it'
   | 'missed it'
   | 'breaks the promise'
-  | 'a copy in the end'
+  | 'in the end'
+  | 'written before'
   | 'around it'
 
 /** One step: an operation of a client, or a node's own copy as the harness saw it. */
 export type Step =
   | { readonly type: 'operation'; readonly roles: readonly Role[]; readonly operation: ShownOperation }
-  | { readonly type: 'copy'; readonly roles: readonly Role[]; readonly copy: HistoryRecord }
+  | {
+      readonly type: 'copy'
+      readonly roles: readonly Role[]
+      readonly copy: HistoryRecord
+      /** Who has the same. */
+      readonly nodes: readonly string[]
+    }
 
 /** What one needs to understand an anomaly, and no more. */
 export interface Story {
@@ -47,7 +54,9 @@ export interface GraphNode {
 const readsToldMax = 4
 const writesToldMax = 6
 const breaksToldMax = 4
+const valuesToldMax = 6
 const graphMax = 18
+const graphSuccessorsMax = 4
 const aroundEach = 5
 
 interface KeyHistory {
@@ -80,7 +89,7 @@ export class Storyteller {
     if (anomaly.key === '' || history === undefined) return this.#tellAround(anomaly)
     const supersession = this.#supersessionOf(anomaly.key, history)
     const { writes, reads } = history
-    const concerned = anomaly.values.flatMap((vid) => supersession.write(vid) ?? [])
+    const concerned = anomaly.values.slice(0, valuesToldMax).flatMap((vid) => supersession.write(vid) ?? [])
     const broken = anomaly.at.slice(0, breaksToldMax)
     const brokenReads = reads.filter(({ invokedAt }) => broken.includes(invokedAt))
     const brokenCopies = broken.flatMap((at) => this.#copyAt(at) ?? [])
@@ -97,9 +106,13 @@ export class Storyteller {
     for (const { invokedAt } of concerned) is('the write concerned', invokedAt)
     const others = shown.filter((vid) => !anomaly.values.includes(vid))
     let leftOut = anomaly.at.length - broken.length
-    for (const vid of anomaly.values) {
+    if (anomaly.values.length === 0) {
+      const before = writes.filter(({ invokedAt }) => invokedAt < (broken[0] ?? 0))
+      for (const write of before.slice(-writesToldMax)) is('written before', write.invokedAt)
+    }
+    for (const vid of anomaly.values.slice(0, valuesToldMax)) {
       const isShown = shown.includes(vid)
-      const successors = supersession.successors(vid).filter(({ outcome }) => outcome !== 'fail')
+      const successors = supersession.successors(vid)
       const told = [
         ...successors.filter((write) => others.includes(write.vid)),
         ...successors.filter((write) => !others.includes(write.vid)),
@@ -123,8 +136,8 @@ export class Storyteller {
         leftOut += Math.max(0, missed.length - readsToldMax)
       }
     }
-    for (const copy of this.#lastCopies(anomaly.key)) if (!roles.has(copy.i)) is('a copy in the end', copy.i)
-    const steps = [...roles].toSorted(([a], [b]) => a - b).flatMap(([at, why]) => this.#step(at, why) ?? [])
+    const told = [...roles].flatMap(([at, why]) => this.#step(at, why) ?? [])
+    const steps = [...told, ...this.#copiesInTheEnd(anomaly.key)].toSorted((a, b) => positionOf(a) - positionOf(b))
     return { anomaly, steps, graph: this.#graph(anomaly, shown, writes, supersession), leftOut }
   }
 
@@ -154,7 +167,7 @@ export class Storyteller {
     const operation = this.#shownAt.get(at)
     if (operation !== undefined) return { type: 'operation', roles, operation }
     const copy = this.#copyAt(at)
-    return copy === undefined ? undefined : { type: 'copy', roles, copy }
+    return copy === undefined ? undefined : { type: 'copy', roles, copy, nodes: [copy.node ?? ''] }
   }
 
   #copyAt(at: number): HistoryRecord | undefined {
@@ -162,9 +175,16 @@ export class Storyteller {
     return record?.p === 'probe' ? record : undefined
   }
 
-  /** What each node was found to have last. */
-  #lastCopies(key: string): readonly HistoryRecord[] {
-    return [...new Map((this.#copies.get(key) ?? []).map((copy) => [copy.node, copy])).values()]
+  /** What the nodes were found to have last; those that had the same are told of once. */
+  #copiesInTheEnd(key: string): readonly Step[] {
+    const last = [...new Map((this.#copies.get(key) ?? []).map((copy) => [copy.node, copy])).values()]
+    const same = grouped(last, ({ vals = [], tomb }) => JSON.stringify([[...vals].sort(), tomb === true]))
+    return [...same.values()].map((copies) => ({
+      type: 'copy',
+      roles: ['in the end'],
+      copy: copies[0] as HistoryRecord,
+      nodes: copies.map(({ node }) => node ?? ''),
+    }))
   }
 
   /** The values concerned, what is shown, what the first had seen, and what leads from the one to the other. */
@@ -181,7 +201,7 @@ export class Storyteller {
           supersession.isBefore(vid, write.vid) &&
           shown.some((one) => one === write.vid || supersession.isBefore(write.vid, one)),
       )
-      const direct = supersession.successors(vid)
+      const direct = supersession.successors(vid).slice(0, graphSuccessorsMax)
       const seen = supersession.write(vid)?.context ?? []
       for (const one of [...towards.map((write) => write.vid), ...direct.map((write) => write.vid), ...seen]) {
         if (chosen.size < graphMax) chosen.add(one)
@@ -204,6 +224,10 @@ export class Storyteller {
       }
     })
   }
+}
+
+function positionOf(step: Step): number {
+  return step.type === 'operation' ? step.operation.at : step.copy.i
 }
 
 function keyHistory(operations: readonly Operation[]): KeyHistory {

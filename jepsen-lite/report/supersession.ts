@@ -12,6 +12,7 @@ export class Supersession {
   constructor(writes: readonly Operation[]) {
     for (const write of writes) {
       this.#writes.set(write.vid, write)
+      if (write.outcome === 'fail') continue
       for (const vid of write.context) {
         const known = this.#directly.get(vid)
         if (known === undefined) this.#directly.set(vid, [write])
@@ -24,7 +25,7 @@ export class Supersession {
     return this.#writes.get(vid)
   }
 
-  /** Writes that carried `vid` in their context. */
+  /** Writes that carried `vid` in their context, and may have been applied. */
   successors(vid: string): readonly Operation[] {
     return this.#directly.get(vid) ?? []
   }

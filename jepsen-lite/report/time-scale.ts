@@ -1,3 +1,4 @@
+import type { HistoryRecord } from '../../test/checkers/history.ts'
 import type { Fault } from '../faults.ts'
 import { type Content, html, type Markup } from './markup.ts'
 import { secondsText } from './words.ts'
@@ -6,23 +7,50 @@ import { secondsText } from './words.ts'
 export interface TimeScale {
   readonly startNs: number
   readonly endNs: number
+  /** Long times in which nothing happened are drawn short. */
+  readonly breaks: readonly Break[]
   x(ns: number): number
+}
+
+export interface Break {
+  readonly fromNs: number
+  readonly toNs: number
 }
 
 export const chartWidth = 1120
 export const chartLeft = 74
 const chartRight = 56
 const bandsMax = 150
+const breakWidth = 28
+const breakNsMin = 4e9
+/** Of the whole time. */
+const breakShareMin = 0.06
 
-/** From the first record to the last. */
-export function timeScale(startNs: number, endNs: number): TimeScale {
-  const spanNs = Math.max(1, endNs - startNs)
-  const width = chartWidth - chartLeft - chartRight
-  return {
-    startNs,
-    endNs: startNs + spanNs,
-    x: (ns) => round(chartLeft + (Math.min(Math.max(ns - startNs, 0), spanNs) / spanNs) * width),
+/** From the first moment to the last. @param momentsNs when something happened, ascending */
+export function timeScale(momentsNs: readonly number[]): TimeScale {
+  const startNs = momentsNs[0] ?? 0
+  const endNs = Math.max(momentsNs.at(-1) ?? 0, startNs + 1)
+  const leastNs = Math.max(breakNsMin, (endNs - startNs) * breakShareMin)
+  const breaks: Break[] = []
+  for (const [index, toNs] of momentsNs.entries()) {
+    const fromNs = momentsNs[index - 1]
+    if (fromNs !== undefined && toNs - fromNs >= leastNs) breaks.push({ fromNs, toNs })
   }
+  const busyNs = breaks.reduce((sum, { fromNs, toNs }) => sum - (toNs - fromNs), endNs - startNs)
+  const perNs = (chartWidth - chartLeft - chartRight - breaks.length * breakWidth) / Math.max(1, busyNs)
+  function x(ns: number): number {
+    const at = Math.min(Math.max(ns, startNs), endNs)
+    let busy = at - startNs
+    let wide = 0
+    for (const { fromNs, toNs } of breaks) {
+      if (fromNs >= at) break
+      const passed = Math.min(at, toNs) - fromNs
+      busy -= passed
+      wide += breakWidth * (passed / (toNs - fromNs))
+    }
+    return round(chartLeft + busy * perNs + wide)
+  }
+  return { startNs, endNs, breaks, x }
 }
 
 export function round(value: number): number {
@@ -36,17 +64,47 @@ export function drawing(label: string, height: number, content: Content): Markup
 }
 
 /** Seconds since the beginning, below what is drawn. */
-export function timeAxis({ startNs, endNs, x }: TimeScale, y: number): Markup {
-  const spanSeconds = (endNs - startNs) / 1e9
-  const step = niceStep(spanSeconds / 12)
+export function timeAxis({ startNs, endNs, breaks, x }: TimeScale, y: number): Markup {
+  const busyNs = breaks.reduce((sum, { fromNs, toNs }) => sum - (toNs - fromNs), endNs - startNs)
+  const step = niceStep(busyNs / 1e9 / 12)
   const ticks: Markup[] = []
-  for (let number = 0; number * step <= spanSeconds; number += 1) {
-    const at = x(startNs + number * step * 1e9)
+  for (let number = 0; number * step * 1e9 <= endNs - startNs; number += 1) {
+    const ns = startNs + number * step * 1e9
+    if (breaks.some(({ fromNs, toNs }) => fromNs < ns && ns < toNs)) continue
     ticks.push(
-      html`<path class="tick" d="M${at} ${y}v4"/><text class="axis" x="${at}" y="${y + 16}" text-anchor="middle">${round(number * step)}</text>`,
+      html`<path class="tick" d="M${x(ns)} ${y}v4"/><text class="axis" x="${x(ns)}" y="${y + 16}" text-anchor="middle">${round(number * step)}</text>`,
     )
   }
-  return html`<path class="tick" d="M${chartLeft} ${y}H${chartWidth - chartRight}"/>${ticks}<text class="axis" x="${chartWidth - chartRight + 8}" y="${y + 16}">s</text>`
+  const gaps = breaks.map(({ fromNs, toNs }) => {
+    const middle = round((x(fromNs) + x(toNs)) / 2)
+    const title = `${((toNs - fromNs) / 1e9).toFixed(1)} s in which nothing happened`
+    return html`<g><title>${title}</title><rect class="gap" x="${round(middle - 5)}" y="${y - 5}" width="10" height="10"/><path class="tick" d="M${round(middle - 5)} ${y + 5}l4 -10M${round(middle + 1)} ${y + 5}l4 -10"/></g>`
+  })
+  return html`<path class="tick" d="M${chartLeft} ${y}H${chartWidth - chartRight}"/>${ticks}${gaps}<text class="axis" x="${chartWidth - chartRight + 8}" y="${y + 16}">s</text>`
+}
+
+/** What the harness was about: its load, its healing, its last looks. */
+export interface Phase {
+  readonly name: string
+  readonly fromNs: number
+}
+
+export function phasesOf(records: readonly HistoryRecord[]): readonly Phase[] {
+  return records
+    .filter(({ p, f, v }) => p === 'probe' && f === 'phase' && typeof v === 'string')
+    .map(({ v, ns }) => ({ name: String(v), fromNs: ns }))
+}
+
+/** The names where the phases begin, above what is drawn, as far as there is room. */
+export function phaseMarks(phases: readonly Phase[], { x }: TimeScale, y: number, height: number): Markup {
+  let freeFrom = 0
+  const marks = phases.map(({ name, fromNs }) => {
+    const at = x(fromNs)
+    const hasRoom = at >= freeFrom
+    if (hasRoom) freeFrom = at + name.length * 6 + 8
+    return html`<path class="phase" d="M${at} ${y}v${height + 12}"/>${hasRoom ? html`<text class="axis" x="${at + 3}" y="${y + 8}">${name}</text>` : ''}`
+  })
+  return html`${marks}`
 }
 
 /** What was done to the cluster, behind what clients felt; each has the number that the list of faults has. */

@@ -1,7 +1,17 @@
 import type { Fault } from '../faults.ts'
-import { html, type Markup } from './markup.ts'
+import { html, type Markup, nothing } from './markup.ts'
 import { isWrite, type ShownOperation } from './shown-operation.ts'
-import { chartLeft, drawing, faultBands, faultTitle, round, type TimeScale, timeAxis } from './time-scale.ts'
+import {
+  chartLeft,
+  drawing,
+  faultBands,
+  faultTitle,
+  type Phase,
+  phaseMarks,
+  round,
+  type TimeScale,
+  timeAxis,
+} from './time-scale.ts'
 import { operationText, plural } from './words.ts'
 
 /** More are not drawn one by one: nobody could see them, and a page must stay small. */
@@ -9,6 +19,7 @@ export const operationsDrawnMax = 3000
 const lanesMax = 40
 const columnsMax = 260
 const faultRowsMax = 8
+const outcomes = ['ok', 'fail', 'info'] as const
 const rowHeight = 14
 const faultRowHeight = 16
 
@@ -20,16 +31,32 @@ interface Lane {
   freeFromNs: number
 }
 
+/** Where an anomaly shows first; its story has the number. */
+export interface Mark {
+  readonly number: number
+  readonly ns: number
+}
+
+export interface TimelineParts {
+  readonly faults: readonly Fault[]
+  readonly phases: readonly Phase[]
+  readonly marks: readonly Mark[]
+  readonly scale: TimeScale
+}
+
 /** Operations by process over time, and above them what was done to the cluster. */
-export function timeline(operations: readonly ShownOperation[], faults: readonly Fault[], scale: TimeScale): Markup {
+export function timeline(operations: readonly ShownOperation[], parts: TimelineParts): Markup {
+  const { faults, phases, marks, scale } = parts
   const lanes = lanesOf(operations)
   const drawn = lanes.slice(0, lanesMax)
-  const rows = faultRows(faults, scale)
-  const top = 8 + rows.count * faultRowHeight
+  const rows = faultRows(faults, scale, phases.length === 0 ? 0 : 14)
+  const faultsTop = phases.length === 0 ? 0 : 14
+  const top = faultsTop + 8 + rows.count * faultRowHeight
   const height = Math.max(drawn.length, 1) * rowHeight
   const isWhole = operations.length <= operationsDrawnMax
   const label = `Timeline: ${plural(operations.length, 'operation')} of ${plural(lanes.length, 'client')} at a time`
   const content = [
+    phaseMarks(phases, scale, 0, top + height - 12),
     rows.markup,
     faultBands(faults, scale, top, height),
     drawn.map((lane, index) => laneLabel(lane, top + index * rowHeight)),
@@ -37,16 +64,31 @@ export function timeline(operations: readonly ShownOperation[], faults: readonly
       isWhole ? bars(lane, top + index * rowHeight, scale) : cells(lane, top + index * rowHeight, scale),
     ),
     timeAxis(scale, top + height + 2),
+    anomalyMarks(marks, scale, top, height),
   ]
   const notes: string[] = []
   if (!isWhole) {
     notes.push(
-      `${plural(operations.length, 'operation')} are too many to be drawn one by one: each cell shows the worst outcome in its moment, and says how many operations it stands for. history.jsonl has them all.`,
+      `${plural(operations.length, 'operation')} are too many to be drawn one by one: each cell shows which share of those that began in its moment ended how. history.jsonl has them all.`,
     )
   }
   if (lanes.length > drawn.length) notes.push(`${plural(lanes.length - drawn.length, 'row')} more are left out.`)
   if (rows.hidden > 0) notes.push(`${plural(rows.hidden, 'fault')} found no room above; the list below has them.`)
-  return html`${drawing(label, top + height + 26, content)}${notes.map((note) => html`<p class="note">${note}</p>`)}`
+  return html`${drawing(label, top + height + (marks.length === 0 ? 26 : 42), content)}${notes.map((note) => html`<p class="note">${note}</p>`)}`
+}
+
+function anomalyMarks(marks: readonly Mark[], { x }: TimeScale, top: number, height: number): Markup {
+  let freeFrom = 0
+  const drawn = marks
+    .toSorted((a, b) => a.ns - b.ns)
+    .map(({ number, ns }) => {
+      const at = x(ns)
+      const hasRoom = at >= freeFrom
+      if (hasRoom) freeFrom = at + 30
+      const label = html`<text class="anomaly" x="${at}" y="${top + height + 36}" text-anchor="middle">▲${number}</text>`
+      return html`<a href="#anomaly-${number}"><title>anomaly ${number}</title><path class="mark" d="M${at} ${top}v${height}"/>${hasRoom ? label : nothing}</a>`
+    })
+  return html`${drawn}`
 }
 
 /** Each process in the row of the one whose session it goes on with, if that is free, or else in the first that is. */
@@ -92,31 +134,38 @@ function bars({ operations }: Lane, y: number, scale: TimeScale): readonly Marku
   })
 }
 
-function cells({ operations }: Lane, y: number, scale: TimeScale): readonly Markup[] {
+function cells({ operations }: Lane, y: number, scale: TimeScale): Markup {
   const columnNs = (scale.endNs - scale.startNs) / columnsMax
   const counts = Array.from({ length: columnsMax }, () => ({ ok: 0, fail: 0, info: 0 }))
   for (const { fromNs, outcome } of operations) {
-    const column = Math.min(columnsMax - 1, Math.floor((fromNs - scale.startNs) / columnNs))
-    const count = counts[column]
+    const count = counts[Math.min(columnsMax - 1, Math.floor((fromNs - scale.startNs) / columnNs))]
     if (count !== undefined) count[outcome] += 1
   }
-  const most = Math.max(1, ...counts.map(({ ok, fail, info }) => ok + fail + info))
-  return counts.flatMap(({ ok, fail, info }, column) => {
-    const total = ok + fail + info
+  const paths = { ok: '', fail: '', info: '' }
+  const hovers = counts.flatMap((count, column) => {
+    const total = count.ok + count.fail + count.info
     if (total === 0) return []
     const from = scale.x(scale.startNs + column * columnNs)
     const width = round(scale.x(scale.startNs + (column + 1) * columnNs) - from)
-    const height = round(3 + 8 * (total / most))
-    const worst = info > 0 ? 'info' : fail > 0 ? 'fail' : 'ok'
-    const title = [ok > 0 ? `${ok} ok` : '', fail > 0 ? `${fail} fail` : '', info > 0 ? `${info} info` : '']
-    return html`<rect class="${worst}" x="${from}" y="${round(y + 12 - height)}" width="${width}" height="${height}"><title>${title.filter((one) => one !== '').join(', ')}</title></rect>`
+    const shown = outcomes.filter((outcome) => count[outcome] > 0)
+    let bottom = y + 12
+    for (const outcome of shown) {
+      // Each kind is seen, however rare it is.
+      const height = round(shown.length + (11 - shown.length ** 2) * (count[outcome] / total))
+      paths[outcome] += `M${from} ${round(bottom)}v${-height}h${width}v${height}z`
+      bottom -= height
+    }
+    const title = shown.map((outcome) => `${count[outcome]} ${outcome}`).join(', ')
+    return html`<rect class="hover" x="${from}" y="${y + 1}" width="${width}" height="11"><title>${title}</title></rect>`
   })
+  return html`${outcomes.map((outcome) => html`<path class="${outcome}" d="${paths[outcome]}"/>`)}${hovers}`
 }
 
 /** A strip of bars with names; faults that overlap stand in rows below each other. */
 function faultRows(
   faults: readonly Fault[],
   scale: TimeScale,
+  top: number,
 ): { readonly markup: Markup; readonly count: number; readonly hidden: number } {
   const freeFrom: number[] = []
   let hidden = 0
@@ -134,7 +183,7 @@ function faultRows(
       continue
     }
     freeFrom[row] = to
-    const y = 4 + row * faultRowHeight
+    const y = top + 4 + row * faultRowHeight
     const title = faultTitle(fault, index, scale.startNs)
     bars.push(
       html`<g><title>${title}</title><rect class="fault" x="${from}" y="${y}" width="${round(barWidth)}" height="13"/><text class="fault-name" x="${round(from + 5)}" y="${y + 10}">${shown}</text></g>`,
