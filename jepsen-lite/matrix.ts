@@ -74,7 +74,7 @@ export function networkFor(
 }
 
 /** Each cell strikes others at other times, and the same ones when it is run again. */
-function seedOf(seed: number, workload: Workload, nemesis: Nemesis): number {
+export function seedOf(seed: number, workload: Workload, nemesis: Nemesis): number {
   let mixed = seed
   for (const letter of `${workload.name} ${nemesis.name}`) mixed = (Math.imul(mixed, 31) + letter.charCodeAt(0)) >>> 0
   return mixed
