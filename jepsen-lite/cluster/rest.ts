@@ -54,7 +54,9 @@ async function unrestOf(member: Member, cluster: RealCluster): Promise<readonly 
     const reasons: string[] = []
     const known = status.members as readonly { readonly name: string; readonly state: string }[]
     for (const other of cluster.members) {
-      const state = known.find((one) => one.name === other.name)?.state ?? 'unknown'
+      // Who resumes an identity by its name has had another one for a moment, which has left.
+      const states = known.filter((one) => one.name === other.name).map((one) => one.state)
+      const state = states.find((one) => one !== 'left') ?? states[0] ?? 'unknown'
       if (state !== 'alive') reasons.push(`${name} sees ${other.name} ${state}`)
     }
     if (status.converged !== true) reasons.push(`${name} does not find that all agree on the layout`)

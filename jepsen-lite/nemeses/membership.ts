@@ -77,8 +77,8 @@ function replace(stage: Stage): Change {
     run: async () => {
       await node.kill()
       const successor = await stage.addNode()
-      const isSeenDead = await within(seenDeadWithinMs, async () => (await stateOf(stage, node.name)) === 'dead')
-      if (!isSeenDead) throw new Error(`nobody sees that ${node.name} is dead`)
+      const isDead = await within(seenDeadWithinMs, async () => isSeen(stage, node.name, 'dead'))
+      if (!isDead) throw new Error(`nobody sees that ${node.name} is dead`)
       await stage.cli(['cluster', 'replace', node.name, successor.name])
       await stage.cli(committing)
       await stage.dismiss(node)
@@ -86,13 +86,14 @@ function replace(stage: Stage): Change {
   }
 }
 
-async function stateOf(stage: Stage, name: string): Promise<string | undefined> {
-  for (const node of stage.nodes.filter(({ isRunning }) => isRunning)) {
+/** By the first that answers. */
+async function isSeen(stage: Stage, name: string, state: string): Promise<boolean> {
+  for (const node of runningNodes(stage)) {
     const answer = await ask(node, '/v1/cluster/status')
     const status = (await answer?.json().catch(() => undefined)) as
       | { readonly members: readonly { readonly name: string; readonly state: string }[] }
       | undefined
-    if (status !== undefined) return status.members.find((member) => member.name === name)?.state
+    if (status !== undefined) return status.members.some((member) => member.name === name && member.state === state)
   }
-  return undefined
+  return false
 }
