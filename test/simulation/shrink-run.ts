@@ -1,3 +1,4 @@
+import type { Violation } from '../checkers/check-result.ts'
 import { testHash } from '../simulator/test-hash.ts'
 import { makeStarlingNode } from './make-starling-node.ts'
 import { mutants, simulateMutant } from './mutants.ts'
@@ -82,12 +83,12 @@ export function sizeOf({ operations, faults, configuration }: Script): string {
   return `${operations.length} operations and ${faults.length} faults, ${clients} clients, ${nodes} nodes`
 }
 
-function clueOf(
-  { history, script }: SimulationResult,
-  { key, at }: { readonly key: string; readonly at: number },
-): Clue {
+function clueOf({ history, script }: SimulationResult, { key, at, values }: Violation): Clue {
+  const { operations } = script
   const first = history.records.find(({ t, p }) => t === 'invoke' && typeof p === 'number')
   const seen = history.records[at]
-  if (first === undefined || seen === undefined) return { key, atMs: Number.POSITIVE_INFINITY }
-  return { key, atMs: (seen.ns - first.ns) / 1e6 + (script.operations[0]?.atMs ?? 0) }
+  const isKnown = first !== undefined && seen !== undefined
+  const untilMs = isKnown ? (seen.ns - first.ns) / 1e6 + (operations[0]?.atMs ?? 0) : Number.POSITIVE_INFINITY
+  const written = operations.filter(({ client, number }) => values.includes(`s${client}-${number}`))
+  return { key, fromMs: Math.min(untilMs, ...written.map(({ atMs }) => atMs)), untilMs }
 }

@@ -6,8 +6,13 @@
  *
  * @param items must fail
  * @param fails whether these show the same failure
+ * @param least no smaller part is tried: where a look is to be quick
  */
-export function fewest<Item>(items: readonly Item[], fails: (kept: readonly Item[]) => boolean): readonly Item[] {
+export function fewest<Item>(
+  items: readonly Item[],
+  fails: (kept: readonly Item[]) => boolean,
+  least = 1,
+): readonly Item[] {
   if (items.length === 0 || fails([])) return []
   let kept = items
   let size = Math.ceil(kept.length / 2)
@@ -18,8 +23,8 @@ export function fewest<Item>(items: readonly Item[], fails: (kept: readonly Item
       // All of them were tried already.
       if (without.length > 0 && without.length < kept.length && fails(without)) kept = without
     }
-    if (size > 1) size = Math.ceil(Math.min(size, kept.length) / 2)
-    else if (kept.length === before) return kept
+    if (size > least) size = Math.ceil(Math.min(size, kept.length) / 2)
+    else if (size > 1 || kept.length === before) return kept
   }
 }
 
