@@ -9,35 +9,38 @@ export interface Cell {
   readonly report: string
 }
 
-const verdicts = ['valid', 'invalid', 'unknown', 'skipped'] as const
+/** The worst first. */
+const verdicts = ['invalid', 'unknown', 'skipped', 'valid'] as const
 
 /** Every workload with every nemesis, and a list of what was not simply valid, with its reasons. */
 export function matrixPage(cells: readonly Cell[]): string {
   const { workloads, nemeses } = axes(cells)
-  const rows = workloads.map(
-    (workload) =>
-      html`<tr><th scope="row">${workload}</th>${nemeses.map((nemesis) => {
+  const rows = nemeses.map(
+    (nemesis) =>
+      html`<tr><th scope="row">${nemesis}</th>${workloads.map((workload) => {
         const here = cellsAt(cells, workload, nemesis)
         return html`<td>${here.length === 0 ? html`<span class="quiet" title="no such run">·</span>` : here.map(cellView)}</td>`
       })}</tr>
 `,
   )
-  const remarkable = cells.filter(({ record }) => record.verdict !== 'valid')
+  const remarkable = cells
+    .filter(({ record }) => record.verdict !== 'valid')
+    .toSorted((a, b) => verdicts.indexOf(a.record.verdict) - verdicts.indexOf(b.record.verdict))
   const body = html`<header><h1>Workloads × nemeses</h1><p>${summary(cells)}</p></header>
-<div class="scroll"><table class="matrix"><thead><tr><th></th>${nemeses.map((nemesis) => html`<th scope="col">${nemesis}</th>`)}</tr></thead><tbody>
+<div class="scroll"><table class="matrix"><thead><tr><th></th>${workloads.map((workload) => html`<th scope="col">${workload}</th>`)}</tr></thead><tbody>
 ${rows}</tbody></table></div>
 <p class="note">Numbers are client operations. A skipped run could not be run on this machine; an unknown one proved nothing.</p>
-${remarkable.length === 0 ? nothing : html`<h2>Not simply valid</h2>${remarkable.map(reasonsOf)}`}`
+${remarkable.length === 0 ? nothing : html`<h2>Not simply valid</h2><div class="scroll"><table><thead><tr><th>verdict</th><th>run</th><th>why</th></tr></thead><tbody>${remarkable.map(reasonsOf)}</tbody></table></div>`}`
   return document('Workloads × nemeses', body)
 }
 
 /** The same for a terminal, or for a page of the documentation. */
 export function matrixText(cells: readonly Cell[]): string {
   const { workloads, nemeses } = axes(cells)
-  const header = ['', ...nemeses]
-  const rows = workloads.map((workload) => [
-    workload,
-    ...nemeses.map((nemesis) => {
+  const header = ['', ...workloads]
+  const rows = nemeses.map((nemesis) => [
+    nemesis,
+    ...workloads.map((workload) => {
       const here = cellsAt(cells, workload, nemesis)
       return here.length === 0 ? '.' : here.map(({ record }) => `${record.verdict}${countOf(record)}`).join(' / ')
     }),
@@ -74,7 +77,7 @@ function cellView({ record, report }: Cell): Markup {
 }
 
 function reasonsOf({ record, report }: Cell): Markup {
-  return html`<p>${verdictBadge(record.verdict)} <a href="${relativeLink(report)}">${nameOf(record)}</a></p><ul>${record.reasons.map((reason) => html`<li>${reason}</li>`)}</ul>
+  return html`<tr><td>${verdictBadge(record.verdict)}</td><td><a href="${relativeLink(report)}">${nameOf(record)}</a></td><td>${record.reasons.map((reason) => html`<div>${reason}</div>`)}</td></tr>
 `
 }
 

@@ -69,7 +69,7 @@ export function timeline(operations: readonly ShownOperation[], parts: TimelineP
   const notes: string[] = []
   if (!isWhole) {
     notes.push(
-      `${plural(operations.length, 'operation')} are too many to be drawn one by one: each cell shows which share of those that began in its moment ended how. history.jsonl has them all.`,
+      `${plural(operations.length, 'operation')} are too many to be drawn one by one: each cell shows how many began in its moment, by how they ended. history.jsonl has them all.`,
     )
   }
   if (lanes.length > drawn.length) notes.push(`${plural(lanes.length - drawn.length, 'row')} more are left out.`)
@@ -141,6 +141,7 @@ function cells({ operations }: Lane, y: number, scale: TimeScale): Markup {
     const count = counts[Math.min(columnsMax - 1, Math.floor((fromNs - scale.startNs) / columnNs))]
     if (count !== undefined) count[outcome] += 1
   }
+  const most = Math.max(1, ...counts.map(({ ok, fail, info }) => ok + fail + info))
   const paths = { ok: '', fail: '', info: '' }
   const hovers = counts.flatMap((count, column) => {
     const total = count.ok + count.fail + count.info
@@ -151,7 +152,7 @@ function cells({ operations }: Lane, y: number, scale: TimeScale): Markup {
     let bottom = y + 12
     for (const outcome of shown) {
       // Each kind is seen, however rare it is.
-      const height = round(shown.length + (11 - shown.length ** 2) * (count[outcome] / total))
+      const height = round(1.5 + (12 - 1.5 * outcomes.length) * (count[outcome] / most))
       paths[outcome] += `M${from} ${round(bottom)}v${-height}h${width}v${height}z`
       bottom -= height
     }

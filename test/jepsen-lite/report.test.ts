@@ -309,16 +309,16 @@ t.test('the matrix shows each cell with its verdict, its operations and its page
   const page = readFileSync(join(directory, 'matrix.html'), 'utf8')
   t.match(page, /<a href="one\/report.html"[^>]*><span class="badge valid">✓ valid<\/span><small>1 234<\/small>/)
   t.match(page, /<a href="two\/report.html"[^>]*><span class="badge skipped">/)
-  t.match(page, '<li>a value came back</li>')
+  t.match(page, '<div>a value came back</div>')
   t.match(page, 'no such run', 'ttl has not met the power cut')
   t.equal(
     readFileSync(join(directory, 'matrix.txt'), 'utf8'),
     [
-      '             halves       power-cut',
-      'sibling-set  valid 1 234  skipped',
-      'ttl          invalid      .',
+      '           sibling-set  ttl',
+      'halves     valid 1 234  invalid',
+      'power-cut  skipped      .',
       '',
-      '3 runs: 1 valid, 1 invalid, 1 skipped; 1 234 operations',
+      '3 runs: 1 invalid, 1 skipped, 1 valid; 1 234 operations',
       'skipped: sibling-set × power-cut (proxy, seed 7): no loop mounts',
       'invalid: ttl × halves (proxy, seed 7): a value came back',
       '',
