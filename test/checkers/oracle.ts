@@ -253,7 +253,7 @@ function isTooOld(write: Operation, read: Operation): boolean {
 }
 
 /** A read shows a write, or something that supersedes it; or a delete that does had been tried, or may have expired. */
-function sees(operations: readonly Operation[], read: Operation, vid: string): boolean {
+export function sees(operations: readonly Operation[], read: Operation, vid: string): boolean {
   const unseen = operations.filter(
     (one) =>
       one.key === read.key &&
@@ -266,7 +266,12 @@ function sees(operations: readonly Operation[], read: Operation, vid: string): b
 }
 
 /** The past of a write, by the definition: its context, and the pasts of that. A context names earlier writes only. */
-function pastOf(operations: readonly Operation[], key: string, vid: string, isSure: boolean): ReadonlySet<string> {
+export function pastOf(
+  operations: readonly Operation[],
+  key: string,
+  vid: string,
+  isSure: boolean,
+): ReadonlySet<string> {
   const past = new Set<string>()
   const write = operations.find((one) => one.type !== 'get' && one.vid === vid && one.key === key)
   for (const before of (isSure ? write?.sureContext : write?.context) ?? []) {
