@@ -6,7 +6,9 @@ export interface Deadline {
 }
 
 /** A deadline is noticed at most this late. */
-const sweepEveryMs = 5
+const sweepMsMin = 5
+/** While the nearest deadline is far away they are looked at no more often than this. */
+const sweepMsMax = 50
 
 /**
  * Another node is given up this much after the deadline of the request that asked it, so that the client hears of the
@@ -22,15 +24,21 @@ export class Deadlines {
   readonly #time: Time
   readonly #entries = new Set<Deadline>()
   #timer: Timer | undefined
+  #sweepAtMs = 0
 
   constructor(time: Time) {
     this.#time = time
   }
 
   after(delayMs: number, callback: () => void): Deadline {
-    const deadline: Deadline = { atMs: this.#time.nowMs() + delayMs, callback }
+    const nowMs = this.#time.nowMs()
+    const deadline: Deadline = { atMs: nowMs + delayMs, callback }
     this.#entries.add(deadline)
-    if (this.#timer === undefined) this.#timer = this.#time.after(sweepEveryMs, () => this.#sweep())
+    if (this.#timer === undefined) this.#sweepAt(deadline.atMs, nowMs)
+    else if (deadline.atMs + sweepMsMin < this.#sweepAtMs) {
+      this.#timer.cancel()
+      this.#sweepAt(deadline.atMs, nowMs)
+    }
     return deadline
   }
 
@@ -51,13 +59,22 @@ export class Deadlines {
   #sweep(): void {
     this.#timer = undefined
     const nowMs = this.#time.nowMs()
+    let nearestMs = Number.POSITIVE_INFINITY
     for (const deadline of this.#entries) {
-      if (deadline.atMs > nowMs) continue
+      if (deadline.atMs > nowMs) {
+        if (deadline.atMs < nearestMs) nearestMs = deadline.atMs
+        continue
+      }
       this.#entries.delete(deadline)
       deadline.callback()
     }
-    if (this.#entries.size > 0 && this.#timer === undefined) {
-      this.#timer = this.#time.after(sweepEveryMs, () => this.#sweep())
-    }
+    // A callback may have set one, and with it the timer, or called off the nearest: then the sweep finds nothing.
+    if (this.#entries.size > 0 && this.#timer === undefined) this.#sweepAt(nearestMs, nowMs)
+  }
+
+  #sweepAt(atMs: number, nowMs: number): void {
+    const delayMs = Math.min(sweepMsMax, Math.max(sweepMsMin, atMs - nowMs))
+    this.#sweepAtMs = nowMs + delayMs
+    this.#timer = this.#time.after(delayMs, () => this.#sweep())
   }
 }

@@ -16,7 +16,7 @@ import type { RequestContext } from './request-context.ts'
 import type { IndexedTombstone, TombstoneIndex } from './tombstone-index.ts'
 import type { TombstoneService } from './tombstone-service.ts'
 
-const tickEveryMs = 250
+const tickEveryMs = 1_000
 /** Between batches: clients go first. */
 const pauseMs = 20
 /** How often the tombstones of one partition are looked at: as exact as the grace, within these bounds. */
