@@ -42,21 +42,20 @@ const remedies: Readonly<Record<CapabilityName, string>> = {
   'boot-id': 'run as root on Linux, with util-linux installed',
 }
 
-let probed: Promise<readonly Capability[]> | undefined
+const probed = new Map<CapabilityName, Promise<Capability>>()
 
-/** Tries everything that a nemesis may need, all at once; the same answer ever after. Takes seconds, and leaves nothing behind. */
-export function probeCapabilities(): Promise<readonly Capability[]> {
-  probed ??= probeAll()
-  return probed
-}
-
-async function probeAll(): Promise<readonly Capability[]> {
-  const directory = await mkdtemp(join(tmpdir(), 'starling-probe-'))
-  try {
-    return await Promise.all(capabilityNames.map((name) => probe(name, directory)))
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+/**
+ * Tries everything that a nemesis may need, or some of it, all at once; the same answer ever after. Takes seconds, and
+ * leaves nothing behind.
+ */
+export function probeCapabilities(names: readonly CapabilityName[] = capabilityNames): Promise<readonly Capability[]> {
+  return Promise.all(
+    names.map((name) => {
+      const known = probed.get(name) ?? probe(name)
+      probed.set(name, known)
+      return known
+    }),
+  )
 }
 
 /** Those of `needs` that are not there, with their reasons. Empty: all are. */
@@ -75,13 +74,14 @@ export function capabilityTable(capabilities: readonly Capability[]): string {
     .join('\n')
 }
 
-async function probe(name: CapabilityName, parent: string): Promise<Capability> {
-  const directory = join(parent, name)
+async function probe(name: CapabilityName): Promise<Capability> {
+  const directory = await mkdtemp(join(tmpdir(), 'starling-probe-'))
   try {
-    await mkdir(directory)
     return { name, isThere: true, detail: await probes[name](directory) }
   } catch (error) {
     return { name, isThere: false, detail: `${reasonOf(error)}; to have it: ${remedies[name]}` }
+  } finally {
+    await rm(directory, { recursive: true, force: true })
   }
 }
 
