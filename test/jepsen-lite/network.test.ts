@@ -13,6 +13,7 @@ import { scratchDirectory } from '../platform/fixtures/scratch.ts'
 import { StandInNode } from './fixtures/stand-in-node.ts'
 
 const wholeSecond = 1000
+const [able] = await probeCapabilities(['namespaces'])
 
 t.test('a connection through the proxy', async (t) => {
   t.test('carries frames of all sizes, both ways, as they are', async (t) => {
@@ -209,61 +210,65 @@ t.test('a datagram through the proxy', async (t) => {
   })
 })
 
-t.test('network namespaces', { skip: (await whyNoNamespaces()) ?? false }, async (t) => {
-  t.test('are cut one way and the other, lose by chance, and are mended, as their counters say', async (t) => {
-    const network = await namespaces(t)
-    const [ada, bob] = [await Listener.in(t, network, 'ada'), await Listener.in(t, network, 'bob')]
-    t.equal(await ada.reaches(bob, 5), 5)
-    await network.cut('ada', 'bob')
-    t.equal(await ada.reaches(bob, 5), 0)
-    t.equal((await network.countsOf('ada', 'bob')).dropped, 5)
-    t.equal(await bob.reaches(ada, 5), 5, 'the other way is not cut')
-    t.equal((await network.countsOf('bob', 'ada')).dropped, 0)
-    await network.mend('ada', 'bob')
-    t.equal(await ada.reaches(bob, 5), 5)
-    await network.spoil('bob', 'ada', { lossChance: 0.3 })
-    const arrived = await bob.reaches(ada, 200)
-    t.ok(arrived > 80 && arrived < 190, `${arrived} of 200`)
-    t.equal((await network.countsOf('bob', 'ada')).dropped, 200 - arrived)
-    await network.spoil('bob', 'ada', { duplicateChance: 0.5 })
-    const doubled = await bob.reaches(ada, 100)
-    t.ok(doubled > 120, `${doubled} of 100`)
-    t.equal((await network.countsOf('bob', 'ada')).duplicated, doubled - 100)
-    await network.heal()
-    t.equal(await bob.reaches(ada, 5), 5)
-    t.equal((await network.counts()).dropped, 5 + 200 - arrived)
-    await t.rejects(network.spoil('ada', 'bob', { delayMs: 5 }), /delayMs: not with namespaces, use --net proxy/)
-  })
+t.test(
+  'network namespaces',
+  { skip: able?.isThere === true ? false : (able?.detail ?? 'nobody looked') },
+  async (t) => {
+    t.test('are cut one way and the other, lose by chance, and are mended, as their counters say', async (t) => {
+      const network = await namespaces(t)
+      const [ada, bob] = [await Listener.in(t, network, 'ada'), await Listener.in(t, network, 'bob')]
+      t.equal(await ada.reaches(bob, 5), 5)
+      await network.cut('ada', 'bob')
+      t.equal(await ada.reaches(bob, 5), 0)
+      t.equal((await network.countsOf('ada', 'bob')).dropped, 5)
+      t.equal(await bob.reaches(ada, 5), 5, 'the other way is not cut')
+      t.equal((await network.countsOf('bob', 'ada')).dropped, 0)
+      await network.mend('ada', 'bob')
+      t.equal(await ada.reaches(bob, 5), 5)
+      await network.spoil('bob', 'ada', { lossChance: 0.3 })
+      const arrived = await bob.reaches(ada, 200)
+      t.ok(arrived > 80 && arrived < 190, `${arrived} of 200`)
+      t.equal((await network.countsOf('bob', 'ada')).dropped, 200 - arrived)
+      await network.spoil('bob', 'ada', { duplicateChance: 0.5 })
+      const doubled = await bob.reaches(ada, 100)
+      t.ok(doubled > 120, `${doubled} of 100`)
+      t.equal((await network.countsOf('bob', 'ada')).duplicated, doubled - 100)
+      await network.heal()
+      t.equal(await bob.reaches(ada, 5), 5)
+      t.equal((await network.counts()).dropped, 5 + 200 - arrived)
+      await t.rejects(network.spoil('ada', 'bob', { delayMs: 5 }), /delayMs: not with namespaces, use --net proxy/)
+    })
 
-  t.test('do not meet those of another run, and are gone when it ends', async (t) => {
-    const office = officeOf(t)
-    const [one, other] = [await NamespaceNetwork.open(office), await NamespaceNetwork.open(office)]
-    t.teardown(() => Promise.all([one.close(), other.close()]))
-    const [ada, bob] = [await one.place('ada'), await other.place('ada')]
-    t.not(ada.http, bob.http)
-    t.match(namesOf(office.prefix), { length: 4 })
-    await one.close()
-    t.match(namesOf(office.prefix), { length: 2 })
-    await other.close()
-    t.same(namesOf(office.prefix), [])
-  })
+    t.test('do not meet those of another run, and are gone when it ends', async (t) => {
+      const office = officeOf(t)
+      const [one, other] = [await NamespaceNetwork.open(office), await NamespaceNetwork.open(office)]
+      t.teardown(() => Promise.all([one.close(), other.close()]))
+      const [ada, bob] = [await one.place('ada'), await other.place('ada')]
+      t.not(ada.http, bob.http)
+      t.match(namesOf(office.prefix), { length: 4 })
+      await one.close()
+      t.match(namesOf(office.prefix), { length: 2 })
+      await other.close()
+      t.same(namesOf(office.prefix), [])
+    })
 
-  t.test('are removed at SIGINT; what a killed run has left is refused, with what removes it', async (t) => {
-    const office = officeOf(t)
-    await runUntil('SIGINT', office)
-    t.same(namesOf(office.prefix), [])
-    await runUntil('SIGKILL', office)
-    t.match(namesOf(office.prefix), { length: 2 })
-    const refusal = await NamespaceNetwork.open(office).then(
-      () => '',
-      ({ message }: Error) => message,
-    )
-    t.match(refusal, /was killed and has left network namespaces behind/)
-    execFileSync('sh', ['-c', refusal.split('\n').slice(1).join('\n')], { stdio: 'ignore' })
-    const network = await NamespaceNetwork.open(office)
-    await network.close()
-  })
-})
+    t.test('are removed at SIGINT; what a killed run has left is refused, with what removes it', async (t) => {
+      const office = officeOf(t)
+      await runUntil('SIGINT', office)
+      t.same(namesOf(office.prefix), [])
+      await runUntil('SIGKILL', office)
+      t.match(namesOf(office.prefix), { length: 2 })
+      const refusal = await NamespaceNetwork.open(office).then(
+        () => '',
+        ({ message }: Error) => message,
+      )
+      t.match(refusal, /was killed and has left network namespaces behind/)
+      execFileSync('sh', ['-c', refusal.split('\n').slice(1).join('\n')], { stdio: 'ignore' })
+      const network = await NamespaceNetwork.open(office)
+      await network.close()
+    })
+  },
+)
 
 interface Pair {
   readonly network: Network
@@ -279,11 +284,6 @@ async function pair(t: Test): Promise<Pair> {
   const ada = await StandInNode.in(t, network, 'ada', 1)
   const bob = await StandInNode.in(t, network, 'bob', 2)
   return { network, ada, bob }
-}
-
-async function whyNoNamespaces(): Promise<string | undefined> {
-  const found = (await probeCapabilities()).find(({ name }) => name === 'namespaces')
-  return found?.isThere === true ? undefined : (found?.detail ?? 'nobody looked')
 }
 
 interface OwnOffice {
