@@ -24,7 +24,11 @@ export function regressionsDirectory(): string {
 export function readRegressions(): ReadonlyMap<string, Regression> {
   const directory = regressionsDirectory()
   const names = existsSync(directory) ? readdirSync(directory).filter((name) => name.endsWith('.json')) : []
-  return new Map(names.toSorted().map((name) => [name, JSON.parse(readFileSync(join(directory, name), 'utf8'))]))
+  return new Map(names.toSorted().map((name) => [name, readRegression(join(directory, name))]))
+}
+
+export function readRegression(path: string): Regression {
+  return JSON.parse(readFileSync(path, 'utf8'))
 }
 
 /** Keeps it as a named test, and returns where. */

@@ -5,11 +5,13 @@ import { parseArgs } from 'node:util'
 import { testHash } from '../simulator/test-hash.ts'
 import { makeStarlingNode } from './make-starling-node.ts'
 import { mutants, simulateMutant } from './mutants.ts'
+import { readRegression, writeRegression } from './regressions.ts'
 import { runSimulation, type SimulationResult } from './run-simulation.ts'
+import { runScript, shrinkBudget, shrinkRun, sizeOf } from './shrink-run.ts'
 
 /** `npm run simulate`: whole clusters from seeds. Exit code 0: all well; 1: something is wrong; 2: nothing was checked. */
 
-const usage = `usage: npm run simulate -- [--seed S] [--count N] [--operations N] [--churn] [--mutant NAME] [--bench] [--history FILE] [--jobs N]
+const usage = `usage: npm run simulate -- [--seed S] [--count N] [--operations N] [--churn] [--mutant NAME] [--bench] [--history FILE] [--jobs N] [--shrink] [--script FILE]
 
   --seed S        the first seed (default 1)
   --count N       how many seeds (default 1); 20 and more run in two processes
@@ -18,7 +20,9 @@ const usage = `usage: npm run simulate -- [--seed S] [--count N] [--operations N
   --mutant NAME   with a known bug: ${Object.keys(mutants).join(', ')}
   --bench         many operations in one process, and how fast that was; a history of each is checked, too
   --history FILE  write the history of the last seed there, as JSON Lines
-  --jobs N        processes (default: 2 for 20 seeds and more)`
+  --jobs N        processes (default: 2 for 20 seeds and more)
+  --shrink        what fails is made small, and kept as a regression test
+  --script FILE   one run, as it is written there: what --shrink has left`
 
 interface Totals {
   seeds: number
@@ -47,6 +51,8 @@ const { values } = parseArgs({
     bench: { type: 'boolean', default: false },
     history: { type: 'string' },
     jobs: { type: 'string' },
+    shrink: { type: 'boolean', default: false },
+    script: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -54,7 +60,7 @@ const isBench = values.bench
 const firstSeed = Number(values.seed)
 const count = Number(values.count ?? (isBench ? 20 : 1))
 const operations = values.operations === undefined ? (isBench ? 4000 : undefined) : Number(values.operations)
-const jobs = isBench ? 1 : Math.min(count, Number(values.jobs ?? (count >= 20 ? 2 : 1)))
+const jobs = isBench || values.shrink ? 1 : Math.min(count, Number(values.jobs ?? (count >= 20 ? 2 : 1)))
 const mutant = values.mutant === undefined ? undefined : mutants[values.mutant]
 const numbers = [firstSeed, count, operations ?? 1, jobs]
 
@@ -65,7 +71,8 @@ else if (numbers.some((number) => !Number.isSafeInteger(number) || number < 0) |
 } else if (values.mutant !== undefined && mutant === undefined) {
   console.error(`there is no mutant ${values.mutant}\n\n${usage}`)
   process.exitCode = 64
-} else if (jobs > 1) shareOut()
+} else if (values.script !== undefined) runFile(values.script)
+else if (jobs > 1) shareOut()
 else runSeeds()
 
 function runSeeds(): void {
@@ -79,6 +86,7 @@ function runSeeds(): void {
       mutant === undefined ? runSimulation({ ...run, hasChurn: values.churn }) : simulateMutant(mutant, run)
     console.log(lineOf(result))
     if (!result.ok) console.log(storyOf(result))
+    if (values.shrink && result.violations.length > 0) shrinkAndKeep(result)
     add(totals, {
       seeds: 1,
       failed: result.violations.length > 0 ? 1 : 0,
@@ -93,6 +101,26 @@ function runSeeds(): void {
   }
   if (process.send !== undefined) process.send({ totals, kinds } satisfies Share)
   else finish({ totals, kinds }, (performance.now() - startedMs) / 1000)
+}
+
+/** One run as it was written down, with the bug that was named when it was, or is now. */
+function runFile(path: string): void {
+  const regression = readRegression(path)
+  const result = runScript(regression, values.mutant ?? regression.mutant)
+  console.log(lineOf(result))
+  if (!result.ok) console.log(storyOf(result))
+  if (values.history !== undefined) writeFileSync(values.history, result.history.toLines())
+  process.exitCode = result.violations.length > 0 ? 1 : result.unknown ? 2 : 0
+}
+
+function shrinkAndKeep(result: SimulationResult): void {
+  console.log(`  shrinking ${sizeOf(result.script)}`)
+  const shrunk = shrinkRun(result, values.mutant, shrinkBudget, (line) => console.log(`    ${line}`))
+  if (shrunk === undefined) return console.log('  done again as it was written down, it does not fail')
+  const { check, message, script, runs, seconds } = shrunk
+  console.log(`  ${check} needs ${sizeOf(script)} (${runs} runs, ${seconds.toFixed(1)} s): ${message}`)
+  console.log(`  kept: ${writeRegression(shrunk)}`)
+  console.log('  again: npm run simulate -- --script FILE; every test run runs it, too (regressions.test.ts)')
 }
 
 /** Each process takes its share of the seeds: a simulation itself uses one core, and must. */
