@@ -1,5 +1,4 @@
 import { checkAcknowledgedWrites } from '../../test/checkers/check-acknowledged-writes.ts'
-import { checkContextTokens } from '../../test/checkers/check-context-tokens.ts'
 import { checkContexts } from '../../test/checkers/check-contexts.ts'
 import { checkFreshness } from '../../test/checkers/check-freshness.ts'
 import type { Workload } from '../workload.ts'
@@ -28,7 +27,6 @@ export const blindWrites: Workload = {
   check: (records) => [
     named('acknowledged writes', checkAcknowledgedWrites(records)),
     named('contexts', checkContexts(records, strictPromises)),
-    named('tokens', checkContextTokens(records)),
     named('fresh and monotone reads', checkFreshness(records, strictPromises)),
     copies(records),
   ],

@@ -9,7 +9,7 @@ import { LibraryDoor } from './library.ts'
 import { drawn, readMergeWrite } from './read-merge-write.ts'
 import { RecordedClient, scripted } from './recorded-client.ts'
 
-const keys = 24
+const keys = 12
 
 /** Through the client library, each client a session; reads ask for one answer alone. */
 export const session: Workload = {
@@ -24,7 +24,7 @@ export const session: Workload = {
       readShare: 0.4,
       blindShare: 0.1,
       chainShare: 0.15,
-      deleteShare: 0.1,
+      deleteShare: 0.2,
     })
     return scripted(script, door)
   },

@@ -1,34 +1,201 @@
+import { createServer, type ServerResponse } from 'node:http'
 import t from 'tap'
 import type { Workload } from '../../jepsen-lite/workload.ts'
+import { checkListings } from '../../jepsen-lite/workloads/check-listings.ts'
+import { HttpDoor } from '../../jepsen-lite/workloads/http.ts'
 import { workloads } from '../../jepsen-lite/workloads/index.ts'
-import { WorkloadTrial } from './workload-trial.ts'
+import { LibraryDoor } from '../../jepsen-lite/workloads/library.ts'
+import { expiredValues } from '../../jepsen-lite/workloads/ttl.ts'
+import { History, type HistoryRecord } from '../checkers/history.ts'
+import type { Scope } from '../platform/fixtures/scratch.ts'
+import { doublesOf, listen, listsTooFew, remembersTheFirst } from './fixtures/broken-doubles.ts'
+import { threeNodes, tryOut } from './fixtures/workload-trial.ts'
 
 t.setTimeout(120_000)
 
-t.test(
-  'against nodes that do what they promise each workload looks at something, and finds nothing wrong',
-  async (t) => {
-    const [plain, lastWriteWins] = await Promise.all([
-      WorkloadTrial.start(t),
-      WorkloadTrial.start(t, { conflict: 'lww', readRepair: 'blocking' }),
-    ])
-    for (const workload of inOrder(workloads)) {
-      const trial = workload.bucket === undefined ? plain : lastWriteWins
-      const records = await trial.run(workload)
+const throughTheLibrary = ['session', 'blind-writes']
+/** The property that each of them sees broken. */
+const caughtWithOldValues = {
+  'sibling-set': 'acknowledged writes',
+  'register-regular': 'regular register',
+  'register-atomic': 'atomic register',
+  'causal-chain': 'causal chains',
+  'delete-recreate': 'deletes',
+}
+const caughtWithoutContexts = { 'two-writers': 'two siblings', 'sibling-set': 'contexts' }
+const caughtInTheLibrary = { session: 'sessions', 'blind-writes': 'acknowledged writes' }
+
+t.test('a workload', async (t) => {
+  const cluster = await threeNodes(t)
+  const histories = new Map<string, readonly HistoryRecord[]>()
+
+  for (const workload of workloads) {
+    await t.test(`${workload.name} looks at something and finds nothing wrong where nodes are right`, async (t) => {
+      const isOverHttp = !throughTheLibrary.includes(workload.name)
+      const records = await tryOut(workload, isOverHttp ? await doublesOf(t, cluster) : cluster)
+      histories.set(workload.name, records)
       for (const { name, valid, compared, violations } of workload.check(records)) {
         // Values expire only after the test.
         const expected = name === 'expiry' ? 'unknown' : true
-        t.equal(valid, expected, `${workload.name}: ${name}, ${compared} compared`, {
-          violations: violations.slice(0, 3),
-        })
+        t.equal(valid, expected, `${name}, ${compared} compared`, { violations: violations.slice(0, 3) })
       }
       const failures = records.filter((record) => record.t === 'fail' || record.t === 'info')
-      t.same(failures.slice(0, 3), [], `${workload.name}: every operation succeeds`)
-    }
-  },
-)
+      t.same(failures.slice(0, 3), [], 'every operation succeeds')
+    })
+  }
 
-/** Who lists the whole bucket comes before the others that put keys into it. */
-function inOrder(all: readonly Workload[]): readonly Workload[] {
-  return all.toSorted((a, b) => Number(b.name === 'listing') - Number(a.name === 'listing'))
+  for (const [name, property] of Object.entries(caughtWithOldValues)) {
+    await t.test(`${name} finds out about nodes that read old values`, async (t) => {
+      const doubles = await doublesOf(t, cluster, { lie: remembersTheFirst() })
+      t.match(invalid(named(name), await tryOut(named(name), doubles)), new Set([property]))
+    })
+  }
+
+  for (const [name, property] of Object.entries(caughtWithoutContexts)) {
+    await t.test(`${name} finds out about nodes that take every write for a blind one`, async (t) => {
+      const doubles = await doublesOf(t, cluster, { loses: ['starling-context'] })
+      t.match(invalid(named(name), await tryOut(named(name), doubles)), new Set([property]))
+    })
+  }
+
+  await t.test('listing finds out about listings that lack keys', async (t) => {
+    const doubles = await doublesOf(t, cluster, { lie: listsTooFew })
+    t.same(invalid(named('listing'), await tryOut(named('listing'), doubles)), new Set(['listings']))
+  })
+
+  for (const [name, property] of Object.entries(caughtInTheLibrary)) {
+    await t.test(`${name} finds out about reads that lack what was acknowledged`, async (t) => {
+      t.match(invalid(named(name), withoutOne(histories.get(name) ?? [])), new Set([property]))
+    })
+  }
+})
+
+t.test('an operation over HTTP', async (t) => {
+  t.test('has failed where nothing was sent, or a node says that nothing changed', async (t) => {
+    t.same(await endingAt('127.0.0.1:1'), { type: 'fail', error: 'ECONNREFUSED' })
+    const refusing = await answering(t, (response) => problem(response, 503, 'quorum-unavailable', 'nothing-changed'))
+    t.same(await endingAt(refusing), { type: 'fail', error: 'quorum-unavailable' })
+  })
+
+  t.test('has an unknown end in all other cases without an answer', async (t) => {
+    const doubtful = await answering(t, (response) => problem(response, 504, 'deadline-exceeded', 'may-have-changed'))
+    t.same(await endingAt(doubtful), { type: 'info', error: 'deadline-exceeded' })
+    const breaking = await answering(t, (response) => response.destroy())
+    t.match(await endingAt(breaking), { type: 'info' })
+    const strange = await answering(t, (response) => response.writeHead(502).end('bad gateway'))
+    t.same(await endingAt(strange), { type: 'info', error: 'status 502' })
+    const silent = await answering(t, () => {})
+    t.match(await endingAt(silent), { type: 'info' })
+  })
+})
+
+t.test('an operation through the client library has failed where nobody was reached', async (t) => {
+  const door = new LibraryDoor({ cluster: clusterAt('127.0.0.1:1') }, { idsOfWrites: true })
+  t.teardown(() => door.close())
+  t.same(await door.aim().ask(write), { type: 'fail', error: 'unreachable' })
+})
+
+t.test('values that are out of their time by all clocks are looked for', async (t) => {
+  t.match(expiredValues(expiring(['a-1'], 12)), { valid: false, violations: [{ check: 'expired-value', key: 'k' }] })
+  t.match(expiredValues(expiring([], 12)), { valid: true, compared: 1 })
+  t.match(expiredValues(expiring(['a-1'], 8)), { valid: 'unknown' }, 'clocks may be apart')
+})
+
+t.test('a listing', async (t) => {
+  t.test('shows what was written before, and neither what was deleted before nor what nobody wrote', async (t) => {
+    t.match(checkListings(listed(['b'])), { valid: true, compared: 2 })
+    t.match(checkListings(listed([])), { violations: [{ check: 'unlisted-key', key: 'b' }] })
+    t.match(checkListings(listed(['a', 'b'])), { violations: [{ check: 'listed-after-delete', key: 'a' }] })
+    t.match(checkListings(listed(['b', 'z'])), { violations: [{ check: 'invented-key', key: 'z' }] })
+    t.match(checkListings(listed(['b', 'b'])), { violations: [{ check: 'listing-out-of-order', key: 'b' }] })
+  })
+
+  t.test('may lack keys when it says that it does', async (t) => {
+    t.match(checkListings(listed([], false)), { valid: true, compared: 1 })
+  })
+
+  t.test('may or may not show what is written meanwhile, or had an unknown end', async (t) => {
+    const history = new History()
+    put(history, 1, 'a', 'info')
+    add(history, 'invoke', 9, 'list')
+    put(history, 2, 'b', 'ok')
+    add(history, 'ok', 9, 'list', { vals: [], v: { isComplete: true } })
+    t.equal(checkListings(history.records).valid, 'unknown')
+  })
+})
+
+/** A value that its own writer read is missing from all reads. */
+function withoutOne(records: readonly HistoryRecord[]): readonly HistoryRecord[] {
+  const lost = records.flatMap(({ s, vals = [] }) => vals.filter((vid) => vid.startsWith(`${s}-`)))[0]
+  return records.map((record) => {
+    return record.vals === undefined ? record : { ...record, vals: record.vals.filter((vid) => vid !== lost) }
+  })
+}
+
+function named(name: string): Workload {
+  const workload = workloads.find((one) => one.name === name)
+  if (workload === undefined) throw new Error(`there is no workload ${name}`)
+  return workload
+}
+
+/** The names of the properties that do not hold. */
+function invalid(workload: Workload, records: readonly HistoryRecord[]): ReadonlySet<string> {
+  return new Set(workload.check(records).flatMap(({ name, valid }) => (valid === false ? [name] : [])))
+}
+
+const write = { type: 'put', key: 'k', value: 'v', token: undefined, options: {} } as const
+
+async function endingAt(http: string): Promise<unknown> {
+  return new HttpDoor({ cluster: clusterAt(http), fraction: () => 0 }).aim().ask(write)
+}
+
+function clusterAt(address: string) {
+  return { members: [{ name: 'ada', http: address, peer: address }] }
+}
+
+function answering(t: Scope, answer: (response: ServerResponse) => void): Promise<string> {
+  return listen(
+    t,
+    createServer((request, response) => {
+      request.resume()
+      request.once('end', () => answer(response))
+    }),
+  )
+}
+
+function problem(response: ServerResponse, status: number, code: string, aftermath: string): void {
+  response.writeHead(status, { 'content-type': 'application/problem+json' })
+  response.end(JSON.stringify({ code, aftermath }))
+}
+
+function expiring(vals: readonly string[], readAfterSeconds: number): readonly HistoryRecord[] {
+  const history = new History()
+  const base = { p: 1, f: 'put', k: 'k', vid: 'a-1', ttl: 1 }
+  history.add({ t: 'invoke', ...base, ns: 0 })
+  history.add({ t: 'ok', ...base, ns: 1e6 })
+  const read = { p: 1, f: 'get', k: 'k', ns: readAfterSeconds * 1e9 }
+  history.add({ t: 'invoke', ...read })
+  history.add({ t: 'ok', ...read, vals })
+  return history.records
+}
+
+/** `a` was written and deleted, `b` was written; then a listing showed `keys`. */
+function listed(keys: readonly string[], isComplete = true): readonly HistoryRecord[] {
+  const history = new History()
+  put(history, 1, 'a', 'ok')
+  add(history, 'invoke', 1, 'delete', { k: 'a', vid: 'delete of a', ctx: ['put of a'], ctxTok: 'token' })
+  add(history, 'ok', 1, 'delete', { k: 'a', vid: 'delete of a' })
+  put(history, 1, 'b', 'ok')
+  add(history, 'invoke', 2, 'list')
+  add(history, 'ok', 2, 'list', { vals: keys, v: { isComplete } })
+  return history.records
+}
+
+function put(history: History, p: number, k: string, end: 'ok' | 'info'): void {
+  add(history, 'invoke', p, 'put', { k, vid: `put of ${k}` })
+  add(history, end, p, 'put', { k, vid: `put of ${k}` })
+}
+
+function add(history: History, t: HistoryRecord['t'], p: number, f: string, more: Partial<HistoryRecord> = {}): void {
+  history.add({ t, p, f, ...more, ns: history.records.length })
 }
