@@ -199,7 +199,7 @@ export const flags: readonly Flag[] = [
   }),
   ...flagsOf(registers, registers.checks.regular, {
     'a register that shows what was wholly superseded': [showStale, 'stale-value'],
-    'a register that shows a value of nobody': [showInvented, 'more-than-one-value'],
+    'a register that shows two values': [showInvented, 'more-than-one-value'],
     'a written register shown unwritten': [takeUnknownForRefused, 'invented-value'],
   }),
   ...flagsOf(registers, registers.checks.atomic, {

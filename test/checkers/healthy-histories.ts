@@ -2,7 +2,7 @@ import { emptyContext } from '../../lib/protocol/causality/context.ts'
 import type { VersionVector } from '../../lib/protocol/causality/dot.ts'
 import type { CausalContext } from '../../lib/protocol/causality/record.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
-import { type ClusterState, History, type HistoryRecord, type NodeProbe } from './history.ts'
+import { type ClusterState, History, type HistoryRecord, healing, type NodeProbe } from './history.ts'
 import { drawClusterState, tokenOf } from './random-histories.ts'
 
 /**
@@ -104,6 +104,58 @@ export function drawChainHistory(random: Random, writers: number): readonly Hist
     history.add({ t: 'invoke', p, f: 'put', k: 'k1', vid, ...sent, ns })
     history.add({ t: 'ok', p, f: 'put', k: 'k1', vid, ns })
     last.set(p, vid)
+  }
+  return history.records
+}
+
+/**
+ * Many writes to each key and as many reads, by eight clients whose operations overlap, with deletes now and then, and
+ * three copies of each key in the end. As registers: one value at a time, and a clock.
+ */
+export function drawLargeHistory(
+  random: Random,
+  keys: number,
+  writesPerKey: number,
+  areRegisters: boolean,
+): readonly HistoryRecord[] {
+  const history = new History()
+  const siblings = Array.from({ length: keys }, () => new Set<string>())
+  const clients = Array.from({ length: 8 }, (_, p) => ({ p, seen: new Map<number, readonly string[]>() }))
+  const open: (() => void)[] = []
+  for (let write = 0; write < keys * writesPerKey; write += 1) {
+    const number = write % keys
+    const { p, seen } = clients[write % clients.length] as (typeof clients)[number]
+    const base = { p, s: `s${p}`, k: `k${number}`, node: 'ada', ses: true } as const
+    const held = siblings[number] as Set<string>
+    open[p]?.()
+    const shown = [...held]
+    history.add({ ...base, t: 'invoke', f: 'get', ns: history.records.length })
+    history.add({ ...base, t: 'ok', f: 'get', vals: shown, hlc: write, ns: history.records.length })
+    // Two clients in a row go on from the same values.
+    const ctx = random.below(4) === 0 ? (seen.get(number) ?? []) : shown
+    seen.set(number, shown)
+    const f = !areRegisters && random.below(20) === 0 ? 'delete' : 'put'
+    const vid = `v${write}`
+    history.add({ ...base, t: 'invoke', f, vid, ctx, ctxTok: 'token', ns: history.records.length })
+    if (areRegisters) held.clear()
+    for (const one of ctx) held.delete(one)
+    if (f === 'put') held.add(vid)
+    open[p] = () => {
+      history.add({ ...base, t: 'ok', f, vid, hlc: write + 1, ns: history.records.length })
+      delete open[p]
+    }
+  }
+  for (const end of open) end?.()
+  history.add({ t: 'info', p: 'nemesis', f: healing, ns: history.records.length })
+  for (const [number, held] of siblings.entries()) {
+    const vals = [...held]
+    for (const node of ['ada', 'bob', 'cyd']) {
+      const ns = history.records.length
+      history.add({ t: 'ok', p: 'probe', f: 'replica-get', k: `k${number}`, node, vals, state: vals.join(), ns })
+    }
+    const base = { p: 99, s: 'final', f: 'get', k: `k${number}` } as const
+    history.add({ ...base, t: 'invoke', final: true, ns: history.records.length })
+    history.add({ ...base, t: 'ok', vals, hlc: keys * writesPerKey, ns: history.records.length })
   }
   return history.records
 }

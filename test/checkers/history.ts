@@ -34,6 +34,8 @@ export interface HistoryRecord {
   readonly node?: string | undefined
   /** The node that coordinated it. */
   readonly by?: string | undefined
+  /** The nodes that had answered when it ended, by what their coordinator said: of a write those that have it. */
+  readonly acks?: readonly string[] | undefined
   /** The id of a write that its client may have sent to several coordinators. */
   readonly rid?: string | undefined
   /** How often the client sent it. */
