@@ -292,6 +292,15 @@ export class Operator {
     return count > this.#configuration.replicas
   }
 
+  /**
+   * Somebody's older wish may still stand among what is staged, of a node that has left and come back since: of the plan
+   * itself a key needs as many owners as it has copies, or as many as there are members now.
+   */
+  #leavesTooFew({ shares }: PlanView): boolean {
+    const left = shares.filter(({ after }) => after > 0).length
+    return left < Math.min(this.#configuration.replicas, this.#members().length)
+  }
+
   #mayHold(name: string): boolean {
     const id = this.#cluster.idOf(name)
     return id !== undefined && this.#mayMiss([id])
@@ -475,6 +484,10 @@ export class Operator {
         if (!view.isPossible || view.plan === undefined) return
         const gone = this.#goneBy(at, view)
         if (gone.length > 0 && !this.#mayMiss(gone)) return this.#record('too-dangerous', { at, changes: view.changes })
+        if (this.#leavesTooFew(view)) {
+          this.#record('too-few-left', { at, changes: view.changes })
+          return this.#giveUp()
+        }
         // Now and then somebody commits the plan of yesterday.
         const isOld = this.#lastPlan !== undefined && !this.#isFinishing && this.#random.below(10) === 0
         const plan = isOld ? this.#lastPlan : view.plan
