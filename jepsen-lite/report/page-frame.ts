@@ -43,7 +43,7 @@ const style = `
 --ok:#0072b2;--fail:#c25700;--fail-figure:#fff;--info:#a8437e;--info-figure:#fff;--band:#57606a;--band-opacity:.13;--break:#fff1e5;
 --valid:#0b6b4f;--invalid:#b42318;--unknown:#8a5a00;--skipped:#57606a;--badge-text:#fff;
 --p50:#0072b2;--p95:#0b7a5c;--p99:#b35c00;--max:#a8437e}
-@media(prefers-color-scheme:dark){:root{--page:#0f1419;--text:#e6e9ec;--quiet:#9aa5b1;--line:#343b44;--soft:#1a2028;--link:#79b8ff;
+@media screen and (prefers-color-scheme:dark){:root{--page:#0f1419;--text:#e6e9ec;--quiet:#9aa5b1;--line:#343b44;--soft:#1a2028;--link:#79b8ff;
 --ok:#56b4e9;--fail:#f0a030;--fail-figure:#4a2c00;--info:#e08fbd;--info-figure:#4a1535;--band:#c3ccd6;--band-opacity:.14;--break:#33240f;
 --valid:#4cc9a0;--invalid:#ff8f80;--unknown:#f0c050;--skipped:#9aa5b1;--badge-text:#0f1419;
 --p50:#56b4e9;--p95:#4cc9a0;--p99:#f0a030;--max:#e08fbd}}
@@ -90,5 +90,5 @@ tr.break td{background:var(--break)}
 .matrix td,.matrix th{padding:5px 10px;text-align:center;border:1px solid var(--line)}.matrix th[scope=row]{text-align:left}.matrix td a{display:block;text-decoration:none;margin:1px 0}.matrix th[scope=col]{white-space:normal;vertical-align:bottom}.matrix .badge{font-size:12.5px}.matrix small{color:var(--quiet);display:block}
 @media(max-width:600px){main{padding:8px 12px 40px}h1{font-size:21px}.setting{grid-template-columns:1fr}.setting dd{margin-bottom:6px}}
 @media(max-width:700px){.story thead{display:none}.story table,.story tbody,.story tr,.story td{display:block;text-align:left}.story tr{border-bottom:1px solid var(--line);padding:6px 0}.story td{border:0;padding:0;min-width:0!important}.story td.number{display:inline-block;min-width:0;margin-right:8px;color:var(--quiet)}.story tr.break{background:var(--break)}.story td:nth-child(2)::before{content:"record "}.story td:nth-child(5)::before{content:"active faults: ";color:var(--quiet)}.story td:nth-child(5) div{display:inline}}
-@media print{:root{color-scheme:light}body{font-size:11px}main{max-width:none;padding:0}.chart,.scroll,.graph{overflow:visible}.chart svg{min-width:0}.graph svg{max-width:100%;height:auto}nav{display:none}.story,table tr,.chart,.graph{break-inside:avoid}h2,h3{break-after:avoid}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
+@media print{:root{color-scheme:light}body,table,.note,.legend{font-size:10px}code,pre,.tag,td .badge{font-size:9.5px}h1{font-size:18px}h2{font-size:14px;margin-top:18px}h3{font-size:12px}.figures dd{font-size:14px}.story td:nth-child(4){min-width:0}main{max-width:none;padding:0}.chart,.scroll,.graph{overflow:visible}.chart svg{min-width:0}.graph svg{max-width:100%;height:auto}nav{display:none}.story,table tr,.chart,.graph{break-inside:avoid}h2,h3{break-after:avoid}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 `

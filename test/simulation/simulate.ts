@@ -8,10 +8,11 @@ import { mutants, simulateMutant } from './mutants.ts'
 import { readRegression, writeRegression } from './regressions.ts'
 import { runSimulation, type SimulationResult } from './run-simulation.ts'
 import { runScript, shrinkBudget, shrinkRun, sizeOf } from './shrink-run.ts'
+import { simulationReport } from './simulation-report.ts'
 
 /** `npm run simulate`: whole clusters from seeds. Exit code 0: all well; 1: something is wrong; 2: nothing was checked. */
 
-const usage = `usage: npm run simulate -- [--seed S] [--count N] [--operations N] [--churn] [--mutant NAME] [--bench] [--history FILE] [--jobs N] [--shrink] [--script FILE]
+const usage = `usage: npm run simulate -- [--seed S] [--count N] [--operations N] [--churn] [--mutant NAME] [--bench] [--history FILE] [--report FILE] [--jobs N] [--shrink] [--script FILE]
 
   --seed S        the first seed (default 1)
   --count N       how many seeds (default 1); 20 and more run in two processes
@@ -20,6 +21,7 @@ const usage = `usage: npm run simulate -- [--seed S] [--count N] [--operations N
   --mutant NAME   with a known bug: ${Object.keys(mutants).join(', ')}
   --bench         many operations in one process, and how fast that was; a history of each is checked, too
   --history FILE  write the history of the last seed there, as JSON Lines
+  --report FILE   write the last run down as a page: its verdict, charts, and each anomaly's story
   --jobs N        processes (default: 2 for 20 seeds and more)
   --shrink        what fails is made small, and kept as a regression test
   --script FILE   one run, as it is written there: what --shrink has left`
@@ -50,6 +52,7 @@ const { values } = parseArgs({
     mutant: { type: 'string' },
     bench: { type: 'boolean', default: false },
     history: { type: 'string' },
+    report: { type: 'string' },
     jobs: { type: 'string' },
     shrink: { type: 'boolean', default: false },
     script: { type: 'string' },
@@ -97,7 +100,7 @@ function runSeeds(): void {
       simulatedMs: result.simulatedMs,
     })
     for (const { p, f } of result.history.records) if (p === 'nemesis') kinds[f] = (kinds[f] ?? 0) + 1
-    if (values.history !== undefined) writeFileSync(values.history, result.history.toLines())
+    keep(result, replayOf(result))
   }
   if (process.send !== undefined) process.send({ totals, kinds } satisfies Share)
   else finish({ totals, kinds }, (performance.now() - startedMs) / 1000)
@@ -109,8 +112,14 @@ function runFile(path: string): void {
   const result = runScript(regression, values.mutant ?? regression.mutant)
   console.log(lineOf(result))
   if (!result.ok) console.log(storyOf(result))
-  if (values.history !== undefined) writeFileSync(values.history, result.history.toLines())
+  keep(result, `npm run simulate -- --script ${path}`)
   process.exitCode = result.violations.length > 0 ? 1 : result.unknown ? 2 : 0
+}
+
+/** What was asked for, of the last run. */
+function keep(result: SimulationResult, replay: string): void {
+  if (values.history !== undefined) writeFileSync(values.history, result.history.toLines())
+  if (values.report !== undefined) writeFileSync(values.report, simulationReport(result, replay))
 }
 
 function shrinkAndKeep(result: SimulationResult): void {
@@ -197,20 +206,23 @@ function lineOf(result: SimulationResult): string {
 function storyOf(result: SimulationResult): string {
   const { violations, log, configuration } = result
   const shown = violations.slice(0, 10).map(({ check, at, message }) => `  ${check} at ${at}: ${message}`)
-  const options = [
-    ...(operations === undefined ? [] : [`--operations ${operations}`]),
-    ...(values.churn ? ['--churn'] : []),
-    ...(values.mutant === undefined ? [] : [`--mutant ${values.mutant}`]),
-  ]
-  const replay = ['npm run simulate --', `--seed ${configuration.seed}`, ...options].join(' ')
   return [
     `  faults: ${configuration.faults.join(', ') || 'none'}`,
     ...shown,
     ...(violations.length > shown.length ? [`  and ${violations.length - shown.length} more`] : []),
     '  the last log lines:',
     ...log.split('\n').map((line) => `    ${line}`),
-    `  replay: ${replay}`,
+    `  replay: ${replayOf(result)}`,
   ].join('\n')
+}
+
+function replayOf({ configuration }: SimulationResult): string {
+  const options = [
+    ...(operations === undefined ? [] : [`--operations ${operations}`]),
+    ...(values.churn ? ['--churn'] : []),
+    ...(values.mutant === undefined ? [] : [`--mutant ${values.mutant}`]),
+  ]
+  return ['npm run simulate --', `--seed ${configuration.seed}`, ...options].join(' ')
 }
 
 function emptyTotals(): Totals {

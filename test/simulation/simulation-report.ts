@@ -20,7 +20,7 @@ export function subjectOfSimulation(result: SimulationResult, replay: string): S
     ),
     results: [
       {
-        name: 'all checks of the simulator',
+        name: 'all checks; what is counted are the acknowledgements whose copies were counted',
         valid: violations.length > 0 ? false : unknown ? 'unknown' : true,
         compared: result.audited,
         violations,
