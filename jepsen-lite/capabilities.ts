@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -205,9 +206,10 @@ async function memoryDisk(directory: string): Promise<string> {
 
 async function otherBoot(directory: string): Promise<string> {
   const file = join(directory, 'boot-id')
-  await copyFile('/proc/sys/kernel/random/uuid', file)
+  const id = randomUUID()
+  await writeFile(file, `${id}\n`)
   const script = `mount --bind "$0" ${bootIdFile} && exec cat ${bootIdFile}`
   const seen = await command('unshare', '-m', 'sh', '-c', script, file)
-  if (seen !== (await readFile(file, 'utf8')).trim()) throw new Error('another boot id is not seen')
+  if (seen !== id) throw new Error('another boot id is not seen')
   return 'shows a process another boot id'
 }

@@ -1,5 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -96,6 +97,6 @@ export class BootId {
 
   /** In place: it is the file that is mounted. */
   change(): void {
-    copyFileSync('/proc/sys/kernel/random/uuid', this.#file)
+    writeFileSync(this.#file, `${randomUUID()}\n`)
   }
 }
