@@ -1,5 +1,5 @@
 import { contextIn } from '../../lib/wire/context-token.ts'
-import { vidOf } from '../values.ts'
+import { valueWith, vidOf } from '../values.ts'
 import type { ClientParts, WorkloadClient } from '../workload.ts'
 import type { Asked, AskOptions, Door, Ending, Target } from './door.ts'
 
@@ -47,7 +47,7 @@ export class RecordedClient {
   put(key: string, seen: Seen | undefined, options: AskOptions = {}, target = this.#door.aim()): Promise<Ended> {
     const vid = this.#nextVid()
     const padding = Math.floor(this.#parts.fraction() * paddingBytesMax)
-    const value = `${vid} ${key} ${'.'.repeat(padding)}`
+    const value = valueWith(vid, key, padding)
     const more = { w: options.w, ttl: options.ttlSeconds }
     return this.#run({ type: 'put', key, value, token: seen?.token, options }, target, vid, seen, more)
   }

@@ -282,9 +282,11 @@ export function vidOf(sibling: Pick<Sibling, 'value'>): string {
   return vidIn(sibling.value)
 }
 
-/** The id at the beginning of a value's bytes. */
+/** The id at the beginning of a value's bytes. What follows must be as it was written, or the value is nobody's. */
 export function vidIn(value: Uint8Array): string {
-  return decoder.decode(value.subarray(0, value.indexOf(space)))
+  const end = value.indexOf(space)
+  const vid = decoder.decode(value.subarray(0, end))
+  return value.subarray(end + 1).every((byte) => byte === padding) ? vid : `damaged ${vid}`
 }
 
 /** What an answer tells besides: who coordinated, and the clock of the latest thing in it. */
@@ -303,5 +305,6 @@ function clockOf(token: string): number {
 }
 
 const space = 0x20
+const padding = 0x2e
 const retriesMax = 3
 const retryMs = 20
