@@ -8,27 +8,36 @@ import { newSet, type WriteSet, writeSetWords } from './write-set.ts'
  */
 export class CausalPast {
   readonly #indexes: ReadonlyMap<string, number>
-  readonly #pasts: WriteSet[] = []
+  /** One row for each write: a set of its own for each would cost more to collect than to fill. */
+  readonly #pasts: Int32Array
   readonly #count: number
+  readonly #words: number
 
   /** @param indexes of `writes`, by their vids */
   constructor(writes: readonly Operation[], indexes: ReadonlyMap<string, number>, extent: 'all' | 'sure') {
     this.#indexes = indexes
     this.#count = writes.length
+    this.#words = writeSetWords(this.#count)
+    this.#pasts = new Int32Array(this.#count * this.#words)
+    const past = newSet(this.#count)
     for (const [index, write] of writes.entries()) {
-      const past = newSet(this.#count)
-      for (const vid of extent === 'all' ? write.context : write.sureContext) {
+      const context = extent === 'all' ? write.context : write.sureContext
+      if (context.length === 0) continue
+      past.fill(0)
+      for (const vid of context) {
         const before = indexes.get(vid)
         if (before !== undefined && before < index) this.#addWithPast(past, before)
       }
-      this.#pasts.push(past)
+      this.#pasts.set(past, index * this.#words)
     }
   }
 
   /** Whether `vid` lies in the past of `later`. */
   isBefore(vid: string, later: string): boolean {
-    const past = this.#pasts[this.#indexes.get(later) ?? -1]
-    return past !== undefined && this.isIn(past, vid)
+    const index = this.#indexes.get(vid)
+    const row = this.#indexes.get(later)
+    if (index === undefined || row === undefined) return false
+    return (((this.#pasts[row * this.#words + (index >>> 5)] as number) >>> (index & 31)) & 1) === 1
   }
 
   /** `vids` and everything before them; added to `set`, if one is given. */
@@ -54,20 +63,17 @@ export class CausalPast {
     return index !== undefined && (((set[index >>> 5] as number) >>> (index & 31)) & 1) === 1
   }
 
-  /** The past of the write at `index`. */
-  pastAt(index: number): WriteSet {
-    return this.#pasts[index] as WriteSet
-  }
-
   #addWithPast(set: WriteSet, index: number): void {
     set[index >>> 5] = (set[index >>> 5] as number) | (1 << (index & 31))
     this.#addPast(set, index)
   }
 
   #addPast(set: WriteSet, index: number): void {
-    const past = this.#pasts[index] as WriteSet
+    const row = index * this.#words
     // Nothing lies after a write in its own past.
-    const words = Math.min(writeSetWords(index + 1), set.length)
-    for (let word = 0; word < words; word += 1) set[word] = (set[word] as number) | (past[word] as number)
+    const words = writeSetWords(index + 1)
+    for (let word = 0; word < words; word += 1) {
+      set[word] = (set[word] as number) | (this.#pasts[row + word] as number)
+    }
   }
 }

@@ -1,7 +1,7 @@
 import { type CheckResult, checkResult, type Violation } from './check-result.ts'
 import type { HistoryRecord, Operation } from './history.ts'
 import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
-import { addAll, addTo, missingFrom, newSet, sizeOf, type WriteSet } from './write-set.ts'
+import { addBoth, addTo, missingFrom, newSet, sizeOf, type WriteSet } from './write-set.ts'
 
 export interface FreshnessPromises {
   /** R + W > N, and not sloppy: a read sees every write that was acknowledged before it began. */
@@ -19,15 +19,17 @@ export function checkFreshness(records: readonly HistoryRecord[], promises: Fres
   let compared = 0
   for (const history of keyHistoriesOf(records)) {
     const reads = history.reads.filter(({ outcome }) => outcome === 'ok')
-    const puts = putsOf(history)
     if (promises.freshReads) {
-      compared += follow(history, reads, acknowledgedPuts(history), (read, index) => {
+      const acknowledged = history.writes.filter(({ type, outcome }) => type === 'put' && outcome === 'ok')
+      const owe = (put: Operation, owed: WriteSet): void => addTo(owed, history.indexOf(put.vid) as number)
+      compared += follow(history, reads, acknowledged, owe, (read, index) => {
         violations.push(violation('stale-read', history, read, index, 'it was acknowledged before'))
       })
     }
     if (promises.monotonicReads) {
-      const seen = reads.map((read) => ({ endedAt: read.endedAt, set: both(history.coverageOf(read), puts) }))
-      compared += follow(history, reads, seen, (read, index) => {
+      const puts = putsOf(history)
+      const owe = (read: Operation, owed: WriteSet): void => addBoth(owed, history.coverageOf(read), puts)
+      compared += follow(history, reads, reads, owe, (read, index) => {
         violations.push(violation('read-went-back', history, read, index, 'an earlier read had seen it'))
       })
     }
@@ -35,28 +37,23 @@ export function checkFreshness(records: readonly HistoryRecord[], promises: Fres
   return checkResult(violations, compared)
 }
 
-/** What every read that begins later owes. */
-interface Debt {
-  readonly endedAt: number
-  readonly set: WriteSet
-}
-
-/** Adds up debts as they arise, and tells what each read lacks of them. @returns how many were owed */
+/** Adds up what every read that begins later owes to `known`, and tells what each lacks of it. @returns how much was owed */
 function follow(
   history: KeyHistory,
   reads: readonly Operation[],
-  debts: readonly Debt[],
+  known: readonly Operation[],
+  owe: (one: Operation, owed: WriteSet) => void,
   report: (read: Operation, index: number) => void,
 ): number {
-  const inOrder = debts.toSorted((a, b) => a.endedAt - b.endedAt)
+  const ended = known.toSorted((a, b) => a.endedAt - b.endedAt)
   const owed = newSet(history.writes.length)
   let compared = 0
   let size = 0
   let next = 0
   for (const read of reads) {
     const before = next
-    for (let debt = inOrder[next]; debt !== undefined && debt.endedAt < read.invokedAt; debt = inOrder[next]) {
-      addAll(owed, debt.set)
+    for (let one = ended[next]; one !== undefined && one.endedAt < read.invokedAt; one = ended[next]) {
+      owe(one, owed)
       next += 1
     }
     if (next > before) size = sizeOf(owed)
@@ -66,26 +63,11 @@ function follow(
   return compared
 }
 
-function acknowledgedPuts({ writes }: KeyHistory): readonly Debt[] {
-  const debts: Debt[] = []
-  for (const [index, { type, outcome, endedAt }] of writes.entries()) {
-    if (type !== 'put' || outcome !== 'ok') continue
-    const set = newSet(writes.length)
-    addTo(set, index)
-    debts.push({ endedAt, set })
-  }
-  return debts
-}
-
 /** That may have happened. */
 function putsOf({ writes }: KeyHistory): WriteSet {
   const set = newSet(writes.length)
   for (const [index, { type, outcome }] of writes.entries()) if (type === 'put' && outcome !== 'fail') addTo(set, index)
   return set
-}
-
-function both(a: WriteSet, b: WriteSet): WriteSet {
-  return a.map((word, index) => word & (b[index] as number))
 }
 
 function violation(check: string, history: KeyHistory, read: Operation, index: number, reason: string): Violation {

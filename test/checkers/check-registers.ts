@@ -63,20 +63,20 @@ function unlikeARegister({ key, putOf }: Judged, read: Operation): readonly Viol
 
 /**
  * Weak regularity for several writers (Shao, Pierce and Welch 2003): no write lies wholly between the end of the one that
- * is shown and the beginning of the read. The latest beginning among all writes that had ended decides: a prefix maximum.
+ * is shown and the beginning of the read. The latest beginning among all writes that had ended decides.
  */
 function staleReads({ key, writes, reads, putOf }: Judged): readonly Violation[] {
   const ended = writes.filter(({ endedAt }) => endedAt < Number.POSITIVE_INFINITY)
   ended.sort((a, b) => a.endedAt - b.endedAt)
-  const latest: Operation[] = []
-  for (const write of ended) {
-    const before = latest.at(-1)
-    latest.push(before === undefined || write.invokedAt > before.invokedAt ? write : before)
-  }
   const deletes = writes.filter(({ type }) => type === 'delete')
   const violations: Violation[] = []
+  let last: Operation | undefined
+  let next = 0
   for (const read of reads) {
-    const last = latest[countBelow(ended, read.invokedAt, ({ endedAt }) => endedAt) - 1]
+    for (let one = ended[next]; one !== undefined && one.endedAt < read.invokedAt; one = ended[next]) {
+      if (last === undefined || one.invokedAt > last.invokedAt) last = one
+      next += 1
+    }
     if (last === undefined || read.values.length > 1) continue
     const [vid] = read.values
     const shown = vid === undefined ? undefined : putOf.get(vid)

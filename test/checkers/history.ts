@@ -157,57 +157,61 @@ export interface Operation {
 /** The operations of a history in the order of their invocations. What never ended is `info`. */
 export function operationsOf(records: readonly HistoryRecord[]): readonly Operation[] {
   const operations: Operation[] = []
-  const open = new Map<number, number>()
+  const open = new Map<number, { -readonly [Name in keyof Operation]: Operation[Name] }>()
   for (const record of records) {
     // A listing is of no key.
     if (typeof record.p !== 'number' || record.f === 'list') continue
     if (record.t === 'invoke') {
-      const context = record.ctx ?? []
-      open.set(record.p, operations.length)
-      operations.push({
-        process: record.p,
-        session: record.s ?? `process-${record.p}`,
-        type: record.f === 'put' || record.f === 'delete' ? record.f : 'get',
-        key: record.k ?? '',
-        vid: record.vid ?? '',
-        context,
-        sureContext: record.ctxDots === undefined ? context : context.filter((vid) => !record.ctxDots?.includes(vid)),
-        isBlind: record.ctxTok === undefined,
-        isFinal: record.final === true,
-        invokedAt: record.i,
-        endedAt: Number.POSITIVE_INFINITY,
-        outcome: 'info',
-        sentToken: record.ctxTok,
-        token: undefined,
-        values: [],
-        isKeyed: record.rid !== undefined,
-        isRetried: record.rid !== undefined,
-        isOfSession: record.ses === true,
-        ttlSeconds: record.ttl,
-        invokedNs: record.ns,
-        endedNs: Number.POSITIVE_INFINITY,
-        hlc: 0,
-      })
+      const operation = begun(record, record.p)
+      open.set(record.p, operation)
+      operations.push(operation)
       continue
     }
-    const index = open.get(record.p)
-    const operation = index === undefined ? undefined : operations[index]
-    if (index === undefined || operation === undefined) continue
+    const operation = open.get(record.p)
+    if (operation === undefined) continue
     open.delete(record.p)
-    const hasEnded = record.t !== 'info'
-    operations[index] = {
-      ...operation,
-      outcome: record.t,
-      endedAt: hasEnded ? record.i : Number.POSITIVE_INFINITY,
-      endedNs: hasEnded ? record.ns : Number.POSITIVE_INFINITY,
-      token: record.tok ?? record.retTok,
-      values: record.vals ?? [],
-      hlc: record.hlc ?? 0,
-      isRetried: operation.isKeyed && (record.tries ?? 1) > 1,
-    }
+    operation.outcome = record.t
+    operation.token = record.tok ?? record.retTok
+    operation.values = record.vals ?? nothing
+    operation.hlc = record.hlc ?? 0
+    operation.isRetried = operation.isKeyed && (record.tries ?? 1) > 1
+    if (record.t === 'info') continue
+    operation.endedAt = record.i
+    operation.endedNs = record.ns
   }
   return operations
 }
+
+function begun(record: HistoryRecord, process: number): Operation {
+  const context = record.ctx ?? nothing
+  const { ctxDots } = record
+  return {
+    process,
+    session: record.s ?? `process-${process}`,
+    type: record.f === 'put' || record.f === 'delete' ? record.f : 'get',
+    key: record.k ?? '',
+    vid: record.vid ?? '',
+    context,
+    sureContext: ctxDots === undefined ? context : context.filter((vid) => !ctxDots.includes(vid)),
+    isBlind: record.ctxTok === undefined,
+    isFinal: record.final === true,
+    invokedAt: record.i,
+    endedAt: Number.POSITIVE_INFINITY,
+    outcome: 'info',
+    sentToken: record.ctxTok,
+    token: undefined,
+    values: nothing,
+    isKeyed: record.rid !== undefined,
+    isRetried: record.rid !== undefined,
+    isOfSession: record.ses === true,
+    ttlSeconds: record.ttl,
+    invokedNs: record.ns,
+    endedNs: Number.POSITIVE_INFINITY,
+    hlc: 0,
+  }
+}
+
+const nothing: readonly string[] = []
 
 /** How far any two clocks of a run may be apart: a value may vanish that much before its time is over, or after. */
 export const clockToleranceNs = 10_000_000_000

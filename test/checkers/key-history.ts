@@ -1,6 +1,6 @@
 import { CausalPast } from './causal-past.ts'
 import { type HistoryRecord, mayHaveExpired, type Operation, operationsOf } from './history.ts'
-import { addAll, newSet, type WriteSet } from './write-set.ts'
+import { newSet, type WriteSet, writeSetWords } from './write-set.ts'
 
 /** What happened to one key, and what follows from it: found out once, for all checkers. */
 export class KeyHistory {
@@ -12,7 +12,7 @@ export class KeyHistory {
   readonly #isSure: boolean
   #past: CausalPast | undefined
   #surePast: CausalPast | undefined
-  #coverages: ReadonlyMap<Operation, WriteSet> | undefined
+  #coverages: { readonly rows: ReadonlyMap<Operation, number>; readonly sets: Int32Array } | undefined
 
   constructor(key: string, writes: readonly Operation[], reads: readonly Operation[]) {
     this.key = key
@@ -55,7 +55,10 @@ export class KeyHistory {
    */
   coverageOf(read: Operation): WriteSet {
     this.#coverages ??= this.#cover()
-    return this.#coverages.get(read) ?? newSet(this.writes.length)
+    const { rows, sets } = this.#coverages
+    const words = writeSetWords(this.writes.length)
+    const row = rows.get(read)
+    return row === undefined ? newSet(this.writes.length) : sets.subarray(row * words, (row + 1) * words)
   }
 
   /** What those show who see `vids` at that moment, at which everything that was tried had been tried. */
@@ -68,11 +71,13 @@ export class KeyHistory {
     return covered
   }
 
-  #cover(): ReadonlyMap<Operation, WriteSet> {
+  #cover(): { readonly rows: ReadonlyMap<Operation, number>; readonly sets: Int32Array } {
     const answered = this.reads.filter(({ outcome }) => outcome === 'ok').sort((a, b) => a.endedAt - b.endedAt)
     const deletes = this.writes.filter(({ type, outcome }) => type === 'delete' && outcome !== 'fail')
     const passing = this.writes.filter(({ ttlSeconds, outcome }) => ttlSeconds !== undefined && outcome !== 'fail')
-    const coverages = new Map<Operation, WriteSet>()
+    const words = writeSetWords(this.writes.length)
+    const sets = new Int32Array(answered.length * words)
+    const rows = new Map<Operation, number>()
     const gone = newSet(this.writes.length)
     let next = 0
     for (const read of answered) {
@@ -80,14 +85,16 @@ export class KeyHistory {
         this.past.coverage([one.vid], gone)
         next += 1
       }
-      const covered = this.past.coverage(read.values)
-      addAll(covered, gone)
+      const row = rows.size
+      const covered = sets.subarray(row * words, (row + 1) * words)
+      covered.set(gone)
+      this.past.coverage(read.values, covered)
       for (const put of passing) {
         if (put.invokedAt < read.endedAt && mayHaveExpired(put, read.endedNs)) this.past.coverage([put.vid], covered)
       }
-      coverages.set(read, covered)
+      rows.set(read, row)
     }
-    return coverages
+    return { rows, sets }
   }
 }
 

@@ -14,8 +14,11 @@ export function addTo(set: WriteSet, index: number): void {
   set[index >>> 5] = (set[index >>> 5] as number) | (1 << (index & 31))
 }
 
-export function addAll(to: WriteSet, from: WriteSet): void {
-  for (let word = 0; word < to.length; word += 1) to[word] = (to[word] as number) | (from[word] as number)
+/** Adds what is in both `a` and `b`. */
+export function addBoth(to: WriteSet, a: WriteSet, b: WriteSet): void {
+  for (let word = 0; word < to.length; word += 1) {
+    to[word] = (to[word] as number) | ((a[word] as number) & (b[word] as number))
+  }
 }
 
 export function sizeOf(set: WriteSet): number {
