@@ -28,7 +28,7 @@ export interface DrivenNode extends NodeApi {
 export type NodeMaker = (ports: Ports, settings: NodeSettings, parts: Partial<NodeParts>) => DrivenNode
 
 /** How nodes are called, in their order. */
-export const nodeNames: readonly string[] = ['ada', 'bob', 'cyd', 'dan', 'eve', 'fay', 'gil', 'hal', 'ivy']
+export const nodeNames: readonly string[] = 'ada bob cyd dan eve fay gil hal ivy jan kim'.split(' ')
 
 /** Each says itself that it must stay 0. */
 const alarmSeries = [

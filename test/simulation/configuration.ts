@@ -94,6 +94,8 @@ export interface Configuration {
   readonly interruptions: number
   /** Before the healing some nodes are cut off or down for good, and every other one must go on taking writes. */
   readonly triesAvailability: boolean
+  /** Before the healing only a few nodes are made well, and whatever these few own enough of must work. */
+  readonly triesLiveness?: boolean | undefined
   /** Nobody asks for exchanges after the healing: they come by themselves within ten minutes. */
   readonly awaitsSchedule: boolean
   /** What an operator does meanwhile. Undefined: the nodes that begin are those that end. */
@@ -101,16 +103,28 @@ export interface Configuration {
 }
 
 /**
- * Draws a run: each parameter on its own, and a random subset of the faults (Groce et al., Swarm Testing, ISSTA 2012).
- * `hasChurn`: there is an operator in any case.
+ * How long a run is. `full`: a fortieth of what is done by hand before a change counts, some 2,000 operations and every
+ * eighth of hours; `brief`: a few hundred operations within a minute, for tests and for searches over many seeds.
  */
-export function drawConfiguration(seed: number, operations?: number, hasChurn = false): Configuration {
+export type Scale = 'full' | 'brief'
+
+export interface DrawOptions {
+  /** Default: drawn. */
+  readonly operations?: number | undefined
+  /** There is an operator in any case. */
+  readonly hasChurn?: boolean | undefined
+  /** Default: brief. */
+  readonly scale?: Scale | undefined
+}
+
+/** Draws a run: each parameter on its own, and a random subset of the faults (Groce et al., Swarm Testing, ISSTA 2012). */
+export function drawConfiguration(seed: number, options: DrawOptions = {}): Configuration {
   const random = seededRandom(seedFor(seed, 'configuration'))
   const repair = drawRepair(seededRandom(seedFor(seed, 'repair')))
-  const nodes = pick(random, [3, 3, 3, 4, 4, 5, 5, 6, 7])
-  const replicas = random.below(8) === 0 ? 2 : 3
-  const quorum = pick(random, quorums)
-  const [r, w] = repair.isLowest ? ([1, 1] as const) : quorum
+  const length = drawLength(seededRandom(seedFor(seed, 'length')), options)
+  const nodes = pick(random, length.isLong ? [3, 3, 3, 3, 4, 5] : [3, 3, 3, 3, 4, 4, 5, 5, 6, 7, 8, 9])
+  const replicas = Math.min(nodes, pick(random, [3, 3, 3, 3, 3, 3, 2, 2, 4, 5, 1]))
+  const [r, w] = repair.isLowest ? ([1, 1] as const) : pick(random, quorumsWithin(replicas))
   const keepsTwo = answers(w, replicas) >= 2
   const durability = random.below(2) === 0 ? 'disk' : 'os'
   // What only `os` has acknowledged, a power cut may take from everybody at once.
@@ -125,11 +139,11 @@ export function drawConfiguration(seed: number, operations?: number, hasChurn = 
   const style = random.below(10)
   const usual = style === 0 ? [] : style === 1 ? [pick(random, allowed)] : allowed.filter(() => random.below(2) === 0)
   const calm = usual.length === 0 ? usual : [...usual, ...repair.faults]
+  const hasChurn = options.hasChurn === true
   const { churn, faults } = drawOperator(seededRandom(seedFor(seed, 'churn')), { faults: calm, keepsTwo, hasChurn })
   const sloppy = random.below(3) === 0
   const isLossy = faults.length > 0 && random.below(2) === 0
   const clients = 2 + random.below(7)
-  const count = operations ?? 150 + random.below(200)
   return {
     seed,
     nodes,
@@ -141,8 +155,8 @@ export function drawConfiguration(seed: number, operations?: number, hasChurn = 
     durability,
     keys: 1 + random.below(pick(random, [3, 12])),
     clients,
-    operations: count,
-    thinkMs: (pick(random, [10_000, 20_000, 50_000]) * clients) / count,
+    operations: length.operations,
+    thinkMs: (length.lastsMs * clients) / Math.max(1, length.operations),
     valueBytesMax: pick(random, [32, 200, 2000]),
     timeoutMs: pick(random, [500, 1500, 3000]),
     blindShare: random.fraction() * 0.15,
@@ -150,24 +164,46 @@ export function drawConfiguration(seed: number, operations?: number, hasChurn = 
     readShare: random.fraction() * pick(random, [0.4, 0.9]),
     chainShare: random.fraction() * 0.4,
     links: {
-      delayMs: pick(random, [0.05, 0.5, 5]),
-      jitterMs: pick(random, [0.1, 1, 10]),
-      lossChance: isLossy ? random.fraction() * 0.05 : 0,
-      duplicateChance: isLossy ? random.fraction() * 0.05 : 0,
+      delayMs: logUniform(random, 0.05, 7),
+      jitterMs: logUniform(random, 0.1, 7),
+      lossChance: isLossy ? logUniform(random, 0.001, 6) : 0,
+      duplicateChance: isLossy ? logUniform(random, 0.001, 6) : 0,
       splitChance: pick(random, [0, 0.05, 0.5]),
     },
-    disk: { writeMs: pick(random, [0.02, 0.2]), syncMs: pick(random, [0.2, 2, 10]) },
+    disk: { writeMs: logUniform(random, 0.02, 4), syncMs: logUniform(random, 0.2, 6) },
     driftPpmMax: pick(random, [0, 200, 500]),
     wallOffsetMsMax: pick(random, [0, 100, 1500]),
     faults,
-    faultEveryMs: pick(random, [500, 2000, 5000]),
-    faultLastsMs: pick(random, [200, 2000, 8000]),
+    faultEveryMs: logUniform(random, 400, 4) * (length.isLong ? 20 : 1),
+    faultLastsMs: logUniform(random, 150, 6),
     restartsAll: random.below(2) === 0,
     ...repair.drawn,
     triesAvailability: repair.drawn.triesAvailability && sloppy && repair.drawn.hints && churn === undefined,
+    triesLiveness: churn === undefined && random.below(2) === 0,
     awaitsSchedule: repair.drawn.awaitsSchedule && churn === undefined,
-    churn,
+    churn: churn === undefined ? undefined : { ...churn, everyMs: churn.everyMs * (length.isLong ? 20 : 1) },
   }
+}
+
+interface Length {
+  readonly operations: number
+  /** What the clients' thinking takes; what they wait for comes on top. */
+  readonly lastsMs: number
+  readonly isLong: boolean
+}
+
+/** Every eighth full run is mostly waiting: of hours in which little is asked for, the timers make the events. */
+function drawLength(random: Random, options: DrawOptions): Length {
+  const isFull = options.scale === 'full'
+  const isLong = isFull && random.below(8) === 0
+  const lastsMs = isLong ? 1_800_000 * (1 + random.fraction()) : pick(random, [10_000, 20_000, 50_000])
+  const drawn = isFull ? Math.floor(logUniform(random, 240, 5)) : 150 + random.below(200)
+  return { operations: options.operations ?? drawn, lastsMs, isLong }
+}
+
+/** Each doubling from `least` up is as likely as any other. No power of a fraction: engines may differ in its last bit. */
+function logUniform(random: Random, least: number, doublings: number): number {
+  return least * 2 ** random.below(doublings) * (1 + random.fraction())
 }
 
 /**
@@ -270,7 +306,15 @@ const quorums: readonly (readonly [QuorumLevel, QuorumLevel])[] = [
   ['one', 'one'],
   [1, 2],
   [2, 1],
+  [3, 3],
+  [2, 4],
+  [4, 2],
+  [3, 'quorum'],
 ]
+
+function quorumsWithin(replicas: number): typeof quorums {
+  return quorums.filter((levels) => levels.every((level) => typeof level === 'string' || level <= replicas))
+}
 
 export function pick<Value>(random: Random, values: readonly Value[]): Value {
   return values[random.below(values.length)] as Value

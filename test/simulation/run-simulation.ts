@@ -30,9 +30,10 @@ import {
   writeRequest,
 } from './clients.ts'
 import { type NodeMaker, SimulatedCluster } from './cluster.ts'
-import { answers, type Configuration, drawConfiguration, type FaultKind } from './configuration.ts'
+import { answers, type Configuration, drawConfiguration, type FaultKind, type Scale } from './configuration.ts'
 import { Nemesis } from './faults.ts'
 import { FinalPhase, shortGraceSeconds } from './final-phase.ts'
+import { LivenessPhase } from './liveness-phase.ts'
 import { Operator } from './operator.ts'
 import type { ClientOperation, Script } from './script.ts'
 import { ownersIn, StoredLayouts } from './stored-layout.ts'
@@ -44,6 +45,8 @@ export interface SimulationOptions {
   readonly makeNode: NodeMaker
   /** Client operations; default: drawn from the seed. */
   readonly operations?: number | undefined
+  /** How many, and in how long a time, when they are drawn; default: brief. */
+  readonly scale?: Scale | undefined
   /** Somebody changes the cluster in any case; default: in more than a third of the seeds. */
   readonly hasChurn?: boolean | undefined
   /** What is done and what is broken; default: drawn from the seed. */
@@ -74,6 +77,7 @@ export interface SimulationResult {
 }
 
 const formLimitMs = 60_000
+/** Beyond what clients think and wait. */
 const faultsLimitMs = 1_800_000
 const recoverLimitMs = 300_000
 /** Whatever an operator has begun is over by then. */
@@ -94,7 +98,7 @@ const detectionLimitMs = 120_000
  * coordinator; then the checkers judge what the clients saw. The same seed gives the same run, event by event.
  */
 export function runSimulation(options: SimulationOptions): SimulationResult {
-  const drawn = drawConfiguration(options.seed, options.operations, options.hasChurn)
+  const drawn = drawConfiguration(options.seed, options)
   const run = new Run(options.script?.configuration ?? options.change?.(drawn) ?? drawn, options)
   const undo = trapLeaks()
   try {
@@ -199,12 +203,20 @@ class Run {
     this.#nemesis.start()
     this.#operator?.start()
     const isIdle = (): boolean => isOver && this.#nemesis.isIdle && drivers.every((driver) => driver.isIdle)
-    const isDone = this.#world.runUntil(isIdle, faultsLimitMs)
+    const isDone = this.#world.runUntil(isIdle, faultsLimitMs + this.#busyMs())
     if (!isDone) this.report('clients-hang', 'a client never got an answer, nor its own timeout')
     this.#lastedMs = this.#world.nowMs - this.#clientsBeganMs
     this.#nemesis.stop()
     this.#operator?.stop()
     this.#world.run(Math.max(0, this.#nemesis.absentUntilMs - this.#world.nowMs))
+    if (this.#configuration.triesLiveness === true) {
+      this.#nemesis.heal()
+      if (!this.#awaitReady('cluster-did-not-recover', recoverLimitMs)) return
+      // A damaged copy takes no write before all its other owners were asked for theirs.
+      this.#scrub()
+      this.#world.run(quiesceMs)
+      new LivenessPhase(this.#workload, (check, message) => this.report(check, message)).live()
+    }
     if (this.#configuration.triesAvailability && !this.#tryAvailability()) return
     this.#operator?.releaseAll()
     this.#nemesis.heal()
@@ -232,6 +244,13 @@ class Run {
     this.#lastCopiesAt = this.#history.records.length
     this.#finalPhase.lookAtCopies()
     this.#finalPhase.compareTrees()
+  }
+
+  /** Twice what clients think on average, and every operation tried as often and for as long as can be. */
+  #busyMs(): number {
+    const { operations, clients, thinkMs, timeoutMs, retries } = this.#configuration
+    const waitMs = (timeoutMs + 1000) * (retries ? 4 : 1)
+    return (operations / Math.max(1, clients)) * (2 * thinkMs + waitMs)
   }
 
   #driver(number: number): ClientDriver {
