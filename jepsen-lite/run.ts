@@ -6,6 +6,7 @@ import { checkRun } from './check.ts'
 import { type Command, commandOf, usage } from './command-line.ts'
 import { matrixDirectory, networkFor, runMatrix } from './matrix.ts'
 import { nemeses } from './nemeses/index.ts'
+import { goAhead } from './priority.ts'
 import type { RunRecord } from './run-directory.ts'
 import type { RunScope } from './run-scope.ts'
 import type { Verdict } from './verdict.ts'
@@ -23,6 +24,7 @@ let open: RunScope | undefined
 
 const names = { workloads: workloads.map(({ name }) => name), nemeses: nemeses.map(({ name }) => name) }
 endCleanly()
+goAhead()
 process.exitCode = await perform(commandOf(process.argv.slice(2), names))
 
 async function perform(command: Command): Promise<number> {
