@@ -10,8 +10,18 @@ import { Shared } from './shared.ts'
 const writeShare = 0.4
 const writesPerKey = 100
 
-/** Of each client of a run the key that it writes. */
-const registers = new Shared(() => new Map<number, string>())
+/** Of the reads, those of keys that nobody writes any more: a write of unknown end may be seen, and then must stay. */
+const leftShare = 0.3
+const recentlyLeft = 15
+
+interface Registers {
+  /** Of each client of a run the key that it writes. */
+  readonly current: Map<number, string>
+  /** Those that were written before, the latest last. */
+  readonly left: string[]
+}
+
+const registers = new Shared<Registers>(() => ({ current: new Map(), left: [] }))
 
 /** Over plain HTTP. Each key has one writer and many readers, and one value at a time. */
 export const registerRegular = register('regular', 'async', 'a read shows the last write, or one that is under way')
@@ -45,7 +55,7 @@ async function* life(
   number: number,
   prefix: string,
   fraction: () => number,
-  keys: Map<number, string>,
+  { current, left }: Registers,
 ): AsyncGenerator<void, never> {
   let last: Seen | undefined
   let writes = 0
@@ -53,12 +63,12 @@ async function* life(
   takeNextKey()
   for (;;) {
     if (fraction() < writeShare) {
-      const put = await client.put(keys.get(number) as string, last, strictQuorums)
+      const put = await client.put(current.get(number) as string, last, strictQuorums)
       writes += 1
       if (put.seen !== undefined) last = { token: put.seen.token, vids: [put.vid], dots: [] }
       if (put.type === 'info' || writes === writesPerKey) takeNextKey()
     } else {
-      const all = [...keys.values()]
+      const all = left.length > 0 && fraction() < leftShare ? left.slice(-recentlyLeft) : [...current.values()]
       await client.get(all[Math.floor(fraction() * all.length)] as string, strictQuorums)
     }
     yield
@@ -68,6 +78,8 @@ async function* life(
     keysUsed += 1
     writes = 0
     last = undefined
-    keys.set(number, `${prefix}${number}-${keysUsed}`)
+    const before = current.get(number)
+    if (before !== undefined) left.push(before)
+    current.set(number, `${prefix}${number}-${keysUsed}`)
   }
 }
