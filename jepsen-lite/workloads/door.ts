@@ -20,17 +20,20 @@ export type Asked = { readonly key: string; readonly token: string | undefined; 
 export interface Told {
   readonly values: readonly string[]
   readonly token: string | undefined
-  /** The name of the node that coordinated it. */
+}
+
+/** The names of the node that coordinated, and of those that had answered it; a refusal may have them, too. */
+export interface Witnesses {
   readonly by?: string | undefined
+  readonly acks?: readonly string[] | undefined
 }
 
 /**
  * How an operation ended, as far as its client can know. `fail`: it was never sent, or a node says that nothing changed;
  * everything else without an answer is `info`.
  */
-export type Ending =
-  | { readonly type: 'ok'; readonly told: Told }
-  | { readonly type: 'fail' | 'info'; readonly error: string }
+export type Ending = Witnesses &
+  ({ readonly type: 'ok'; readonly told: Told } | { readonly type: 'fail' | 'info'; readonly error: string })
 
 /** A way into the cluster, for one client. */
 export interface Door {

@@ -1,7 +1,16 @@
 import { Agent, request } from 'undici'
 import { pathOf } from '../values.ts'
 import type { ClusterView } from '../workload.ts'
-import { type Asked, type AskOptions, type Door, type Ending, patienceMs, type Target, timeoutMs } from './door.ts'
+import {
+  type Asked,
+  type AskOptions,
+  type Door,
+  type Ending,
+  patienceMs,
+  type Target,
+  timeoutMs,
+  type Witnesses,
+} from './door.ts'
 
 type Member = ClusterView['members'][number]
 
@@ -59,7 +68,7 @@ export class HttpDoor implements Door {
     })
     if ('type' in reply) return reply
     if (this.carriesSession) this.#session = reply.header('starling-session') ?? this.#session
-    return endingOf(type, reply)
+    return { ...endingOf(type, reply), ...witnessesIn(reply) }
   }
 }
 
@@ -107,18 +116,17 @@ export function refusalOf({ status, text, header }: Reply): Exclude<Ending, { ty
 
 function endingOf(type: Asked['type'], reply: Reply): Ending {
   const token = reply.header('starling-context')
-  const by = coordinatorOf(reply)
   if (type !== 'get') {
-    return reply.status === 204 ? { type: 'ok', told: { values: [], token, by } } : refusalOf(reply)
+    return reply.status === 204 ? { type: 'ok', told: { values: [], token } } : refusalOf(reply)
   }
   switch (reply.status) {
     case 200:
-      return { type: 'ok', told: { values: [reply.text], token, by } }
+      return { type: 'ok', told: { values: [reply.text], token } }
     case 300:
-      return { type: 'ok', told: { values: siblingsIn(reply.text), token, by } }
+      return { type: 'ok', told: { values: siblingsIn(reply.text), token } }
     case 404:
       // Without this header it is another kind of 404.
-      if (reply.header('starling-siblings') === '0') return { type: 'ok', told: { values: [], token, by } }
+      if (reply.header('starling-siblings') === '0') return { type: 'ok', told: { values: [], token } }
       return refusalOf(reply)
     default:
       return refusalOf(reply)
@@ -130,12 +138,15 @@ function siblingsIn(text: string): readonly string[] {
   return view.siblings.map(({ value }) => value ?? 'not UTF-8')
 }
 
-function coordinatorOf(reply: Reply): string | undefined {
-  const receipt = reply.header('starling-receipt')
-  if (receipt === undefined) return undefined
-  return (
-    (JSON.parse(receipt) as { readonly coordinator: { readonly name: string | null } }).coordinator.name ?? undefined
-  )
+function witnessesIn(reply: Reply): Witnesses {
+  const header = reply.header('starling-receipt')
+  if (header === undefined) return {}
+  const receipt = JSON.parse(header) as { readonly coordinator: Named; readonly nodes: readonly Named[] }
+  return { by: receipt.coordinator.name ?? undefined, acks: receipt.nodes.map(({ name }) => name ?? 'unknown') }
+}
+
+interface Named {
+  readonly name: string | null
 }
 
 function queryOf({ r, w, sloppy }: AskOptions): string {

@@ -18,7 +18,8 @@ export class LibraryDoor implements Door {
 
   /**
    * @param options.idsOfWrites every write has an id, and is sent again while nobody knows what became of it; otherwise it
-   * is sent once, but for tries that surely changed nothing
+   * is sent once, but for tries that surely changed nothing. How often it is sent the library does not tell: with ids, only
+   * for scripts that overwrite nothing (see `isRetried` in test/checkers/history.ts)
    */
   constructor(parts: { readonly cluster: ClusterView }, options: { readonly idsOfWrites: boolean }) {
     this.#cluster = parts.cluster

@@ -74,18 +74,17 @@ export class RecordedClient {
     const context = isRead ? {} : { ctx: seen?.vids ?? [], ctxDots: seen?.dots, ctxTok: seen?.token }
     recorder.add({ t: 'invoke', ...base, ...context })
     const ending = await target.ask(asked)
+    const { by, acks } = ending
     if (ending.type !== 'ok') {
-      recorder.add({ t: ending.type, ...base, error: ending.error })
+      recorder.add({ t: ending.type, ...base, by, acks, error: ending.error })
       // Nobody knows what this process may still cause: another goes on.
       if (ending.type === 'info') this.#process = recorder.nextProcess()
       return { type: ending.type, seen: undefined, values: [], vid }
     }
-    const { values, token, by } = ending.told
+    const { values, token } = ending.told
     const vals = values.map(vidOf)
     const hlc = token === undefined ? 0 : (contextIn(token)?.hlc ?? 0)
-    // Whoever tries again by itself does not tell how often it did.
-    const tries = base.rid === undefined ? {} : { tries: 2 }
-    recorder.add({ t: 'ok', ...base, ...tries, ...(isRead ? { vals, tok: token } : { retTok: token }), by, hlc })
+    recorder.add({ t: 'ok', ...base, ...(isRead ? { vals, tok: token } : { retTok: token }), by, acks, hlc })
     return { type: 'ok', seen: seenAfter(token, isRead ? vals : undefined, vid, seen), values: vals, vid }
   }
 
