@@ -6,11 +6,12 @@ import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { NodeId } from '../../lib/vocabulary/ids.ts'
 import { type Key, toRecordKey } from '../../lib/vocabulary/key.ts'
 import { decodeRecord } from '../../lib/wire/record.ts'
-import { dataKey, hintKey } from '../../lib/wire/store-keys.ts'
+import { dataKey, hintKey, hintRange } from '../../lib/wire/store-keys.ts'
 import { decodeStored } from '../../lib/wire/stored-record.ts'
 import { UnreadableBytes } from '../../lib/wire/unreadable-bytes.ts'
 import { bucket, vidOf } from './clients.ts'
 import type { SimulatedCluster } from './cluster.ts'
+import type { FoundCopy } from './dot-ledger.ts'
 
 export interface Copies {
   /** Owners that have it, or for which some node keeps it. */
@@ -19,6 +20,8 @@ export interface Copies {
   readonly owners: number
   /** Disks it is on. */
   readonly disks: number
+  /** What its owners have of the key themselves, durably or not. */
+  readonly found: readonly FoundCopy[]
 }
 
 /**
@@ -40,12 +43,17 @@ export function countCopies(
   const recordKey = toRecordKey(bucket, value.key as Key, hash)
   const own = dataKey(value.partition, recordKey)
   const hints = value.owners.map((owner) => ({ owner, storeKey: hintKey(owner, value.partition, recordKey) }))
-  const places: { readonly disk: SimulatedDisk; readonly forOwner: NodeId; readonly storeKey: Uint8Array }[] = []
+  const places: {
+    readonly name: string
+    readonly disk: SimulatedDisk
+    readonly forOwner: NodeId
+    readonly storeKey: Uint8Array
+  }[] = []
   for (const name of cluster.names) {
     const { disk } = cluster.world.machine(name)
     const id = cluster.idOf(name)
-    if (id !== undefined && value.owners.includes(id)) places.push({ disk, forOwner: id, storeKey: own })
-    for (const { owner, storeKey } of hints) places.push({ disk, forOwner: owner, storeKey })
+    if (id !== undefined && value.owners.includes(id)) places.push({ name, disk, forOwner: id, storeKey: own })
+    if (hasHints(disk)) for (const { owner, storeKey } of hints) places.push({ name, disk, forOwner: owner, storeKey })
   }
   const visible = places.map(({ disk, storeKey }) => recordIn(disk.live.get(storeKey), hash))
   const siblings = visible.flatMap((record) => record?.siblings ?? []).filter((one) => vidOf(one) === value.vid)
@@ -57,20 +65,37 @@ export function countCopies(
     const isRemembered = record.done.some(({ requestId }) => requestId.startsWith(`${value.vid} `))
     return isRemembered || siblings.some(({ dot }) => covers(record.vv, dot))
   })
+  const found = places.flatMap(({ name, storeKey }, index) => {
+    const record = visible[index]
+    return storeKey === own && record !== undefined ? [{ name, record }] : []
+  })
   return {
+    found,
     slots: new Set(holding.map(({ forOwner }) => forOwner)).size,
     owners: new Set(holding.filter(({ storeKey }) => storeKey === own).map(({ forOwner }) => forOwner)).size,
     disks: new Set(holding.map(({ disk }) => disk)).size,
   }
 }
 
+/** Simulated disks replace values and never change one: what was decoded once is known. */
+const decoded = new WeakMap<Uint8Array, KeyRecord>()
+
 /** Undefined: nothing there, or nothing that can be read. */
 export function recordIn(stored: Uint8Array | undefined, hash: Hash): KeyRecord | undefined {
   if (stored === undefined) return undefined
+  const known = decoded.get(stored)
+  if (known !== undefined) return known
   try {
-    return decodeRecord(decodeStored(stored, hash).recordBytes, hash)
+    const record = decodeRecord(decodeStored(stored, hash).recordBytes, hash)
+    decoded.set(stored, record)
+    return record
   } catch (error) {
     if (!(error instanceof UnreadableBytes)) throw error
     return undefined
   }
+}
+
+function hasHints({ live }: SimulatedDisk): boolean {
+  const { from, to } = hintRange()
+  return live.lowerBound(to) > live.lowerBound(from)
 }

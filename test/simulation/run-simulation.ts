@@ -1,7 +1,5 @@
-import type { ClientAnswer, ClientRequest } from '../../lib/protocol/quorum/client-request.ts'
 import { World } from '../../lib/simulator/world.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
-import type { NodeId } from '../../lib/vocabulary/ids.ts'
 import type { Key } from '../../lib/vocabulary/key.ts'
 import { checkAcknowledgedWrites } from '../checkers/check-acknowledged-writes.ts'
 import { checkContextTokens } from '../checkers/check-context-tokens.ts'
@@ -13,7 +11,6 @@ import { checkLastWriteWins } from '../checkers/check-last-write-wins.ts'
 import type { CheckResult, Violation } from '../checkers/check-result.ts'
 import { checkSessions } from '../checkers/check-sessions.ts'
 import { History, type HistoryRecord } from '../checkers/history.ts'
-import { countCopies } from './audit-copies.ts'
 import { type ClientDriver, DrawnClient, ScriptedClient } from './client-drivers.ts'
 import {
   answered,
@@ -24,7 +21,6 @@ import {
   keyName,
   SimulatedClient,
   valueBytes,
-  vidIn,
   vidsOf,
   type Workload,
   writeRequest,
@@ -34,9 +30,9 @@ import { answers, type Configuration, drawConfiguration, type FaultKind, type Sc
 import { Nemesis } from './faults.ts'
 import { FinalPhase, shortGraceSeconds } from './final-phase.ts'
 import { LivenessPhase } from './liveness-phase.ts'
+import { OnlineAudit } from './online-audit.ts'
 import { Operator } from './operator.ts'
 import type { ClientOperation, Script } from './script.ts'
-import { ownersIn, StoredLayouts } from './stored-layout.ts'
 import { trapLeaks } from './trap-leaks.ts'
 
 export interface SimulationOptions {
@@ -127,18 +123,16 @@ class Run {
   #lastedMs = 0
   readonly #hash: Hash
   #processes = 0
-  #audited = 0
+  readonly #audit: OnlineAudit
   /** Where in the history the first copies were looked at, and the last. */
   #copiesAt: { readonly from: number; readonly to: number } | undefined
   #lastCopiesAt: number | undefined
   #operationsLeft: number
   readonly #finalPhase: FinalPhase
-  readonly #layouts: StoredLayouts
 
   constructor(configuration: Configuration, options: SimulationOptions) {
     this.#configuration = configuration
     this.#hash = options.hash
-    this.#layouts = new StoredLayouts(options.hash)
     const { seed, links, disk } = configuration
     this.#world = new World({ seed, hash: options.hash, links, disk })
     this.#cluster = new SimulatedCluster(this.#world, configuration, options.makeNode)
@@ -156,6 +150,11 @@ class Run {
             report: (check, message) => this.report(check, message),
           })
     this.#operationsLeft = configuration.operations
+    this.#audit = new OnlineAudit(this.#cluster, configuration, {
+      hash: options.hash,
+      dataLostAtMs: () => this.#nemesis.dataLostAtMs,
+      report: (check, message) => this.report(check, message),
+    })
     this.#finalPhase = new FinalPhase(this.#cluster, configuration, {
       history: this.#history,
       hash: options.hash,
@@ -165,7 +164,7 @@ class Run {
       cluster: this.#cluster,
       configuration,
       history: this.#history,
-      acknowledged: (node, request, answer) => this.#audit(node, request, answer),
+      acknowledged: (node, request, answer) => this.#audit.acknowledged(node, request, answer),
       nextProcess: () => {
         this.#processes += 1
         return this.#processes
@@ -202,10 +201,12 @@ class Run {
     })
     this.#nemesis.start()
     this.#operator?.start()
+    this.#audit.start()
     const isIdle = (): boolean => isOver && this.#nemesis.isIdle && drivers.every((driver) => driver.isIdle)
     const isDone = this.#world.runUntil(isIdle, faultsLimitMs + this.#busyMs())
     if (!isDone) this.report('clients-hang', 'a client never got an answer, nor its own timeout')
     this.#lastedMs = this.#world.nowMs - this.#clientsBeganMs
+    this.#audit.stop()
     this.#nemesis.stop()
     this.#operator?.stop()
     this.#world.run(Math.max(0, this.#nemesis.absentUntilMs - this.#world.nowMs))
@@ -243,6 +244,7 @@ class Run {
     this.#finish()
     this.#lastCopiesAt = this.#history.records.length
     this.#finalPhase.lookAtCopies()
+    this.#audit.expectNothingWaits()
     this.#finalPhase.compareTrees()
   }
 
@@ -282,7 +284,7 @@ class Run {
         faults: this.#nemesis.written,
       },
       operations: records.filter((record) => record.t === 'invoke').length,
-      audited: this.#audited,
+      audited: this.#audit.audited,
       events: this.#world.happened,
       faults: this.#nemesis.begun,
       simulatedMs: this.#world.nowMs,
@@ -462,61 +464,6 @@ class Run {
     }
     this.report(check, `after ${limitMs / 1000} s: ${reasons.join('; ')}`)
     return false
-  }
-
-  /** What no client can see: at the moment of its acknowledgement a put is on W disks, each for another owner. */
-  #audit(name: string, request: ClientRequest, answer: ClientAnswer): void {
-    const { replicas, durability, timeoutMs, churn } = this.#configuration
-    const place = this.#cluster.node(name)?.ownersOf(request.bucket, request.key)
-    // A disk that was replaced just now may have been among the W.
-    const isDiskNew = this.#world.nowMs - this.#nemesis.dataLostAtMs < timeoutMs * 2
-    if (request.type !== 'put' || place === undefined || isDiskNew) return
-    const by = this.#cluster.nameOf(answer.quorum.coordinator)
-    // Whoever forwarded it may know of other owners by now than the one who wrote it.
-    if (churn !== undefined && by !== name) return
-    const vid = vidIn(request.value)
-    const sets = churn === undefined ? [place.owners] : this.#liveOwners(name, place.partition)
-    for (const owners of sets) {
-      const copies = countCopies(this.#cluster, this.#hash, { ...place, owners, key: request.key, vid, durability })
-      if (copies === undefined) return
-      this.#audited += 1
-      const owned = Math.min(replicas, owners.length)
-      const w = answers(request.options.w ?? 'quorum', owned)
-      const pw = answers(request.options.pw ?? 0, owned)
-      const isEnough = copies.slots >= w && copies.disks >= w && copies.owners >= (request.options.sloppy ? pw : w)
-      if (isEnough) continue
-      const found = `on ${copies.disks} disks, ${copies.owners} of them of owners, for ${copies.slots} owners`
-      const among = sets.length === 1 ? '' : ` of one of ${sets.length} live versions`
-      this.report(
-        'too-few-copies',
-        `${vid} of ${request.key} is acknowledged by ${by}, w=${w} pw=${pw}, and ${found}${among}`,
-      )
-    }
-  }
-
-  /**
-   * The owners in each version that is live for that node now (docs/rules.md T1), and for everybody else: what somebody
-   * has given up, its owners may have deleted.
-   */
-  #liveOwners(name: string, partition: number): readonly (readonly NodeId[])[] {
-    const live = this.#cluster.node(name)?.status().layout.live ?? []
-    const newest = live.at(-1) ?? 0
-    return live.flatMap((number) => {
-      if (number === newest && !this.#plansWithNewest(name, live[0] ?? 0)) return []
-      if (number !== newest && this.#layouts.isGivenUp(number, this.#cluster)) return []
-      const version = this.#layouts.versionOf(number, this.#cluster)
-      return version === undefined ? [] : [ownersIn(version, partition)]
-    })
-  }
-
-  /** At first a node plans without the nodes that come with a version: until they say that they take records. */
-  #plansWithNewest(name: string, oldest: number): boolean {
-    const node = this.#cluster.node(name)
-    const { transition } = node?.status() ?? {}
-    if (transition === undefined || transition.stage !== 'acknowledging') return true
-    const waiting = transition.waitingFor.map(({ id }) => id)
-    const before = this.#layouts.versionOf(oldest, this.#cluster)?.nodes.map(({ id }) => id) ?? []
-    return !waiting.includes(this.#cluster.idOf(name) as NodeId) || waiting.every((id) => before.includes(id))
   }
 
   /** Every copy is looked at once: a damaged one is found when it is read, and healed. */

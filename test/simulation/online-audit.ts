@@ -1,0 +1,153 @@
+import { linkSettingsDefault } from '../../lib/links/frame-link.ts'
+import { waitingBytesMax } from '../../lib/node/batch-writer.ts'
+import type { ClientAnswer, ClientRequest } from '../../lib/protocol/quorum/client-request.ts'
+import type { World } from '../../lib/simulator/world.ts'
+import type { Hash } from '../../lib/vocabulary/hash.ts'
+import type { NodeId } from '../../lib/vocabulary/ids.ts'
+import { countCopies } from './audit-copies.ts'
+import { vidIn } from './clients.ts'
+import type { SimulatedCluster } from './cluster.ts'
+import { answers, type Configuration } from './configuration.ts'
+import { DotLedger } from './dot-ledger.ts'
+import { ownersIn, StoredLayouts } from './stored-layout.ts'
+import { hintsOn } from './stored-state.ts'
+
+const lookEveryMs = 1000
+
+/** Looks inside while a run goes on: what no client could see, and no final state may show any more. */
+export class OnlineAudit {
+  readonly #cluster: SimulatedCluster
+  readonly #world: World
+  readonly #configuration: Configuration
+  readonly #parts: {
+    readonly hash: Hash
+    /** When a disk last lost what it had acknowledged. */
+    readonly dataLostAtMs: () => number
+    readonly report: (check: string, message: string) => void
+  }
+  readonly #layouts: StoredLayouts
+  readonly #ledger: DotLedger
+  #isStopped = false
+  /** Acknowledgements of which the copies were counted. */
+  audited = 0
+
+  constructor(
+    cluster: SimulatedCluster,
+    configuration: Configuration,
+    parts: {
+      readonly hash: Hash
+      readonly dataLostAtMs: () => number
+      readonly report: (check: string, message: string) => void
+    },
+  ) {
+    this.#cluster = cluster
+    this.#world = cluster.world
+    this.#configuration = configuration
+    this.#parts = parts
+    this.#layouts = new StoredLayouts(parts.hash)
+    this.#ledger = new DotLedger(cluster, configuration, parts.report)
+  }
+
+  start(): void {
+    this.#world.after(lookEveryMs, () => {
+      if (this.#isStopped) return
+      this.#lookAtBounds()
+      this.start()
+    })
+  }
+
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  /** Everything is over: whoever still waits for something has forgotten it. */
+  expectNothingWaits(): void {
+    for (const name of this.#cluster.running) {
+      for (const series of ['starling_peer_requests_in_flight', 'starling_store_waiting_bytes']) {
+        const count = this.#cluster.metric(name, series)
+        if (count !== 0) this.#parts.report('still-waiting', `${name} counts ${count} of ${series} when all is over`)
+      }
+    }
+  }
+
+  /** Whatever waits somewhere has a bound. */
+  #lookAtBounds(): void {
+    const { names, running } = this.#cluster
+    // Of one key there is one hint for each owner, however often it was written.
+    const hintsMax = this.#configuration.keys * names.length
+    const inFlightMax = linkSettingsDefault.inFlightMax * names.length
+    for (const name of running) {
+      this.#expectAtMost(hintsMax, hintsOn(this.#world.machine(name).disk), `hints at ${name}`)
+      const inFlight = this.#cluster.metric(name, 'starling_peer_requests_in_flight')
+      this.#expectAtMost(inFlightMax, inFlight, `requests of ${name} in flight`)
+      const waitingBytes = this.#cluster.metric(name, 'starling_store_waiting_bytes')
+      this.#expectAtMost(waitingBytesMax, waitingBytes, `bytes waiting for the store of ${name}`)
+    }
+  }
+
+  #expectAtMost(most: number, found: number, what: string): void {
+    if (found > most) this.#parts.report('beyond-its-bound', `${found} ${what}, and ${most} are allowed`)
+  }
+
+  /** What no client can see: at the moment of its acknowledgement a put is on W disks, each for another owner. */
+  acknowledged(name: string, request: ClientRequest, answer: ClientAnswer): void {
+    const { replicas, durability, timeoutMs, churn } = this.#configuration
+    const place = this.#cluster.node(name)?.ownersOf(request.bucket, request.key)
+    // A disk that was replaced just now may have been among the W.
+    const isDiskNew = this.#world.nowMs - this.#parts.dataLostAtMs() < timeoutMs * 2
+    if (request.type !== 'put' || place === undefined || isDiskNew) return
+    const by = this.#cluster.nameOf(answer.quorum.coordinator)
+    // Whoever forwarded it may know of other owners by now than the one who wrote it.
+    if (churn !== undefined && by !== name) return
+    const vid = vidIn(request.value)
+    const sets = churn === undefined ? [place.owners] : this.#liveOwners(name, place.partition)
+    for (const owners of sets) {
+      const copies = countCopies(this.#cluster, this.#parts.hash, {
+        ...place,
+        owners,
+        key: request.key,
+        vid,
+        durability,
+      })
+      if (copies === undefined) return
+      this.#ledger.look(request.key, vid, copies.found)
+      this.audited += 1
+      const owned = Math.min(replicas, owners.length)
+      const w = answers(request.options.w ?? 'quorum', owned)
+      const pw = answers(request.options.pw ?? 0, owned)
+      const isEnough = copies.slots >= w && copies.disks >= w && copies.owners >= (request.options.sloppy ? pw : w)
+      if (isEnough) continue
+      const found = `on ${copies.disks} disks, ${copies.owners} of them of owners, for ${copies.slots} owners`
+      const among = sets.length === 1 ? '' : ` of one of ${sets.length} live versions`
+      this.#parts.report(
+        'too-few-copies',
+        `${vid} of ${request.key} is acknowledged by ${by}, w=${w} pw=${pw}, and ${found}${among}`,
+      )
+    }
+  }
+
+  /**
+   * The owners in each version that is live for that node now (docs/rules.md T1), and for everybody else: what somebody
+   * has given up, its owners may have deleted.
+   */
+  #liveOwners(name: string, partition: number): readonly (readonly NodeId[])[] {
+    const live = this.#cluster.node(name)?.status().layout.live ?? []
+    const newest = live.at(-1) ?? 0
+    return live.flatMap((number) => {
+      if (number === newest && !this.#plansWithNewest(name, live[0] ?? 0)) return []
+      if (number !== newest && this.#layouts.isGivenUp(number, this.#cluster)) return []
+      const version = this.#layouts.versionOf(number, this.#cluster)
+      return version === undefined ? [] : [ownersIn(version, partition)]
+    })
+  }
+
+  /** At first a node plans without the nodes that come with a version: until they say that they take records. */
+  #plansWithNewest(name: string, oldest: number): boolean {
+    const node = this.#cluster.node(name)
+    const { transition } = node?.status() ?? {}
+    if (transition === undefined || transition.stage !== 'acknowledging') return true
+    const waiting = transition.waitingFor.map(({ id }) => id)
+    const before = this.#layouts.versionOf(oldest, this.#cluster)?.nodes.map(({ id }) => id) ?? []
+    return !waiting.includes(this.#cluster.idOf(name) as NodeId) || waiting.every((id) => before.includes(id))
+  }
+}
