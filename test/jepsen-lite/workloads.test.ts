@@ -63,6 +63,18 @@ t.test('a workload', async (t) => {
     t.same(invalid(named('listing'), await tryOut(named('listing'), doubles)), new Set(['listings']))
   })
 
+  await t.test('ttl puts values whose early end would be noticed, and others whose late end would', async (t) => {
+    const lives = (histories.get('ttl') ?? []).flatMap(({ t: type, ttl }) => (type === 'invoke' ? (ttl ?? []) : []))
+    t.ok(lives.some((seconds) => seconds < 10))
+    const long = lives.find((seconds) => seconds > 10)
+    t.equal(
+      named('ttl')
+        .check(vanished(long))
+        .find(({ name }) => name === 'fresh and monotone reads')?.valid,
+      false,
+    )
+  })
+
   for (const [name, property] of Object.entries(caughtInTheLibrary)) {
     await t.test(`${name} finds out about reads that lack what was acknowledged`, async (t) => {
       t.match(invalid(named(name), withoutOne(histories.get(name) ?? [])), new Set([property]))
@@ -123,6 +135,15 @@ t.test('a listing', async (t) => {
     t.equal(checkListings(history.records).valid, 'unknown')
   })
 })
+
+/** A value with that life is not read one second later. */
+function vanished(ttl: number | undefined): readonly HistoryRecord[] {
+  const history = new History()
+  put(history, 1, 'k', 'ok', ttl)
+  history.add({ t: 'invoke', p: 2, f: 'get', k: 'k', ns: 1e9 })
+  history.add({ t: 'ok', p: 2, f: 'get', k: 'k', vals: [], ns: 1e9 })
+  return history.records
+}
 
 /** A value that its own writer read is missing from all reads. */
 function withoutOne(records: readonly HistoryRecord[]): readonly HistoryRecord[] {
@@ -191,8 +212,8 @@ function listed(keys: readonly string[], isComplete = true): readonly HistoryRec
   return history.records
 }
 
-function put(history: History, p: number, k: string, end: 'ok' | 'info'): void {
-  add(history, 'invoke', p, 'put', { k, vid: `put of ${k}` })
+function put(history: History, p: number, k: string, end: 'ok' | 'info', ttl?: number): void {
+  add(history, 'invoke', p, 'put', { k, vid: `put of ${k}`, ttl })
   add(history, end, p, 'put', { k, vid: `put of ${k}` })
 }
 
