@@ -13,6 +13,8 @@ export interface ShownOperation {
   /** Whom the client asked, and who coordinated it. */
   readonly node: string
   readonly by: string
+  /** Who had answered the coordinator by then. */
+  readonly acks: readonly string[]
   readonly outcome: 'ok' | 'fail' | 'info'
   readonly error: string
   readonly values: readonly string[]
@@ -44,6 +46,7 @@ export function shownOperations(records: readonly HistoryRecord[]): readonly Sho
       ...operation,
       node: operation.node === '' ? (record.node ?? '') : operation.node,
       by: record.by ?? '',
+      acks: record.acks ?? [],
       outcome: record.t,
       error: record.error ?? '',
       values: record.vals ?? [],
@@ -70,6 +73,7 @@ function invoked(record: HistoryRecord, process: number): ShownOperation {
     isBlind: record.ctxTok === undefined,
     node: record.node ?? '',
     by: '',
+    acks: [],
     outcome: 'info',
     error: '',
     values: [],

@@ -39,7 +39,7 @@ ${rows}</tbody></table></div>`
 }
 
 function operationCell(operation: ShownOperation): Markup {
-  const { f, key, vid, values, context, isBlind, outcome, error, by, node, process, session, tries, isFinal } =
+  const { f, key, vid, values, context, isBlind, outcome, error, by, acks, node, process, session, tries, isFinal } =
     operation
   const duration = durationText(operation.toNs - operation.fromNs)
   const asked = node === '' ? '' : ` asked ${node},`
@@ -54,7 +54,9 @@ function operationCell(operation: ShownOperation): Markup {
         ? `refused after ${duration}${error === '' ? '' : `: ${error}`}`
         : `${Number.isFinite(operation.toNs) ? `given up after ${duration}` : 'never ended'}${error === '' ? '' : `: ${error}`}`
   const sent = tries > 1 ? `, sent ${tries} times` : ''
-  return html`${what}<br><span class="quiet">${client}${asked === '' ? '' : asked.slice(0, -1)}; </span><span class="tag ${outcome}">${outcome}</span> <span class="quiet">${ending}${sent}</span>`
+  const had =
+    acks.length === 0 ? '' : isWrite(operation) ? `, stored at ${acks.join(', ')}` : `, read at ${acks.join(', ')}`
+  return html`${what}<br><span class="quiet">${client}${asked === '' ? '' : asked.slice(0, -1)}; </span><span class="tag ${outcome}">${outcome}</span> <span class="quiet">${ending}${sent}${had}</span>`
 }
 
 function copyCell({ copy, nodes }: Extract<Step, { type: 'copy' }>): Markup {

@@ -119,7 +119,7 @@ t.test('a story tells of the operations that matter, and of no others', async (t
   t.test('a lost write: who acknowledged it, who saw it, what is there instead, who missed it', async (t) => {
     const records = numbered([
       ...put({ p: 1, vid: 'before', fromS: 1, outcome: 'ok' }),
-      ...put({ p: 1, vid: 'lost', fromS: 2, outcome: 'ok', ctx: ['before'], by: 'n2' }),
+      ...put({ p: 1, vid: 'lost', fromS: 2, outcome: 'ok', ctx: ['before'], by: 'n2', acks: ['n2', 'n3'] }),
       ...put({ p: 3, vid: 'other-key', fromS: 2.5, outcome: 'ok', k: 'other' }),
       ...get({ p: 2, vals: ['lost'], fromS: 3 }),
       ...get({ p: 2, vals: ['lost'], fromS: 4 }),
@@ -156,7 +156,7 @@ t.test('a story tells of the operations that matter, and of no others', async (t
       ],
     )
     const page = pageOf({ verdict: 'invalid', results: [named(checkAcknowledgedWrites(records))] }, records)
-    t.match(page, /put <code>k<\/code> = <code>lost<\/code>.*acknowledged by n2 after 100 ms/)
+    t.match(page, /put <code>k<\/code> = <code>lost<\/code>.*acknowledged by n2 after 100 ms, stored at n2, n3/)
     t.match(
       page,
       /put <code>k<\/code> = <code>beside<\/code>.*<a href="#fault-1">1 kill-one n2<\/a>/,
@@ -378,16 +378,17 @@ interface PutOptions {
   readonly outcome: 'ok' | 'fail' | 'info'
   readonly ctx?: readonly string[]
   readonly by?: string
+  readonly acks?: readonly string[]
   readonly k?: string
   readonly s?: string
   readonly error?: string
 }
 
-function put({ p, vid, fromS, outcome, ctx, by, k = 'k', s, error }: PutOptions): readonly Unnumbered[] {
+function put({ p, vid, fromS, outcome, ctx, by, acks, k = 'k', s, error }: PutOptions): readonly Unnumbered[] {
   const base = { p, f: 'put', k, vid, s }
   return [
     { t: 'invoke', ...base, ctx: ctx ?? [], ctxTok: ctx === undefined ? undefined : 'token', ns: fromS * second },
-    { t: outcome, ...base, by, error, ns: (fromS + 0.1) * second },
+    { t: outcome, ...base, by, acks, error, ns: (fromS + 0.1) * second },
   ]
 }
 
