@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { call, json, NodeProcess, type Reachable, type Surroundings } from '../../test/node/fixtures/real-nodes.ts'
 import type { StageNode } from '../nemesis.ts'
 import type { Place } from '../network/network.ts'
-import { ordinary } from '../priority.ts'
 import type { RunScope } from '../run-scope.ts'
+import { asChild } from './as-child.ts'
 
 /** What every node of a cluster is started with, its own words aside. */
 export interface MemberParts {
@@ -72,7 +72,7 @@ export class Member implements StageNode, Reachable {
     const { name, place, data, flags } = this.#parts
     const words = ['--log-level', 'info', '--name', name, '--data', data, ...place.flags, ...flags, ...extra]
     // Into its place first, and there into what else it finds.
-    const before = [...ordinary(), ...place.before, ...(surroundings.before ?? [])]
+    const before = [...asChild(), ...place.before, ...(surroundings.before ?? [])]
     try {
       this.#process = await NodeProcess.start(this.#scope, words, { ...surroundings, before })
     } catch (error) {
