@@ -6,9 +6,10 @@ import { runSimulation, type SimulationResult } from './run-simulation.ts'
 import type { Script } from './script.ts'
 import { type Clue, shrunkScript } from './shrink-script.ts'
 
-/** How long somebody is willing to wait. */
+/** How much work a failing run is worth. */
 export interface ShrinkBudget {
   readonly runsMax: number
+  /** Of the processor's time: what else the machine does is not the simulation's. */
   readonly secondsMax: number
 }
 
@@ -47,8 +48,8 @@ export function shrinkRun(
   budget: ShrinkBudget = shrinkBudget,
   say: (line: string) => void = () => {},
 ): Shrunk | undefined {
-  const startedMs = performance.now()
-  const seconds = (): number => (performance.now() - startedMs) / 1000
+  const started = process.cpuUsage()
+  const seconds = (): number => process.cpuUsage(started).user / 1_000_000
   const expected = mutant === undefined ? undefined : mutants[mutant]?.killedBy
   const violation = failed.violations.find(({ check }) => check === expected) ?? failed.violations[0]
   if (violation === undefined) return undefined

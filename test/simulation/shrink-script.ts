@@ -1,3 +1,4 @@
+import type { ChurnKind } from './churn.ts'
 import { nodeNames } from './cluster.ts'
 import type { Configuration } from './configuration.ts'
 import { type ClientOperation, renamedIn, type Script, type ScriptedFault } from './script.ts'
@@ -117,6 +118,7 @@ function simpler(script: Script, fails: Fails): Script {
   for (const gapMs of [10, 100, 1000, 5000]) attempt(compressed(simple, gapMs))
   attempt(rounded(simple))
   for (const change of simpleChanges(simple.configuration)) attempt(changed(simple, change))
+  for (const kind of simple.configuration.churn?.kinds ?? []) attempt(withoutWish(simple, kind))
   return simple
 }
 
@@ -148,6 +150,12 @@ function compressed(script: Script, gapMs: number): Script {
   const moved = (atMs: number): number => later.get(atMs) ?? atMs
   const faults = script.faults.map((fault) => ({ ...fault, atMs: moved(fault.atMs) }))
   return withOperations({ ...script, faults, lastsMs: 0 }, (one) => ({ ...one, atMs: moved(one.atMs) }))
+}
+
+function withoutWish(script: Script, kind: ChurnKind): Script {
+  const { churn } = script.configuration
+  if (churn === undefined || churn.kinds.length === 1) return script
+  return changed(script, { churn: { ...churn, kinds: churn.kinds.filter((one) => one !== kind) } })
 }
 
 function simpleChanges({ links, disk }: Configuration): readonly Partial<Configuration>[] {
