@@ -40,6 +40,13 @@ export class SimulatedMetrics implements Metrics {
     return this.#families.get(name)?.value(labelValues) ?? 0
   }
 
+  /** Every counter that has counted something, with its label values. */
+  *counted(): Iterable<{ readonly name: string; readonly labels: readonly string[]; readonly value: number }> {
+    for (const family of this.#families.values()) {
+      if (family.type === 'counter') yield* family.counted()
+    }
+  }
+
   #family(declaration: MetricDeclaration, type: Family['type']): Family {
     let family = this.#families.get(declaration.name)
     if (family === undefined) {
@@ -118,6 +125,12 @@ class Family {
       this.#histograms.set(id, histogram)
     }
     return histogram
+  }
+
+  *counted(): Iterable<{ readonly name: string; readonly labels: readonly string[]; readonly value: number }> {
+    for (const { labelValues, value } of this.#cells.values()) {
+      if (value > 0) yield { name: this.name, labels: labelValues, value }
+    }
   }
 
   value(labelValues: readonly string[]): number {

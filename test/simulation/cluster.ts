@@ -5,6 +5,7 @@ import type { SimulatedMetrics } from '../../lib/simulator/simulated-metrics.ts'
 import type { World } from '../../lib/simulator/world.ts'
 import { type NodeId, toEndpoint } from '../../lib/vocabulary/ids.ts'
 import type { Configuration } from './configuration.ts'
+import { Probes } from './probes.ts'
 import { withReplays } from './replay-frames.ts'
 
 interface Problem {
@@ -44,6 +45,8 @@ export class SimulatedCluster {
   /** Whose nodes form the first layout. */
   readonly starters: readonly string[]
   readonly world: World
+  /** What happened in all of its processes. */
+  readonly probes = new Probes()
   readonly #configuration: Configuration
   readonly #makeNode: NodeMaker
   readonly #nodes = new Map<string, DrivenNode>()
@@ -120,7 +123,8 @@ export class SimulatedCluster {
     const { replayChance } = this.#configuration
     const random = this.world.random(`${name}/${this.world.machine(name).starts}/replays`)
     const used = replayChance === 0 ? ports : withReplays(ports, random, replayChance)
-    const node = this.#makeNode(used, this.#settings(name), {})
+    const node = this.#makeNode({ ...used, log: this.probes.listening(used.log) }, this.#settings(name), {})
+    this.#takeCounts(name)
     this.#nodes.set(name, node)
     this.#metrics.set(name, ports.metrics)
     this.world.inProcess(name, () => {
@@ -135,6 +139,17 @@ export class SimulatedCluster {
         },
       )
     })
+  }
+
+  /** What the processes that are there now have counted, after all that came before them. */
+  takeAllCounts(): void {
+    for (const name of this.names) this.#takeCounts(name)
+  }
+
+  #takeCounts(name: string): void {
+    const metrics = this.#metrics.get(name)
+    this.#metrics.delete(name)
+    if (metrics !== undefined) this.probes.takeCounters(metrics)
   }
 
   crash(name: string, kind: 'kill' | 'power'): void {

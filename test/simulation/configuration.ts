@@ -196,7 +196,7 @@ interface Length {
 function drawLength(random: Random, options: DrawOptions): Length {
   const isFull = options.scale === 'full'
   const isLong = isFull && random.below(8) === 0
-  const lastsMs = isLong ? 1_800_000 * (1 + random.fraction()) : pick(random, [10_000, 20_000, 50_000])
+  const lastsMs = isLong ? 2_200_000 * (1 + random.fraction()) : pick(random, [10_000, 20_000, 50_000])
   const drawn = isFull ? Math.floor(logUniform(random, 240, 5)) : 150 + random.below(200)
   return { operations: options.operations ?? drawn, lastsMs, isLong }
 }

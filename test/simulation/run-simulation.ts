@@ -68,6 +68,8 @@ export interface SimulationResult {
   readonly faults: number
   readonly simulatedMs: number
   readonly history: History
+  /** How often what happened, by name. */
+  readonly probes: Readonly<Record<string, number>>
   /** The last lines that nodes logged. */
   readonly log: string
 }
@@ -270,6 +272,8 @@ class Run {
     const violations = [...this.#violations, ...results.flatMap((result) => result.violations)]
     const unknown = violations.length === 0 && results.some(({ valid }) => valid === 'unknown')
     this.#world.trace.addText(this.#history.toLines())
+    this.#cluster.takeAllCounts()
+    this.#cluster.probes.takeHistory(records)
     return {
       ok: violations.length === 0 && !unknown,
       unknown,
@@ -289,6 +293,7 @@ class Run {
       faults: this.#nemesis.begun,
       simulatedMs: this.#world.nowMs,
       history: this.#history,
+      probes: this.#cluster.probes.counts,
       log: this.#world.log.format(60),
     }
   }
