@@ -9,7 +9,7 @@ import { decodeRecord } from '../../lib/wire/record.ts'
 import { dataKey, hintKey, hintRange } from '../../lib/wire/store-keys.ts'
 import { decodeStored } from '../../lib/wire/stored-record.ts'
 import { UnreadableBytes } from '../../lib/wire/unreadable-bytes.ts'
-import { bucket, vidOf } from './clients.ts'
+import { bucket, valueBytes } from './clients.ts'
 import type { SimulatedCluster } from './cluster.ts'
 import type { FoundCopy } from './dot-ledger.ts'
 
@@ -55,8 +55,9 @@ export function countCopies(
     if (id !== undefined && value.owners.includes(id)) places.push({ name, disk, forOwner: id, storeKey: own })
     if (hasHints(disk)) for (const { owner, storeKey } of hints) places.push({ name, disk, forOwner: owner, storeKey })
   }
+  const named = valueBytes(value.vid, 0)
   const visible = places.map(({ disk, storeKey }) => recordIn(disk.live.get(storeKey), hash))
-  const siblings = visible.flatMap((record) => record?.siblings ?? []).filter((one) => vidOf(one) === value.vid)
+  const siblings = visible.flatMap((record) => record?.siblings ?? []).filter((one) => beginsWith(one.value, named))
   if (siblings.length === 0) return undefined
   const holding = places.filter(({ disk, storeKey }, index) => {
     const record = value.durability === 'os' ? visible[index] : recordIn(disk.durableValue(storeKey), hash)
@@ -93,6 +94,12 @@ export function recordIn(stored: Uint8Array | undefined, hash: Hash): KeyRecord 
     if (!(error instanceof UnreadableBytes)) throw error
     return undefined
   }
+}
+
+function beginsWith(bytes: Uint8Array, head: Uint8Array): boolean {
+  if (bytes.length < head.length) return false
+  for (let index = head.length - 1; index >= 0; index -= 1) if (bytes[index] !== head[index]) return false
+  return true
 }
 
 function hasHints({ live }: SimulatedDisk): boolean {

@@ -121,7 +121,7 @@ export interface DrawOptions {
 export function drawConfiguration(seed: number, options: DrawOptions = {}): Configuration {
   const random = seededRandom(seedFor(seed, 'configuration'))
   const repair = drawRepair(seededRandom(seedFor(seed, 'repair')))
-  const length = drawLength(seededRandom(seedFor(seed, 'length')), options)
+  const length = drawLength(seededRandom(seedFor(seed, 'length')), { ...options, hasRetries: repair.drawn.retries })
   const nodes = pick(random, length.isLong ? [3, 3, 3, 3, 4, 5] : [3, 3, 3, 3, 4, 4, 5, 5, 6, 7, 8, 9])
   const replicas = Math.min(nodes, pick(random, [3, 3, 3, 3, 3, 3, 2, 2, 4, 5, 1]))
   const [r, w] = repair.isLowest ? ([1, 1] as const) : pick(random, quorumsWithin(replicas))
@@ -193,11 +193,13 @@ interface Length {
 }
 
 /** Every eighth full run is mostly waiting: of hours in which little is asked for, the timers make the events. */
-function drawLength(random: Random, options: DrawOptions): Length {
+function drawLength(random: Random, options: DrawOptions & { readonly hasRetries: boolean }): Length {
   const isFull = options.scale === 'full'
   const isLong = isFull && random.below(8) === 0
   const lastsMs = isLong ? 2_200_000 * (1 + random.fraction()) : pick(random, [10_000, 20_000, 50_000])
-  const drawn = isFull ? Math.floor(logUniform(random, 240, 5)) : 150 + random.below(200)
+  const many = Math.floor(logUniform(random, 290, 5))
+  // Each record remembers the retried writes of ten minutes: thousands within one would make up all of it.
+  const drawn = isFull ? Math.min(many, options.hasRetries ? 1200 : many) : 150 + random.below(200)
   return { operations: options.operations ?? drawn, lastsMs, isLong }
 }
 

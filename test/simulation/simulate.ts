@@ -3,19 +3,22 @@ import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { testHash } from '../simulator/test-hash.ts'
+import type { Scale } from './configuration.ts'
 import { makeStarlingNode } from './make-starling-node.ts'
 import { mutants, simulateMutant } from './mutants.ts'
 import { readRegression, writeRegression } from './regressions.ts'
+import { requiredProbes } from './required-probes.ts'
 import { runSimulation, type SimulationResult } from './run-simulation.ts'
 import { runScript, shrinkBudget, shrinkRun, sizeOf } from './shrink-run.ts'
 import { simulationReport } from './simulation-report.ts'
 
 /** `npm run simulate`: whole clusters from seeds. Exit code 0: all well; 1: something is wrong; 2: nothing was checked. */
 
-const usage = `usage: npm run simulate -- [--seed S] [--count N] [--operations N] [--churn] [--mutant NAME] [--bench] [--history FILE] [--report FILE] [--jobs N] [--shrink] [--script FILE]
+const usage = `usage: npm run simulate -- [--seed S] [--count N] [--brief] [--operations N] [--churn] [--mutant NAME] [--bench] [--history FILE] [--report FILE] [--jobs N] [--shrink] [--script FILE] [--replay-check] [--probes]
 
   --seed S        the first seed (default 1)
   --count N       how many seeds (default 1); 20 and more run in two processes
+  --brief         a few hundred operations in a minute each (default: some 2,000, and every eighth seed lasts an hour)
   --operations N  client operations per seed (default: drawn from the seed)
   --churn         every cluster grows and shrinks meanwhile (default: more than a third)
   --mutant NAME   with a known bug: ${Object.keys(mutants).join(', ')}
@@ -24,7 +27,9 @@ const usage = `usage: npm run simulate -- [--seed S] [--count N] [--operations N
   --report FILE   write the last run down as a page: its verdict, charts, and each anomaly's story
   --jobs N        processes (default: 2 for 20 seeds and more)
   --shrink        what fails is made small, and kept as a regression test
-  --script FILE   one run, as it is written there: what --shrink has left`
+  --script FILE   one run, as it is written there: what --shrink has left
+  --replay-check  each seed twice, the second time in another process: both must leave the same trace
+  --probes        everything that happened, by name: also what need not happen`
 
 interface Totals {
   seeds: number
@@ -39,8 +44,10 @@ interface Totals {
 /** What a process that took a share has seen. */
 interface Share {
   readonly totals: Totals
-  /** How often what was done to the clusters. */
-  readonly kinds: Readonly<Record<string, number>>
+  /** How often what happened in the clusters. */
+  readonly probes: Readonly<Record<string, number>>
+  /** Trace hashes by seed. */
+  readonly traces: Readonly<Record<string, string>>
 }
 
 const { values } = parseArgs({
@@ -48,6 +55,9 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     count: { type: 'string' },
     operations: { type: 'string' },
+    brief: { type: 'boolean', default: false },
+    'replay-check': { type: 'boolean', default: false },
+    probes: { type: 'boolean', default: false },
     churn: { type: 'boolean', default: false },
     mutant: { type: 'string' },
     bench: { type: 'boolean', default: false },
@@ -59,11 +69,15 @@ const { values } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 })
+/** Most of what a simulation makes is soon forgotten: with room for the young the collector has less to do. */
+const execArgv = ['--max-semi-space-size=64']
 const isBench = values.bench
 const firstSeed = Number(values.seed)
 const count = Number(values.count ?? (isBench ? 20 : 1))
 const operations = values.operations === undefined ? (isBench ? 4000 : undefined) : Number(values.operations)
 const jobs = isBench || values.shrink ? 1 : Math.min(count, Number(values.jobs ?? (count >= 20 ? 2 : 1)))
+/** Bugs are looked for in many short runs. */
+const scale: Scale = values.brief || values.mutant !== undefined || operations !== undefined ? 'brief' : 'full'
 const mutant = values.mutant === undefined ? undefined : mutants[values.mutant]
 const numbers = [firstSeed, count, operations ?? 1, jobs]
 
@@ -75,16 +89,18 @@ else if (numbers.some((number) => !Number.isSafeInteger(number) || number < 0) |
   console.error(`there is no mutant ${values.mutant}\n\n${usage}`)
   process.exitCode = 64
 } else if (values.script !== undefined) runFile(values.script)
-else if (jobs > 1) shareOut()
+else if (values['replay-check']) shareOut([...shares(jobs), ...shares(jobs)])
+else if (jobs > 1) shareOut(shares(jobs))
 else runSeeds()
 
 function runSeeds(): void {
   const makeNode = makeStarlingNode
   const totals = emptyTotals()
-  const kinds: Record<string, number> = {}
+  const probes: Record<string, number> = {}
+  const traces: Record<string, string> = {}
   const startedMs = performance.now()
   for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
-    const run = { seed, hash: testHash, makeNode, operations }
+    const run = { seed, hash: testHash, makeNode, operations, scale }
     const result =
       mutant === undefined ? runSimulation({ ...run, hasChurn: values.churn }) : simulateMutant(mutant, run)
     console.log(lineOf(result))
@@ -99,11 +115,12 @@ function runSeeds(): void {
       faults: result.faults,
       simulatedMs: result.simulatedMs,
     })
-    for (const { p, f } of result.history.records) if (p === 'nemesis') kinds[f] = (kinds[f] ?? 0) + 1
+    addCounts(probes, result.probes)
+    traces[seed] = result.traceHash
     keep(result, replayOf(result))
   }
-  if (process.send !== undefined) process.send({ totals, kinds } satisfies Share)
-  else finish({ totals, kinds }, (performance.now() - startedMs) / 1000)
+  if (process.send !== undefined) process.send({ totals, probes, traces } satisfies Share)
+  else finish({ totals, probes, traces }, (performance.now() - startedMs) / 1000)
 }
 
 /** One run as it was written down, with the bug that was named when it was, or is now. */
@@ -132,39 +149,78 @@ function shrinkAndKeep(result: SimulationResult): void {
   console.log('  again: npm run simulate -- --script FILE; every test run runs it, too (regressions.test.ts)')
 }
 
-/** Each process takes its share of the seeds: a simulation itself uses one core, and must. */
-function shareOut(): void {
+/** The first seed of each share and the one after its last: a simulation itself uses one core, and must. */
+function shares(processes: number): readonly (readonly [from: number, to: number])[] {
+  const edge = (index: number): number => firstSeed + Math.floor((count * index) / processes)
+  return Array.from({ length: processes }, (_, index) => [edge(index), edge(index + 1)])
+}
+
+/** A process for each share, as many at a time as there are jobs. A seed that is in two must leave the same trace in both. */
+function shareOut(all: ReturnType<typeof shares>): void {
   const totals = emptyTotals()
-  const kinds: Record<string, number> = {}
+  const probes: Record<string, number> = {}
+  const traces: Record<string, string> = {}
   const startedMs = performance.now()
-  let running = jobs
+  const differing: string[] = []
   let hasCrashed = false
-  for (let job = 0; job < jobs; job += 1) {
-    const from = firstSeed + Math.floor((count * job) / jobs)
-    const to = firstSeed + Math.floor((count * (job + 1)) / jobs)
-    const args = ['--seed', String(from), '--count', String(to - from), '--jobs', '1']
-    if (operations !== undefined) args.push('--operations', String(operations))
-    if (values.churn) args.push('--churn')
-    if (values.mutant !== undefined) args.push('--mutant', values.mutant)
-    const child = fork(fileURLToPath(import.meta.url), args)
+  let running = 0
+  const left = [...all]
+  const next = (): void => {
+    const share = left.shift()
+    if (share !== undefined) return begin(...share)
+    if (running > 0) return
+    finish({ totals, probes, traces }, (performance.now() - startedMs) / 1000)
+    if (values['replay-check']) {
+      const again = count - differing.length
+      console.log(
+        `${again} of ${count} seeds left the same trace twice${differing.map((one) => `, not ${one}`).join('')}`,
+      )
+    }
+    if (hasCrashed || differing.length > 0) process.exitCode = 1
+  }
+  const begin = (from: number, to: number): void => {
+    running += 1
+    const child = fork(fileURLToPath(import.meta.url), shareOptions(from, to), { execArgv })
     child.on('message', (message) => {
       const share = message as Share
       add(totals, share.totals)
-      for (const [kind, count] of Object.entries(share.kinds)) kinds[kind] = (kinds[kind] ?? 0) + count
+      addCounts(probes, share.probes)
+      for (const [seed, trace] of Object.entries(share.traces)) {
+        if (traces[seed] !== undefined && traces[seed] !== trace) differing.push(seed)
+        traces[seed] = trace
+      }
     })
     child.on('exit', (code) => {
       running -= 1
       if (code !== 0) hasCrashed = true
-      if (running > 0) return
-      finish({ totals, kinds }, (performance.now() - startedMs) / 1000)
-      if (hasCrashed) process.exitCode = 1
+      next()
     })
   }
+  for (let job = 0; job < jobs; job += 1) next()
 }
 
-function finish({ totals, kinds }: Share, seconds: number): void {
-  const done = Object.entries(kinds).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  if (done.length > 0) console.log(`what happened: ${done.map(([kind, count]) => `${kind} ${count}`).join(', ')}`)
+function shareOptions(from: number, to: number): string[] {
+  const { churn, mutant } = values
+  return [
+    ...['--seed', String(from), '--count', String(to - from), '--jobs', '1'],
+    ...(operations === undefined ? [] : ['--operations', String(operations)]),
+    ...(scale === 'brief' ? ['--brief'] : []),
+    ...(churn ? ['--churn'] : []),
+    ...(mutant === undefined ? [] : ['--mutant', mutant]),
+  ]
+}
+
+function finish({ totals, probes }: Share, seconds: number): void {
+  const happened = Object.entries(probes).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  const done = happened.flatMap(([name, count]) => (name.startsWith('done ') ? [`${name.slice(5)} ${count}`] : []))
+  if (done.length > 0) console.log(`what happened: ${done.join(', ')}`)
+  if (values.probes) for (const [name, count] of happened) console.log(`  ${String(count).padStart(9)}  ${name}`)
+  const required = mutant === undefined ? requiredProbes(totals.seeds, scale) : []
+  const missing = required.filter((name) => probes[name] === undefined)
+  if (required.length > 0) {
+    console.log(`rare paths: ${required.length - missing.length} of the ${required.length} required were taken`)
+    for (const name of missing) console.log(`  never: ${name}`)
+  }
   const { seeds, failed, unknown, operations, events, faults, simulatedMs } = totals
   const hours = (simulatedMs / 3_600_000).toFixed(2)
   console.log(
@@ -179,7 +235,7 @@ function finish({ totals, kinds }: Share, seconds: number): void {
         `${Math.round(simulatedMs / 1000 / cpuSeconds)} simulated seconds per second of one core`,
     )
   }
-  process.exitCode = failed > 0 ? 1 : unknown === seeds ? 2 : 0
+  process.exitCode = failed > 0 || missing.length > 0 ? 1 : unknown === seeds ? 2 : 0
 }
 
 function lineOf(result: SimulationResult): string {
@@ -219,10 +275,15 @@ function storyOf(result: SimulationResult): string {
 function replayOf({ configuration }: SimulationResult): string {
   const options = [
     ...(operations === undefined ? [] : [`--operations ${operations}`]),
+    ...(scale === 'brief' && operations === undefined && values.mutant === undefined ? ['--brief'] : []),
     ...(values.churn ? ['--churn'] : []),
     ...(values.mutant === undefined ? [] : [`--mutant ${values.mutant}`]),
   ]
   return ['npm run simulate --', `--seed ${configuration.seed}`, ...options].join(' ')
+}
+
+function addCounts(counts: Record<string, number>, more: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(more)) counts[name] = (counts[name] ?? 0) + count
 }
 
 function emptyTotals(): Totals {
