@@ -1,4 +1,5 @@
 import { type HistoryRecord, operationsOf } from '../test/checkers/history.ts'
+import { notLookedAt } from './not-looked-at.ts'
 import type { RunRecord } from './run-directory.ts'
 import { isCalm } from './strikes.ts'
 import type { NamedResult, Workload } from './workload.ts'
@@ -39,6 +40,7 @@ export function judge(workload: Workload, evidence: Evidence, records: readonly 
   const { ok: succeeded } = outcomesOf(records)
   const wanted = Math.ceil(evidence.seconds * evidence.rate * succeededShareMin)
   if (succeeded < wanted) doubts.push(`only ${succeeded} operations succeeded, fewer than ${wanted}`)
+  doubts.push(...notLookedAt(records))
   const verdict = broken.length > 0 ? 'invalid' : doubts.length > 0 ? 'unknown' : 'valid'
   return { verdict, reasons: [...broken, ...doubts], results }
 }

@@ -4,8 +4,9 @@ import { checkContextTokens } from '../../test/checkers/check-context-tokens.ts'
 import { checkContexts } from '../../test/checkers/check-contexts.ts'
 import { checkCopies } from '../../test/checkers/check-copies.ts'
 import { checkFreshness } from '../../test/checkers/check-freshness.ts'
-import type { CheckResult } from '../../test/checkers/check-result.ts'
+import { type CheckResult, checkResult, type Violation } from '../../test/checkers/check-result.ts'
 import type { HistoryRecord } from '../../test/checkers/history.ts'
+import { faultsOf } from '../faults.ts'
 import type { NamedResult } from '../workload.ts'
 import { patienceMs, timeoutMs } from './door.ts'
 
@@ -43,11 +44,45 @@ export function judgeStrict(records: readonly HistoryRecord[]): readonly NamedRe
   ]
 }
 
-/** Every operation of a client ends, whatever is wrong. */
+/**
+ * Every operation of a client ends, whatever is wrong; and while nothing is wrong, by an answer: a client that gives up
+ * ends its operation, too, and would hide a node that hangs.
+ */
 export function endings(records: readonly HistoryRecord[]): NamedResult {
   const asked = records.filter(({ p, final, k }) => p === 'nemesis' || (final !== true && k !== undefined))
-  return named('endings', checkAvailability(asked, { timeoutMs: timeoutMs + patienceMs, slackMs, detectionMs: 0 }))
+  const ends = checkAvailability(asked, { timeoutMs: timeoutMs + patienceMs, slackMs, detectionMs: 0 })
+  const answers = answersWhileCalm(asked)
+  const violations = [...ends.violations, ...answers.violations]
+  return named('endings', checkResult(violations, ends.compared + answers.compared))
 }
 
+/** Nobody had to give up whose operation met no fault, and began some time after the last. */
+function answersWhileCalm(records: readonly HistoryRecord[]): CheckResult {
+  const faults = faultsOf(records)
+  const begun = new Map<HistoryRecord['p'], HistoryRecord>()
+  const violations: Violation[] = []
+  let compared = 0
+  for (const record of records) {
+    if (record.p === 'nemesis') continue
+    if (record.t === 'invoke') {
+      begun.set(record.p, record)
+      continue
+    }
+    const from = begun.get(record.p)
+    if (from === undefined || faults.some(({ fromNs, toNs }) => fromNs <= record.ns && from.ns <= toNs + recoverNs)) {
+      continue
+    }
+    compared += 1
+    if (!givenUp.includes(record.error ?? '')) continue
+    const message = `a ${from.f} of ${from.k} had no answer from ${from.node ?? 'anybody'} while nothing was wrong`
+    violations.push({ check: 'hang', key: from.k ?? '', values: [], at: from.i, message })
+  }
+  return checkResult(violations, compared)
+}
+
+/** What clients call it whose patience is over: `fetch` and the like, and the library's. */
+const givenUp = ['TimeoutError', 'no answer']
 /** What a busy machine may add. */
 const slackMs = 2000
+/** After a fault: a node that comes back, and those who wait for it. */
+const recoverNs = 5e9

@@ -11,6 +11,7 @@ import { faultsOf } from '../../jepsen-lite/faults.ts'
 import { matrixDirectory, networkFor, runMatrix, seedOf, worstOf } from '../../jepsen-lite/matrix.ts'
 import { nemeses } from '../../jepsen-lite/nemeses/index.ts'
 import { type Capability, capabilityNames, type Nemesis } from '../../jepsen-lite/nemesis.ts'
+import { notLookedAt } from '../../jepsen-lite/not-looked-at.ts'
 import { HistoryRecorder } from '../../jepsen-lite/recorder.ts'
 import type { RunRecord } from '../../jepsen-lite/run-directory.ts'
 import { RunScope } from '../../jepsen-lite/run-scope.ts'
@@ -257,6 +258,16 @@ t.test('the command line', async (t) => {
   })
 })
 
+t.test('what was written and not looked at in the end leaves a doubt', async (t) => {
+  const whole = looked()
+  const other = { ...whole[1], k: 'other', i: 9 } as HistoryRecord
+  t.same(notLookedAt(whole), [])
+  t.match(notLookedAt([...whole, other]), [/1 written key had no final read, such as other/, /not every owner.* other/])
+  t.match(notLookedAt(whole.slice(0, -1)), [/1 written key had no final read, such as k/], 'the history was cut')
+  const third = { ...whole[3], k: 'other', node: 'n3', i: 9 } as HistoryRecord
+  t.match(notLookedAt([...whole, third, { ...third, node: 'n2' }, { ...third, node: 'n1' }]), [/not every owner.* k$/])
+})
+
 function run(...words: readonly string[]) {
   const program = fileURLToPath(import.meta.resolve('../../jepsen-lite/run.js'))
   return spawnSync(process.execPath, [program, ...words], { encoding: 'utf8' })
@@ -274,6 +285,18 @@ function called<Named extends { readonly name: string }>(all: readonly Named[], 
 
 function having(...names: readonly string[]): readonly Capability[] {
   return capabilityNames.map((name) => ({ name, isThere: names.includes(name), detail: 'not here' }))
+}
+
+/** One key, written once, as its two owners have it, and read in the end. */
+function looked(): readonly HistoryRecord[] {
+  const base = { p: 1, f: 'put', k: 'k', vid: 'a' } as const
+  return [
+    { t: 'invoke', ...base },
+    { t: 'ok', ...base },
+    { t: 'ok', p: 'probe', f: 'replica-get', k: 'k', node: 'n1' },
+    { t: 'ok', p: 'probe', f: 'replica-get', k: 'k', node: 'n2' },
+    { t: 'ok', p: 2, f: 'get', k: 'k', vals: ['a'], final: true },
+  ].map((record, i) => ({ ...record, i, ns: i }) as HistoryRecord)
 }
 
 function verdictOf(shown: Partial<Evidence> & { readonly results?: readonly NamedResult[] }): {

@@ -4,6 +4,7 @@ import type { Workload } from '../../jepsen-lite/workload.ts'
 import { checkListings } from '../../jepsen-lite/workloads/check-listings.ts'
 import { HttpDoor } from '../../jepsen-lite/workloads/http.ts'
 import { workloads } from '../../jepsen-lite/workloads/index.ts'
+import { endings } from '../../jepsen-lite/workloads/judge.ts'
 import { LibraryDoor } from '../../jepsen-lite/workloads/library.ts'
 import { expiredValues } from '../../jepsen-lite/workloads/ttl.ts'
 import { History, type HistoryRecord } from '../checkers/history.ts'
@@ -113,6 +114,13 @@ t.test('values that are out of their time by all clocks are looked for', async (
   t.match(expiredValues(expiring(['a-1'], 8)), { valid: 'unknown' }, 'clocks may be apart')
 })
 
+t.test('a client that gives up has met a hang, unless something was wrong', async (t) => {
+  t.match(endings(givenUp()), { valid: false, violations: [{ check: 'hang', key: 'k' }] })
+  t.match(endings(givenUp({ pausedFrom: 0 })), { valid: true })
+  t.match(endings(givenUp({ pausedFrom: -2 })), { valid: true }, 'what comes back needs some time')
+  t.match(endings(givenUp({ pausedFrom: -9 })), { valid: false })
+})
+
 t.test('a listing', async (t) => {
   t.test('shows what was written before, and neither what was deleted before nor what nobody wrote', async (t) => {
     t.match(checkListings(listed(['b'])), { valid: true, compared: 2 })
@@ -135,6 +143,22 @@ t.test('a listing', async (t) => {
     t.equal(checkListings(history.records).valid, 'unknown')
   })
 })
+
+/** A read from second 10 to 13, of a cluster with a node that was paused from then on for two seconds. */
+function givenUp({ pausedFrom }: { readonly pausedFrom?: number } = {}): readonly HistoryRecord[] {
+  const history = new History()
+  const base = { p: 1, f: 'get', k: 'k', node: 'n1' }
+  const pause = (phase: string, seconds: number) =>
+    history.add({ t: 'info', p: 'nemesis', f: 'pause', v: { phase, id: 1, what: '', nodes: [] }, ns: seconds * 1e9 })
+  if (pausedFrom !== undefined) pause('begun', 10 + pausedFrom)
+  if (pausedFrom !== undefined && pausedFrom < 0) pause('ended', 12 + pausedFrom)
+  history.add({ t: 'invoke', ...base, ns: 10e9 })
+  if (pausedFrom === 0) pause('ended', 12)
+  history.add({ t: 'info', ...base, error: 'TimeoutError', ns: 13e9 })
+  history.add({ t: 'invoke', ...base, p: 2, ns: 30e9 })
+  history.add({ t: 'ok', ...base, p: 2, vals: [], ns: 30e9 })
+  return history.records
+}
 
 /** A value with that life is not read one second later. */
 function vanished(ttl: number | undefined): readonly HistoryRecord[] {
