@@ -10,18 +10,24 @@ import { Shared } from './shared.ts'
 const writeShare = 0.4
 const writesPerKey = 100
 
-/** Of the reads, those of keys that nobody writes any more: a write of unknown end may be seen, and then must stay. */
-const leftShare = 0.3
-const recentlyLeft = 15
+/**
+ * Of the reads, those of keys that are being written at that moment, and of keys whose last write has an unknown end: that
+ * may be seen, and then must stay. There alone one read can see more than the next.
+ */
+const underWayShare = 0.5
+const unsettledShare = 0.2
+const recentlyUnsettled = 8
 
 interface Registers {
   /** Of each client of a run the key that it writes. */
   readonly current: Map<number, string>
-  /** Those that were written before, the latest last. */
-  readonly left: string[]
+  /** The keys that are being written, longest first. */
+  readonly underWay: Set<string>
+  /** The keys whose last write has an unknown end, the latest last. Nobody writes them any more. */
+  readonly unsettled: string[]
 }
 
-const registers = new Shared<Registers>(() => ({ current: new Map(), left: [] }))
+const registers = new Shared<Registers>(() => ({ current: new Map(), underWay: new Set(), unsettled: [] }))
 
 /** Over plain HTTP. Each key has one writer and many readers, and one value at a time. */
 export const registerRegular = register('regular', 'async', 'a read shows the last write, or one that is under way')
@@ -55,7 +61,7 @@ async function* life(
   number: number,
   prefix: string,
   fraction: () => number,
-  { current, left }: Registers,
+  { current, underWay, unsettled }: Registers,
 ): AsyncGenerator<void, never> {
   let last: Seen | undefined
   let writes = 0
@@ -63,23 +69,37 @@ async function* life(
   takeNextKey()
   for (;;) {
     if (fraction() < writeShare) {
-      const put = await client.put(current.get(number) as string, last, strictQuorums)
+      const key = current.get(number) as string
+      underWay.add(key)
+      const put = await client.put(key, last, strictQuorums)
+      underWay.delete(key)
       writes += 1
       if (put.seen !== undefined) last = { token: put.seen.token, vids: [put.vid], dots: [] }
+      if (put.type === 'info') unsettled.push(key)
       if (put.type === 'info' || writes === writesPerKey) takeNextKey()
     } else {
-      const all = left.length > 0 && fraction() < leftShare ? left.slice(-recentlyLeft) : [...current.values()]
-      await client.get(all[Math.floor(fraction() * all.length)] as string, strictQuorums)
+      await client.get(keyToRead(), strictQuorums)
     }
     yield
+  }
+
+  function keyToRead(): string {
+    const share = fraction()
+    if (share < unsettledShare && unsettled.length > 0) return oneOf(unsettled.slice(-recentlyUnsettled))
+    // All of them the same one, until its write ends.
+    const [longest] = underWay
+    if (share < unsettledShare + underWayShare && longest !== undefined) return longest
+    return oneOf([...current.values()])
+  }
+
+  function oneOf(keys: readonly string[]): string {
+    return keys[Math.floor(fraction() * keys.length)] as string
   }
 
   function takeNextKey(): void {
     keysUsed += 1
     writes = 0
     last = undefined
-    const before = current.get(number)
-    if (before !== undefined) left.push(before)
     current.set(number, `${prefix}${number}-${keysUsed}`)
   }
 }
