@@ -1,4 +1,4 @@
-import { type CheckResult, checkResult, type Violation } from './check-result.ts'
+import { type CheckResult, checkResult, type Violation, violationsMax } from './check-result.ts'
 import type { HistoryRecord, Operation } from './history.ts'
 import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
 
@@ -16,7 +16,7 @@ export function checkAcknowledgedWrites(records: readonly HistoryRecord[]): Chec
     const { past } = history
     const acknowledged = history.writes.filter((write) => write.type === 'put' && write.outcome === 'ok')
     for (const read of history.reads) {
-      if (read.outcome !== 'ok') continue
+      if (read.outcome !== 'ok' || violations.length >= violationsMax) continue
       for (const vid of read.values) {
         compared += 1
         const write = history.write(vid)

@@ -3,8 +3,8 @@ import type { Dot } from '../../lib/protocol/causality/dot.ts'
 import type { CausalContext } from '../../lib/protocol/causality/record.ts'
 import { coversVector } from '../../lib/protocol/causality/version-vector.ts'
 import { contextIn } from '../../lib/wire/context-token.ts'
-import { type CheckResult, checkResult, type Violation } from './check-result.ts'
-import type { HistoryRecord, Operation } from './history.ts'
+import { type CheckResult, checkResult, type Violation, violationsMax } from './check-result.ts'
+import { distinct, type HistoryRecord, type Operation } from './history.ts'
 import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
 import { addTo, missingFrom, newSet } from './write-set.ts'
 
@@ -83,9 +83,9 @@ function checkReads(
       write = history.writes[next]
     }
     const context = read(one.token as string)
-    if (context === undefined) continue
+    if (context === undefined || violations.length >= violationsMax) continue
     compared += 1
-    for (const vid of new Set(one.values)) {
+    for (const vid of distinct(one.values)) {
       const dot = dots.get(history.indexOf(vid) ?? -1)
       if (dot === undefined || hasSeen(context, dot)) continue
       violations.push(violation('context-misses-value', history, one, vid, 'its token does not cover it'))

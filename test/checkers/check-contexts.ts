@@ -1,6 +1,6 @@
 import { antichainWidth, someAntichain } from './antichain-width.ts'
-import { type CheckResult, checkResult, type Violation } from './check-result.ts'
-import { type HistoryRecord, mustHaveExpired, type Operation } from './history.ts'
+import { type CheckResult, checkResult, type Violation, violationsMax } from './check-result.ts'
+import { distinct, type HistoryRecord, mustHaveExpired, type Operation } from './history.ts'
 import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
 import { newSet } from './write-set.ts'
 
@@ -28,7 +28,7 @@ export function checkContexts(records: readonly HistoryRecord[], promises: Conte
   for (const history of histories) {
     const isSequential = isOneSequence(history.writes)
     for (const read of history.reads) {
-      if (read.outcome !== 'ok' || read.values.length === 0) continue
+      if (read.outcome !== 'ok' || read.values.length === 0 || violations.length >= violationsMax) continue
       compared += read.values.length
       checkStrangers(history, elsewhere, read, violations)
       checkTimes(history, read, violations)
@@ -154,6 +154,7 @@ function checkZombies(history: KeyHistory, violations: Violation[]): void {
     const behind = newSet(history.writes.length)
     let next = 0
     for (const read of own) {
+      if (violations.length >= violationsMax) return
       for (let one = ended[next]; one !== undefined && one.endedAt < read.invokedAt; one = ended[next]) {
         surePast.pasts(one.values, behind)
         next += 1
@@ -164,11 +165,6 @@ function checkZombies(history: KeyHistory, violations: Violation[]): void {
       }
     }
   }
-}
-
-/** Most answers are short. */
-function distinct(values: readonly string[]): Iterable<string> {
-  return values.length < 2 ? values : new Set(values)
 }
 
 function violation(

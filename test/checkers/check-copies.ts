@@ -1,4 +1,4 @@
-import { type CheckResult, checkResult, type Violation } from './check-result.ts'
+import { type CheckResult, checkResult, type Violation, violationsMax } from './check-result.ts'
 import type { HistoryRecord } from './history.ts'
 import { KeyHistory, keyHistoriesOf } from './key-history.ts'
 
@@ -35,6 +35,7 @@ export function checkCopies(records: readonly HistoryRecord[], promises: CopyPro
     violations.push(...strangers(history, ofKey), ...misplacedTombstones(history, ofKey, promises))
     if (promises.isLastWriteWins) continue
     for (const copy of ofKey) {
+      if (violations.length >= violationsMax) break
       violations.push(...lacking(history, copy, promises), ...resurrected(history, copy, promises))
     }
   }

@@ -1,5 +1,5 @@
-import { type CheckResult, checkResult, type Violation } from './check-result.ts'
-import type { HistoryRecord, Operation } from './history.ts'
+import { type CheckResult, checkResult, type Violation, violationsMax } from './check-result.ts'
+import { distinct, type HistoryRecord, type Operation } from './history.ts'
 import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
 import { newSet, sizeOf } from './write-set.ts'
 
@@ -25,7 +25,8 @@ export function checkDeletes(records: readonly HistoryRecord[], promises: Delete
     if (deletes.length === 0) continue
     compared += checkDead(history, deletes, promises, violations)
     for (const read of history.reads) {
-      if (read.outcome === 'ok' && read.isFinal) compared += checkSurvivors(history, deletes, read, violations)
+      const isJudged = read.outcome === 'ok' && read.isFinal && violations.length < violationsMax
+      if (isJudged) compared += checkSurvivors(history, deletes, read, violations)
     }
   }
   return checkResult(violations, compared)
@@ -44,7 +45,7 @@ function checkDead(
   let size = 0
   let next = 0
   for (const read of history.reads) {
-    if (read.outcome !== 'ok' || !(read.isFinal || freshReads)) continue
+    if (read.outcome !== 'ok' || !(read.isFinal || freshReads) || violations.length >= violationsMax) continue
     const before = next
     for (let one = ended[next]; one !== undefined && one.endedAt < read.invokedAt; one = ended[next]) {
       history.surePast.pasts([one.vid], dead)
@@ -52,7 +53,7 @@ function checkDead(
     }
     if (next > before) size = sizeOf(dead)
     compared += size
-    for (const vid of new Set(read.values)) {
+    for (const vid of distinct(read.values)) {
       if (!history.surePast.isIn(dead, vid) || !history.isSettled(read, vid)) continue
       violations.push(violation('resurrection', history, read, vid, 'a delete had seen it'))
     }

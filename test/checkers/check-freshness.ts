@@ -1,4 +1,4 @@
-import { type CheckResult, checkResult, type Violation } from './check-result.ts'
+import { type CheckResult, checkResult, type Violation, violationsMax } from './check-result.ts'
 import type { HistoryRecord, Operation } from './history.ts'
 import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
 import { addBoth, addTo, missingFrom, newSet, sizeOf, type WriteSet } from './write-set.ts'
@@ -21,16 +21,18 @@ export function checkFreshness(records: readonly HistoryRecord[], promises: Fres
     const reads = history.reads.filter(({ outcome }) => outcome === 'ok')
     if (promises.freshReads) {
       const acknowledged = history.writes.filter(({ type, outcome }) => type === 'put' && outcome === 'ok')
-      const owe = (put: Operation, owed: WriteSet): void => addTo(owed, history.indexOf(put.vid) as number)
+      const owe = (put: Operation, owed: WriteSet): void => void addTo(owed, put.place)
       compared += follow(history, reads, acknowledged, owe, (read, index) => {
-        violations.push(violation('stale-read', history, read, index, 'it was acknowledged before'))
+        if (violations.length < violationsMax)
+          violations.push(violation('stale-read', history, read, index, 'it was acknowledged before'))
       })
     }
     if (promises.monotonicReads) {
       const puts = putsOf(history)
       const owe = (read: Operation, owed: WriteSet): void => addBoth(owed, history.coverageOf(read), puts)
       compared += follow(history, reads, reads, owe, (read, index) => {
-        violations.push(violation('read-went-back', history, read, index, 'an earlier read had seen it'))
+        if (violations.length < violationsMax)
+          violations.push(violation('read-went-back', history, read, index, 'an earlier read had seen it'))
       })
     }
   }

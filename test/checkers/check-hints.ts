@@ -1,4 +1,4 @@
-import { type CheckResult, checkResult, type Violation } from './check-result.ts'
+import { type CheckResult, checkResult, type Violation, violationsMax } from './check-result.ts'
 import { type HistoryRecord, healedNs, type NodeProbe } from './history.ts'
 import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
 
@@ -36,7 +36,8 @@ export function checkHints(records: readonly HistoryRecord[], promises: HintProm
   for (const probe of records) {
     if (probe.p !== 'probe' || probe.f !== 'replica-get' || probe.ns <= deadline) continue
     const history = histories.get(probe.k ?? '')
-    if (history !== undefined) compared += checkCopy(history, probe, healed, promises, violations)
+    if (history !== undefined && violations.length < violationsMax)
+      compared += checkCopy(history, probe, healed, promises, violations)
   }
   return checkResult(violations, compared)
 }

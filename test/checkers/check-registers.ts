@@ -1,6 +1,6 @@
-import { type CheckResult, checkResult, type Violation } from './check-result.ts'
+import { type CheckResult, checkResult, type Violation, violationsMax } from './check-result.ts'
 import type { HistoryRecord, Operation } from './history.ts'
-import { keyHistoriesOf } from './key-history.ts'
+import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
 
 export interface RegisterPromises {
   /**
@@ -24,52 +24,53 @@ export function checkRegisters(records: readonly HistoryRecord[], { model }: Reg
   let compared = 0
   for (const history of keyHistoriesOf(records)) {
     const writes = history.writes.filter(({ outcome }) => outcome !== 'fail')
-    const reads = history.reads.filter(({ outcome }) => outcome === 'ok')
     const hasDeletes = writes.some(({ type }) => type === 'delete')
     const expires = writes.some(({ ttlSeconds }) => ttlSeconds !== undefined)
     if (writes.length === 0 || expires || (hasDeletes && model === 'atomic')) continue
+    if (violations.length >= violationsMax) break
+    const reads = history.reads.filter(({ outcome }) => outcome === 'ok')
     compared += reads.length
-    const judged: Judged = { key: history.key, writes, reads, putOf: putsByVid(writes) }
-    const broken = reads.flatMap((read) => unlikeARegister(judged, read))
-    violations.push(...broken)
-    violations.push(...staleReads(judged))
+    const before = violations.length
+    for (const read of reads) checkValue(history, read, violations)
+    const areOfWrites = violations.length === before
+    checkStale(history, writes, reads, violations)
     // Orders are found for values that were written, one for each read.
-    if (model === 'atomic' && broken.length === 0) violations.push(...orderless(judged))
+    if (model === 'atomic' && areOfWrites) checkOrder(history, reads, violations)
   }
   return checkResult(violations, compared)
 }
 
-/** What counts of a key: writes that may have happened, and reads that were answered. */
-interface Judged {
-  readonly key: string
-  readonly writes: readonly Operation[]
-  readonly reads: readonly Operation[]
-  readonly putOf: ReadonlyMap<string, Operation>
-}
-
-function putsByVid(writes: readonly Operation[]): ReadonlyMap<string, Operation> {
-  return new Map(writes.filter(({ type }) => type === 'put').map((write) => [write.vid, write]))
-}
-
 /** A register shows one value, and none that nobody had begun to write by then. */
-function unlikeARegister({ key, putOf }: Judged, read: Operation): readonly Violation[] {
-  if (read.values.length > 1) return [violation('more-than-one-value', key, read, read.values, 'one at most')]
+function checkValue(history: KeyHistory, read: Operation, violations: Violation[]): void {
   const [vid] = read.values
-  if (vid === undefined) return []
-  const write = putOf.get(vid)
-  if (write !== undefined && write.invokedAt < read.endedAt) return []
-  return [violation('invented-value', key, read, [vid], 'nobody had written it there by then')]
+  if (read.values.length > 1) {
+    violations.push(violation('more-than-one-value', read, read.values, 'one at most'))
+  } else if (vid !== undefined) {
+    const write = putOf(history, vid)
+    if (write !== undefined && write.invokedAt < read.endedAt) return
+    violations.push(violation('invented-value', read, [vid], 'nobody had written it there by then'))
+  }
+}
+
+/** The put of that value that may have happened. */
+function putOf(history: KeyHistory, vid: string): Operation | undefined {
+  const write = history.write(vid)
+  return write?.type === 'put' && write.outcome !== 'fail' ? write : undefined
 }
 
 /**
  * Weak regularity for several writers (Shao, Pierce and Welch 2003): no write lies wholly between the end of the one that
  * is shown and the beginning of the read. The latest beginning among all writes that had ended decides.
  */
-function staleReads({ key, writes, reads, putOf }: Judged): readonly Violation[] {
+function checkStale(
+  history: KeyHistory,
+  writes: readonly Operation[],
+  reads: readonly Operation[],
+  violations: Violation[],
+): void {
   const ended = writes.filter(({ endedAt }) => endedAt < Number.POSITIVE_INFINITY)
   ended.sort((a, b) => a.endedAt - b.endedAt)
   const deletes = writes.filter(({ type }) => type === 'delete')
-  const violations: Violation[] = []
   let last: Operation | undefined
   let next = 0
   for (const read of reads) {
@@ -79,15 +80,14 @@ function staleReads({ key, writes, reads, putOf }: Judged): readonly Violation[]
     }
     if (last === undefined || read.values.length > 1) continue
     const [vid] = read.values
-    const shown = vid === undefined ? undefined : putOf.get(vid)
+    const shown = vid === undefined ? undefined : putOf(history, vid)
     if (vid !== undefined && shown === undefined) continue
     const shownEndedAt = shown?.endedAt ?? lastEndOf(deletes, read)
     if (last.invokedAt <= shownEndedAt) continue
     const values = vid === undefined ? [last.vid] : [vid, last.vid]
     const reason = `${last.vid} was begun after that had ended, and acknowledged before the read`
-    violations.push(violation('stale-value', key, read, values, reason))
+    violations.push(violation('stale-value', read, values, reason))
   }
-  return violations
 }
 
 /** When the latest delete ended that an empty answer can have come from; without any, long ago. */
@@ -111,31 +111,38 @@ interface Zone {
  * A value whose first end is before its last beginning must have been there all the while between (a forward zone): these
  * must not overlap, and no other value's zone (a backward one) may lie inside.
  */
-function orderless({ key, writes, reads }: Judged): readonly Violation[] {
-  const zones = new Map<string, Zone>([['', { vid: '', firstEnd: -1, lastStart: -2 }]])
-  for (const { vid, invokedAt, endedAt } of writes) zones.set(vid, { vid, firstEnd: endedAt, lastStart: invokedAt })
+function checkOrder(history: KeyHistory, reads: readonly Operation[], violations: Violation[]): void {
+  const { key } = history
+  const unwritten: Zone = { vid: '', firstEnd: -1, lastStart: -2 }
+  const zones: Zone[] = history.writes.map(({ vid, invokedAt, endedAt }) => ({
+    vid,
+    firstEnd: endedAt,
+    lastStart: invokedAt,
+  }))
   for (const { values, invokedAt, endedAt } of reads) {
-    const zone = zones.get(values[0] ?? '') as Zone
-    zone.firstEnd = Math.min(zone.firstEnd, endedAt)
-    zone.lastStart = Math.max(zone.lastStart, invokedAt)
+    const [vid] = values
+    const zone = vid === undefined ? unwritten : (zones[history.indexOf(vid) as number] as Zone)
+    if (endedAt < zone.firstEnd) zone.firstEnd = endedAt
+    if (invokedAt > zone.lastStart) zone.lastStart = invokedAt
   }
-  const forward = [...zones.values()].filter(({ firstEnd, lastStart }) => firstEnd < lastStart)
-  forward.sort((a, b) => a.firstEnd - b.firstEnd)
-  const violations: Violation[] = []
-  // Of all that began before, the one that lasted longest.
-  const longest: Zone[] = []
-  for (const zone of forward) {
-    const before = longest.at(-1)
-    if (before !== undefined && zone.firstEnd < before.lastStart) violations.push(bothBefore(key, before, zone))
-    longest.push(before === undefined || zone.lastStart > before.lastStart ? zone : before)
+  // A write that was refused did not happen; and one that never ended, and that nobody read, need not have.
+  const judged = zones.filter(
+    ({ firstEnd }, place) => firstEnd < Number.POSITIVE_INFINITY && history.writes[place]?.outcome !== 'fail',
+  )
+  judged.push(unwritten)
+  judged.sort((a, b) => placeOf(a) - placeOf(b))
+  // Of the forward zones that began before, the one that lasted longest.
+  let longest: Zone | undefined
+  for (const zone of judged) {
+    const isForward = zone.firstEnd < zone.lastStart
+    if (longest !== undefined && zone.firstEnd < longest.lastStart) violations.push(bothBefore(key, longest, zone))
+    if (isForward && (longest === undefined || zone.lastStart > longest.lastStart)) longest = zone
   }
-  for (const zone of zones.values()) {
-    // Forward ones were compared; and a write that nobody read and that never ended need not have happened.
-    if (zone.firstEnd < zone.lastStart || zone.firstEnd === Number.POSITIVE_INFINITY) continue
-    const around = longest[countBelow(forward, zone.lastStart, ({ firstEnd }) => firstEnd) - 1]
-    if (around !== undefined && zone.firstEnd < around.lastStart) violations.push(bothBefore(key, around, zone))
-  }
-  return violations
+}
+
+/** Where a zone begins. */
+function placeOf({ firstEnd, lastStart }: Zone): number {
+  return Math.min(firstEnd, lastStart)
 }
 
 function bothBefore(key: string, one: Zone, other: Zone): Violation {
@@ -147,18 +154,8 @@ function bothBefore(key: string, one: Zone, other: Zone): Violation {
   return { check: 'not-atomic', key, values, at: one.lastStart, message }
 }
 
-/** How many of `items`, sorted by `placeOf`, lie before `place`. */
-function countBelow<Item>(items: readonly Item[], place: number, placeOf: (item: Item) => number): number {
-  let [low, high] = [0, items.length]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (placeOf(items[middle] as Item) < place) low = middle + 1
-    else high = middle
-  }
-  return low
-}
-
-function violation(check: string, key: string, read: Operation, values: readonly string[], reason: string): Violation {
+function violation(check: string, read: Operation, values: readonly string[], reason: string): Violation {
   const shown = read.values.length === 0 ? 'nothing' : read.values.join(', ')
-  return { check, key, values, at: read.invokedAt, message: `a read of ${key} shows ${shown}: ${reason}` }
+  const { key, invokedAt } = read
+  return { check, key, values, at: invokedAt, message: `a read of ${key} shows ${shown}: ${reason}` }
 }

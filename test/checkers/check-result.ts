@@ -19,6 +19,9 @@ export interface CheckResult {
   readonly compared: number
 }
 
+/** A checker stops looking when it has found about so many: a history that is wrong everywhere is wrong enough. */
+export const violationsMax = 1000
+
 export function checkResult(violations: readonly Violation[], compared: number): CheckResult {
   return { valid: violations.length > 0 ? false : compared === 0 ? 'unknown' : true, violations, compared }
 }

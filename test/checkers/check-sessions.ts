@@ -1,7 +1,7 @@
-import { type CheckResult, checkResult, type Violation } from './check-result.ts'
-import type { HistoryRecord, Operation } from './history.ts'
+import { type CheckResult, checkResult, type Violation, violationsMax } from './check-result.ts'
+import { distinct, type HistoryRecord, type Operation } from './history.ts'
 import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
-import { addTo, missingFrom, newSet, sizeOf } from './write-set.ts'
+import { addTo, missingFrom, newSet } from './write-set.ts'
 
 /**
  * Whoever carries a session sees what it wrote, and never less than it saw before, at any R: each read of a session shows
@@ -40,27 +40,28 @@ function follow(history: KeyHistory, carried: readonly Operation[], violations: 
   const read = newSet(writes.length)
   const behind = newSet(writes.length)
   let compared = 0
+  let known = 0
   let next = 0
   for (const one of carried) {
-    if (one.type !== 'get') continue
+    if (one.type !== 'get' || violations.length >= violationsMax) continue
     for (let before = ended[next]; before !== undefined && before.endedAt < one.invokedAt; before = ended[next]) {
       // A value of another key, or of nobody, is another check's; and a delete cannot be seen.
       for (const vid of before.type === 'put' ? [before.vid] : before.values) {
         const index = history.indexOf(vid)
-        if (index !== undefined) addTo(before.type === 'put' ? own : read, index)
+        if (index !== undefined && addTo(before.type === 'put' ? own : read, index)) known += 1
       }
       surePast.pasts(before.type === 'get' ? before.values : [before.vid], behind)
       next += 1
     }
     const coverage = history.coverageOf(one)
-    compared += sizeOf(own) + sizeOf(read)
+    compared += known
     for (const index of missingFrom(coverage, own)) {
       violations.push(violation('own-write-unread', history, one, vidAt(history, index), 'the session had written it'))
     }
     for (const index of missingFrom(coverage, read)) {
       violations.push(violation('session-went-back', history, one, vidAt(history, index), 'the session had read it'))
     }
-    for (const vid of new Set(one.values)) {
+    for (const vid of distinct(one.values)) {
       if (!surePast.isIn(behind, vid) || !history.isSettled(one, vid)) continue
       violations.push(violation('session-saw-older', history, one, vid, 'the session had passed it'))
     }

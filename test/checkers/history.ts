@@ -121,6 +121,8 @@ export function parseHistory(lines: string): readonly HistoryRecord[] {
 
 /** An invocation and its end. */
 export interface Operation {
+  /** Its place among the writes, or among the reads, of its key. */
+  readonly place: number
   readonly process: number
   readonly session: string
   readonly type: 'put' | 'delete' | 'get'
@@ -157,12 +159,13 @@ export interface Operation {
 /** The operations of a history in the order of their invocations. What never ended is `info`. */
 export function operationsOf(records: readonly HistoryRecord[]): readonly Operation[] {
   const operations: Operation[] = []
+  const places = new Map<string, { writes: number; reads: number }>()
   const open = new Map<number, { -readonly [Name in keyof Operation]: Operation[Name] }>()
   for (const record of records) {
     // A listing is of no key.
     if (typeof record.p !== 'number' || record.f === 'list') continue
     if (record.t === 'invoke') {
-      const operation = begun(record, record.p)
+      const operation = begun(record, record.p, places)
       open.set(record.p, operation)
       operations.push(operation)
       continue
@@ -182,14 +185,27 @@ export function operationsOf(records: readonly HistoryRecord[]): readonly Operat
   return operations
 }
 
-function begun(record: HistoryRecord, process: number): Operation {
+function begun(
+  record: HistoryRecord,
+  process: number,
+  places: Map<string, { writes: number; reads: number }>,
+): Operation {
+  const key = record.k ?? ''
+  let ofKey = places.get(key)
+  if (ofKey === undefined) {
+    ofKey = { writes: 0, reads: 0 }
+    places.set(key, ofKey)
+  }
+  const type = record.f === 'put' || record.f === 'delete' ? record.f : 'get'
+  const place = type === 'get' ? ofKey.reads++ : ofKey.writes++
   const context = record.ctx ?? nothing
   const { ctxDots } = record
   return {
+    place,
     process,
     session: record.s ?? `process-${process}`,
-    type: record.f === 'put' || record.f === 'delete' ? record.f : 'get',
-    key: record.k ?? '',
+    type,
+    key,
     vid: record.vid ?? '',
     context,
     sureContext: ctxDots === undefined ? context : context.filter((vid) => !ctxDots.includes(vid)),
@@ -212,6 +228,11 @@ function begun(record: HistoryRecord, process: number): Operation {
 }
 
 const nothing: readonly string[] = []
+
+/** Each once. Most answers are short. */
+export function distinct(values: readonly string[]): Iterable<string> {
+  return values.length < 2 ? values : new Set(values)
+}
 
 /** How far any two clocks of a run may be apart: a value may vanish that much before its time is over, or after. */
 export const clockToleranceNs = 10_000_000_000

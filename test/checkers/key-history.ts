@@ -12,7 +12,8 @@ export class KeyHistory {
   readonly #isSure: boolean
   #past: CausalPast | undefined
   #surePast: CausalPast | undefined
-  #coverages: { readonly rows: ReadonlyMap<Operation, number>; readonly sets: Int32Array } | undefined
+  /** One row for each read; of one that has no answer it is empty. */
+  #coverages: Int32Array | undefined
 
   constructor(key: string, writes: readonly Operation[], reads: readonly Operation[]) {
     this.key = key
@@ -55,10 +56,8 @@ export class KeyHistory {
    */
   coverageOf(read: Operation): WriteSet {
     this.#coverages ??= this.#cover()
-    const { rows, sets } = this.#coverages
     const words = writeSetWords(this.writes.length)
-    const row = rows.get(read)
-    return row === undefined ? newSet(this.writes.length) : sets.subarray(row * words, (row + 1) * words)
+    return this.#coverages.subarray(read.place * words, (read.place + 1) * words)
   }
 
   /** What those show who see `vids` at that moment, at which everything that was tried had been tried. */
@@ -71,13 +70,12 @@ export class KeyHistory {
     return covered
   }
 
-  #cover(): { readonly rows: ReadonlyMap<Operation, number>; readonly sets: Int32Array } {
+  #cover(): Int32Array {
     const answered = this.reads.filter(({ outcome }) => outcome === 'ok').sort((a, b) => a.endedAt - b.endedAt)
     const deletes = this.writes.filter(({ type, outcome }) => type === 'delete' && outcome !== 'fail')
     const passing = this.writes.filter(({ ttlSeconds, outcome }) => ttlSeconds !== undefined && outcome !== 'fail')
     const words = writeSetWords(this.writes.length)
-    const sets = new Int32Array(answered.length * words)
-    const rows = new Map<Operation, number>()
+    const sets = new Int32Array(this.reads.length * words)
     const gone = newSet(this.writes.length)
     let next = 0
     for (const read of answered) {
@@ -85,16 +83,14 @@ export class KeyHistory {
         this.past.coverage([one.vid], gone)
         next += 1
       }
-      const row = rows.size
-      const covered = sets.subarray(row * words, (row + 1) * words)
+      const covered = sets.subarray(read.place * words, (read.place + 1) * words)
       covered.set(gone)
       this.past.coverage(read.values, covered)
       for (const put of passing) {
         if (put.invokedAt < read.endedAt && mayHaveExpired(put, read.endedNs)) this.past.coverage([put.vid], covered)
       }
-      rows.set(read, row)
     }
-    return { rows, sets }
+    return sets
   }
 }
 

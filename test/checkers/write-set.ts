@@ -10,8 +10,12 @@ export function newSet(count: number): WriteSet {
   return new Int32Array(writeSetWords(count))
 }
 
-export function addTo(set: WriteSet, index: number): void {
-  set[index >>> 5] = (set[index >>> 5] as number) | (1 << (index & 31))
+/** @returns whether it was not there yet */
+export function addTo(set: WriteSet, index: number): boolean {
+  const before = set[index >>> 5] as number
+  const after = before | (1 << (index & 31))
+  set[index >>> 5] = after
+  return after !== before
 }
 
 /** Adds what is in both `a` and `b`. */
