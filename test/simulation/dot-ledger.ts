@@ -2,8 +2,6 @@ import type { Dot } from '../../lib/protocol/causality/dot.ts'
 import type { KeyRecord } from '../../lib/protocol/causality/record.ts'
 import { counterOf } from '../../lib/protocol/causality/version-vector.ts'
 import { vidOf } from './clients.ts'
-import type { SimulatedCluster } from './cluster.ts'
-import type { Configuration } from './configuration.ts'
 
 /** An owner's own copy, as it is just now. */
 export interface FoundCopy {
@@ -11,29 +9,27 @@ export interface FoundCopy {
   readonly record: KeyRecord
 }
 
-/** What was seen of one copy last, and how much its process had counted then of what takes records away. */
 interface Last {
   readonly record: KeyRecord
-  readonly start: number
-  readonly taken: number
+  readonly life: string
 }
 
-/** After these a copy may know less than before. */
-const takingSeries = ['starling_tombstones_removed_total', 'starling_damaged_records_total'] as const
+export interface DotLedgerParts {
+  /** Something else as soon as the copies of that node may know less than before. */
+  readonly lifeOf: (name: string) => string
+  /** Copies may go and come again. */
+  readonly mayLeave: boolean
+  readonly report: (check: string, message: string) => void
+}
 
 /** Remembers which write has which dot, and what each copy has seen: no dot names two writes, and no copy forgets. */
 export class DotLedger {
-  readonly #cluster: SimulatedCluster
-  readonly #mayLeave: boolean
-  readonly #report: (check: string, message: string) => void
+  readonly #parts: DotLedgerParts
   readonly #vids = new Map<string, string>()
   readonly #last = new Map<string, Last>()
 
-  constructor(cluster: SimulatedCluster, { churn }: Configuration, report: (check: string, message: string) => void) {
-    this.#cluster = cluster
-    // Who owns a partition no more forgets it, and may own it again.
-    this.#mayLeave = churn !== undefined
-    this.#report = report
+  constructor(parts: DotLedgerParts) {
+    this.#parts = parts
   }
 
   /** @param vid the write that has just been acknowledged */
@@ -50,21 +46,23 @@ export class DotLedger {
     const dot = `${key} ${shortId}/${generation}/${born}/${counter}`
     const known = this.#vids.get(dot)
     if (known === undefined) this.#vids.set(dot, vid)
-    else if (known !== vid) this.#report('dot-twice', `${vid} and ${known} have the dot ${dot}`)
+    else if (known !== vid) this.#parts.report('dot-twice', `${vid} and ${known} have the dot ${dot}`)
   }
 
   #noteCopy(name: string, key: string, record: KeyRecord): void {
     const place = `${name} ${key}`
-    const start = this.#cluster.world.machine(name).starts
-    const taken = takingSeries.reduce((sum, series) => sum + this.#cluster.metric(name, series), 0)
+    const life = this.#parts.lifeOf(name)
     const last = this.#last.get(place)
-    this.#last.set(place, { record, start, taken })
-    if (last === undefined || last.start !== start || last.taken !== taken || last.record === record) return
+    this.#last.set(place, { record, life })
+    if (last === undefined || last.life !== life || last.record === record) return
     for (const entry of last.record.vv) {
       const counter = counterOf(record.vv, entry)
-      if (counter >= entry.counter || (counter === 0 && this.#mayLeave)) continue
+      if (counter >= entry.counter || (counter === 0 && this.#parts.mayLeave)) continue
       const of = `${entry.shortId}/${entry.generation}/${entry.born}`
-      this.#report('copy-forgot', `${name} had seen ${entry.counter} writes of ${of} to ${key}, and now ${counter}`)
+      this.#parts.report(
+        'copy-forgot',
+        `${name} had seen ${entry.counter} writes of ${of} to ${key}, and now ${counter}`,
+      )
     }
   }
 }

@@ -3,6 +3,7 @@ import type { Storage, StorageOperation } from '../../lib/ports/storage.ts'
 import type { KeyRecord, Sibling } from '../../lib/protocol/causality/record.ts'
 import { compareDots, mergeVectors } from '../../lib/protocol/causality/version-vector.ts'
 import type { ClientRequest } from '../../lib/protocol/quorum/client-request.ts'
+import { QuorumUnavailable } from '../../lib/vocabulary/errors.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import { decodeRecord } from '../../lib/wire/record.ts'
 import { decodeStored } from '../../lib/wire/stored-record.ts'
@@ -111,6 +112,8 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     killedBy: 'cluster-did-not-recover',
     alterPorts: (ports) => withStorage(ports, forgettingMetadata),
   },
+  /** As long as anybody is away nobody serves. */
+  'needs-everybody': { killedBy: 'no-progress', within: { triesLiveness: true }, alterServe: serveWithEverybody },
   ...protocolMutants,
   ...repairMutants,
   ...transitionMutants,
@@ -204,6 +207,14 @@ function serveBlindSeeingAll(node: DrivenNode): DrivenNode['serve'] {
     serve({ type: 'get', bucket, key, timeoutMs, options }, (_error, answer) => {
       serve({ ...request, context: answer?.type === 'got' ? answer.context : undefined }, done)
     })
+  }
+}
+
+function serveWithEverybody(node: DrivenNode): DrivenNode['serve'] {
+  const serve = node.serve.bind(node)
+  return (request, done) => {
+    if (node.status().members.every(({ state }) => state === 'alive')) return serve(request, done)
+    done(new QuorumUnavailable('somebody is away', { hint: 'wait' }), undefined)
   }
 }
 

@@ -15,12 +15,13 @@ const simulate = fileURLToPath(new URL('simulate.js', import.meta.url))
 t.setTimeout(600_000)
 
 t.test(`${seedCount} clusters live through their faults and keep every promise`, { timeout: 600_000 }, async (t) => {
-  const args = [simulate, '--count', String(seedCount), '--jobs', '2']
+  const args = [simulate, '--brief', '--count', String(seedCount), '--jobs', '2']
   const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
   t.match(stdout, `${seedCount} seeds: 0 failed, 0 checked nothing;`)
   if (stdout.includes('FAILED')) t.comment(stdout.slice(stdout.indexOf('FAILED') - 40).slice(0, 4000))
   const [, operations = '0'] = /; (\d+) operations/.exec(stdout) ?? []
   t.ok(Number(operations) > seedCount * 100, `${operations} operations`)
+  for (const [, path] of stdout.matchAll(/^ {2}never: (.*)$/gm)) t.fail(`no cluster took this path: ${path}`)
   const happened = /what happened: (.*)/.exec(stdout)?.[1] ?? ''
   // In fewer clusters a rare one may be drawn and never have its day.
   for (const kind of seedCount < 300 ? [] : drawnKinds())
@@ -47,6 +48,11 @@ t.test('among them are clusters with each way of bringing copies together, and w
   count('a try of availability', (one) => one.triesAvailability)
   count('requests heard again', (one) => one.replayChance > 0)
   count('nodes killed while copies come together', (one) => one.interruptions > 0)
+  count('a healthy core', (one) => one.triesLiveness === true)
+  count('nine nodes', (one) => one.nodes === 9)
+  count('one copy of each key', (one) => one.replicas === 1)
+  count('five copies of each key', (one) => one.replicas === 5)
+  count('no fault', (one) => one.faults.length === 0)
   count('an operator', (one) => one.churn !== undefined)
   for (const kind of churnKinds) count(`an operator who may ${kind}`, (one) => one.churn?.kinds.includes(kind) === true)
   for (const [name, runs] of Object.entries(counts)) t.ok(runs > drawn.length / 60, `${name}: ${runs}`)
@@ -63,11 +69,11 @@ t.test('a seed gives the same run again, in this process and in another', async 
     first,
   )
   t.equal(new Set(first).size, seeds.length, 'and each seed another one')
-  const { stdout, status } = spawnSync(process.execPath, [simulate, '--seed', '1', '--count', '4'], {
-    encoding: 'utf8',
-  })
+  const args = [simulate, '--brief', '--seed', '1', '--count', '4', '--replay-check']
+  const { stdout, status } = spawnSync(process.execPath, args, { encoding: 'utf8' })
   t.equal(status, 0)
-  for (const hash of first) t.match(stdout, hash)
+  for (const hash of first) t.equal(stdout.split(hash).length, 3, 'twice in other processes')
+  t.match(stdout, '4 of 4 seeds left the same trace twice')
 })
 
 t.test('every known bug is noticed by the check that is there for it', { timeout: 600_000 }, async (t) => {
@@ -83,6 +89,14 @@ t.test('every known bug is noticed by the check that is there for it', { timeout
     }
     t.ok(isKilled, `${name}: ${mutant.killedBy} in seed ${seed}`)
   }
+})
+
+t.test('full runs are long in operations or in hours', async (t) => {
+  const drawn = Array.from({ length: 400 }, (_, index) => drawConfiguration(index + 1, { scale: 'full' }))
+  const sum = (of: (one: Configuration) => number): number => drawn.reduce((total, one) => total + of(one), 0)
+  const hours = sum(({ operations, clients, thinkMs }) => (operations * thinkMs) / clients) / 3_600_000
+  t.ok(sum(({ operations }) => operations) / drawn.length > 2000, 'thousands of operations on average')
+  t.ok(hours / drawn.length > 0.1, 'and more than six minutes')
 })
 
 t.test('a run in which nothing could be wrong is unknown', async (t) => {
