@@ -25,8 +25,11 @@ export interface Clue {
 export function shrunkScript(script: Script, clue: Clue, fails: Fails): Script {
   let smallest = simplest(script, milder(script), fails)
   smallest = simplest(smallest, concerned(smallest, clue), fails)
-  // Large parts of both first: each run that fails costs less than the one before.
-  for (const least of [8, 1]) smallest = withFewest(smallest, fails, least)
+  // Large parts of both first, and no long waits: each run that fails costs less than the one before.
+  for (const least of [8, 1]) {
+    smallest = simplest(smallest, shorter(smallest), fails)
+    smallest = withFewest(smallest, fails, least)
+  }
   for (;;) {
     const size = sizeOf(smallest)
     smallest = simplest(smallest, fewerClients(smallest), fails)
@@ -51,7 +54,13 @@ function sizeOf({ operations, faults, configuration }: Script): number {
 function* milder(script: Script): Iterable<Script> {
   const { configuration, operations } = script
   const calmLinks = { ...configuration.links, jitterMs: 0, lossChance: 0, duplicateChance: 0, splitChance: 0 }
-  const short = { interruptions: 0, awaitsSchedule: false, triesAvailability: false, restartsAll: false }
+  const short = {
+    restartsAll: false,
+    interruptions: 0,
+    awaitsSchedule: false,
+    triesAvailability: false,
+    triesLiveness: false,
+  }
   const keys = 1 + Math.max(0, ...operations.map(({ key }) => Number(key.slice(1))))
   const calm = { ...short, links: calmLinks, driftPpmMax: 0, wallOffsetMsMax: 0, replayChance: 0, keys }
   const alone = { ...calm, churn: undefined }
@@ -115,7 +124,7 @@ function simpler(script: Script, fails: Fails): Script {
     if (JSON.stringify(candidate) !== JSON.stringify(simple) && fails(candidate)) simple = candidate
   }
   attempt(withOperations(simple, ({ paddingBytes: _bytes, ...operation }) => operation))
-  for (const gapMs of [10, 100, 1000, 5000]) attempt(compressed(simple, gapMs))
+  simple = simplest(simple, shorter(simple), fails)
   attempt(rounded(simple))
   for (const change of simpleChanges(simple.configuration)) attempt(changed(simple, change))
   for (const kind of simple.configuration.churn?.kinds ?? []) attempt(withoutWish(simple, kind))
@@ -135,6 +144,10 @@ function rounded(script: Script): Script {
   })
   const inWhole = withOperations({ ...script, faults }, (operation) => ({ ...operation, atMs: round(operation.atMs) }))
   return { ...inWhole, lastsMs: round(script.lastsMs) }
+}
+
+function shorter(script: Script): Iterable<Script> {
+  return [10, 100, 1000, 5000].map((gapMs) => compressed(script, gapMs))
 }
 
 /** Nothing waits for longer than `gapMs` after what was before it; what takes time takes it as before. */
@@ -167,6 +180,7 @@ function simpleChanges({ links, disk }: Configuration): readonly Partial<Configu
     { interruptions: 0 },
     { restartsAll: false },
     { triesAvailability: false },
+    { triesLiveness: false },
     { retries: false },
     { sessions: false },
     { partitions: 16 },
