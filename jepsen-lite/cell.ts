@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { packageVersion } from '../lib/cli/package-version.ts'
 import { within } from '../test/node/fixtures/real-nodes.ts'
 import { bugsIn } from './bugs-in-logs.ts'
+import { buildId } from './build-id.ts'
 import { missing } from './capabilities.ts'
 import { Looks } from './cluster/looks.ts'
 import { RealCluster } from './cluster/real-cluster.ts'
@@ -157,6 +158,7 @@ async function leaveBehind(
     rate: options.rate,
     startedAt,
     version: packageVersion(),
+    build: buildId(),
     nodeVersion: process.version,
     capabilities,
     verdict,

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { packageVersion } from '../lib/cli/package-version.ts'
+import { buildId } from './build-id.ts'
 import { type CellParts, runCell, whyNot } from './cell.ts'
 import { readRun } from './check.ts'
 import type { Setting } from './command-line.ts'
@@ -21,8 +22,8 @@ export interface MatrixOptions extends Setting {
 }
 
 /**
- * Each workload under each nemesis, one after the other, in `STORE/matrix`; what is there already of the same setting is
- * not run again. After each cell the table is written anew, with everything that the directory holds.
+ * Each workload under each nemesis, one after the other, in `STORE/matrix`; what is there already of the same setting
+ * and the same code is not run again. After each cell the table is written anew, with everything that the directory holds.
  */
 export async function runMatrix(options: MatrixOptions, parts: CellParts): Promise<MatrixRecord> {
   const directory = matrixDirectory(options.store)
@@ -86,7 +87,9 @@ function earlierRun(
 ): RunRecord | undefined {
   if (isFresh || !existsSync(join(cell.directory, 'run.json'))) return undefined
   const run = readRun(cell.directory)
-  const isSame = (['network', 'nodes', 'seconds', 'seed', 'rate'] as const).every((name) => run[name] === cell[name])
+  const isSame =
+    run.build === buildId() &&
+    (['network', 'nodes', 'seconds', 'seed', 'rate'] as const).every((name) => run[name] === cell[name])
   const isDone = run.verdict === 'valid' || run.verdict === 'invalid' || (run.verdict === 'unknown' && !isAgain)
   return isSame && isDone ? run : undefined
 }

@@ -11,6 +11,8 @@ export interface RunRecord {
   readonly rate: number
   readonly startedAt: string
   readonly version: string
+  /** Of the code that ran: see build-id.ts. */
+  readonly build: string
   readonly nodeVersion: string
   readonly capabilities: readonly { readonly name: string; readonly isThere: boolean; readonly detail: string }[]
   /** Skipped: the machine cannot do it. */

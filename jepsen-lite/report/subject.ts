@@ -36,7 +36,7 @@ export function subjectOfRun(record: RunRecord, directory: string, files: readon
       ['Time under load', `${seconds} s`],
       ['Seed', String(seed)],
       ['Started', record.startedAt],
-      ['Starling', record.version],
+      ['Starling', `${record.version}, build ${record.build}`],
       ['Node.js', record.nodeVersion],
       [
         'Lag of the harness',

@@ -34,6 +34,7 @@ const record: RunRecord = {
   rate: 500,
   startedAt: '2026-11-23T00:00:00.000Z',
   version: '0.1.0',
+  build: 'b00b1e5',
   nodeVersion: 'v20.20.2',
   capabilities: [{ name: 'namespaces', isThere: false, detail: 'no root here' }],
   verdict: 'valid',
@@ -88,7 +89,8 @@ t.test('a page says what the run record says', async (t) => {
       'npm run jepsen-lite -- --workload sibling-set --nemesis halves --nodes 5 --time 60 --seed 7 --net proxy',
     )
     t.match(page, 'npm run jepsen-lite -- check store/run')
-    for (const value of ['2026-11-23T00:00:00.000Z', '0.1.0', 'v20.20.2', 'no root here']) t.match(page, value)
+    for (const value of ['2026-11-23T00:00:00.000Z', '0.1.0, build b00b1e5', 'v20.20.2', 'no root here'])
+      t.match(page, value)
   })
 
   t.test('how many operations ended how', async (t) => {

@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { bugsIn } from '../../jepsen-lite/bugs-in-logs.ts'
+import { buildId } from '../../jepsen-lite/build-id.ts'
 import { type CellOptions, runCell, whyNot } from '../../jepsen-lite/cell.ts'
 import { checkRun, readRun } from '../../jepsen-lite/check.ts'
 import { type Command, commandOf, usage } from '../../jepsen-lite/command-line.ts'
@@ -145,6 +147,28 @@ t.test('a nemesis', { timeout: 30_000 }, async (t) => {
   })
 })
 
+t.test('what a run has made is taken back', async (t) => {
+  t.test('last first, whatever fails, and before anybody who closes it goes on', async (t) => {
+    const { scope } = runIn(t)
+    const done: string[] = []
+    scope.teardown(() => sleep(5).then(() => done.push('network')))
+    scope.teardown(() => Promise.reject(new Error('is busy')))
+    scope.teardown(() => sleep(5).then(() => done.push('node')))
+    const interrupted = scope.close()
+    await scope.close()
+    t.same(done, ['node', 'network'])
+    await interrupted
+  })
+
+  t.test('also when it was made after the run was interrupted', async (t) => {
+    const { scope } = runIn(t)
+    await scope.close()
+    const done: string[] = []
+    scope.teardown(() => done.push('mount'))
+    t.same(done, ['mount'])
+  })
+})
+
 t.test('a cell that the machine cannot run', async (t) => {
   const nemesis = { ...striking(unreachable), needs: ['faketime'] } as const
   const proxyOnly = { ...striking(unreachable), networks: ['proxy'] } as const
@@ -200,6 +224,7 @@ t.test('a matrix', async (t) => {
     t.match(await table(true, { verdict: 'unknown' }), verdicts('skipped'), 'again')
     t.match(await table(false, { verdict: 'valid', nodes: 5 }), verdicts('skipped'), 'of another setting')
     t.match(await table(false, { verdict: 'valid' }, 2), verdicts('skipped'), 'of another seed')
+    t.match(await table(false, { verdict: 'valid', build: 'another' }), verdicts('skipped'), 'of other code')
     const written = JSON.parse(readFileSync(join(matrixDirectory(store), 'matrix.json'), 'utf8'))
     t.match(written.cells[1], { nemesis: 'absent', directory: 'sibling-set-absent', reasons: [/faketime/] })
     t.match(readFileSync(join(matrixDirectory(store), 'matrix.txt'), 'utf8'), /absent/)
@@ -256,6 +281,21 @@ t.test('the command line', async (t) => {
     t.ok(stderr.includes(usage))
     t.match(run('check', scratchDirectory(t)), { status: 64, stderr: /no run directory/ })
   })
+})
+
+t.test('the code that ran has a name, which any change of it changes', async (t) => {
+  const root = t.testdir({
+    bin: { 'a.js': 'a' },
+    lib: { 'b.js': 'b', 'b.d.ts': 'types' },
+    'jepsen-lite': { 'c.js': 'c', report: { 'd.js': 'd' } },
+    test: { checkers: { 'e.js': 'e' } },
+  })
+  const first = buildId(root)
+  t.equal(buildId(root), first)
+  writeFileSync(join(root, 'jepsen-lite/report/d.js'), 'shown otherwise')
+  t.equal(buildId(root), first)
+  writeFileSync(join(root, 'lib/b.js'), 'another')
+  t.not(buildId(root), first)
 })
 
 t.test('what was written and not looked at in the end leaves a doubt', async (t) => {
@@ -378,6 +418,7 @@ function leave(directory: string, workload: Workload, nemesis: Nemesis, shown: P
     rate: 100,
     startedAt: '2025-05-01T10:00:00.000Z',
     version: '0.0.0',
+    build: buildId(),
     nodeVersion: process.version,
     capabilities: [],
     verdict: 'valid',
