@@ -93,6 +93,12 @@ export class Nemesis {
     this.#isStopped = true
   }
 
+  /** No new fault begins, and what is broken stays so until the healing. */
+  freeze(): void {
+    this.#isStopped = true
+    this.#healings += 1
+  }
+
   /** No new fault begins, and nothing is broken any more; nodes may still have to recover. */
   heal(): void {
     this.#isStopped = true

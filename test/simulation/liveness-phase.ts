@@ -14,12 +14,28 @@ import {
   writeRequest,
 } from './clients.ts'
 import type { SimulatedCluster } from './cluster.ts'
-import { answers, type Configuration, pick } from './configuration.ts'
+import { answers, type Configuration, type FaultKind, pick } from './configuration.ts'
 
 /** Whoever is away is found dead, and asked no more, by then; and hints and repairs of the time before are over. */
 const worksWithinMs = 90_000
 const againAfterMs = 500
 const keysMax = 3
+
+/** After these every store has all that it had. */
+const harmless: readonly FaultKind[] = [
+  'kill',
+  'stop',
+  'pause',
+  'isolate',
+  'halves',
+  'one-way',
+  'reset',
+  'lossy',
+  'slow-disk',
+  'clock-jump',
+  'kill-at-work',
+  'long-absence',
+]
 
 /** What stays broken in a node that is not in the core. */
 const breakages = ['killed', 'power-cut', 'paused', 'cut-off', 'deaf', 'mute', 'disk-failed'] as const
@@ -46,16 +62,25 @@ export class LivenessPhase {
     this.#report = report
   }
 
-  /** Everybody is well when it begins; whoever is broken in it stays so when it ends. */
+  /**
+   * Whether it may begin in the middle of whatever is broken. A store that has lost something asks all other owners before
+   * it counts again (docs/rules.md A5): then everybody is made well first.
+   */
+  get beginsAmidst(): boolean {
+    return this.#configuration.faults.every((kind) => harmless.includes(kind)) && this.#random.below(4) > 0
+  }
+
+  /** Whoever is broken, before it or in it, stays so when it ends. */
   live(): void {
     const first = keyName(this.#random.below(Math.max(1, this.#configuration.keys)))
     const owners = this.#ownersOf(first)
     const needed = this.#needed(owners.length)
     if (owners.length === 0 || needed > owners.length) return
     const core = new Set(this.#shuffled(owners).slice(0, needed))
-    for (const name of this.#cluster.running) if (this.#random.below(4) === 0) core.add(name)
-    const others = this.#cluster.running.filter((name) => !core.has(name))
+    for (const name of this.#cluster.wanted) if (this.#random.below(4) === 0) core.add(name)
+    const others = this.#cluster.wanted.filter((name) => !core.has(name))
     const broken = others.map((name) => [name, this.#break(name, core)])
+    this.#mend(core)
     this.#record('core', { core: [...core], broken: Object.fromEntries(broken) })
     const keys = Array.from({ length: this.#configuration.keys }, (_, number) => keyName(number))
     const working = this.#shuffled(keys.filter((key) => this.#isWithin(core, key))).slice(0, keysMax)
@@ -142,6 +167,20 @@ export class LivenessPhase {
         }
     }
     return kind
+  }
+
+  #mend(core: ReadonlySet<string>): void {
+    for (const link of this.#world.network.links()) {
+      if (!core.has(link.from.name) || !core.has(link.to.name)) continue
+      link.heal()
+      link.settings = { ...this.#configuration.links, lossChance: 0, duplicateChance: 0 }
+    }
+    for (const name of core) {
+      this.#world.resume(name)
+      this.#world.machine(name).disk.slowness = 1
+      if (this.#cluster.isStopping(name)) this.#cluster.crash(name, 'kill')
+      this.#cluster.start(name)
+    }
   }
 
   #isWithin(core: ReadonlySet<string>, key: string): boolean {

@@ -212,14 +212,7 @@ class Run {
     this.#nemesis.stop()
     this.#operator?.stop()
     this.#world.run(Math.max(0, this.#nemesis.absentUntilMs - this.#world.nowMs))
-    if (this.#configuration.triesLiveness === true) {
-      this.#nemesis.heal()
-      if (!this.#awaitReady('cluster-did-not-recover', recoverLimitMs)) return
-      // A damaged copy takes no write before all its other owners were asked for theirs.
-      this.#scrub()
-      this.#world.run(quiesceMs)
-      new LivenessPhase(this.#workload, (check, message) => this.report(check, message)).live()
-    }
+    if (this.#configuration.triesLiveness === true && !this.#tryLiveness()) return
     if (this.#configuration.triesAvailability && !this.#tryAvailability()) return
     this.#operator?.releaseAll()
     this.#nemesis.heal()
@@ -386,6 +379,22 @@ class Run {
     this.#world.run(bucketInForceMs)
     if (failure !== undefined) this.report('bucket-not-set', failure)
     return failure === undefined
+  }
+
+  /** A few nodes are well, in the middle of what is broken, or after everybody was: what they own enough of must work. */
+  #tryLiveness(): boolean {
+    const phase = new LivenessPhase(this.#workload, (check, message) => this.report(check, message))
+    if (phase.beginsAmidst) {
+      this.#nemesis.freeze()
+    } else {
+      this.#nemesis.heal()
+      if (!this.#awaitReady('cluster-did-not-recover', recoverLimitMs)) return false
+      // A damaged copy takes no write before all its other owners were asked for theirs.
+      this.#scrub()
+      this.#world.run(quiesceMs)
+    }
+    phase.live()
+    return true
   }
 
   /**
