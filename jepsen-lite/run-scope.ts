@@ -9,7 +9,9 @@ export class RunScope implements Scope {
   readonly #say: (line: string) => void
   readonly #startedMs = performance.now()
   readonly #ending = new AbortController()
-  #works: (() => unknown)[] = []
+  readonly #works: (() => unknown)[] = []
+  #closing: Promise<void> | undefined
+  #hasClosed = false
 
   constructor(directory: string, seed: number, say: (line: string) => void) {
     this.directory = directory
@@ -33,19 +35,29 @@ export class RunScope implements Scope {
     this.#say(`${((performance.now() - this.#startedMs) / 1000).toFixed(1).padStart(6)} s  ${line}`)
   }
 
+  /** What comes when it has closed already is done at once. */
   teardown(work: () => unknown): void {
-    this.#works.push(work)
+    if (this.#hasClosed) void this.#do(work)
+    else this.#works.push(work)
   }
 
-  /** Last first. What fails keeps nothing else from its end. */
-  async close(): Promise<void> {
+  /** Last first. What fails keeps nothing else from its end. Whoever else closes it waits for the same. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     this.#ending.abort()
-    for (let work = this.#works.pop(); work !== undefined; work = this.#works.pop()) {
-      try {
-        await work()
-      } catch (error) {
-        this.say(`cleaning up: ${error instanceof Error ? error.message : String(error)}`)
-      }
+    for (let work = this.#works.pop(); work !== undefined; work = this.#works.pop()) await this.#do(work)
+    this.#hasClosed = true
+  }
+
+  async #do(work: () => unknown): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.say(`cleaning up: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
 }
