@@ -19,6 +19,8 @@ export interface ShownOperation {
   readonly error: string
   readonly values: readonly string[]
   readonly tries: number
+  /** Seconds that the value is to live; 0: for ever. */
+  readonly ttlSeconds: number
   readonly isFinal: boolean
   /** Of the invocation. */
   readonly at: number
@@ -78,6 +80,7 @@ function invoked(record: HistoryRecord, process: number): ShownOperation {
     error: '',
     values: [],
     tries: 1,
+    ttlSeconds: record.ttl ?? 0,
     isFinal: record.final === true,
     at: record.i,
     fromNs: record.ns,

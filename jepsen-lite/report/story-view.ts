@@ -39,12 +39,28 @@ ${rows}</tbody></table></div>`
 }
 
 function operationCell(operation: ShownOperation): Markup {
-  const { f, key, vid, values, context, isBlind, outcome, error, by, acks, node, process, session, tries, isFinal } =
-    operation
+  const {
+    f,
+    key,
+    vid,
+    values,
+    context,
+    isBlind,
+    outcome,
+    error,
+    by,
+    acks,
+    node,
+    process,
+    session,
+    tries,
+    ttlSeconds,
+    isFinal,
+  } = operation
   const duration = durationText(operation.toNs - operation.fromNs)
   const asked = node === '' ? '' : ` asked ${node},`
   const what = isWrite(operation)
-    ? html`${f} <code>${key}</code> ${f === 'delete' ? 'as' : '='} <code>${vid}</code>, ${isBlind ? 'blind' : html`having seen <code>${listText(context)}</code>`}`
+    ? html`${f} <code>${key}</code> ${f === 'delete' ? 'as' : '='} <code>${vid}</code>, ${isBlind ? 'blind' : html`having seen <code>${listText(context)}</code>`}${ttlSeconds === 0 ? '' : `, for ${ttlSeconds} s`}`
     : html`${isFinal ? 'final ' : ''}${f} <code>${key}</code>${outcome === 'ok' ? html` → <code>${listText(values)}</code>` : nothing}`
   const client = `process ${process}${session === '' ? '' : ` (${session})`}`
   const ending =
@@ -74,9 +90,14 @@ function activeFaults(faults: readonly Fault[], ns: number): Markup {
   return html`${[...sure, ...maybe].map((fault) => {
     const number = faults.indexOf(fault) + 1
     const since = fault.isEndKnown ? '' : `, begun ${secondsText(ns - fault.fromNs)} before`
-    return html`<div><a href="#fault-${number}">${number} ${fault.name} ${fault.nodes.join(' ')}</a><span class="quiet">${since}</span></div>`
+    const nodes = fault.nodes.join(' ')
+    const isMore = fault.isEndKnown && fault.what !== '' && fault.what.length <= whatCharactersMax
+    const what = isMore ? html`<br><span class="quiet">${fault.what}</span>` : nothing
+    return html`<div><a href="#fault-${number}">${number} ${fault.name} ${nodes}</a><span class="quiet">${since}</span>${what}</div>`
   })}`
 }
 
+/** More is in the list of faults. */
+const whatCharactersMax = 60
 /** A fault whose end is not recorded may still go on for so long. */
 const maybeActiveNs = 15e9

@@ -158,10 +158,13 @@ t.test('a story tells of the operations that matter, and of no others', async (t
       ],
     )
     const page = pageOf({ verdict: 'invalid', results: [named(checkAcknowledgedWrites(records))] }, records)
-    t.match(page, /put <code>k<\/code> = <code>lost<\/code>.*acknowledged by n2 after 100 ms, stored at n2, n3/)
     t.match(
       page,
-      /put <code>k<\/code> = <code>beside<\/code>.*<a href="#fault-1">1 kill-one n2<\/a>/,
+      /put <code>k<\/code> = <code>lost<\/code>.*, for 60 s.*acknowledged by n2 after 100 ms, stored at n2, n3/,
+    )
+    t.match(
+      page,
+      /put <code>k<\/code> = <code>beside<\/code>.*<a href="#fault-1">1 kill-one n2<\/a>.*killed n2/,
       'during the fault',
     )
     t.match(page, /put <code>k<\/code> = <code>lost<\/code>.*<span class="quiet">none<\/span>/, 'before the fault')
@@ -381,15 +384,16 @@ interface PutOptions {
   readonly ctx?: readonly string[]
   readonly by?: string
   readonly acks?: readonly string[]
+  readonly ttl?: number
   readonly k?: string
   readonly s?: string
   readonly error?: string
 }
 
-function put({ p, vid, fromS, outcome, ctx, by, acks, k = 'k', s, error }: PutOptions): readonly Unnumbered[] {
+function put({ p, vid, fromS, outcome, ctx, by, acks, ttl, k = 'k', s, error }: PutOptions): readonly Unnumbered[] {
   const base = { p, f: 'put', k, vid, s }
   return [
-    { t: 'invoke', ...base, ctx: ctx ?? [], ctxTok: ctx === undefined ? undefined : 'token', ns: fromS * second },
+    { t: 'invoke', ...base, ctx: ctx ?? [], ctxTok: ctx === undefined ? undefined : 'token', ttl, ns: fromS * second },
     { t: outcome, ...base, by, acks, error, ns: (fromS + 0.1) * second },
   ]
 }
