@@ -1,17 +1,16 @@
 import type { Nemesis, Stage } from '../nemesis.ts'
-import { namesOf, scaled } from './chance.ts'
+import { namesOf, pickOne, scaled } from './chance.ts'
 import { bitesOf, saw } from './evidence.ts'
 import { perStage } from './per-stage.ts'
 import { untilReady, within } from './wholeness.ts'
 import { aheadMs, liars, readingErrorMs, spoken, wrongClocks } from './wrong-clocks.ts'
 
-/** As Jepsen bumps: 1.5^6 to 1.5^31 ms. Beyond 10 s from the others a node is not to coordinate. */
-const bumpMsMin = 11
-const bumpMsMax = 288_000
+/** As Jepsen bumps, 1.5^6 to 1.5^31 ms, in two parts: beyond 10 s from the others a node is not to coordinate. */
+const borne = { minMs: 11, maxMs: 10_000 }
+const refused = { minMs: 10_000, maxMs: 288_000 }
 /** Beyond an hour nobody is to believe it at all. */
-const beyondAllMs = 2 * 3_600_000
-const beyondAllChance = 0.2
-/** What the reading of a clock cannot miss: the first of a run is larger. */
+const unbelieved = { minMs: 3_700_000, maxMs: 30_000_000 }
+/** What the reading of a clock cannot miss. */
 const visibleMsMin = 2 * readingErrorMs
 const believedWithinMs = 3_000
 const readyWithinMs = 30_000
@@ -46,10 +45,11 @@ export const clockBump: Nemesis = {
   bites: async (stage) => bitesOf(stage),
 }
 
+/** The first of a run is seen. */
 function drawOffset(stage: Stage): number {
   const state = strikes(stage)
   state.count += 1
+  const { minMs, maxMs } = pickOne(stage, [borne, refused, unbelieved])
   const sign = stage.fraction() < 0.5 ? -1 : 1
-  if (state.count > 1 && stage.fraction() < beyondAllChance) return sign * beyondAllMs
-  return sign * Math.round(scaled(stage, state.count === 1 ? visibleMsMin : bumpMsMin, bumpMsMax))
+  return sign * Math.round(scaled(stage, state.count === 1 ? Math.max(minMs, visibleMsMin) : minMs, maxMs))
 }

@@ -146,7 +146,7 @@ export class Coordinator {
   #coordinateIfAble(job: Job<ClientRequest>): void {
     const { minting, buckets } = this.#context
     const { request } = job
-    if (minting.isClockSkewed) return this.#end(job, clockSkewed(minting.clockOffsetMs))
+    if (minting.isClockSkewed) return this.#endSkewed(job)
     if (!minting.isReady) {
       // One that has just become a member; the others are none the worse for it.
       if (job.hops === 0 && this.#isOtherInReach(job)) return this.#forward(job)
@@ -217,11 +217,22 @@ export class Coordinator {
     const levels = { r: r ?? properties.r, pr: pr ?? properties.pr, sloppy, isAtLeastQuorum }
     this.#read(job, levels, (error, result) => {
       if (error !== undefined || result === undefined) return this.#end(job, error)
+      if (this.#hidesTooMuch(result.record)) return this.#endSkewed(job)
       this.#context.metrics.siblings.observe(result.record?.siblings.length ?? 0)
       this.#context.metrics.clockEntries.observe(result.record?.vv.length ?? 0)
       const quorum = this.#receipt(job, 'r', result, result)
       this.#end(job, undefined, { ...this.#shown(job, result.record), quorum })
     })
+  }
+
+  /** The clock has jumped since the request was begun, and what of this has expired is not known any more (rule K3). */
+  #hidesTooMuch(record: KeyRecord | undefined): boolean {
+    const mayExpire = record?.siblings.some(({ expiresAtMs }) => expiresAtMs !== undefined) === true
+    return mayExpire && this.#context.minting.isClockSkewed
+  }
+
+  #endSkewed(job: Job<ClientRequest>): void {
+    this.#end(job, clockSkewed(this.#context.minting.clockOffsetMs))
   }
 
   #shown(job: Job<ClientRequest>, held: KeyRecord | undefined): Omit<GetAnswer, 'quorum'> {
@@ -279,6 +290,7 @@ export class Coordinator {
         return this.#takeIn(job, record, asOf, () => this.#writeKnowing(job, seen))
       }
       if (isPlain) return this.#writeKnowing(job, seen)
+      if (this.#hidesTooMuch(record)) return this.#endSkewed(job)
       const failed = this.#failedCondition(job, record)
       if (failed !== undefined) return this.#end(job, failed)
       if (!isBlindDelete) return this.#writeKnowing(job, seen)

@@ -38,6 +38,8 @@ type ContinuityHappening = ContinuityEvent extends infer Event
 const ownRowName = 'own-row'
 const rowTimeoutMs = 1_000
 const skewKeptMs = 100
+/** Of the wall clock against the steady one; less is no jump. */
+const jumpMsMin = 1_000
 const waitersMax = 100_000
 
 /**
@@ -56,6 +58,8 @@ export class Minting {
   #clock: HybridClock | undefined
   #shortId = 0
   #skewAskedAtMs = Number.NEGATIVE_INFINITY
+  /** The wall clock when the steady one was at 0, as it looked then. */
+  #skewAskedForMs = 0
   #isSkewed = false
   #generation = 0
   #waiting: (() => void)[] = []
@@ -145,10 +149,13 @@ export class Minting {
 
   /** This node's clock is so far from the others' that it must not coordinate (docs/rules.md K3). */
   get isClockSkewed(): boolean {
-    // Asked for every request, and it changes with probes only.
-    const nowMs = this.#ports.time.nowMs()
-    if (nowMs - this.#skewAskedAtMs > skewKeptMs) {
+    // Asked for every request, and it changes with probes only, or when the own clock jumps.
+    const { time } = this.#ports
+    const nowMs = time.nowMs()
+    const epochMs = time.wallMs() - nowMs
+    if (nowMs - this.#skewAskedAtMs > skewKeptMs || Math.abs(epochMs - this.#skewAskedForMs) > jumpMsMin) {
       this.#skewAskedAtMs = nowMs
+      this.#skewAskedForMs = epochMs
       this.#isSkewed = isClockSkewed(this.#skewMs())
     }
     return this.#isSkewed

@@ -380,7 +380,7 @@ export class NodeLife implements BehindPeerPort {
     const minting = new Minting(
       { ports, meta, peers: this.#peers, metrics: this.#metrics },
       { self: this.identity.id, startNumber: this.identity.startNumber },
-      () => membership.machine.clockSkewMs(),
+      () => membership.machine.clockSkewMs({ nowMs: time.nowMs(), wallMs: time.wallMs() }),
       {
         removeMarker: (removed) => {
           if (this.#keeper.record({ isCleanlyStopped: false })) time.soon(removed)

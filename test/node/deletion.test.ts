@@ -12,7 +12,7 @@ import { adaDigest, hello, RawPeer } from '../links/parties.ts'
 import { hash } from '../wire/fixtures/hash.ts'
 import { named } from '../wire/fixtures/names.ts'
 import { remote } from './fixtures/record-node.ts'
-import { bucket, TestCluster } from './fixtures/test-cluster.ts'
+import { bucket, type Ended, TestCluster } from './fixtures/test-cluster.ts'
 
 const minuteMs = 60_000
 
@@ -300,6 +300,25 @@ t.test('a value with a deadline', async (t) => {
     t.same(cluster.get('cyd', 'cart').values, [])
   })
 })
+
+t.test(
+  'a clock that jumps hides nothing and deletes nothing, not even before the next probes (rules K3, K4)',
+  async (t) => {
+    const cluster = TestCluster.formed()
+    cluster.world.run(10_000)
+    cluster.put('ada', 'cart', 'tea', { w: 'all', ttlSeconds: 60 })
+    const { clock } = cluster.world.machine('cyd')
+    const answers: Ended[] = []
+    cluster.begin('cyd', [cluster.getRequest('cart', { r: 'all' })], (_index, ended) => answers.push(ended))
+    clock.wallOffsetMs = 20_000_000
+    t.match(cluster.get('cyd', 'cart'), { code: 'clock-skew' }, 'what is asked after it')
+    cluster.await('the answer', () => answers.length > 0)
+    t.match(answers, [{ code: 'clock-skew' }], 'what was asked before it')
+    cluster.world.run(30_000)
+    clock.wallOffsetMs = 0
+    t.match(cluster.get('cyd', 'cart', { r: 'all' }), { values: ['tea'] }, 'right again as soon as its clock is')
+  },
+)
 
 t.test('a store that was written without the indexes gets them', async (t) => {
   const cluster = TestCluster.formed()

@@ -1,5 +1,11 @@
 import { clockSkewMsMax } from '../../vocabulary/limits.ts'
 
+/** The own clocks, read at one moment: the steady one, and the wall clock, in milliseconds. */
+export interface ClockReadings {
+  readonly nowMs: number
+  readonly wallMs: number
+}
+
 /**
  * How far the own clock is from the median of the members' clocks, in milliseconds; positive: ahead. Undefined with
  * fewer than three clocks, the own included: between two nobody can say which is wrong (rule K3).

@@ -13,8 +13,8 @@ export interface Entry {
   objectedMs: number
   /** Smoothed round trip of direct probes. */
   rttMs: number | undefined
-  /** How far its clock is ahead of ours. */
-  clockOffsetMs: number | undefined
+  /** What its wall clock said when our steady one was at 0. A jump of our own wall clock changes nothing about it. */
+  epochMs: number | undefined
 }
 
 /** All members, the own node among them. Bounded: at the bound the longest dead makes room, the living never do. */
@@ -78,7 +78,7 @@ export class MemberTable {
         suspicion: undefined,
         objectedMs: Number.NEGATIVE_INFINITY,
         rttMs: undefined,
-        clockOffsetMs: undefined,
+        epochMs: undefined,
       }
       this.#entries.set(member.id, entry)
       return entry

@@ -1,7 +1,7 @@
 import type { Endpoint, NodeId } from '../../vocabulary/ids.ts'
 import { unreachable } from '../../vocabulary/invariant.ts'
 import type { Random } from '../../vocabulary/random.ts'
-import { clockSkewMs } from '../clock/clock-skew.ts'
+import { type ClockReadings, clockSkewMs } from '../clock/clock-skew.ts'
 import { type DropReason, isForeign } from './admission.ts'
 import { transmissionsMax } from './dissemination.ts'
 import type { MembershipEffect, MembershipEvent, MembershipTimer } from './events.ts'
@@ -127,20 +127,23 @@ export class Membership {
     return this.#table.get(id)?.rttMs
   }
 
-  /** By how many milliseconds the clocks of the living are ahead of ours; known to half a round trip (rules.md K3). */
-  clockOffsets(): ReadonlyMap<NodeId, number> {
+  /**
+   * By how many milliseconds the clocks of the living are ahead of ours; known to half a round trip (rules.md K3). Our own
+   * clock is looked at now: when it jumps, that shows at once and not only after the next probes.
+   */
+  clockOffsets({ nowMs, wallMs }: ClockReadings): ReadonlyMap<NodeId, number> {
     const offsets = new Map<NodeId, number>()
-    for (const { member, clockOffsetMs } of this.#table.entries()) {
-      if (clockOffsetMs !== undefined && isLiving(member) && member.id !== this.self().id) {
-        offsets.set(member.id, clockOffsetMs)
+    for (const { member, epochMs } of this.#table.entries()) {
+      if (epochMs !== undefined && isLiving(member) && member.id !== this.self().id) {
+        offsets.set(member.id, epochMs - (wallMs - nowMs))
       }
     }
     return offsets
   }
 
   /** How far our clock is ahead of the members' median; undefined with fewer than three clocks (rules.md K3). */
-  clockSkewMs(): number | undefined {
-    return clockSkewMs(this.clockOffsets().values())
+  clockSkewMs(now: ClockReadings): number | undefined {
+    return clockSkewMs(this.clockOffsets(now).values())
   }
 
   #dispatch(event: MembershipEvent): void {

@@ -126,7 +126,7 @@ export class Prober {
         } else if (this.#probe?.sequence === sequence) {
           const isFirst = !this.#probe.isAcked
           const isOfTarget = this.#probe.ack(header.from, header.startNumber) && header.from === this.#probe.target.id
-          if (isFirst && isOfTarget) this.#measure(this.#probe, message.wallMs, nowMs, wallMs)
+          if (isFirst && isOfTarget) this.#measure(this.#probe, message.wallMs, nowMs)
         }
         return
       }
@@ -182,13 +182,13 @@ export class Prober {
     this.#outbox.push({ type: 'set-timer', timer: { type: 'relay-silent', sequence }, afterMs })
   }
 
-  #measure(probe: Probe, theirWallMs: number, nowMs: number, wallMs: number): void {
+  #measure(probe: Probe, theirWallMs: number, nowMs: number): void {
     const entry = this.#table.get(probe.target.id)
     if (entry === undefined) return
     const rttMs = Math.max(0, nowMs - probe.sentMs)
     entry.rttMs = entry.rttMs === undefined ? rttMs : entry.rttMs + (rttMs - entry.rttMs) * rttSampleWeight
     // They read their clock about half a round trip ago; not smoothed, so that a jump shows at once (rules.md K3).
-    if (Number.isFinite(theirWallMs)) entry.clockOffsetMs = theirWallMs + rttMs / 2 - wallMs
+    if (Number.isFinite(theirWallMs)) entry.epochMs = theirWallMs + rttMs / 2 - nowMs
   }
 
   #isProbed(id: NodeId): boolean {

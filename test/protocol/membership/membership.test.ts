@@ -689,7 +689,9 @@ t.test('what the node asks of it', async (t) => {
   })
   t.test('the round trip and the clock of who answers directly (rule K3)', async (t) => {
     const one = new OneMachine().withPeers(2)
-    for (const [wallMs, offsetMs] of [
+    const ownMs = 12_000
+    const clocks = () => ({ nowMs: one.nowMs, wallMs: ownMs + one.nowMs })
+    for (const [theirMs, offsetMs] of [
       [50_000, 38_020],
       [12_000, 20],
     ] as const) {
@@ -697,17 +699,25 @@ t.test('what the node asks of it', async (t) => {
       for (const _ of [1, 2]) {
         const { target, sequence } = one.nextProbe() ?? { target: 0, sequence: 0 }
         one.nowMs += 40
-        one.hear(target, { type: 'ack', sequence, wallMs }, [], {}, 12_000)
-        t.equal(one.machine.clockOffsets().get(nodeId(target)), offsetMs)
+        one.hear(target, { type: 'ack', sequence, wallMs: theirMs + one.nowMs }, [], {}, clocks().wallMs)
+        t.equal(one.machine.clockOffsets(clocks()).get(nodeId(target)), offsetMs)
       }
     }
-    t.equal(one.machine.clockSkewMs(), -20)
+    t.equal(one.machine.clockSkewMs(clocks()), -20)
+    one.nowMs += 60_000
+    t.equal(one.machine.clockSkewMs(clocks()), -20, 'however long ago that was')
+    const { nowMs, wallMs } = clocks()
+    t.equal(
+      one.machine.clockSkewMs({ nowMs, wallMs: wallMs + 7_200_000 }),
+      7_161_980,
+      'a jump of our own shows at once',
+    )
     const rttMs = one.machine.rttMs(nodeId(1)) ?? 0
     t.ok(rttMs > 0 && rttMs <= 90, `smoothed round trip ${rttMs}`)
     t.equal(one.machine.rttMs(nodeId(9)), undefined)
     one.gossip(2, claim(1, 'dead', 1, 0, 2))
-    t.equal(one.machine.clockOffsets().size, 1, 'the clocks of the living only')
-    t.equal(one.machine.clockSkewMs(), undefined)
+    t.equal(one.machine.clockOffsets(clocks()).size, 1, 'the clocks of the living only')
+    t.equal(one.machine.clockSkewMs(clocks()), undefined)
   })
   t.test('who knows another layout', async (t) => {
     const one = new OneMachine().withPeers(1)
