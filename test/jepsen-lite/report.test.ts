@@ -121,7 +121,7 @@ t.test('a story tells of the operations that matter, and of no others', async (t
   t.test('a lost write: who acknowledged it, who saw it, what is there instead, who missed it', async (t) => {
     const records = numbered([
       ...put({ p: 1, vid: 'before', fromS: 1, outcome: 'ok' }),
-      ...put({ p: 1, vid: 'lost', fromS: 2, outcome: 'ok', ctx: ['before'], by: 'n2', acks: ['n2', 'n3'] }),
+      ...put({ p: 1, vid: 'lost', fromS: 2, outcome: 'ok', ctx: ['before'], by: 'n2', acks: ['n2', 'n3'], ttl: 60 }),
       ...put({ p: 3, vid: 'other-key', fromS: 2.5, outcome: 'ok', k: 'other' }),
       ...get({ p: 2, vals: ['lost'], fromS: 3 }),
       ...get({ p: 2, vals: ['lost'], fromS: 4 }),
