@@ -1,5 +1,5 @@
 import type { Operation } from './history.ts'
-import { newSet, type WriteSet, writeSetWords } from './write-set.ts'
+import { has, newSet, type WriteSet, writeSetWords } from './write-set.ts'
 
 /**
  * Past(v): every write that v supersedes, as its client could know: the values whose token it sent back, and their
@@ -60,7 +60,12 @@ export class CausalPast {
 
   isIn(set: WriteSet, vid: string): boolean {
     const index = this.#indexes.get(vid)
-    return index !== undefined && (((set[index >>> 5] as number) >>> (index & 31)) & 1) === 1
+    return index !== undefined && has(set, index)
+  }
+
+  /** Adds everything before `write`. */
+  addPast(set: WriteSet, write: Operation): void {
+    this.#addPast(set, write.place)
   }
 
   #addWithPast(set: WriteSet, index: number): void {

@@ -1,6 +1,7 @@
 import { type CheckResult, checkResult, type Violation, violationsMax } from './check-result.ts'
 import type { HistoryRecord, Operation } from './history.ts'
 import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
+import { has } from './write-set.ts'
 
 /**
  * No acknowledged write is lost: after everything healed, each is among the values read, or in the past of one of
@@ -13,15 +14,15 @@ export function checkAcknowledgedWrites(records: readonly HistoryRecord[]): Chec
   const violations: Violation[] = []
   let compared = 0
   for (const history of keyHistoriesOf(records)) {
-    const { past } = history
     const acknowledged = history.writes.filter((write) => write.type === 'put' && write.outcome === 'ok')
     for (const read of history.reads) {
       if (read.outcome !== 'ok' || violations.length >= violationsMax) continue
-      for (const vid of read.values) {
-        compared += 1
-        const write = history.write(vid)
-        if (write === undefined || write.invokedAt > read.endedAt || write.outcome === 'fail' || write.type !== 'put') {
-          violations.push(invented(history, vid, read))
+      compared += read.values.length
+      const shown = history.shownBy(read)
+      if (shown.length < read.values.length || shown.some((write) => !mayBeShown(write, read))) {
+        for (const vid of read.values) {
+          const write = history.write(vid)
+          if (write === undefined || !mayBeShown(write, read)) violations.push(invented(history, vid, read))
         }
       }
       if (!read.isFinal) continue
@@ -30,11 +31,15 @@ export function checkAcknowledgedWrites(records: readonly HistoryRecord[]): Chec
         // What is written after the final read began, it need not show.
         if (write.endedAt > read.invokedAt) continue
         compared += 1
-        if (!past.isIn(covered, write.vid)) violations.push(lost(history, write, read))
+        if (!has(covered, write.place)) violations.push(lost(history, write, read))
       }
     }
   }
   return checkResult(violations, compared)
+}
+
+function mayBeShown(write: Operation, read: Operation): boolean {
+  return write.type === 'put' && write.outcome !== 'fail' && write.invokedAt < read.endedAt
 }
 
 function invented(history: KeyHistory, vid: string, read: Operation): Violation {

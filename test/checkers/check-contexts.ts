@@ -2,7 +2,7 @@ import { antichainWidth, someAntichain } from './antichain-width.ts'
 import { type CheckResult, checkResult, type Violation, violationsMax } from './check-result.ts'
 import { distinct, type HistoryRecord, mustHaveExpired, type Operation } from './history.ts'
 import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
-import { newSet } from './write-set.ts'
+import { has, newSet } from './write-set.ts'
 
 export interface ContextPromises {
   /** Reads never go back in time: R > N/2, not sloppy. */
@@ -109,6 +109,7 @@ function checkDuplicates(history: KeyHistory, read: Operation, violations: Viola
 
 /** C8: a value belongs to the key it was written to. */
 function checkStrangers(history: KeyHistory, elsewhere: Elsewhere, read: Operation, violations: Violation[]): void {
+  if (history.shownBy(read).length === read.values.length) return
   for (const vid of read.values) {
     if (history.write(vid) !== undefined) continue
     const owner = elsewhere.keyOf(vid)
@@ -132,10 +133,9 @@ class Elsewhere {
 
 /** A value that is out of its time, by all clocks, is out of sight. */
 function checkTimes(history: KeyHistory, read: Operation, violations: Violation[]): void {
-  for (const vid of distinct(read.values)) {
-    const write = history.write(vid)
-    if (write === undefined || !mustHaveExpired(write, read.invokedNs)) continue
-    violations.push(violation('expired-value', history, read, [vid], 'its time was over'))
+  for (const write of history.shownBy(read)) {
+    if (write.ttlSeconds === undefined || !mustHaveExpired(write, read.invokedNs)) continue
+    violations.push(violation('expired-value', history, read, [write.vid], 'its time was over'))
   }
 }
 
@@ -156,11 +156,11 @@ function checkZombies(history: KeyHistory, violations: Violation[]): void {
     for (const read of own) {
       if (violations.length >= violationsMax) return
       for (let one = ended[next]; one !== undefined && one.endedAt < read.invokedAt; one = ended[next]) {
-        surePast.pasts(one.values, behind)
+        for (const write of history.shownBy(one)) surePast.addPast(behind, write)
         next += 1
       }
-      for (const vid of distinct(read.values)) {
-        if (!surePast.isIn(behind, vid) || !history.isSettled(read, vid)) continue
+      for (const { place, vid, isRetried } of history.shownBy(read)) {
+        if (!has(behind, place) || (isRetried && !read.isFinal)) continue
         violations.push(violation('zombie', history, read, [vid], 'an earlier read of the session had passed it'))
       }
     }

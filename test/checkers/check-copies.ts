@@ -1,6 +1,7 @@
 import { type CheckResult, checkResult, type Violation, violationsMax } from './check-result.ts'
-import type { HistoryRecord } from './history.ts'
+import type { HistoryRecord, Operation } from './history.ts'
 import { KeyHistory, keyHistoriesOf } from './key-history.ts'
+import { has } from './write-set.ts'
 
 export interface CopyPromises {
   /** Every owner has the same state of every key: what anti-entropy promises. */
@@ -34,9 +35,10 @@ export function checkCopies(records: readonly HistoryRecord[], promises: CopyPro
     if (promises.converged) violations.push(...different(key, ofKey))
     violations.push(...strangers(history, ofKey), ...misplacedTombstones(history, ofKey, promises))
     if (promises.isLastWriteWins) continue
+    const owed = history.writes.filter(({ type, vid }) => type === 'put' && promises.handedOver.has(vid))
     for (const copy of ofKey) {
       if (violations.length >= violationsMax) break
-      violations.push(...lacking(history, copy, promises), ...resurrected(history, copy, promises))
+      violations.push(...lacking(history, copy, owed), ...resurrected(history, copy, promises))
     }
   }
   return checkResult(violations, compared)
@@ -64,12 +66,11 @@ function strangers(history: KeyHistory, copies: readonly HistoryRecord[]): reado
 }
 
 /** The coverage of a copy: what it shows, and what cannot be seen. */
-function lacking(history: KeyHistory, copy: HistoryRecord, { handedOver }: CopyPromises): readonly Violation[] {
-  const owed = history.writes.filter((write) => write.type === 'put' && handedOver.has(write.vid))
+function lacking(history: KeyHistory, copy: HistoryRecord, owed: readonly Operation[]): readonly Violation[] {
   if (owed.length === 0 || copy.marked) return []
   const covered = history.coverageAt(copy.vals ?? [], copy.ns)
   return owed
-    .filter(({ vid }) => !history.past.isIn(covered, vid))
+    .filter(({ place }) => !has(covered, place))
     .map(({ vid }) => violation('missing-copy', copy, vid, 'it was acknowledged, and should have been handed over'))
 }
 

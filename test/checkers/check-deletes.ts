@@ -1,7 +1,7 @@
 import { type CheckResult, checkResult, type Violation, violationsMax } from './check-result.ts'
-import { distinct, type HistoryRecord, type Operation } from './history.ts'
+import type { HistoryRecord, Operation } from './history.ts'
 import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
-import { newSet, sizeOf } from './write-set.ts'
+import { has, newSet, sizeOf } from './write-set.ts'
 
 export interface DeletePromises {
   /** R + W > N, and not sloppy: a read knows of every delete that was acknowledged before it began. */
@@ -48,13 +48,13 @@ function checkDead(
     if (read.outcome !== 'ok' || !(read.isFinal || freshReads) || violations.length >= violationsMax) continue
     const before = next
     for (let one = ended[next]; one !== undefined && one.endedAt < read.invokedAt; one = ended[next]) {
-      history.surePast.pasts([one.vid], dead)
+      history.surePast.addPast(dead, one)
       next += 1
     }
     if (next > before) size = sizeOf(dead)
     compared += size
-    for (const vid of distinct(read.values)) {
-      if (!history.surePast.isIn(dead, vid) || !history.isSettled(read, vid)) continue
+    for (const { place, vid, isRetried } of history.shownBy(read)) {
+      if (!has(dead, place) || (isRetried && !read.isFinal)) continue
       violations.push(violation('resurrection', history, read, vid, 'a delete had seen it'))
     }
   }
@@ -74,7 +74,7 @@ function checkSurvivors(
   for (const put of history.writes) {
     if (put.type !== 'put' || put.outcome !== 'ok' || put.endedAt > read.invokedAt) continue
     compared += 1
-    if (past.isIn(covered, put.vid)) continue
+    if (has(covered, put.place)) continue
     const taker = deletes.find(({ vid }) => !past.isBefore(put.vid, vid) && !past.isBefore(vid, put.vid))
     if (taker === undefined) continue
     violations.push(violation('delete-took-more', history, read, put.vid, `${taker.vid} had not seen it`))

@@ -1,6 +1,7 @@
 import { type CheckResult, checkResult, type Violation, violationsMax } from './check-result.ts'
-import { type HistoryRecord, healedNs, type NodeProbe } from './history.ts'
+import { type HistoryRecord, healedNs, type NodeProbe, type Operation } from './history.ts'
 import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
+import { has } from './write-set.ts'
 
 export interface HintPromises {
   /** So long after the healing every hint has been delivered, in milliseconds. */
@@ -32,12 +33,12 @@ export function checkHints(records: readonly HistoryRecord[], promises: HintProm
     if (probe.p === 'probe' && probe.f === 'node') compared += checkNode(probe, deadline, promises, violations)
   }
   if (healed === undefined) return checkResult(violations, compared)
-  const histories = new Map(keyHistoriesOf(records).map((history) => [history.key, history]))
+  const debts = new Map(keyHistoriesOf(records).map((history) => [history.key, debtOf(history, healed, promises)]))
   for (const probe of records) {
     if (probe.p !== 'probe' || probe.f !== 'replica-get' || probe.ns <= deadline) continue
-    const history = histories.get(probe.k ?? '')
-    if (history !== undefined && violations.length < violationsMax)
-      compared += checkCopy(history, probe, healed, promises, violations)
+    const debt = debts.get(probe.k ?? '')
+    if (debt === undefined || violations.length >= violationsMax) continue
+    compared += checkCopy(debt, probe, violations)
   }
   return checkResult(violations, compared)
 }
@@ -58,26 +59,29 @@ function checkNode(probe: HistoryRecord, deadline: number, promises: HintPromise
   return 1
 }
 
+/** What every owner of a key must have. */
+interface Debt {
+  readonly history: KeyHistory
+  readonly owed: readonly Operation[]
+}
+
+function debtOf(history: KeyHistory, healed: number, { handedOver }: HintPromises): Debt {
+  const puts = history.writes.filter(({ type, outcome }) => type === 'put' && outcome === 'ok')
+  return { history, owed: puts.filter(({ vid, endedNs }) => handedOver?.has(vid) ?? endedNs <= healed) }
+}
+
 /** H2 to H4, and H8. */
-function checkCopy(
-  history: KeyHistory,
-  probe: HistoryRecord,
-  healed: number,
-  promises: HintPromises,
-  violations: Violation[],
-): number {
+function checkCopy({ history, owed }: Debt, probe: HistoryRecord, violations: Violation[]): number {
   const vals = probe.vals ?? []
-  for (const vid of new Set(vals.filter((vid, index) => vals.indexOf(vid) < index))) {
-    violations.push(ofCopy('delivered-twice', probe, vid, 'it is there twice'))
+  if (new Set(vals).size < vals.length) {
+    for (const vid of new Set(vals.filter((vid, index) => vals.indexOf(vid) < index))) {
+      violations.push(ofCopy('delivered-twice', probe, vid, 'it is there twice'))
+    }
   }
   if (probe.marked) return vals.length
   const covered = history.coverageAt(vals, probe.ns)
-  const owed = history.writes.filter(
-    ({ type, outcome, vid, endedNs }) =>
-      type === 'put' && outcome === 'ok' && (promises.handedOver?.has(vid) ?? endedNs <= healed),
-  )
-  for (const { vid } of owed) {
-    if (history.past.isIn(covered, vid)) continue
+  for (const { vid, place } of owed) {
+    if (has(covered, place)) continue
     violations.push(ofCopy('hint-lost', probe, vid, 'it was acknowledged, and should have been handed over'))
   }
   return owed.length + vals.length

@@ -1,7 +1,7 @@
 import { type CheckResult, checkResult, type Violation, violationsMax } from './check-result.ts'
-import { distinct, type HistoryRecord, type Operation } from './history.ts'
+import type { HistoryRecord, Operation } from './history.ts'
 import { type KeyHistory, keyHistoriesOf } from './key-history.ts'
-import { addTo, missingFrom, newSet } from './write-set.ts'
+import { addTo, has, missingFrom, newSet } from './write-set.ts'
 
 /**
  * Whoever carries a session sees what it wrote, and never less than it saw before, at any R: each read of a session shows
@@ -46,11 +46,12 @@ function follow(history: KeyHistory, carried: readonly Operation[], violations: 
     if (one.type !== 'get' || violations.length >= violationsMax) continue
     for (let before = ended[next]; before !== undefined && before.endedAt < one.invokedAt; before = ended[next]) {
       // A value of another key, or of nobody, is another check's; and a delete cannot be seen.
-      for (const vid of before.type === 'put' ? [before.vid] : before.values) {
-        const index = history.indexOf(vid)
-        if (index !== undefined && addTo(before.type === 'put' ? own : read, index)) known += 1
+      if (before.type === 'put' && addTo(own, before.place)) known += 1
+      if (before.type !== 'get') surePast.addPast(behind, before)
+      for (const write of before.type === 'get' ? history.shownBy(before) : []) {
+        if (addTo(read, write.place)) known += 1
+        surePast.addPast(behind, write)
       }
-      surePast.pasts(before.type === 'get' ? before.values : [before.vid], behind)
       next += 1
     }
     const coverage = history.coverageOf(one)
@@ -61,8 +62,8 @@ function follow(history: KeyHistory, carried: readonly Operation[], violations: 
     for (const index of missingFrom(coverage, read)) {
       violations.push(violation('session-went-back', history, one, vidAt(history, index), 'the session had read it'))
     }
-    for (const vid of distinct(one.values)) {
-      if (!surePast.isIn(behind, vid) || !history.isSettled(one, vid)) continue
+    for (const { place, vid, isRetried } of history.shownBy(one)) {
+      if (!has(behind, place) || (isRetried && !one.isFinal)) continue
       violations.push(violation('session-saw-older', history, one, vid, 'the session had passed it'))
     }
   }

@@ -1,6 +1,6 @@
 import { CausalPast } from './causal-past.ts'
 import { type HistoryRecord, mayHaveExpired, type Operation, operationsOf } from './history.ts'
-import { newSet, type WriteSet, writeSetWords } from './write-set.ts'
+import { addTo, newSet, type WriteSet, writeSetWords } from './write-set.ts'
 
 /** What happened to one key, and what follows from it: found out once, for all checkers. */
 export class KeyHistory {
@@ -10,6 +10,7 @@ export class KeyHistory {
   readonly reads: readonly Operation[]
   readonly #indexes = new Map<string, number>()
   readonly #isSure: boolean
+  #shown: readonly (readonly Operation[])[] | undefined
   #past: CausalPast | undefined
   #surePast: CausalPast | undefined
   /** One row for each read; of one that has no answer it is empty. */
@@ -45,6 +46,21 @@ export class KeyHistory {
     return this.#indexes.get(vid)
   }
 
+  /** The writes of this key that an answered read shows: fewer than its values, if some of these are of no write of the key. */
+  shownBy(read: Operation): readonly Operation[] {
+    this.#shown ??= this.reads.map(({ values }) => this.#writesOf(values))
+    return this.#shown[read.place] ?? []
+  }
+
+  #writesOf(vids: readonly string[]): readonly Operation[] {
+    const writes: Operation[] = []
+    for (const vid of vids) {
+      const write = this.write(vid)
+      if (write !== undefined) writes.push(write)
+    }
+    return writes
+  }
+
   /** Maybe two coordinators carried it out, and their copies have not met (see `isRetried`). */
   isSettled(read: Operation, vid: string): boolean {
     return read.isFinal || this.write(vid)?.isRetried !== true
@@ -65,7 +81,9 @@ export class KeyHistory {
     const covered = this.past.coverage(vids)
     for (const write of this.writes) {
       const isUnseen = write.outcome !== 'fail' && (write.type === 'delete' || mayHaveExpired(write, ns))
-      if (isUnseen) this.past.coverage([write.vid], covered)
+      if (!isUnseen) continue
+      addTo(covered, write.place)
+      this.past.addPast(covered, write)
     }
     return covered
   }
@@ -85,7 +103,10 @@ export class KeyHistory {
       }
       const covered = sets.subarray(read.place * words, (read.place + 1) * words)
       covered.set(gone)
-      this.past.coverage(read.values, covered)
+      for (const write of this.shownBy(read)) {
+        addTo(covered, write.place)
+        this.past.addPast(covered, write)
+      }
       for (const put of passing) {
         if (put.invokedAt < read.endedAt && mayHaveExpired(put, read.endedNs)) this.past.coverage([put.vid], covered)
       }

@@ -18,6 +18,10 @@ export function addTo(set: WriteSet, index: number): boolean {
   return after !== before
 }
 
+export function has(set: WriteSet, index: number): boolean {
+  return (((set[index >>> 5] as number) >>> (index & 31)) & 1) === 1
+}
+
 /** Adds what is in both `a` and `b`. */
 export function addBoth(to: WriteSet, a: WriteSet, b: WriteSet): void {
   for (let word = 0; word < to.length; word += 1) {
