@@ -17,39 +17,54 @@ const readyWithinMs = 30_000
 
 const strikes = perStage(() => ({ count: 0 }))
 
-export const clockBump: Nemesis = {
-  name: 'clock-bump',
-  summary: 'the wall clocks of fewer than half of the nodes jump, by milliseconds to hours, and back',
-  needs: ['faketime'],
-  prepare: async (stage) => wrongClocks(stage).preparation,
-  async strike(stage) {
-    const clocks = wrongClocks(stage)
-    const nodes = liars(stage)
-    const offsetMs = drawOffset(stage)
-    for (const { name } of nodes) clocks.set(name, offsetMs)
-    for (const node of nodes) {
-      const isBelieved = (ms: number | undefined) => ms !== undefined && Math.abs(ms - offsetMs) < readingErrorMs
-      if (Math.abs(offsetMs) < visibleMsMin) continue
-      if (await within(believedWithinMs, async () => isBelieved(await aheadMs(node))))
-        saw(stage, 'clocks seen to be wrong in answers')
-    }
-    return {
-      what: `the clocks of ${namesOf(nodes).join(' and ')} are ${spoken(offsetMs)}`,
-      nodes: namesOf(nodes),
-      undo: async () => {
-        for (const { name } of nodes) clocks.set(name, 0)
-        await untilReady(stage, nodes, readyWithinMs)
-      },
-    }
-  },
-  bites: async (stage) => bitesOf(stage),
+export const clockBump = bumping(
+  'clock-bump',
+  'the wall clocks of fewer than half of the nodes jump, by milliseconds to hours, and back',
+  [borne, refused, unbelieved],
+)
+
+/** By what a node need not know: it learns of more from two others, whom a second fault may keep from it. */
+export const slightClockBump = bumping(
+  'clock-bump-slight',
+  'the wall clocks of fewer than half of the nodes jump by less than ten seconds, and back',
+  [borne],
+)
+
+function bumping(name: string, summary: string, ranges: readonly (typeof borne)[]): Nemesis {
+  return {
+    name,
+    summary,
+    needs: ['faketime'],
+    prepare: async (stage) => wrongClocks(stage).preparation,
+    async strike(stage) {
+      const clocks = wrongClocks(stage)
+      const nodes = liars(stage)
+      const offsetMs = drawOffset(stage, ranges)
+      for (const { name } of nodes) clocks.set(name, offsetMs)
+      for (const node of nodes) {
+        const isBelieved = (ms: number | undefined) => ms !== undefined && Math.abs(ms - offsetMs) < readingErrorMs
+        if (Math.abs(offsetMs) < visibleMsMin) continue
+        if (await within(believedWithinMs, async () => isBelieved(await aheadMs(node))))
+          saw(stage, 'clocks seen to be wrong in answers')
+      }
+      return {
+        what: `the clocks of ${namesOf(nodes).join(' and ')} are ${spoken(offsetMs)}`,
+        nodes: namesOf(nodes),
+        undo: async () => {
+          for (const { name } of nodes) clocks.set(name, 0)
+          await untilReady(stage, nodes, readyWithinMs)
+        },
+      }
+    },
+    bites: async (stage) => bitesOf(stage),
+  }
 }
 
 /** The first of a run is seen. */
-function drawOffset(stage: Stage): number {
+function drawOffset(stage: Stage, ranges: readonly (typeof borne)[]): number {
   const state = strikes(stage)
   state.count += 1
-  const { minMs, maxMs } = pickOne(stage, [borne, refused, unbelieved])
+  const { minMs, maxMs } = pickOne(stage, ranges)
   const sign = stage.fraction() < 0.5 ? -1 : 1
   return sign * Math.round(scaled(stage, state.count === 1 ? Math.max(minMs, visibleMsMin) : minMs, maxMs))
 }

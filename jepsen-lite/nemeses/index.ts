@@ -1,7 +1,7 @@
 import type { Nemesis } from '../nemesis.ts'
 import { lossDelayDuplication, lostMessages } from './bad-links.ts'
 import { bitFlips } from './bit-flips.ts'
-import { clockBump } from './clock-bump.ts'
+import { clockBump, slightClockBump } from './clock-bump.ts'
 import { clockStrobe } from './clock-strobe.ts'
 import { brokenDisk, readOnlyDisk, slowDisk } from './failing-disk.ts'
 import { frozenDisk } from './frozen-disk.ts'
@@ -32,5 +32,5 @@ export const nemeses: readonly Nemesis[] = [
   ...clocks,
   ...disks,
   ...alone,
-  mixed({ links, clocks, nodes: [...processes, ...disks], alone }),
+  mixed({ links, clocks: [slightClockBump], nodes: [...processes, ...disks], alone: [...clocks, ...alone] }),
 ]
