@@ -27,11 +27,12 @@ ${graph.length < 2 ? nothing : html`${siblingGraph(graph)}<p class="note">Who ha
 }
 
 function stepsTable(steps: readonly Step[], faults: readonly Fault[], startNs: number): Markup {
+  const named = new Set<Fault>()
   const rows = steps.map((step) => {
     const record = step.type === 'operation' ? step.operation.at : step.copy.i
     const fromNs = step.type === 'operation' ? step.operation.fromNs : step.copy.ns
     const isBreak = step.roles.includes('breaks the promise')
-    return html`<tr${isBreak ? html` class="break"` : nothing}><td class="number">${secondsText(fromNs - startNs)}</td><td class="number">${record}</td><td>${step.roles.join(', ')}</td><td>${step.type === 'operation' ? operationCell(step.operation) : copyCell(step)}</td><td>${activeFaults(faults, fromNs)}</td></tr>
+    return html`<tr${isBreak ? html` class="break"` : nothing}><td class="number">${secondsText(fromNs - startNs)}</td><td class="number">${record}</td><td>${step.roles.join(', ')}</td><td>${step.type === 'operation' ? operationCell(step.operation) : copyCell(step)}</td><td>${activeFaults(faults, fromNs, named)}</td></tr>
 `
   })
   return html`<div class="scroll"><table><thead><tr><th class="number">time</th><th class="number">record</th><th>why it is told</th><th>what happened</th><th>active faults</th></tr></thead><tbody>
@@ -81,7 +82,8 @@ function copyCell({ copy, nodes }: Extract<Step, { type: 'copy' }>): Markup {
   return html`${whose} of <code>${copy.k ?? ''}</code>: <code>${has}</code>`
 }
 
-function activeFaults(faults: readonly Fault[], ns: number): Markup {
+/** @param named those of which is said already what they were */
+function activeFaults(faults: readonly Fault[], ns: number, named: Set<Fault>): Markup {
   const active = faultsAt(faults, ns)
   const sure = active.filter(({ isEndKnown }) => isEndKnown)
   // Of those whose end nobody recorded the latest are the likeliest to go on.
@@ -91,7 +93,8 @@ function activeFaults(faults: readonly Fault[], ns: number): Markup {
     const number = faults.indexOf(fault) + 1
     const since = fault.isEndKnown ? '' : `, begun ${secondsText(ns - fault.fromNs)} before`
     const nodes = fault.nodes.join(' ')
-    const isMore = fault.isEndKnown && fault.what !== '' && fault.what.length <= whatCharactersMax
+    const isMore = fault.isEndKnown && !named.has(fault) && fault.what !== '' && fault.what.length <= whatCharactersMax
+    named.add(fault)
     const what = isMore ? html`<br><span class="quiet">${fault.what}</span>` : nothing
     return html`<div><a href="#fault-${number}">${number} ${fault.name} ${nodes}</a><span class="quiet">${since}</span>${what}</div>`
   })}`
