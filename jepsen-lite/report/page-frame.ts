@@ -40,7 +40,7 @@ ${body}
 /** Blue, orange and reddish purple (Okabe and Ito) are told apart with every kind of colour blindness; so are patterns. */
 const style = `
 :root{color-scheme:light dark;--page:#fff;--text:#1b1f24;--quiet:#57606a;--line:#d0d7de;--soft:#f3f5f7;--link:#0550ae;
---ok:#0072b2;--fail:#c25700;--fail-figure:#fff;--info:#a8437e;--info-figure:#fff;--band:#57606a;--band-opacity:.13;--break:#fff1e5;
+--ok:#0072b2;--fail:#b34f00;--fail-figure:#fff;--info:#a8437e;--info-figure:#fff;--band:#57606a;--band-opacity:.13;--break:#fff1e5;
 --valid:#0b6b4f;--invalid:#b42318;--unknown:#8a5a00;--skipped:#57606a;--badge-text:#fff;
 --p50:#0072b2;--p95:#0b7a5c;--p99:#b35c00;--max:#a8437e}
 @media screen and (prefers-color-scheme:dark){:root{--page:#0f1419;--text:#e6e9ec;--quiet:#9aa5b1;--line:#343b44;--soft:#1a2028;--link:#79b8ff;
