@@ -21,7 +21,7 @@ export function storyView(
 <p class="note">${promise === undefined ? '' : html`The promise: <em>${promise}</em> `}Checked as “${property}”, at record ${anomaly.at[0] ?? 0} of history.jsonl.</p>
 ${steps.length === 0 ? html`<p class="note">No operation of the history belongs to it.</p>` : stepsTable(steps, faults, startNs)}
 ${leftOut === 0 ? nothing : html`<p class="note">${plural(leftOut, 'more operation')} of this key would say the same again.</p>`}
-${graph.length < 2 ? nothing : html`${siblingGraph(graph)}<p class="note">Who had seen whom, in time from left to right. Thick border: the value concerned; filled: what was shown; rounded dashes: a delete; a dashed arrow leads over writes that are not drawn.</p>`}
+${graph.length < 2 ? nothing : html`${siblingGraph(graph)}<p class="note">Who had seen whom, in time from left to right. Thick border: the value concerned; filled: what was shown; dashed border: a delete; a dashed arrow leads over writes that are not drawn.</p>`}
 </article>
 `
 }

@@ -80,7 +80,7 @@ export function timeAxis({ startNs, endNs, breaks, x }: TimeScale, y: number): M
     const title = `${((toNs - fromNs) / 1e9).toFixed(1)} s in which nothing happened`
     return html`<g><title>${title}</title><rect class="gap" x="${round(middle - 5)}" y="${y - 5}" width="10" height="10"/><path class="tick" d="M${round(middle - 5)} ${y + 5}l4 -10M${round(middle + 1)} ${y + 5}l4 -10"/></g>`
   })
-  return html`<path class="tick" d="M${chartLeft} ${y}H${chartWidth - chartRight}"/>${ticks}${gaps}<text class="axis" x="${chartWidth - chartRight + 8}" y="${y + 16}">s</text>`
+  return html`<path class="tick" d="M${chartLeft} ${y}H${chartWidth - chartRight}"/>${ticks}${gaps}<text class="axis" x="${chartWidth - chartRight + 22}" y="${y + 16}">s</text>`
 }
 
 /** What the harness was about: its load, its healing, its last looks. */
