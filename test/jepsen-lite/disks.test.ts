@@ -12,12 +12,15 @@ import { brokenDisk, readOnlyDisk, slowDisk } from '../../jepsen-lite/nemeses/fa
 import { frozenDisk } from '../../jepsen-lite/nemeses/frozen-disk.ts'
 import { fullDisk } from '../../jepsen-lite/nemeses/full-disk.ts'
 import { nemeses } from '../../jepsen-lite/nemeses/index.ts'
+import { membership } from '../../jepsen-lite/nemeses/membership.ts'
 import { mixed } from '../../jepsen-lite/nemeses/mixed.ts'
 import { powerCut } from '../../jepsen-lite/nemeses/power-cut.ts'
+import { rollingRestart } from '../../jepsen-lite/nemeses/rolling-restart.ts'
 import { aheadMs, readingErrorMs } from '../../jepsen-lite/nemeses/wrong-clocks.ts'
 import { capabilityNames, type Nemesis } from '../../jepsen-lite/nemesis.ts'
 import { eventually } from '../node/fixtures/real-nodes.ts'
 import { scratchDirectory } from '../platform/fixtures/scratch.ts'
+import { OperatedStage } from './fixtures/operated-stage.ts'
 import { WritingStage } from './fixtures/writing-stage.ts'
 
 t.jobs = 4
@@ -214,6 +217,38 @@ t.test('a power cut', needing(powerCut), async (t) => {
   await stage.close()
   t.notMatch(readFileSync('/proc/mounts', 'utf8'), stage.directory, 'nothing stays mounted')
   t.equal(sizeOf(join(stage.directory, 'data', cut.name), 'synced'), 4096, 'its data is kept beside the others')
+})
+
+t.test('nodes come and go by the command line: never fewer than at first, and each change is committed', async (t) => {
+  const done = new Set<string>()
+  for (let seed = 1; seed <= 10; seed += 1) {
+    const stage = await OperatedStage.of(t, 3, seed)
+    for (let count = 1; count <= 8; count += 1) {
+      const before = stage.nodes.length
+      const strike = await membership.strike(stage)
+      await strike.undo()
+      const after = stage.nodes.length
+      t.ok(after >= 3 && after <= 5, `${before} nodes, then ${after}`)
+      t.equal(stage.down, 0, 'who is gone is not spoken of')
+      t.equal(stage.log.filter((line) => line.startsWith('cluster commit --yes')).length, count)
+      t.match(await membership.bites(stage), [{ count }])
+      done.add(strike.what.replace(/^n\d+ /, ''))
+    }
+  }
+  t.same([...done].toSorted(), ['is killed and replaced', 'leaves', 'one more node joins'])
+})
+
+t.test('a rolling restart has one node down at a time, and is over when it is taken back', async (t) => {
+  const stage = await OperatedStage.of(t, 5, 1)
+  const strike = await rollingRestart.strike(stage)
+  await strike.undo()
+  t.equal(stage.down, 0)
+  const [restarted] = await rollingRestart.bites(stage)
+  const events = stage.log.filter((line) => / ends$| starts$/.test(line))
+  t.equal(events.length, 2 * (restarted?.count ?? 0))
+  for (let at = 0; at < events.length; at += 2) {
+    t.equal(events[at]?.replace('ends', 'starts'), events[at + 1], 'the same one, before the next')
+  }
 })
 
 t.test('all mixed', async (t) => {
