@@ -28,6 +28,8 @@ export interface Copies {
  * How many disks hold a value now, or something that supersedes it, as durably as was asked, and for which owners: what
  * no client could see, and what an acknowledgement says. Undefined when nobody holds the value itself any more: it may
  * have been superseded everywhere, and its dot with it.
+ *
+ * Where as many records as `isEnough` wants name the value, nothing is decoded, and nothing found.
  */
 export function countCopies(
   cluster: SimulatedCluster,
@@ -39,16 +41,12 @@ export function countCopies(
     readonly vid: string
     readonly durability: Durability
   },
+  isEnough?: (copies: Copies) => boolean,
 ): Copies | undefined {
   const recordKey = toRecordKey(bucket, value.key as Key, hash)
   const own = dataKey(value.partition, recordKey)
   const hints = value.owners.map((owner) => ({ owner, storeKey: hintKey(owner, value.partition, recordKey) }))
-  const places: {
-    readonly name: string
-    readonly disk: SimulatedDisk
-    readonly forOwner: NodeId
-    readonly storeKey: Uint8Array
-  }[] = []
+  const places: Place[] = []
   for (const name of cluster.names) {
     const { disk } = cluster.world.machine(name)
     const id = cluster.idOf(name)
@@ -56,6 +54,14 @@ export function countCopies(
     if (hasHints(disk)) for (const { owner, storeKey } of hints) places.push({ name, disk, forOwner: owner, storeKey })
   }
   const named = valueBytes(value.vid, 0)
+  if (isEnough !== undefined) {
+    const naming = places.filter(({ disk, storeKey }) => {
+      const stored = value.durability === 'os' ? disk.live.get(storeKey) : disk.durableValue(storeKey)
+      return stored !== undefined && bufferOf(stored).indexOf(named) >= 0
+    })
+    const copies = tally(naming, own, [])
+    if (isEnough(copies)) return copies
+  }
   const visible = places.map(({ disk, storeKey }) => recordIn(disk.live.get(storeKey), hash))
   const siblings = visible.flatMap((record) => record?.siblings ?? []).filter((one) => beginsWith(one.value, named))
   if (siblings.length === 0) return undefined
@@ -70,12 +76,27 @@ export function countCopies(
     const record = visible[index]
     return storeKey === own && record !== undefined ? [{ name, record }] : []
   })
+  return tally(holding, own, found)
+}
+
+interface Place {
+  readonly name: string
+  readonly disk: SimulatedDisk
+  readonly forOwner: NodeId
+  readonly storeKey: Uint8Array
+}
+
+function tally(holding: readonly Place[], own: Uint8Array, found: readonly FoundCopy[]): Copies {
   return {
     found,
     slots: new Set(holding.map(({ forOwner }) => forOwner)).size,
     owners: new Set(holding.filter(({ storeKey }) => storeKey === own).map(({ forOwner }) => forOwner)).size,
     disks: new Set(holding.map(({ disk }) => disk)).size,
   }
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** Simulated disks replace values and never change one: what was decoded once is known. */

@@ -4,7 +4,7 @@ import type { ClientAnswer, ClientRequest } from '../../lib/protocol/quorum/clie
 import type { World } from '../../lib/simulator/world.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { NodeId } from '../../lib/vocabulary/ids.ts'
-import { countCopies } from './audit-copies.ts'
+import { type Copies, countCopies } from './audit-copies.ts'
 import { vidIn } from './clients.ts'
 import type { SimulatedCluster } from './cluster.ts'
 import { answers, type Configuration } from './configuration.ts'
@@ -15,6 +15,7 @@ import { hintsOn } from './stored-state.ts'
 /** What takes records away. */
 const takingSeries = ['starling_tombstones_removed_total', 'starling_damaged_records_total'] as const
 const lookEveryMs = 1000
+const looksInsideEvery = 4
 /** Nodes ask each other now and then for reasons of their own. */
 const idleWithinMs = 5000
 
@@ -34,6 +35,7 @@ export class OnlineAudit {
   #isStopped = false
   /** Acknowledgements of which the copies were counted. */
   audited = 0
+  #acknowledged = 0
 
   constructor(
     cluster: SimulatedCluster,
@@ -117,22 +119,21 @@ export class OnlineAudit {
     if (churn !== undefined && by !== name) return
     const vid = vidIn(request.value)
     const sets = churn === undefined ? [place.owners] : this.#liveOwners(name, place.partition)
+    // To look into records is most of the work: now and then is often enough to see that none forgets.
+    this.#acknowledged += 1
+    const looksInside = this.#acknowledged % looksInsideEvery === 0
     for (const owners of sets) {
-      const copies = countCopies(this.#cluster, this.#parts.hash, {
-        ...place,
-        owners,
-        key: request.key,
-        vid,
-        durability,
-      })
-      if (copies === undefined) return
-      this.#ledger.look(request.key, vid, copies.found)
-      this.audited += 1
       const owned = Math.min(replicas, owners.length)
       const w = answers(request.options.w ?? 'quorum', owned)
       const pw = answers(request.options.pw ?? 0, owned)
-      const isEnough = copies.slots >= w && copies.disks >= w && copies.owners >= (request.options.sloppy ? pw : w)
-      if (isEnough) continue
+      const isEnough = ({ slots, disks, owners }: Copies): boolean =>
+        slots >= w && disks >= w && owners >= (request.options.sloppy ? pw : w)
+      const value = { ...place, owners, key: request.key, vid, durability }
+      const copies = countCopies(this.#cluster, this.#parts.hash, value, looksInside ? undefined : isEnough)
+      if (copies === undefined) return
+      this.#ledger.look(request.key, vid, copies.found)
+      this.audited += 1
+      if (isEnough(copies)) continue
       const found = `on ${copies.disks} disks, ${copies.owners} of them of owners, for ${copies.slots} owners`
       const among = sets.length === 1 ? '' : ` of one of ${sets.length} live versions`
       this.#parts.report(
