@@ -126,16 +126,17 @@ function opened(scope: RunScope): void {
 
 /** However it ends: nothing that was started goes on, nothing that was made stays. */
 function endCleanly(): void {
+  const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
+  let isEnding = false
   const clean = (code: number): void => {
+    if (isEnding) return
+    isEnding = true
     setTimeout(() => process.exit(code), cleanMsMax).unref()
-    const scope = open
-    open = undefined
-    if (scope === undefined) process.exit(code)
-    scope.close().finally(() => process.exit(code))
+    if (open === undefined) process.exit(code)
+    open.close().finally(() => process.exit(code))
   }
-  process.once('SIGINT', () => clean(130))
-  process.once('SIGTERM', () => clean(143))
-  process.once('SIGHUP', () => clean(129))
+  // Not once: others who listen go by whether anybody is left who does, and exit if not.
+  for (const [signal, code] of Object.entries(codes)) process.on(signal, () => clean(code))
   process.on('uncaughtException', (error) => {
     console.error(error)
     clean(crashExitCode)

@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -25,6 +26,8 @@ import { type HistoryRecord, parseHistory } from '../checkers/history.ts'
 import { scratchDirectory } from '../platform/fixtures/scratch.ts'
 
 t.jobs = 2
+
+const program = fileURLToPath(import.meta.resolve('../../jepsen-lite/run.js'))
 
 t.test('a workload under a nemesis on real processes', { timeout: 170_000 }, async (t) => {
   const directory = join(scratchDirectory(t), 'run')
@@ -171,6 +174,24 @@ t.test('what a run has made is taken back', async (t) => {
   })
 })
 
+t.test('a run that is interrupted takes everything back before it ends', { timeout: 120_000 }, async (t) => {
+  const store = scratchDirectory(t)
+  const words = ['--workload', 'sibling-set', '--nemesis', 'none', '--nodes', '1', '--time', '300', '--store', store]
+  const child = spawn(process.execPath, [program, ...words], { stdio: ['ignore', 'ignore', 'pipe'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const ended = once(child, 'exit')
+  let story = ''
+  for await (const part of child.stderr.setEncoding('utf8')) {
+    story += part
+    if (story.includes('n1 are ready')) child.kill('SIGTERM')
+  }
+  t.same(await ended, [143, null], story)
+  const [name = ''] = readdirSync(store)
+  t.ok(existsSync(join(store, name, 'logs', 'n1.log')), 'the node was stopped, and what it logged was kept')
+  const { stdout } = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+  t.notOk((stdout ?? '').includes(store), 'nothing runs on its data')
+})
+
 t.test('a cell that the machine cannot run', async (t) => {
   const nemesis = { ...striking(unreachable), needs: ['faketime'] } as const
   const proxyOnly = { ...striking(unreachable), networks: ['proxy'] } as const
@@ -311,7 +332,6 @@ t.test('what was written and not looked at in the end leaves a doubt', async (t)
 })
 
 function run(...words: readonly string[]) {
-  const program = fileURLToPath(import.meta.resolve('../../jepsen-lite/run.js'))
   return spawnSync(process.execPath, [program, ...words], { encoding: 'utf8' })
 }
 
