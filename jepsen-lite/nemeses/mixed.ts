@@ -61,7 +61,6 @@ export function mixed(all: Ingredients): Nemesis {
       return {
         what: begun.map(({ what }) => what).join('; '),
         nodes: [...new Set(begun.flatMap(({ nodes }) => nodes))].sort(),
-        // Last first: nodes recover by their links and clocks.
         undo: () => undoAll(begun.toReversed()),
       }
     },
@@ -78,7 +77,8 @@ function draw(stage: Stage, all: Ingredients, chosen: readonly Nemesis[]): reado
     const possible = chosen.filter((one) => kind.includes(one))
     return possible.length > 0 && stage.fraction() < chance ? [pickOne(stage, possible)] : []
   }
-  return [...orNone(all.nodes, 1), ...orNone(all.clocks, clockChance), ...orNone(all.links, linkChance)]
+  // Taken back last first: a node is there again only when its links are, and has the time only when it is there.
+  return [...orNone(all.clocks, clockChance), ...orNone(all.nodes, 1), ...orNone(all.links, linkChance)]
 }
 
 /** Each has its turn, whatever became of those before it. @throws whatever went wrong first */
