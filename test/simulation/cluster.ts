@@ -5,6 +5,7 @@ import type { SimulatedMetrics } from '../../lib/simulator/simulated-metrics.ts'
 import type { World } from '../../lib/simulator/world.ts'
 import { type NodeId, toEndpoint } from '../../lib/vocabulary/ids.ts'
 import type { Configuration } from './configuration.ts'
+import { nodeNames } from './node-names.ts'
 import { Probes } from './probes.ts'
 import { withReplays } from './replay-frames.ts'
 
@@ -27,9 +28,6 @@ export interface DrivenNode extends NodeApi {
 }
 
 export type NodeMaker = (ports: Ports, settings: NodeSettings, parts: Partial<NodeParts>) => DrivenNode
-
-/** How nodes are called, in their order. */
-export const nodeNames: readonly string[] = 'ada bob cyd dan eve fay gil hal ivy jan kim'.split(' ')
 
 /** Each says itself that it must stay 0. */
 const alarmSeries = [

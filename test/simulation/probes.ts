@@ -1,6 +1,10 @@
 import type { Log } from '../../lib/ports/log.ts'
 import type { SimulatedMetrics } from '../../lib/simulator/simulated-metrics.ts'
 import type { HistoryRecord } from '../checkers/history.ts'
+import { nodeNames } from './node-names.ts'
+
+/** Ids, numbers and the names of nodes: what differs from one run to the next. */
+const particular = new RegExp(`\\b([0-9a-f]{8,}(, [0-9a-f]{8,})*|\\d+|${nodeNames.join('|')})\\b`, 'g')
 
 /**
  * Counts by name what happened in a run: what nodes counted and logged, what clients were told, what was broken. A rare
@@ -50,7 +54,7 @@ export class Probes {
   }
 
   #heard(fields: Readonly<Record<string, unknown>>, message: string, log: Log['info']): void {
-    this.hit(`said ${message.replace(/\d+/g, 'N')}`)
+    this.hit(`said ${message.replace(particular, '*')}`)
     log(fields, message)
   }
 }

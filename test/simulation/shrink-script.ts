@@ -1,6 +1,6 @@
 import type { ChurnKind } from './churn.ts'
-import { nodeNames } from './cluster.ts'
 import type { Configuration } from './configuration.ts'
+import { nodeNames } from './node-names.ts'
 import { type ClientOperation, renamedIn, type Script, type ScriptedFault } from './script.ts'
 import { fewest, simplest } from './shrink.ts'
 
