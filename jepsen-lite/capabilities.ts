@@ -27,7 +27,6 @@ const probes: Readonly<Record<CapabilityName, Probe>> = {
   'loop-mounts': loopMount,
   fsfreeze: freeze,
   'c-compiler': compile,
-  tmpfs: memoryDisk,
   'boot-id': otherBoot,
 }
 
@@ -39,7 +38,6 @@ const remedies: Readonly<Record<CapabilityName, string>> = {
   'loop-mounts': 'run as root on Linux with loop devices, and e2fsprogs installed',
   fsfreeze: 'run as root on Linux with loop devices, and e2fsprogs and util-linux installed',
   'c-compiler': 'apt-get install gcc libc6-dev',
-  tmpfs: 'run as root on Linux',
   'boot-id': 'run as root on Linux, with util-linux installed',
 }
 
@@ -189,19 +187,6 @@ async function compile(directory: string): Promise<string> {
   await command('cc', '-shared', '-fPIC', '-o', join(directory, 'probe.so'), source, '-ldl')
   if (process.platform !== 'linux') throw new Error('it compiles, but nothing is loaded before the C library here')
   return `cc ${await command('cc', '-dumpversion')}`
-}
-
-async function memoryDisk(directory: string): Promise<string> {
-  const path = join(directory, 'mounted')
-  await mkdir(path)
-  await command('mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', path)
-  try {
-    await command('mount', '-o', 'remount,size=2m', path)
-    await command('mount', '-o', 'remount,ro', path)
-  } finally {
-    await command('umount', path)
-  }
-  return 'mounts a tmpfs, and remounts it larger and read-only'
 }
 
 async function otherBoot(directory: string): Promise<string> {

@@ -82,7 +82,6 @@ export const capabilityNames = [
   'loop-mounts',
   'fsfreeze',
   'c-compiler',
-  'tmpfs',
   'boot-id',
 ] as const
 export type CapabilityName = (typeof capabilityNames)[number]
