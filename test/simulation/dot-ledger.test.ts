@@ -32,6 +32,16 @@ t.test('unless it is no longer the same copy', async (t) => {
   t.same(reported, [])
 })
 
+t.test('or of a machine on which nothing runs', async (t) => {
+  const { ledger, reported, lives } = kept()
+  ledger.look('k0', 'c', [copyOf('ada', ['c', dotOf(3)])])
+  lives.set('ada', undefined)
+  ledger.look('k0', 'a', [copyOf('ada', ['a', dotOf(1)])])
+  lives.delete('ada')
+  ledger.look('k0', 'b', [copyOf('ada', ['b', dotOf(2)])])
+  t.same(reported, [])
+})
+
 t.test('a copy that is gone and comes again begins anew where copies may go', async (t) => {
   for (const mayLeave of [false, true]) {
     const { ledger, reported } = kept(mayLeave)
@@ -43,9 +53,9 @@ t.test('a copy that is gone and comes again begins anew where copies may go', as
 
 function kept(mayLeave = false) {
   const reported: string[] = []
-  const lives = new Map<string, string>()
+  const lives = new Map<string, string | undefined>()
   const ledger = new DotLedger({
-    lifeOf: (name) => lives.get(name) ?? 'first',
+    lifeOf: (name) => (lives.has(name) ? lives.get(name) : 'first'),
     mayLeave,
     report: (check, message) => reported.push(`${check}: ${message}`),
   })

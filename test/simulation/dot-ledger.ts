@@ -15,8 +15,8 @@ interface Last {
 }
 
 export interface DotLedgerParts {
-  /** Something else as soon as the copies of that node may know less than before. */
-  readonly lifeOf: (name: string) => string
+  /** Something else as soon as the copies of that node may know less than before; undefined: it does not run. */
+  readonly lifeOf: (name: string) => string | undefined
   /** Copies may go and come again. */
   readonly mayLeave: boolean
   readonly report: (check: string, message: string) => void
@@ -53,7 +53,9 @@ export class DotLedger {
     const place = `${name} ${key}`
     const life = this.#parts.lifeOf(name)
     const last = this.#last.get(place)
-    this.#last.set(place, { record, life })
+    // A dead machine's disk may lose what it had, or be put back to an older state, before the next start.
+    if (life === undefined) this.#last.delete(place)
+    else this.#last.set(place, { record, life })
     if (last === undefined || last.life !== life || last.record === record) return
     for (const entry of last.record.vv) {
       const counter = counterOf(record.vv, entry)

@@ -98,9 +98,11 @@ export class OnlineAudit {
   }
 
   /** Another one as soon as the copies there may know less than before. */
-  #lifeOf(name: string): string {
+  #lifeOf(name: string): string | undefined {
+    if (!this.#cluster.isRunning(name)) return undefined
+    const { starts, disk } = this.#world.machine(name)
     const taken = takingSeries.map((series) => this.#cluster.metric(name, series))
-    return [this.#world.machine(name).starts, ...taken].join(' ')
+    return [starts, disk.inode, ...taken].join(' ')
   }
 
   #expectAtMost(most: number, found: number, what: string): void {
