@@ -62,7 +62,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   /** The vectors are joined, the siblings are not. */
   'merge-keeps-ours': { killedBy: 'diverged', merge: (a, b) => ({ ...a, vv: mergeVectors(a.vv, b.vv) }) },
   /** Every put is blind. */
-  'context-ignored': { killedBy: 'false-sibling', alterServe: (node) => serveAltered(node, withoutContext) },
+  'context-ignored': { seed: 6, killedBy: 'false-sibling', alterServe: (node) => serveAltered(node, withoutContext) },
   /** A blind put supersedes whatever is there. */
   'blind-sees-all': { killedBy: 'lost-write-to-blind-write', alterServe: serveBlindSeeingAll },
   /** A write is acknowledged by one owner, whatever W is. */
@@ -90,12 +90,12 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     readRepair: 'off',
   },
   /** A write that failed for want of owners is reported as done. */
-  'failure-is-success': { seed: 9, killedBy: 'too-few-copies', alterServe: serveReportingSuccess },
+  'failure-is-success': { seed: 4, killedBy: 'too-few-copies', alterServe: serveReportingSuccess },
   /** Acknowledged before it is on the disk. */
-  'never-synced': { seed: 2, killedBy: 'too-few-copies', alterPorts: (ports) => withStorage(ports, neverSynced) },
+  'never-synced': { seed: 1, killedBy: 'too-few-copies', alterPorts: (ports) => withStorage(ports, neverSynced) },
   /** A deleted key is forgotten at once, instead of leaving a tombstone. */
   'delete-forgets': {
-    seed: 18,
+    seed: 4,
     killedBy: 'resurrection',
     within: {
       ...strictQuorums,
@@ -113,7 +113,12 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     alterPorts: (ports) => withStorage(ports, forgettingMetadata),
   },
   /** As long as anybody is away nobody serves. */
-  'needs-everybody': { killedBy: 'no-progress', within: { triesLiveness: true }, alterServe: serveWithEverybody },
+  'needs-everybody': {
+    seed: 3,
+    killedBy: 'no-progress',
+    within: { triesLiveness: true },
+    alterServe: serveWithEverybody,
+  },
   ...protocolMutants,
   ...repairMutants,
   ...transitionMutants,

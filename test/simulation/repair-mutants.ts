@@ -98,7 +98,7 @@ export const repairMutants: Readonly<Record<string, Mutant>> = {
   },
   /** A hint goes when it is read, before its owner has it. */
   'hint-removed-first': {
-    seed: 3,
+    seed: 2,
     killedBy: 'missing-copy',
     within: hintsAlone,
     alterPorts: (ports) => withStorage(ports, removingHintsRead),
@@ -123,7 +123,7 @@ export const repairMutants: Readonly<Record<string, Mutant>> = {
   },
   /** A fallback that knows nothing of a key is taken for an owner that has nothing. */
   'absent-fallback-counts': {
-    seed: 10,
+    seed: 9,
     killedBy: 'fallback-said-absent',
     within: { sloppy: true, hints: true, triesAvailability: true },
     alterPorts: (ports) => withFrames(ports, absentFallbacksCount(ports.hash)),

@@ -54,7 +54,7 @@ export const transitionMutants: Readonly<Record<string, Mutant>> = {
   /** T1: W acknowledgements of the owners of all live versions together. */
   'union-quorum': { killedBy: 'too-few-copies', within: moving, patch: countTheUnion },
   /** T8: a write does not look at what is decided while it is on its way. */
-  'never-follows': { seed: 3, killedBy: 'too-few-copies', within: moving, patch: neverFollow },
+  'never-follows': { seed: 2, killedBy: 'too-few-copies', within: moving, patch: neverFollow },
   /** H3, T4: hints stay where they are when their targets own nothing any more. */
   'hints-not-retargeted': {
     killedBy: 'not-together',
