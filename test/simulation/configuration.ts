@@ -108,7 +108,7 @@ export interface Configuration {
  */
 export type Scale = 'full' | 'brief'
 
-export interface DrawOptions {
+interface DrawOptions {
   /** Default: drawn. */
   readonly operations?: number | undefined
   /** There is an operator in any case. */

@@ -14,7 +14,7 @@ interface Last {
   readonly life: string
 }
 
-export interface DotLedgerParts {
+interface DotLedgerParts {
   /** Something else as soon as the copies of that node may know less than before; undefined: it does not run. */
   readonly lifeOf: (name: string) => string | undefined
   /** Copies may go and come again. */
