@@ -181,7 +181,7 @@ export function drawConfiguration(seed: number, options: DrawOptions = {}): Conf
     triesAvailability: repair.drawn.triesAvailability && sloppy && repair.drawn.hints && churn === undefined,
     triesLiveness: churn === undefined && random.below(2) === 0,
     awaitsSchedule: repair.drawn.awaitsSchedule && churn === undefined,
-    churn: churn === undefined ? undefined : { ...churn, everyMs: churn.everyMs * (length.isLong ? 20 : 1) },
+    churn: churn === undefined || !length.isLong ? churn : calmer(churn),
   }
 }
 
@@ -197,10 +197,15 @@ function drawLength(random: Random, options: DrawOptions & { readonly hasRetries
   const isFull = options.scale === 'full'
   const isLong = isFull && random.below(8) === 0
   const lastsMs = isLong ? 2_200_000 * (1 + random.fraction()) : pick(random, [10_000, 20_000, 50_000])
-  const many = Math.floor(logUniform(random, 290, 5))
+  const many = Math.floor(logUniform(random, 250, 5))
   // Each record remembers the retried writes of ten minutes: thousands within one would make up all of it.
   const drawn = isFull ? Math.min(many, options.hasRetries ? 1200 : many) : 150 + random.below(200)
   return { operations: options.operations ?? drawn, lastsMs, isLong }
+}
+
+/** Of hours: fewer wishes, and plans that are looked at less often, but before anybody runs out of patience. */
+function calmer(churn: Churn): Churn {
+  return { ...churn, everyMs: churn.everyMs * 20, commitEveryMs: churn.commitEveryMs * 3 }
 }
 
 /** Each doubling from `least` up is as likely as any other. No power of a fraction: engines may differ in its last bit. */
