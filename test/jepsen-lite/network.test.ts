@@ -317,7 +317,11 @@ async function runUntil(signal: NodeJS.Signals, office: OwnOffice): Promise<void
     await network.place('ada')
     console.log('there')
     setInterval(() => {}, 1000)`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    // What a test runner loads into every process listens for signals, too.
+    env: { ...process.env, NODE_OPTIONS: '' },
+  })
   const closed = once(child, 'close')
   await once(child.stdout, 'data')
   child.kill(signal)

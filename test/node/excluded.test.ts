@@ -86,7 +86,9 @@ t.test('a node that was excluded and returns (docs/rules.md L5)', async (t) => {
     const key = cluster.keyWhere((owners) => !owners.includes('dan') && !owners.includes('eve'))
     const owners = cluster.ownersOf(key)
     for (const owner of owners) for (const holder of ['dan', 'eve']) part(cluster, owner, holder)
-    cluster.await('they are alone', () => owners.every((owner) => seenAs(cluster, 'dan', owner) === 'dead'))
+    cluster.await('they are alone', () =>
+      ['dan', 'eve'].every((holder) => owners.every((owner) => seenAs(cluster, holder, owner) === 'dead')),
+    )
     t.match(cluster.put('dan', key, 'cart', { w: 2 }), { code: 'ok', quorum: 'w=2/2' })
     for (const owner of owners) for (const holder of ['dan', 'eve']) cluster.world.resetConnections(owner, holder)
     stop(cluster, 'dan')

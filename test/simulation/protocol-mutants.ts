@@ -61,7 +61,7 @@ export const protocolMutants: Readonly<Record<string, Mutant>> = {
   },
   /** A copy that cannot be read, or is not recovered yet, counts as one that holds nothing. */
   'failure-is-absence': {
-    seed: 60,
+    seed: 151,
     killedBy: 'stale-read',
     within: {
       ...strict,

@@ -136,6 +136,8 @@ t.test('F5 a node that was cut off goes on coordinating with the old ring (T2)',
       readMovesWithoutAda(cluster)
       cluster.gate.close('ada', 'layout')
       cluster.connect('ada', 'cyd')
+      // Until they have met again.
+      cluster.world.run(5000)
       const ended = cluster.awaitEnd(cluster.beginPut('ada', key))
       return { key, at: 'bob', ended }
     })
