@@ -143,6 +143,8 @@ export interface Operation {
   readonly token: string | undefined
   /** What a read returned. */
   readonly values: readonly string[]
+  /** The node that its client asked first. */
+  readonly asked: string | undefined
   readonly isKeyed: boolean
   /** Maybe two coordinators carried it out. Until copies have met, one of the two may outlive what superseded the other. */
   readonly isRetried: boolean
@@ -177,7 +179,9 @@ export function operationsOf(records: readonly HistoryRecord[]): readonly Operat
     operation.token = record.tok ?? record.retTok
     operation.values = record.vals ?? nothing
     operation.hlc = record.hlc ?? 0
-    operation.isRetried = operation.isKeyed && (record.tries ?? 1) > 1
+    // Whoever forwards a keyed write tries another node where the first may have carried it out (docs/rules.md I2).
+    const isForwarded = record.by !== undefined && record.by !== operation.asked
+    operation.isRetried = operation.isKeyed && ((record.tries ?? 1) > 1 || isForwarded)
     if (record.t === 'info') continue
     operation.endedAt = record.i
     operation.endedNs = record.ns
@@ -217,6 +221,7 @@ function begun(
     sentToken: record.ctxTok,
     token: undefined,
     values: nothing,
+    asked: record.node,
     isKeyed: record.rid !== undefined,
     isRetried: record.rid !== undefined,
     isOfSession: record.ses === true,
