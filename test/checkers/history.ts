@@ -180,7 +180,8 @@ export function operationsOf(records: readonly HistoryRecord[]): readonly Operat
     operation.values = record.vals ?? nothing
     operation.hlc = record.hlc ?? 0
     // Whoever forwards a keyed write tries another node where the first may have carried it out (docs/rules.md I2).
-    const isForwarded = record.by !== undefined && record.by !== operation.asked
+    const { asked } = operation
+    const isForwarded = asked !== undefined && record.by !== undefined && record.by !== asked
     operation.isRetried = operation.isKeyed && ((record.tries ?? 1) > 1 || isForwarded)
     if (record.t === 'info') continue
     operation.endedAt = record.i

@@ -172,6 +172,7 @@ export class SimulatedClient {
     history.add({
       t: 'invoke',
       ...base,
+      node,
       ctx: seen?.vids ?? [],
       ctxDots: seen?.dots,
       ctxTok: seen?.token,
