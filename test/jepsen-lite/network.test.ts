@@ -311,7 +311,9 @@ function namesOf(prefix: string): readonly string[] {
 /** A process that has made a network with one node, and then gets a signal. */
 async function runUntil(signal: NodeJS.Signals, office: OwnOffice): Promise<void> {
   const module = fileURLToPath(import.meta.resolve('../../jepsen-lite/network/namespaces.js'))
+  // What a test runner loads into every process listens for signals, too, and would decide what they do.
   const script = `
+    process.removeAllListeners('SIGINT')
     const { NamespaceNetwork } = await import(${JSON.stringify(module)})
     const network = await NamespaceNetwork.open(${JSON.stringify(office)})
     await network.place('ada')
@@ -319,8 +321,6 @@ async function runUntil(signal: NodeJS.Signals, office: OwnOffice): Promise<void
     setInterval(() => {}, 1000)`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    // What a test runner loads into every process listens for signals, too.
-    env: { ...process.env, NODE_OPTIONS: '' },
   })
   const closed = once(child, 'close')
   await once(child.stdout, 'data')
