@@ -20,8 +20,8 @@ const usage = `usage: npm run mutants -- [NAME ...] [--searches N] [--seeds N] [
 
 interface Found {
   readonly name: string
-  /** Of each search: seeds needed; undefined: not noticed. */
-  readonly needed: readonly (number | undefined)[]
+  /** Of each search: seeds needed; null: not noticed (undefined does not survive a message). */
+  readonly needed: readonly (number | null)[]
   readonly seconds: number
 }
 
@@ -91,17 +91,17 @@ function search(name: string): Found {
   return { name, needed, seconds: (performance.now() - startedMs) / 1000 }
 }
 
-function seedsNeeded(mutant: Mutant, from: number): number | undefined {
+function seedsNeeded(mutant: Mutant, from: number): number | null {
   for (let tried = 1; tried <= seedsMax; tried += 1) {
     const { violations } = simulateMutant(mutant, { seed: from + tried, hash: testHash, makeNode: makeStarlingNode })
     if (violations.some(({ check }) => check === mutant.killedBy)) return tried
   }
-  return undefined
+  return null
 }
 
 function lineOf({ name, needed, seconds }: Found): string {
   const killer = (mutants[name] as Mutant).killedBy
-  const missed = needed.filter((one) => one === undefined).length
+  const missed = needed.filter((one) => one === null).length
   const verdict = missed === 0 ? 'killed' : `NOT KILLED in ${missed} of ${needed.length} searches`
   const [median, worst] = [medianOf(needed), Math.max(...needed.map((one) => one ?? seedsMax))]
   return `${name.padEnd(32)} ${verdict}  by ${killer.padEnd(26)} seeds: median ${median}, worst ${worst}  (${seconds.toFixed(1)} s)`
@@ -113,7 +113,7 @@ function medianOf(needed: Found['needed']): number {
 }
 
 function finish(all: readonly Found[]): void {
-  const alive = all.filter(({ needed }) => needed.includes(undefined))
+  const alive = all.filter(({ needed }) => needed.includes(null))
   const medians = all.map(({ needed }) => medianOf(needed)).sort((a, b) => a - b)
   const worst = Math.max(...all.flatMap(({ needed }) => needed.map((one) => one ?? seedsMax)))
   console.log(

@@ -5,7 +5,6 @@ import type { Dot } from '../../lib/protocol/causality/dot.ts'
 import { mergeRecords } from '../../lib/protocol/causality/merge.ts'
 import type { KeyRecord, Sibling } from '../../lib/protocol/causality/record.ts'
 import { compareDots, counterOf, mergeVectors } from '../../lib/protocol/causality/version-vector.ts'
-import { hlcZero } from '../../lib/protocol/clock/hlc.ts'
 import type { ClientRequest, QuorumLevel } from '../../lib/protocol/quorum/client-request.ts'
 import { Write } from '../../lib/protocol/quorum/write.ts'
 import type { NodeId } from '../../lib/vocabulary/ids.ts'
@@ -58,20 +57,6 @@ export const protocolMutants: Readonly<Record<string, Mutant>> = {
     killedBy: 'too-few-copies',
     within: { ...strict, faults: ['disk-full', 'disk-error', 'isolate', 'kill'], durability: 'disk' },
     alterPorts: (ports) => withFrames(ports, { response: takeForWritten }),
-  },
-  /** A copy that cannot be read, or is not recovered yet, counts as one that holds nothing. */
-  'failure-is-absence': {
-    seed: 151,
-    killedBy: 'stale-read',
-    within: {
-      ...strict,
-      readRepair: 'async',
-      keys: 24,
-      readShare: 0.6,
-      faults: ['flip-bit', 'wipe', 'isolate', 'one-way'],
-      faultEveryMs: 300,
-    },
-    alterPorts: (ports) => withFrames(ports, { response: takeForAbsent }),
   },
   /** Acknowledged before the own disk has it. */
   'acknowledged-before-written': {
@@ -175,22 +160,6 @@ type Answer = Response | Refusal
 
 function takeForWritten(message: Answer, asked: Request['type'] | undefined): Answer {
   return asked === 'write-record' && message.type === 'refused' ? { type: 'record-written' } : message
-}
-
-const nothingThere = {
-  type: 'record-read',
-  state: 'absent',
-  isRecovering: false,
-  record: new Uint8Array(0),
-  asOf: hlcZero,
-  gcDeleted: hlcZero,
-} as const satisfies Response
-
-function takeForAbsent(message: Answer, asked: Request['type'] | undefined): Answer {
-  if (asked !== 'read-record') return message
-  if (message.type === 'record-read' && message.isRecovering) return { ...message, isRecovering: false }
-  const isUnreadable = message.type === 'refused' || (message.type === 'record-read' && message.state === 'damaged')
-  return isUnreadable ? nothingThere : message
 }
 
 function oneLate(): (message: Answer, asked: Request['type'] | undefined) => Answer {
