@@ -360,7 +360,7 @@ export class AntiEntropy {
     }
   }
 
-  /** A leaver may be gone before an absent target is back: any other owner remembers to compare with it then. */
+  /** The target itself; a leaver, who is gone before an absent target is back, hands the mark to any other owner. */
   #whomToTell(inForce: LayoutInForce, target: NodeId, partition: number): NodeId | undefined {
     const { self, peers } = this.#context
     if (peers.isReachable(target)) return target

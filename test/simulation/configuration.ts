@@ -208,7 +208,10 @@ function calmer(churn: Churn): Churn {
   return { ...churn, everyMs: churn.everyMs * 20, commitEveryMs: churn.commitEveryMs * 3 }
 }
 
-/** Each doubling from `least` up is as likely as any other. No power of a fraction: engines may differ in its last bit. */
+/**
+ * Each doubling from `least` up is as likely as any other. Without a fractional power: the last bit of one is not the same in
+ * every engine, and a seed must be.
+ */
 function logUniform(random: Random, least: number, doublings: number): number {
   return least * 2 ** random.below(doublings) * (1 + random.fraction())
 }
