@@ -1,0 +1,160 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Target } from '../load/orders.ts'
+import { Child } from './child.ts'
+import { freePorts } from './free-ports.ts'
+import { programAt } from './system.ts'
+
+const bucket = 'bench'
+const host = '127.0.0.1'
+
+export interface ClusterOptions {
+  /** For data and logs; one that holds the data of an earlier run is taken over. */
+  readonly directory: string
+  readonly nodeCount: number
+  readonly partitions?: number | undefined
+  /** Further words for `node`: a profiler's flags. */
+  readonly nodeFlags?: readonly string[]
+  /** Further words for `starling start`. */
+  readonly words?: readonly string[]
+}
+
+/** Any number of `starling start` on loopback, each of which can be ended and started again on its data. */
+export class StarlingCluster {
+  readonly nodeCount: number
+  readonly #options: ClusterOptions
+  readonly #http: readonly number[]
+  readonly #peer: readonly number[]
+  readonly #children: Child[] = []
+  readonly #onStarted: (child: Child) => void
+
+  private constructor(options: ClusterOptions, ports: readonly number[], onStarted: (child: Child) => void) {
+    this.nodeCount = options.nodeCount
+    this.#options = options
+    this.#http = ports.slice(0, options.nodeCount)
+    this.#peer = ports.slice(options.nodeCount)
+    this.#onStarted = onStarted
+  }
+
+  /** @param onStarted told of every process, so that a start which fails half-way leaves none behind */
+  static async prepare(options: ClusterOptions, onStarted: (child: Child) => void): Promise<StarlingCluster> {
+    mkdirSync(options.directory, { recursive: true })
+    return new StarlingCluster(options, await freePorts(options.nodeCount * 2), onStarted)
+  }
+
+  /** Whether an earlier run left data of as many nodes in this directory. */
+  static hasData(directory: string, nodeCount: number): boolean {
+    return (
+      existsSync(join(directory, `n${nodeCount}`, 'node.json')) && !existsSync(join(directory, `n${nodeCount + 1}`))
+    )
+  }
+
+  get pids(): readonly number[] {
+    return this.#children.map(({ pid }) => pid)
+  }
+
+  /** By HTTP to all nodes in turn. */
+  get http(): Target {
+    return { type: 'http', ports: this.#http, path: `/v1/kv/${bucket}/` }
+  }
+
+  /** By the embedded client. */
+  get embedded(): Extract<Target, { type: 'embedded' }> {
+    return { type: 'embedded', ports: this.#peer, bucket, library: programAt('lib/index.js') }
+  }
+
+  endpoint(index: number): string {
+    return `http://${host}:${this.#http[index]}`
+  }
+
+  pid(index: number): number {
+    return this.#child(index).pid
+  }
+
+  async startAll(): Promise<void> {
+    for (let index = 0; index < this.nodeCount; index += 1) this.launch(index)
+    for (let index = 0; index < this.nodeCount; index += 1) await this.untilSettled(index)
+  }
+
+  /** Starts the process of a node, and does not wait for it. */
+  launch(index: number): void {
+    const { directory, nodeCount, partitions, nodeFlags, words } = this.#options
+    const name = `n${index + 1}`
+    const own = this.#peer[index]
+    const join = this.#peer.filter((port) => port !== own).map((port) => `${host}:${port}`)
+    const start = ['start', '--name', name, '--http', `${host}:${this.#http[index]}`, '--peer', `${host}:${own}`]
+    start.push('--data', `${directory}/${name}`, '--expect', String(nodeCount), '--log-format', 'json')
+    if (join.length > 0) start.push('--join', join.join(','))
+    if (nodeCount < replicasDefault) start.push('--replicas', String(nodeCount))
+    if (partitions !== undefined) start.push('--partitions', String(partitions))
+    const child = new Child(
+      [...(nodeFlags ?? []), programAt('bin/starling.js'), ...start, ...(words ?? [])],
+      `${directory}/${name}.log`,
+    )
+    this.#children[index] = child
+    this.#onStarted(child)
+  }
+
+  /** As an operator stops it. */
+  async stop(index: number): Promise<void> {
+    await this.#child(index).stop()
+  }
+
+  async stopAll(): Promise<void> {
+    await Promise.all(this.#children.map((child) => child.stop()))
+  }
+
+  /** SIGKILL; resolves when the process is gone. */
+  async kill(index: number): Promise<void> {
+    const child = this.#child(index)
+    child.kill()
+    await child.stop()
+  }
+
+  isRunning(index: number): boolean {
+    return this.#children[index]?.isRunning === true
+  }
+
+  /** Answers for data. */
+  untilReady(index: number): Promise<void> {
+    return this.#child(index).until(() => isReady(this.endpoint(index)))
+  }
+
+  /** Answers for data and sees everybody. */
+  untilSettled(index: number): Promise<void> {
+    return this.#child(index).until(() => isSettled(this.endpoint(index), this.nodeCount))
+  }
+
+  #child(index: number): Child {
+    const child = this.#children[index]
+    if (child === undefined) throw new Error(`node ${index + 1} was never started`)
+    return child
+  }
+}
+
+const replicasDefault = 3
+
+interface ClusterStatus {
+  readonly converged: boolean
+  readonly members: readonly { readonly state: string }[]
+}
+
+async function isReady(endpoint: string): Promise<boolean> {
+  try {
+    const answer = await fetch(`${endpoint}/readyz`)
+    await answer.arrayBuffer()
+    return answer.ok
+  } catch {
+    return false
+  }
+}
+
+async function isSettled(endpoint: string, nodeCount: number): Promise<boolean> {
+  if (!(await isReady(endpoint))) return false
+  try {
+    const status = (await (await fetch(`${endpoint}/v1/cluster/status`)).json()) as ClusterStatus
+    return status.converged && status.members.filter(({ state }) => state === 'alive').length === nodeCount
+  } catch {
+    return false
+  }
+}
