@@ -7,6 +7,7 @@ import { buildId } from './build-id.ts'
 import { missing } from './capabilities.ts'
 import { Looks } from './cluster/looks.ts'
 import { RealCluster } from './cluster/real-cluster.ts'
+import { faultsOf } from './faults.ts'
 import { finalPhase } from './final-phase.ts'
 import { Lag } from './lag.ts'
 import { runLoad, told } from './load.ts'
@@ -14,7 +15,6 @@ import type { Capability, CapabilityName, Nemesis, Stage } from './nemesis.ts'
 import type { Network } from './network/network.ts'
 import { openNetwork } from './network/open-network.ts'
 import { HistoryRecorder } from './recorder.ts'
-
 import { writeReport } from './report/index.ts'
 import type { Finding, RunRecord } from './run-directory.ts'
 import { RunScope } from './run-scope.ts'
@@ -74,7 +74,9 @@ export async function runCell(options: CellOptions, parts: CellParts): Promise<R
   await scope.close()
   const evidence = { ...seen, nemesis: nemesis.name, seconds: options.seconds, rate: options.rate }
   const judgement = judge(workload, evidence, recorder.records)
-  return leaveBehind(options, parts, startedAt, { ...seen, operations: outcomesOf(recorder.records) }, judgement)
+  const { records } = recorder
+  const counted = { operations: outcomesOf(records), faults: faultsOf(records).length }
+  return leaveBehind(options, parts, startedAt, { ...seen, ...counted }, judgement)
 }
 
 /** Why this machine cannot run it. Empty: it can. */
@@ -144,7 +146,7 @@ async function leaveBehind(
   options: CellOptions,
   { capabilities }: CellParts,
   startedAt: string,
-  seen: Pick<RunRecord, 'bites' | 'lagP99Ms' | 'findings' | 'operations'>,
+  seen: Pick<RunRecord, 'bites' | 'lagP99Ms' | 'findings' | 'operations' | 'faults'>,
   { verdict, reasons, results }: Omit<Judgement, 'verdict'> & Pick<RunRecord, 'verdict'>,
 ): Promise<RunRecord> {
   const record: RunRecord = {
@@ -168,6 +170,5 @@ async function leaveBehind(
   }
   writeFileSync(join(options.directory, 'run.json'), `${JSON.stringify(record, undefined, 2)}\n`)
   await writeReport(options.directory)
-
   return record
 }

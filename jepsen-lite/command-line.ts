@@ -16,7 +16,10 @@ export type Command =
       readonly isFresh: boolean
       /** Those that came out unknown, too. */
       readonly isAgain: boolean
+      /** So many of them, spread; undefined: all. */
+      readonly cells: number | undefined
     }
+  | { readonly type: 'table'; readonly store: string }
   | { readonly type: 'misuse'; readonly problem: string }
 
 export interface Setting {
@@ -39,12 +42,14 @@ export const defaultStore = 'jepsen-lite-runs'
 
 export const usage = `usage: npm run jepsen-lite -- --workload W --nemesis X [SETTING...]
        npm run jepsen-lite -- check RUN
-       npm run jepsen-lite -- matrix [--workloads W,W] [--nemeses X,X] [--fresh] [--again] [SETTING...]
+       npm run jepsen-lite -- matrix [--workloads W,W] [--nemeses X,X] [--cells N] [--fresh] [--again] [SETTING...]
+       npm run jepsen-lite -- matrix --print [--store DIR]
        npm run jepsen-lite -- list
 
 One workload under one nemesis, on a cluster of real processes, and whether Starling kept its promises.
   check RUN    judges a run again from its history, without a cluster
-  matrix       each workload under each nemesis, one after the other; begun again, it goes on where it stopped
+  matrix       each workload under each nemesis, one after the other; begun again, it goes on where it stopped;
+               then prints the table of all that its directory holds of this code
   list         the workloads, the nemeses, and what this machine can do
 
   --nodes N    1 to 9 (default 5)
@@ -53,10 +58,12 @@ One workload under one nemesis, on a cluster of real processes, and whether Star
   --net KIND   netns (namespaces, veth, nft: needs root) or proxy; default: netns where it can be had
   --rate N     operations per second of all clients, 10 to 2000 (default 400)
   --store DIR  where runs are kept (default ${defaultStore})
+  --cells N    matrix: only N cells, in which each workload and each nemesis comes as often as any other
   --fresh      matrix: run cells again that are done
   --again      matrix: run cells again that came out unknown
+  --print      matrix: run nothing, print the table of the code that ran last
 
-exit code 0: valid; 1: invalid; 2: unknown or skipped; a matrix: the worst of its cells; 64: usage`
+exit code 0: valid; 1: invalid; 2: unknown or skipped; a matrix: the worst of its table; 64: usage`
 
 const options = {
   workload: { type: 'string' },
@@ -69,8 +76,10 @@ const options = {
   net: { type: 'string' },
   rate: { type: 'string' },
   store: { type: 'string' },
+  cells: { type: 'string' },
   fresh: { type: 'boolean' },
   again: { type: 'boolean' },
+  print: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const
 
@@ -81,7 +90,7 @@ const settings: readonly Flag[] = ['nodes', 'time', 'seed', 'net', 'rate', 'stor
 const taken: Readonly<Record<'cell' | 'check' | 'matrix' | 'list', readonly Flag[]>> = {
   cell: ['workload', 'nemesis', ...settings],
   check: [],
-  matrix: ['workloads', 'nemeses', 'fresh', 'again', ...settings],
+  matrix: ['workloads', 'nemeses', 'cells', 'fresh', 'again', 'print', ...settings],
   list: [],
 }
 
@@ -127,13 +136,19 @@ function cellOf(values: Values, names: Names): Command {
 }
 
 function matrixOf(values: Values, names: Names): Command {
+  if (values.print === true) {
+    const strange = Object.keys(values).find((flag) => flag !== 'print' && flag !== 'store')
+    if (strange !== undefined) throw new Misuse(`matrix --print takes no --${strange}`)
+    return { type: 'table', store: values.store ?? defaultStore }
+  }
   const workloads =
     values.workloads === undefined ? names.workloads : known('workload', values.workloads.split(','), names.workloads)
   const nemeses =
     values.nemeses === undefined ? names.nemeses : known('nemesis', values.nemeses.split(','), names.nemeses)
   const isFresh = values.fresh === true
   const isAgain = values.again === true
-  return { type: 'matrix', workloads, nemeses, setting: settingOf(values, 30), isFresh, isAgain }
+  const cells = values.cells === undefined ? undefined : whole(values, 'cells', 0, 1, 9999)
+  return { type: 'matrix', workloads, nemeses, setting: settingOf(values, 30), isFresh, isAgain, cells }
 }
 
 function settingOf(values: Values, seconds: number): Setting {
@@ -151,7 +166,7 @@ function settingOf(values: Values, seconds: number): Setting {
 
 function whole(
   values: Values,
-  flag: 'nodes' | 'time' | 'seed' | 'rate',
+  flag: 'nodes' | 'time' | 'seed' | 'rate' | 'cells',
   fallback: number,
   min: number,
   max: number,

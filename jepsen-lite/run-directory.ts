@@ -34,6 +34,8 @@ export interface RunRecord {
   readonly bites: readonly { readonly what: string; readonly count: number }[]
   /** What clients asked, the final reads aside, by how it ended; the table of a matrix shows their sum. */
   readonly operations?: { readonly ok: number; readonly fail: number; readonly info: number }
+  /** How often the nemesis struck. */
+  readonly faults?: number
   /** How late this process itself was at most: beyond 50 ms at the 99th percentile its latencies are its own. */
   readonly lagP99Ms: number
   /** What was seen while it ran and no history shows: a node that ended by itself, or did not come to rest. */
@@ -47,13 +49,14 @@ export interface Finding {
 }
 
 /**
- * What a matrix leaves behind: `DIR/matrix.json` (this), `DIR/matrix.txt`, `DIR/matrix.html`, and for each cell a run
- * directory, `DIR/WORKLOAD-NEMESIS`.
+ * What a matrix leaves behind: `DIR/matrix.json` (this), `DIR/matrix.md`, `DIR/matrix.html`, and for each cell a run
+ * directory, `DIR/WORKLOAD-NEMESIS`. The table has every cell that the directory holds of one build.
  */
 export interface MatrixRecord {
   readonly apiVersion: 'v1'
-  /** Of the last cell that was run. */
-  readonly endedAt: string
+  /** When the table was written. */
+  readonly writtenAt: string
+  readonly build: string
   readonly version: string
   readonly nodeVersion: string
   /** The worst of its cells that could be run. */
@@ -67,7 +70,17 @@ export interface MatrixRecord {
 export interface MatrixCell
   extends Pick<
     RunRecord,
-    'workload' | 'nemesis' | 'network' | 'nodes' | 'seconds' | 'seed' | 'verdict' | 'reasons' | 'bites' | 'operations'
+    | 'workload'
+    | 'nemesis'
+    | 'network'
+    | 'nodes'
+    | 'seconds'
+    | 'seed'
+    | 'verdict'
+    | 'reasons'
+    | 'bites'
+    | 'operations'
+    | 'faults'
   > {
   /** Its run directory, relative to the matrix's. */
   readonly directory: string

@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { capabilityTable, probeCapabilities } from './capabilities.ts'
 import { runCell, whyNot } from './cell.ts'
 import { checkRun } from './check.ts'
 import { type Command, commandOf, usage } from './command-line.ts'
-import { matrixDirectory, networkFor, runMatrix } from './matrix.ts'
+import { networkFor, runMatrix, writeTable } from './matrix.ts'
 import { nemeses } from './nemeses/index.ts'
 import { goAhead } from './priority.ts'
 import type { RunRecord } from './run-directory.ts'
@@ -44,6 +44,8 @@ async function perform(command: Command): Promise<number> {
       return single(command)
     case 'matrix':
       return matrix(command)
+    case 'table':
+      return table(command.store)
   }
 }
 
@@ -60,18 +62,32 @@ async function single({ workload, nemesis, setting }: Extract<Command, { type: '
   return exitCodes[run.verdict]
 }
 
-async function matrix({ setting, isFresh, isAgain, ...wanted }: Extract<Command, { type: 'matrix' }>): Promise<number> {
+async function matrix({
+  setting,
+  isFresh,
+  isAgain,
+  cells,
+  ...wanted
+}: Extract<Command, { type: 'matrix' }>): Promise<number> {
   const capabilities = await probeCapabilities()
   console.error(capabilityTable(capabilities))
   const rows = wanted.workloads.map((name) => called(workloads, name))
   const columns = wanted.nemeses.map((name) => called(nemeses, name))
-  const table = await runMatrix(
-    { ...setting, workloads: rows, nemeses: columns, isFresh, isAgain },
+  await runMatrix(
+    { ...setting, workloads: rows, nemeses: columns, isFresh, isAgain, cells },
     { capabilities, say: (line) => console.error(line), opened },
   )
-  const directory = matrixDirectory(setting.store)
-  console.log(`${readFileSync(join(directory, 'matrix.txt'), 'utf8')}in ${relative('.', directory)}`)
-  return exitCodes[table.verdict]
+  return table(setting.store)
+}
+
+async function table(store: string): Promise<number> {
+  const written = await writeTable(store)
+  if (written === undefined) {
+    console.error(`${store} holds no runs of a matrix\n\n${usage}`)
+    return usageExitCode
+  }
+  console.log(written.text)
+  return exitCodes[written.table.verdict]
 }
 
 function check(directory: string): number {

@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import { parseHistory } from '../../test/checkers/history.ts'
 import type { RunRecord } from '../run-directory.ts'
-import { type Cell, matrixPage, matrixText } from './matrix.ts'
+import { type Axes, type Cell, matrixPage, matrixText } from './matrix.ts'
 import { reportPage } from './page.ts'
 import { subjectOfRun } from './subject.ts'
 
@@ -24,21 +24,22 @@ export async function writeReport(directory: string): Promise<string> {
 }
 
 /**
- * Writes `matrix.html` and `matrix.txt` into `directory`: every workload with every nemesis.
+ * Writes `matrix.html` and `matrix.md` into `directory`: every workload with every nemesis.
  * @param cells the runs, with the directory of each
  * @returns the path of the page
  */
 export async function writeMatrix(
   directory: string,
   cells: readonly { readonly record: RunRecord; readonly path: string }[],
+  axes: Axes,
 ): Promise<string> {
   const linked: readonly Cell[] = cells.map(({ record, path }) => ({
     record,
     report: relative(resolve(directory), resolve(path, 'report.html')).split(sep).join('/'),
   }))
   const path = join(directory, 'matrix.html')
-  await writeFile(path, matrixPage(linked))
-  await writeFile(join(directory, 'matrix.txt'), matrixText(linked))
+  await writeFile(path, matrixPage(linked, axes))
+  await writeFile(join(directory, 'matrix.md'), matrixText(linked, axes))
   return path
 }
 

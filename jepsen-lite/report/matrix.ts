@@ -1,7 +1,7 @@
 import type { RunRecord } from '../run-directory.ts'
 import { html, type Markup, nothing, relativeLink } from './markup.ts'
 import { document, verdictBadge } from './page-frame.ts'
-import { countText } from './words.ts'
+import { countText, plural } from './words.ts'
 
 export interface Cell {
   readonly record: RunRecord
@@ -9,12 +9,17 @@ export interface Cell {
   readonly report: string
 }
 
+/** Names, in the order in which they are shown. */
+export interface Axes {
+  readonly workloads: readonly string[]
+  readonly nemeses: readonly string[]
+}
+
 /** The worst first. */
 const verdicts = ['invalid', 'unknown', 'skipped', 'valid'] as const
 
 /** Every workload with every nemesis, and a list of what was not simply valid, with its reasons. */
-export function matrixPage(cells: readonly Cell[]): string {
-  const { workloads, nemeses } = axes(cells)
+export function matrixPage(cells: readonly Cell[], { workloads, nemeses }: Axes): string {
   const rows = nemeses.map(
     (nemesis) =>
       html`<tr><th scope="row">${nemesis}</th>${workloads.map((workload) => {
@@ -34,36 +39,39 @@ ${remarkable.length === 0 ? nothing : html`<h2>Not simply valid</h2><div class="
   return document('Workloads × nemeses', body)
 }
 
-/** The same for a terminal, or for a page of the documentation. */
-export function matrixText(cells: readonly Cell[]): string {
-  const { workloads, nemeses } = axes(cells)
+/** The same as Markdown: for a terminal, or a page of the documentation. */
+export function matrixText(cells: readonly Cell[], { workloads, nemeses }: Axes): string {
   const header = ['', ...workloads]
   const rows = nemeses.map((nemesis) => [
     nemesis,
     ...workloads.map((workload) => {
-      const here = cellsAt(cells, workload, nemesis)
-      return here.length === 0 ? '.' : here.map(({ record }) => `${record.verdict}${countOf(record)}`).join(' / ')
+      return cellsAt(cells, workload, nemesis)
+        .map(({ record }) => letters[record.verdict])
+        .join(' ')
     }),
   ])
   const widths = header.map((_, column) => Math.max(...[header, ...rows].map((row) => (row[column] as string).length)))
-  const lines = [header, ...rows].map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] as number))
-      .join('  ')
-      .trimEnd(),
-  )
+  const line = (row: readonly string[]): string => {
+    return `| ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join(' | ')} |`
+  }
+  const rule = `| ${widths.map((width) => '-'.repeat(Math.max(3, width))).join(' | ')} |`
+  const meanings = verdicts.map((verdict) => `${letters[verdict]}: ${verdict}`).toReversed()
   const reasons = cells
     .filter(({ record }) => record.verdict !== 'valid')
-    .map(({ record }) => `${record.verdict}: ${nameOf(record)}: ${record.reasons.join('; ') || 'no reason given'}`)
-  return `${[...lines, '', summary(cells), ...reasons].join('\n')}\n`
+    .map(({ record }) => `- ${record.verdict}: ${nameOf(record)}: ${record.reasons.join('; ') || 'no reason given'}`)
+  const table = [
+    line(header),
+    rule,
+    ...rows.map(line),
+    '',
+    `${meanings.join(', ')}; empty: not run.`,
+    '',
+    summary(cells),
+  ]
+  return `${[...table, ...(reasons.length === 0 ? [] : ['', ...reasons])].join('\n')}\n`
 }
 
-function axes(cells: readonly Cell[]): { readonly workloads: readonly string[]; readonly nemeses: readonly string[] } {
-  return {
-    workloads: [...new Set(cells.map(({ record }) => record.workload))],
-    nemeses: [...new Set(cells.map(({ record }) => record.nemesis))],
-  }
-}
+const letters = { valid: 'V', invalid: 'I', unknown: 'U', skipped: 'S' } as const
 
 function cellsAt(cells: readonly Cell[], workload: string, nemesis: string): readonly Cell[] {
   return cells.filter(({ record }) => record.workload === workload && record.nemesis === nemesis)
@@ -92,8 +100,29 @@ function countOf({ operations }: RunRecord): string {
 function summary(cells: readonly Cell[]): string {
   const counts = verdicts.map((verdict) => [verdict, cells.filter(({ record }) => record.verdict === verdict).length])
   const shown = counts.filter(([, count]) => count !== 0).map(([verdict, count]) => `${count} ${verdict}`)
-  const total = cells.reduce((sum, { record: { operations } }) => {
-    return sum + (operations === undefined ? 0 : operations.ok + operations.fail + operations.info)
+  const operations = cells.reduce((sum, { record }) => {
+    return (
+      sum +
+      (record.operations === undefined ? 0 : record.operations.ok + record.operations.fail + record.operations.info)
+    )
   }, 0)
-  return `${cells.length} runs: ${shown.join(', ') || 'none'}${total === 0 ? '' : `; ${countText(total)} operations`}`
+  const faults = cells.reduce((sum, { record }) => sum + (record.faults ?? 0), 0)
+  const totals = [
+    ...(operations === 0 ? [] : [plural(operations, 'operation')]),
+    ...(faults === 0 ? [] : [plural(faults, 'fault')]),
+  ]
+  return `${[`${plural(cells.length, 'run')}: ${shown.join(', ') || 'none'}`, ...totals].join('; ')}. ${setting(cells)}.`
+}
+
+/** What all of them have in common, or each of the ways in which they differ. */
+function setting(cells: readonly Cell[]): string {
+  const each = (text: (record: RunRecord) => string): string => {
+    return [...new Set(cells.map(({ record }) => text(record)))].join(' or ')
+  }
+  return [
+    each(({ nodes }) => plural(nodes, 'node')),
+    each(({ seconds }) => `${seconds} s of load`),
+    `version ${each(({ version }) => version)}, build ${each(({ build }) => build)}`,
+    each(({ nodeVersion }) => `Node.js ${nodeVersion}`),
+  ].join(', ')
 }

@@ -255,7 +255,10 @@ t.test('what comes from data is text, wherever it stands', async (t) => {
     'no attribute is left early',
   )
   const directory = t.testdir({})
-  await writeMatrix(directory, [{ record: { ...record, ...run }, path: join(directory, 'a"b') }])
+  await writeMatrix(directory, [{ record: { ...record, ...run }, path: join(directory, 'a"b') }], {
+    workloads: [evil],
+    nemeses: [evil],
+  })
   t.notMatch(readFileSync(join(directory, 'matrix.html'), 'utf8'), /<script|<b a/)
 
   t.equal(html`<p title="${'a&"\u202eb\u0000'}">`.toString(), '<p title="a&amp;&quot;�b�">')
@@ -300,7 +303,7 @@ t.test('the matrix shows each cell with its verdict, its operations and its page
   const directory = t.testdir({})
   const operations = { ok: 1000, fail: 200, info: 34 }
   const cells = [
-    { record: { ...record, operations }, path: join(directory, 'one') },
+    { record: { ...record, operations, faults: 5 }, path: join(directory, 'one') },
     {
       record: { ...record, nemesis: 'power-cut', verdict: 'skipped' as const, reasons: ['no loop mounts'] },
       path: join(directory, 'two'),
@@ -310,22 +313,26 @@ t.test('the matrix shows each cell with its verdict, its operations and its page
       path: join(directory, 'three'),
     },
   ]
-  await writeMatrix(directory, cells)
+  await writeMatrix(directory, cells, { workloads: ['sibling-set', 'ttl'], nemeses: ['halves', 'power-cut'] })
   const page = readFileSync(join(directory, 'matrix.html'), 'utf8')
   t.match(page, /<a href="one\/report.html"[^>]*><span class="badge valid">✓ valid<\/span><small>1 234<\/small>/)
   t.match(page, /<a href="two\/report.html"[^>]*><span class="badge skipped">/)
   t.match(page, '<div>a value came back</div>')
   t.match(page, 'no such run', 'ttl has not met the power cut')
   t.equal(
-    readFileSync(join(directory, 'matrix.txt'), 'utf8'),
+    readFileSync(join(directory, 'matrix.md'), 'utf8'),
     [
-      '           sibling-set  ttl',
-      'halves     valid 1 234  invalid',
-      'power-cut  skipped      .',
+      '|           | sibling-set | ttl |',
+      '| --------- | ----------- | --- |',
+      '| halves    | V           | I   |',
+      '| power-cut | S           |     |',
       '',
-      '3 runs: 1 invalid, 1 skipped, 1 valid; 1 234 operations',
-      'skipped: sibling-set × power-cut (proxy, seed 7): no loop mounts',
-      'invalid: ttl × halves (proxy, seed 7): a value came back',
+      'V: valid, S: skipped, U: unknown, I: invalid; empty: not run.',
+      '',
+      '3 runs: 1 invalid, 1 skipped, 1 valid; 1 234 operations; 5 faults. 5 nodes, 60 s of load, version 0.1.0, build b00b1e5, Node.js v20.20.2.',
+      '',
+      '- skipped: sibling-set × power-cut (proxy, seed 7): no loop mounts',
+      '- invalid: ttl × halves (proxy, seed 7): a value came back',
       '',
     ].join('\n'),
   )

@@ -11,7 +11,15 @@ import { type CellOptions, runCell, whyNot } from '../../jepsen-lite/cell.ts'
 import { checkRun, readRun } from '../../jepsen-lite/check.ts'
 import { type Command, commandOf, usage } from '../../jepsen-lite/command-line.ts'
 import { faultsOf } from '../../jepsen-lite/faults.ts'
-import { matrixDirectory, networkFor, runMatrix, seedOf, worstOf } from '../../jepsen-lite/matrix.ts'
+import {
+  matrixDirectory,
+  networkFor,
+  runMatrix,
+  seedOf,
+  spread,
+  worstOf,
+  writeTable,
+} from '../../jepsen-lite/matrix.ts'
 import { nemeses } from '../../jepsen-lite/nemeses/index.ts'
 import { type Capability, capabilityNames, type Nemesis } from '../../jepsen-lite/nemesis.ts'
 import { notLookedAt } from '../../jepsen-lite/not-looked-at.ts'
@@ -231,15 +239,16 @@ t.test('a matrix', async (t) => {
     const store = scratchDirectory(t)
     const workload = called(workloads, 'sibling-set')
     // Whatever is run here at all, lacks something: so it is skipped.
-    const done: Nemesis = { ...striking(unreachable), needs: ['signals'] }
-    const absent: Nemesis = { ...done, name: 'absent', needs: ['faketime'] }
+    const done: Nemesis = { ...striking(unreachable), name: 'halves', needs: ['signals'] }
+    const absent: Nemesis = { ...done, name: 'clock-bump', needs: ['faketime'] }
     const setting = { nodes: 3, seconds: 5, seed: 1, rate: 100, network: 'proxy', store } as const
-    const table = (isAgain: boolean, shown: Partial<RunRecord>, seed = 1): Promise<unknown> => {
+    const table = async (isAgain: boolean, shown: Partial<RunRecord>, seed = 1): Promise<unknown> => {
       leave(matrixDirectory(store), workload, done, shown)
-      return runMatrix(
-        { ...setting, seed, workloads: [workload], nemeses: [done, absent], isFresh: false, isAgain },
+      await runMatrix(
+        { ...setting, seed, workloads: [workload], nemeses: [done, absent], isFresh: false, isAgain, cells: undefined },
         { capabilities: having('proxy'), say: () => {} },
       )
+      return (await writeTable(store))?.table
     }
     const verdicts = (first: string): unknown => ({ cells: [{ verdict: first }, { verdict: 'skipped' }] })
     t.match(await table(false, { verdict: 'valid' }), { ...(verdicts('valid') as object), verdict: 'valid' })
@@ -249,9 +258,56 @@ t.test('a matrix', async (t) => {
     t.match(await table(false, { verdict: 'valid' }, 2), verdicts('skipped'), 'of another seed')
     t.match(await table(false, { verdict: 'valid', build: 'another' }), verdicts('skipped'), 'of other code')
     const written = JSON.parse(readFileSync(join(matrixDirectory(store), 'matrix.json'), 'utf8'))
-    t.match(written.cells[1], { nemesis: 'absent', directory: 'sibling-set-absent', reasons: [/faketime/] })
-    t.match(readFileSync(join(matrixDirectory(store), 'matrix.txt'), 'utf8'), /absent/)
+    t.match(written.cells[1], { nemesis: 'clock-bump', directory: 'sibling-set-clock-bump', reasons: [/faketime/] })
+    t.match(readFileSync(join(matrixDirectory(store), 'matrix.md'), 'utf8'), /clock-bump/)
     t.ok(existsSync(join(matrixDirectory(store), 'matrix.html')))
+  })
+
+  t.test('has a table of all that its directory holds of the code that ran last, in its own order', async (t) => {
+    const store = scratchDirectory(t)
+    const before = '2025-04-30T10:00:00.000Z'
+    t.equal(await writeTable(store), undefined, 'nothing was run')
+    for (const [workload, nemesis, shown] of [
+      ['ttl', 'pause', { operations: { ok: 90, fail: 7, info: 3 }, faults: 4 }],
+      ['ttl', 'halves', { operations: { ok: 400, fail: 0, info: 0 }, faults: 5 }],
+      ['sibling-set', 'pause', { verdict: 'unknown', reasons: ['nobody felt it'] }],
+      ['sibling-set', 'halves', { verdict: 'invalid', build: 'an earlier one', startedAt: before }],
+    ] as const) {
+      leave(matrixDirectory(store), called(workloads, workload), called(nemeses, nemesis), shown)
+    }
+    const written = await writeTable(store)
+    t.match(written?.table, { verdict: 'unknown', build: buildId() })
+    t.same(
+      written?.table.cells.map(({ directory }) => directory),
+      ['sibling-set-pause', 'ttl-halves', 'ttl-pause'],
+    )
+    t.match(written?.text, /^\| halves \| {13}\| V {3}\|$/m)
+    t.match(written?.text, /^\| pause {2}\| U {11}\| V {3}\|$/m)
+    t.match(written?.text, /^3 runs: 1 unknown, 2 valid; 500 operations; 9 faults/m)
+    t.match(run('matrix', '--print', '--store', store), { status: 2, stdout: /^3 runs: 1 unknown/m })
+  })
+
+  t.test('that is not run as a whole takes each row and each column as often as any other', async (t) => {
+    for (const [rows, columns] of [
+      [11, 26],
+      [4, 6],
+      [6, 4],
+      [1, 5],
+      [3, 3],
+    ] as const) {
+      const cells = spread([...Array(rows).keys()], [...Array(columns).keys()])
+      t.equal(new Set(cells.map(String)).size, rows * columns, 'every cell once')
+      for (let count = 1; count <= cells.length; count += 1) {
+        const taken = cells.slice(0, count)
+        for (const [axis, size] of [
+          [0, rows],
+          [1, columns],
+        ] as const) {
+          const often = Array.from({ length: size }, (_, at) => taken.filter((cell) => cell[axis] === at).length)
+          if (Math.max(...often) - Math.min(...often) > 1) t.fail(`${count} cells of ${rows} x ${columns}: ${often}`)
+        }
+      }
+    }
   })
 })
 
@@ -267,6 +323,8 @@ t.test('the command line', async (t) => {
       setting: { nodes: 3, seconds: 20, seed: 9, rate: 50, network: 'netns', store: 'd' },
     })
     t.match(commandFor('matrix'), { workloads: ['w', 'v'], nemeses: ['x', 'y'], setting: { seconds: 30 } })
+    t.match(commandFor('matrix --cells 3'), { cells: 3 })
+    t.same(commandFor('matrix --print --store d'), { type: 'table', store: 'd' })
     t.match(commandFor('matrix --nemeses y --workloads v,w --again'), {
       workloads: ['v', 'w'],
       nemeses: ['y'],
@@ -287,6 +345,8 @@ t.test('the command line', async (t) => {
       ['--workload w --nemesis x --seed -1', /--seed/],
       ['--workload w --nemesis x --net tcp', /--net is netns or proxy/],
       ['--workload w --nemesis x --fresh', /takes no --fresh/],
+      ['matrix --print --cells 3', /--print takes no --cells/],
+      ['matrix --cells 0', /--cells is a whole number/],
       ['--speed 9', /--speed/],
       ['check', /one run directory/],
       ['check a b', /one run directory/],
