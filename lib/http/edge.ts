@@ -19,4 +19,6 @@ export interface Edge {
   readonly bodies: BodyBudget
   /** True once the server is closing: every answer then ends its connection. */
   isClosing: boolean
+  /** How long the request that is being routed now was in line before. */
+  waitedMs: number
 }

@@ -38,7 +38,7 @@ export class Exchange {
     this.requestId = edge.requestIds.of(incoming.headers['x-request-id'])
     this.#outgoing = outgoing
     this.#operation = operation
-    this.#startedMs = performance.now()
+    this.#startedMs = performance.now() - edge.waitedMs
   }
 
   get headers(): RequestHeaders {

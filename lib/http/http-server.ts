@@ -10,6 +10,7 @@ import type { Random } from '../vocabulary/random.ts'
 import { BodyBudget } from './body-budget.ts'
 import type { Edge } from './edge.ts'
 import { Exchange, type Incoming, type Outgoing } from './exchange.ts'
+import { guardEntrance } from './front-door.ts'
 import { type HttpLimits, httpLimitsDefault } from './http-limits.ts'
 import { declareHttpMetrics } from './http-metrics.ts'
 import { guardSockets } from './malformed.ts'
@@ -64,6 +65,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     limits,
     bodies,
     isClosing: false,
+    waitedMs: 0,
   }
 
   const app = fastify({
@@ -114,6 +116,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   })
   server.on('drop', () => edge.httpMetrics.connectionsRefused.add(1))
   guardSockets(server, edge)
+  guardEntrance(server, edge)
 
   let address: Endpoint | undefined
   return {

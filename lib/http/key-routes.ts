@@ -71,7 +71,7 @@ const get: Route = {
       type: 'get',
       bucket,
       key,
-      timeoutMs: query.timeout,
+      timeoutMs: timeLeft(exchange, query.timeout),
       options: readOptions(query),
     })
   },
@@ -159,7 +159,7 @@ const remove: Route = {
       type: 'delete',
       bucket,
       key,
-      timeoutMs: query.timeout,
+      timeoutMs: timeLeft(exchange, query.timeout),
       options: writeOptions(query),
       context,
       ifMatch,
@@ -202,9 +202,9 @@ function writeOptions(query: KeyQuery): WriteOptions {
   return { w: query.w, pw: query.pw, sloppy: query.sloppy, durability: query.durability }
 }
 
-/** The body took its share of the deadline. @throws {DeadlineExceeded} when nothing is left of it */
+/** The line took its share of the deadline, and the body. @throws {DeadlineExceeded} when nothing is left of it */
 function timeLeft(exchange: Exchange, timeoutMs: number): number {
   const left = Math.ceil(timeoutMs - exchange.elapsedMs)
-  if (left <= 0) throw new DeadlineExceeded('the deadline passed while the value was being sent')
+  if (left <= 0) throw new DeadlineExceeded('the deadline passed before the request had begun')
   return left
 }

@@ -192,12 +192,13 @@ export class AntiEntropy {
 
   /** Why no exchange begins now; undefined: they do. */
   get suspendedBecause(): string | undefined {
-    const { time, store } = this.#context
+    const { time, store, entrance } = this.#context
     if (this.#trees === undefined) return 'anti-entropy is switched off (--anti-entropy off)'
     if (this.#lateSeconds.length >= lateSecondsMax) {
       const seconds = `${this.#lateSeconds.length} of the last ${secondsWatched} seconds`
       return `the event loop was late by more than ${eventLoopDelayMsMax} ms in ${seconds}`
     }
+    if (entrance.isPressed) return 'requests of clients wait in line'
     if (store.isBusy) return 'writes wait for the disk'
     const latencyMs = this.#foreground.p99Ms(time.nowMs())
     if (latencyMs > foregroundLatencyMsMax) {

@@ -8,25 +8,27 @@ const latencyFactorMax = 2
 /** Asked after a longer pause than this, another change has begun. */
 const pauseMs = 30_000
 
+type CrowdedContext = Pick<RequestContext, 'time' | 'store' | 'foreground' | 'entrance'>
+
 /**
  * Whether clients of this node wait longer than they did before partitions began to move: then moving must go more
  * slowly. One for all that moves, or what comes later in a change would take for usual what came earlier.
  */
 export class Crowded {
-  readonly #context: Pick<RequestContext, 'time' | 'store' | 'foreground'>
+  readonly #context: CrowdedContext
   #askedAtMs = Number.NEGATIVE_INFINITY
   #latencyMsMax = Number.POSITIVE_INFINITY
 
-  constructor(context: Pick<RequestContext, 'time' | 'store' | 'foreground'>) {
+  constructor(context: CrowdedContext) {
     this.#context = context
   }
 
   isCrowded(): boolean {
-    const { time, store, foreground } = this.#context
+    const { time, store, foreground, entrance } = this.#context
     const nowMs = time.nowMs()
     if (nowMs - this.#askedAtMs > pauseMs) this.#latencyMsMax = this.#bearable(nowMs)
     this.#askedAtMs = nowMs
-    if (store.isBusy || time.eventLoopDelayMs() > eventLoopDelayMsMax) return true
+    if (entrance.isPressed || store.isBusy || time.eventLoopDelayMs() > eventLoopDelayMsMax) return true
     return foreground.p99Ms(nowMs) > this.#latencyMsMax
   }
 

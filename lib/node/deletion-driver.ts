@@ -145,6 +145,8 @@ export class DeletionDriver {
   }
 
   #tick(): void {
+    // Tombstones can wait: they cost room, and nobody's time.
+    if (this.#context.entrance.isPressed) return this.#later(tickEveryMs)
     const partition = this.#nextDue()
     if (partition === undefined) return this.#later(tickEveryMs)
     const changes = this.#index.changesOf(partition)

@@ -48,10 +48,10 @@ export class Expiry {
   }
 
   #sweep(): void {
-    const { time, minting, store, layout, self } = this.#context
+    const { time, minting, store, layout, self, entrance } = this.#context
     // The excluded change nothing of what they are to bring back.
     const isFenced = layout.inForce?.isExcluded(self) === true
-    if (minting.isClockSkewed || store.isFull || isFenced) return this.#sweepLater(sweepEveryMs)
+    if (minting.isClockSkewed || store.isFull || isFenced || entrance.isPressed) return this.#sweepLater(sweepEveryMs)
     const wallMs = time.wallMs()
     this.#index.due(wallMs - expiryMarginMs, sweepEntriesMax, (failure, found) => {
       if (this.#isStopped) return

@@ -21,6 +21,8 @@ const sweepEveryMs = 60_000
 /** After a failure at a target that seems to be there. */
 const retryMsMin = 1_000
 const retryMsMax = 60_000
+/** So long, once, while requests of clients wait in line. */
+const pausedMs = 5_000
 const batchTimeoutMs = 10_000
 /** One of so many delivered hints says how long its write took to reach the owner. */
 const sampleEvery = 64
@@ -164,6 +166,8 @@ export class HintDelivery {
     stream.timer?.cancel()
     stream.timer = this.#context.time.after(delayMs, () => {
       stream.timer = undefined
+      // Nobody waits for hints: their owner can be read without them.
+      if (this.#context.entrance.isPressed && delayMs !== pausedMs) return this.#beginAfter(stream, pausedMs)
       if (this.#isStopped || !stream.isAlive || this.#context.hints.countOf(stream.target) === 0) return
       if (!this.#takesHints(stream.target)) return
       this.#dispatch(stream, { type: 'begun', nowMs: this.#now() })
@@ -252,7 +256,7 @@ export class HintDelivery {
       merged: taken.length,
       reRead,
       failed: batch.length - taken.length - reRead,
-      isBusy,
+      isBusy: isBusy || this.#context.entrance.isPressed,
     }
     this.#handover.beforeRemoval(taken, stream.readAt, (removable) => {
       if (this.#isStopped) return

@@ -7,6 +7,7 @@ import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-requ
 import type { PlanCheckResult, StarlingError } from '../vocabulary/errors.ts'
 import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { Bucket, Key } from '../vocabulary/key.ts'
+import type { Admitted } from './entrance.ts'
 import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from './repair-views.ts'
 import type { SessionDone } from './session-door.ts'
 
@@ -302,6 +303,11 @@ export type CommitAnswer =
 
 /** What a node offers to those who stand in front of it: HTTP, the frame protocol, an embedding program. */
 export interface NodeApi {
+  /**
+   * Asks whether a request of a client may begin, before anything is spent on it. `done` hears at once or soon; whoever
+   * is not admitted is told `overloaded`. `serve` and its like do not ask by themselves.
+   */
+  admit(kind: 'read' | 'write', done: Admitted): void
   /** Coordinates, or forwards to an owner. `done` is called once, never inside the call. */
   serve(request: ClientRequest, done: Done<ClientAnswer>): void
   /** The same for a client that carries its session with it: `session` is the token it got last (docs/rules.md S1). */

@@ -18,6 +18,7 @@ import { BatchWriter } from './batch-writer.ts'
 import { ClusterService, type OwnStart } from './cluster-service.ts'
 import { Departure } from './departure.ts'
 import { checkDuplicate } from './duplicate-check.ts'
+import type { Entrance } from './entrance.ts'
 import type { Identity } from './identity-file.ts'
 import { IdentityKeeper } from './identity-keeper.ts'
 import { KeptRows } from './kept-rows.ts'
@@ -69,6 +70,7 @@ export class NodeLife implements BehindPeerPort {
   readonly #settings: NodeSettings
   readonly #parts: NodeParts
   readonly #metrics: NodeMetrics
+  readonly #entrance: Entrance
   readonly #listener: LifeListener
   readonly #hadErrorByte: boolean
   readonly #http: Endpoint | undefined
@@ -109,6 +111,7 @@ export class NodeLife implements BehindPeerPort {
       readonly settings: NodeSettings
       readonly nodeParts: NodeParts
       readonly metrics: NodeMetrics
+      readonly entrance: Entrance
     },
     start: { readonly identity: Identity; readonly hasErrorByte: boolean; readonly http: Endpoint | undefined },
     listener: LifeListener,
@@ -119,6 +122,7 @@ export class NodeLife implements BehindPeerPort {
     this.#settings = parts.settings
     this.#parts = parts.nodeParts
     this.#metrics = parts.metrics
+    this.#entrance = parts.entrance
     this.#keeper = new IdentityKeeper(parts.ports.directory, start.identity, (message) =>
       this.storageFailed({ kind: 'failed', message }),
     )
@@ -132,6 +136,7 @@ export class NodeLife implements BehindPeerPort {
         ports: this.#ports,
         settings: parts.settings,
         metrics: parts.metrics,
+        entrance: parts.entrance,
         strangers: this.#strangers,
         wireVersion: parts.nodeParts.wireVersion ?? wireVersion,
       },
@@ -585,6 +590,7 @@ export class NodeLife implements BehindPeerPort {
         settings: this.#settings,
         nodeParts: this.#parts,
         metrics: this.#metrics,
+        entrance: this.#entrance,
         storage: this.#storage as OpenedStorage['storage'],
         batches: this.#batches as BatchWriter,
         meta: this.#meta as MetaStore,

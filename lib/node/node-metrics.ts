@@ -1,4 +1,5 @@
 import type { CounterCell, GaugeCell, HistogramCell, Metrics } from '../ports/metrics.ts'
+import type { RequestKind } from '../protocol/overload/admission.ts'
 
 const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const replicatedBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600, 3600]
@@ -22,6 +23,9 @@ export interface NodeMetrics {
   readonly hintsRefused: (reason: string) => CounterCell
   readonly speculations: CounterCell
   readonly forwarded: CounterCell
+  readonly admitted: Readonly<Record<RequestKind, CounterCell>>
+  readonly shed: Readonly<Record<RequestKind, CounterCell>>
+  readonly admissionWaitSeconds: HistogramCell
   readonly storeBatchRecords: HistogramCell
   readonly storeBatchSeconds: HistogramCell
   readonly storeFailures: CounterCell
@@ -82,6 +86,8 @@ export interface MetricReadings {
   readonly oldCopies: () => number
   readonly tombstonesByReason: () => readonly { readonly labels: readonly string[]; readonly value: number }[]
   readonly stableAgeSeconds: () => number
+  readonly requestsWaiting: () => number
+  readonly isBackgroundPaused: () => boolean
 }
 
 export function declareNodeMetrics(metrics: Metrics, version: string, readings: MetricReadings): NodeMetrics {
@@ -133,6 +139,14 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
       help: 'How far the clock is ahead of what this node knows to have reached all owners; 0 before it serves',
     },
     readings.stableAgeSeconds,
+  )
+  metrics.gauge(
+    { name: 'starling_requests_waiting', help: 'Requests of clients in line, because there is more to do than time' },
+    readings.requestsWaiting,
+  )
+  metrics.gauge(
+    { name: 'starling_background_paused', help: '1 while work in the background makes room for requests that wait' },
+    () => (readings.isBackgroundPaused() ? 1 : 0),
   )
   metrics.gauge({ name: 'starling_uptime_seconds', help: 'Since the process started' }, readings.uptimeSeconds)
   metrics
@@ -225,6 +239,16 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     help: 'Records copied because their partition got another owner',
     labels: ['direction'],
   })
+  const admitted = metrics.counter({
+    name: 'starling_requests_admitted_total',
+    help: 'Requests of clients begun here: write, read, or forwarded by another node',
+    labels: ['kind'],
+  })
+  const shed = metrics.counter({
+    name: 'starling_requests_shed_total',
+    help: 'Requests of clients turned away as overloaded, because they would have waited too long',
+    labels: ['kind'],
+  })
   return {
     replicaRequestSeconds: (peer) => replicaRequestSeconds(peer),
     quorumFailures: metrics.counter({
@@ -273,6 +297,13 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     forwarded: metrics.counter({
       name: 'starling_forwarded_requests_total',
       help: 'Requests handed to an owner of their key',
+    })(),
+    admitted: byKind((kind) => admitted(kind)),
+    shed: byKind((kind) => shed(kind)),
+    admissionWaitSeconds: metrics.histogram({
+      name: 'starling_admission_wait_seconds',
+      help: 'How long requests were in line that were begun after that',
+      buckets: secondsBuckets,
     })(),
     storeBatchRecords: metrics.histogram({
       name: 'starling_store_batch_records',
@@ -362,4 +393,8 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
       help: 'Records that wait to be healed from other owners',
     })(),
   }
+}
+
+function byKind(cellOf: (kind: RequestKind) => CounterCell): Readonly<Record<RequestKind, CounterCell>> {
+  return { forwarded: cellOf('forwarded'), write: cellOf('write'), read: cellOf('read') }
 }

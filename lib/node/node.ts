@@ -7,6 +7,7 @@ import { type Endpoint, type NodeId, toNodeId } from '../vocabulary/ids.ts'
 import { type Bucket, type Key, toRecordKey } from '../vocabulary/key.ts'
 import type { Random } from '../vocabulary/random.ts'
 import { Drain } from './drain.ts'
+import { type Admitted, Entrance } from './entrance.ts'
 import { explainKey } from './explain-key.ts'
 import {
   formatOfFirstLayout,
@@ -69,6 +70,7 @@ export class StarlingNode implements NodeApi {
   readonly #metrics: NodeMetrics
   readonly #startedAtMs: number
   readonly #drain: Drain
+  readonly #entrance: Entrance
   #life: NodeLife | undefined
   #storeFailure: string | undefined
   #reopenMs = reopenMsMin
@@ -110,6 +112,13 @@ export class StarlingNode implements NodeApi {
       tombstonesByReason: () =>
         this.tombstones().map(({ waitingFor, count }) => ({ labels: [waitingFor], value: count })),
       stableAgeSeconds: () => this.#life?.serving?.context.stability.ageSeconds() ?? 0,
+      requestsWaiting: () => this.#entrance.waiting,
+      isBackgroundPaused: () => this.#entrance.isPressed,
+    })
+    this.#entrance = new Entrance({
+      time: ports.time,
+      metrics: this.#metrics,
+      underWay: () => this.#life?.serving?.coordinator.inFlight ?? 0,
     })
   }
 
@@ -194,6 +203,10 @@ export class StarlingNode implements NodeApi {
   }
 
   // What it offers
+
+  admit(kind: 'read' | 'write', done: Admitted): void {
+    this.#entrance.enter(kind, done)
+  }
 
   serve(request: ClientRequest, done: Done<ClientAnswer>): void {
     const serving = this.#life?.serving
@@ -362,7 +375,13 @@ export class StarlingNode implements NodeApi {
 
   #live(identity: Identity, hasErrorByte: boolean, done: (problem: StartProblem | undefined) => void): void {
     const life: NodeLife = new NodeLife(
-      { ports: this.#ports, settings: this.#settings, nodeParts: this.#parts, metrics: this.#metrics },
+      {
+        ports: this.#ports,
+        settings: this.#settings,
+        nodeParts: this.#parts,
+        metrics: this.#metrics,
+        entrance: this.#entrance,
+      },
       { identity, hasErrorByte, http: this.#http },
       {
         onFatal: (problem) => this.#end(life, problem),

@@ -14,13 +14,14 @@ import {
   wireVersionMin,
 } from '../wire/messages.ts'
 import type { ClusterService } from './cluster-service.ts'
-import { type DataRequest, isDataRequest, type Respond } from './data-handlers.ts'
+import { type DataRequest, isDataRequest, type RequestOf, type Respond } from './data-handlers.ts'
+import { type Entrance, overloaded } from './entrance.ts'
 import type { Identity } from './identity-file.ts'
 import type { LayoutDriver } from './layout-driver.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeSettings } from './node-settings.ts'
 import type { OccasionalLog } from './occasional-log.ts'
-import { refusal, storageRefused } from './refusals.ts'
+import { refusal, refusalOf, storageRefused } from './refusals.ts'
 import { addressProblem, type StartProblem } from './start-problem.ts'
 
 /** What stands behind the port, as far as it has come to life. */
@@ -42,6 +43,7 @@ export class PeerPort {
   readonly #ports: Ports
   readonly #settings: NodeSettings
   readonly #metrics: NodeMetrics
+  readonly #entrance: Entrance
   readonly #strangers: OccasionalLog
   readonly #wireVersion: number
   readonly #life: BehindPeerPort
@@ -53,6 +55,7 @@ export class PeerPort {
       readonly ports: Ports
       readonly settings: NodeSettings
       readonly metrics: NodeMetrics
+      readonly entrance: Entrance
       readonly strangers: OccasionalLog
       /** The newest that is spoken. */
       readonly wireVersion: number
@@ -62,6 +65,7 @@ export class PeerPort {
     this.#ports = parts.ports
     this.#settings = parts.settings
     this.#metrics = parts.metrics
+    this.#entrance = parts.entrance
     this.#strangers = parts.strangers
     this.#wireVersion = parts.wireVersion
     this.#life = life
@@ -167,6 +171,24 @@ export class PeerPort {
     if (message.type !== 'pull-layout' && this.#isForgotten(caller.nodeId)) {
       return respond(refusal('forbidden', forgottenMessage))
     }
+    // Messages between replicas are parts of what has been admitted somewhere: they do not wait behind new requests.
+    if (message.type === 'coordinate') this.#admit(message, caller, respond)
+    else this.#serveSafely(message, caller, respond)
+  }
+
+  #admit(message: RequestOf<'coordinate'>, caller: Caller, respond: Respond): void {
+    const { request, hops } = message
+    const kind = hops > 0 ? 'forwarded' : request.type === 'get' ? 'read' : 'write'
+    this.#entrance.enter(kind, (isAdmitted, waitedMs) => {
+      if (!isAdmitted) return respond(refusalOf(overloaded()))
+      if (waitedMs === 0) return this.#serveSafely(message, caller, respond)
+      const timeoutMs = request.timeoutMs - waitedMs
+      if (timeoutMs <= 0) return respond(refusal('deadline-exceeded', 'the deadline passed while the request waited'))
+      this.#serveSafely({ ...message, request: { ...request, timeoutMs } }, caller, respond)
+    })
+  }
+
+  #serveSafely(message: Request, caller: Caller, respond: Respond): void {
     try {
       this.#serveWhole(message, caller, respond)
     } catch (error) {

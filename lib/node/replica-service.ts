@@ -139,8 +139,8 @@ export class ReplicaService {
 
   /** Clients come first: what is sent in bulk should come more slowly for a while. */
   #isBusy(): boolean {
-    const { store, time } = this.#context
-    return store.isBusy || time.eventLoopDelayMs() > busyDelayMs
+    const { store, time, entrance } = this.#context
+    return entrance.isPressed || store.isBusy || time.eventLoopDelayMs() > busyDelayMs
   }
 
   #decodeChecked(record: Uint8Array): KeyRecord | undefined {

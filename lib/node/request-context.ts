@@ -8,6 +8,7 @@ import type { Crowded } from './crowded.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { DeletionBarriers } from './deletion-barriers.ts'
 import type { DirtyRanges } from './dirty-ranges.ts'
+import type { Entrance } from './entrance.ts'
 import type { ForegroundLatency } from './foreground-latency.ts'
 import type { GainedPartitions } from './gained-partitions.ts'
 import type { HintStore } from './hint-store.ts'
@@ -51,6 +52,8 @@ export interface RequestContext {
   readonly foreground: ForegroundLatency
   /** Whether what moves partitions must go more slowly. */
   readonly crowded: Crowded
+  /** Where clients' requests come in: while they wait there, work in the background pauses. */
+  readonly entrance: Pick<Entrance, 'isPressed'>
   readonly speculation: SpeculationBudget
   readonly repairs: RepairBudget
   readonly readRepair: ReadRepairMode

@@ -17,6 +17,7 @@ import type { DataHandlers, DataRequest, Respond } from './data-handlers.ts'
 import { Deadlines } from './deadlines.ts'
 import { Deletion, DeletionRecords } from './deletion.ts'
 import { DirtyRanges } from './dirty-ranges.ts'
+import type { Entrance } from './entrance.ts'
 import { type ExplainSources, explainHandlers } from './explain-replica.ts'
 import { ForegroundLatency } from './foreground-latency.ts'
 import { GainedPartitions } from './gained-partitions.ts'
@@ -56,6 +57,7 @@ export interface ServingParts {
   readonly settings: NodeSettings
   readonly nodeParts: NodeParts
   readonly metrics: NodeMetrics
+  readonly entrance: Entrance
   readonly storage: Storage
   readonly batches: BatchWriter
   readonly meta: MetaStore
@@ -91,6 +93,7 @@ export class Serving {
 
   constructor(parts: ServingParts, inForce: LayoutInForce, onStorageFailed: (failure: StorageFailure) => void) {
     const { self, ports, settings, nodeParts, metrics, storage, batches, meta, peers, minting, layout } = parts
+    const { entrance } = parts
     const { time, hash, log } = ports
     const warnings = new SiblingWarnings(time, log)
     this.#self = self
@@ -179,7 +182,8 @@ export class Serving {
       stability: deletionRecords.stability,
       metrics,
       foreground,
-      crowded: new Crowded({ time, store, foreground }),
+      crowded: new Crowded({ time, store, foreground, entrance }),
+      entrance,
       speculation: new SpeculationBudget(),
       repairs: new RepairBudget(time),
       readRepair: settings.readRepair,

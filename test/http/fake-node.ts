@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Admitted } from '../../lib/node/entrance.ts'
 import type {
   ClusterStatus,
   CommitAnswer,
@@ -63,6 +64,8 @@ export class FakeNode implements NodeApi {
   bug: Error | undefined
   /** Holds answers back until `release`. */
   isHolding = false
+  /** Admits nothing more. */
+  isOverloaded = false
   reasons: string[] = []
   state: NodeView['state'] = 'serving'
   hasLayout = true
@@ -83,6 +86,10 @@ export class FakeNode implements NodeApi {
   serveInSession(request: ClientRequest, session: string | undefined, done: SessionDone): void {
     this.sessions.push(session)
     this.serve(request, (error, answer) => done(error, answer, error === undefined ? `${session ?? ''}+` : session))
+  }
+
+  admit(_kind: 'read' | 'write', done: Admitted): void {
+    done(!this.isOverloaded, 0)
   }
 
   serve(request: ClientRequest, done: Done<ClientAnswer>): void {

@@ -168,7 +168,7 @@ function copying(node = new RecordNode(2)) {
     store: node.store,
     metrics: node.metrics,
     foreground,
-    crowded: new Crowded({ time: node.time, store: node.store, foreground }),
+    crowded: new Crowded({ time: node.time, store: node.store, foreground, entrance: { isPressed: false } }),
     layout: { inForce: { number: 2, owns: () => true } },
     recovery: { isRecovering: () => false, asOf: (_partition: number, now: number) => now },
     gained: { isCopying: () => false },

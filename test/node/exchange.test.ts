@@ -460,6 +460,7 @@ function party(
     store,
     metrics: node.metrics,
     foreground,
+    entrance: { isPressed: false },
     dirty,
     hints: { countOf: () => 0 },
     layout: {

@@ -1,0 +1,199 @@
+import { StandingDelay } from './standing-delay.ts'
+import { WaitingLine } from './waiting-line.ts'
+
+/**
+ * What asks to be begun, the most urgent first. `forwarded`: another node has admitted it already. Reads come last, for
+ * a read that is turned away has lost nothing, and asks again.
+ */
+export const requestKinds = ['forwarded', 'write', 'read'] as const
+export type RequestKind = (typeof requestKinds)[number]
+
+export interface AdmissionLimits {
+  /**
+   * So long in one turn of the event loop new requests are begun; then it is the turn of those that have been: of their
+   * messages between nodes, and of their answers. This is what keeps the work under way within what the node can carry.
+   */
+  readonly intakeMsPerTurn: number
+  /** While requests of a kind keep waiting longer than this, further ones are turned away at once... */
+  readonly delayTargetMs: number
+  /** ...after they have done so for this long. */
+  readonly standingAfterMs: number
+  /** Nobody waits longer than this and about a turn, also in a burst: who is turned away shall hear it soon. */
+  readonly delayMsMax: number
+  /** Requests in line, of all kinds. */
+  readonly waitingMax: number
+  /** Of so many that are begun one is a read, if any waits: a flood of writes must not make the store unreadable. */
+  readonly readEvery: number
+  /** Work in the background pauses when requests have waited for longer than the one for as long as the other... */
+  readonly backgroundTargetMs: number
+  readonly backgroundAfterMs: number
+  /** ...and until they have not for this long. */
+  readonly backgroundPauseMs: number
+}
+
+export const admissionLimitsDefault: AdmissionLimits = {
+  intakeMsPerTurn: 2,
+  delayTargetMs: 20,
+  standingAfterMs: 60,
+  delayMsMax: 60,
+  waitingMax: 8_192,
+  readEvery: 4,
+  backgroundTargetMs: 5,
+  backgroundAfterMs: 40,
+  backgroundPauseMs: 1_000,
+}
+
+/** Turns follow each other without a pause if there is less than this between them. */
+const pauseMsMin = 1
+
+interface Waiting<Work> {
+  readonly work: Work
+  readonly arrivedMs: number
+}
+
+interface Taken<Work> {
+  readonly work: Work
+  readonly kind: RequestKind
+  /** In line. */
+  readonly waitedMs: number
+}
+
+/** `begin` now; `wait` in line; `shed`: turn it away, nothing is changed. */
+export type ArrivalVerdict = 'begin' | 'wait' | 'shed'
+
+/**
+ * Decides which requests of clients a node begins now, which wait in line, and which it turns away, by how long they
+ * wait. Pure: time is given, and whoever drives it begins and sheds.
+ *
+ * In every turn of its event loop a node begins new requests for `intakeMsPerTurn`, whatever has come. While there is
+ * time enough for everybody that bound is never met. When there is not, the others wait in line, and the wait says by
+ * how much: that is the delay that is kept at `delayTargetMs`. (As in SEDA, SOSP 2001, and Maurer, Fail at Scale, ACM
+ * Queue 2015.) Messages between nodes never come here: what has been begun somewhere is finished first.
+ */
+export class Admission<Work> {
+  readonly #limits: AdmissionLimits
+  readonly #lines: Readonly<Record<RequestKind, WaitingLine<Waiting<Work>>>>
+  readonly #delays: Readonly<Record<RequestKind, StandingDelay>>
+  readonly #pressure: StandingDelay
+  #pressedAtMs = Number.NEGATIVE_INFINITY
+  #waiting = 0
+  #begunSinceRead = 0
+  #isInTurn = false
+  #turnBeganMs = 0
+  #turnEndedMs = Number.NEGATIVE_INFINITY
+  #turnMs = 0
+  /** How long what came during the turn before has waited for this one, at most. */
+  #lagMs = 0
+
+  constructor(limits: AdmissionLimits = admissionLimitsDefault) {
+    this.#limits = limits
+    const settings = { targetMs: limits.delayTargetMs, intervalMs: limits.standingAfterMs }
+    this.#lines = { forwarded: new WaitingLine(), write: new WaitingLine(), read: new WaitingLine() }
+    this.#delays = {
+      forwarded: new StandingDelay(settings),
+      write: new StandingDelay(settings),
+      read: new StandingDelay(settings),
+    }
+    this.#pressure = new StandingDelay({ targetMs: limits.backgroundTargetMs, intervalMs: limits.backgroundAfterMs })
+  }
+
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  /** @param isFull so many are under way that none may be begun now */
+  arrive(kind: RequestKind, work: Work, isFull: boolean, nowMs: number): ArrivalVerdict {
+    if (!this.#isInTurn) this.#beginTurn(nowMs)
+    if (this.#waiting === 0 && !isFull && nowMs - this.#turnBeganMs < this.#limits.intakeMsPerTurn) {
+      this.#observe(kind, 0, nowMs)
+      return 'begin'
+    }
+    if (this.#isHopeless(kind, nowMs)) {
+      this.#pressedAtMs = nowMs
+      return 'shed'
+    }
+    this.#lines[kind].push({ work, arrivedMs: nowMs })
+    this.#waiting += 1
+    return 'wait'
+  }
+
+  /** What to begin next in this turn; undefined: nothing more. `waitedMs` is how long it was in line. */
+  next(isFull: boolean, intakeBeganMs: number, nowMs: number): Taken<Work> | undefined {
+    if (this.#waiting === 0 || isFull || nowMs - intakeBeganMs >= this.#limits.intakeMsPerTurn) return undefined
+    const kind = this.#mostUrgent()
+    this.#begunSinceRead = kind === 'read' ? 0 : this.#begunSinceRead + 1
+    const waitedMs = nowMs - (this.#lines[kind].first as Waiting<Work>).arrivedMs
+    this.#observe(kind, waitedMs, nowMs)
+    return { work: this.#take(kind), kind, waitedMs }
+  }
+
+  /** Who has waited too long, the least urgent first; undefined: nobody more. */
+  nextOverdue(nowMs: number): Taken<Work> | undefined {
+    for (const kind of leastUrgentFirst) {
+      const first = this.#lines[kind].first
+      if (first === undefined) continue
+      const waitedMs = nowMs - first.arrivedMs
+      this.#observe(kind, waitedMs, nowMs)
+      if (waitedMs <= this.#patienceMs(kind, nowMs)) continue
+      this.#pressedAtMs = nowMs
+      return { work: this.#take(kind), kind, waitedMs }
+    }
+    return undefined
+  }
+
+  /** The turn has ended in which something arrived, or was in line. */
+  endTurn(nowMs: number): void {
+    if (!this.#isInTurn) this.#beginTurn(nowMs)
+    this.#isInTurn = false
+    this.#turnMs = nowMs - this.#turnBeganMs
+    this.#turnEndedMs = nowMs
+  }
+
+  /** Clients wait, or were turned away a moment ago: what nobody waits for pauses. */
+  isPressed(nowMs: number): boolean {
+    return nowMs - this.#pressedAtMs < this.#limits.backgroundPauseMs
+  }
+
+  #beginTurn(nowMs: number): void {
+    this.#isInTurn = true
+    this.#turnBeganMs = nowMs
+    this.#lagMs = nowMs - this.#turnEndedMs < pauseMsMin ? this.#turnMs : 0
+  }
+
+  /** It would come up, if at all, only after it is too late. */
+  #isHopeless(kind: RequestKind, nowMs: number): boolean {
+    if (this.#waiting >= this.#limits.waitingMax) return true
+    const first = this.#lines[kind].first
+    return (
+      first !== undefined &&
+      this.#delays[kind].isStanding(nowMs) &&
+      nowMs - first.arrivedMs + this.#lagMs >= this.#limits.delayTargetMs
+    )
+  }
+
+  #patienceMs(kind: RequestKind, nowMs: number): number {
+    const { delayTargetMs, delayMsMax } = this.#limits
+    return this.#delays[kind].isStanding(nowMs) ? delayTargetMs : delayMsMax
+  }
+
+  #mostUrgent(): RequestKind {
+    const { forwarded, write, read } = this.#lines
+    if (read.length > 0 && this.#begunSinceRead >= this.#limits.readEvery - 1) return 'read'
+    if (forwarded.length > 0) return 'forwarded'
+    return write.length > 0 ? 'write' : 'read'
+  }
+
+  #take(kind: RequestKind): Work {
+    this.#waiting -= 1
+    return (this.#lines[kind].shift() as Waiting<Work>).work
+  }
+
+  #observe(kind: RequestKind, inLineMs: number, nowMs: number): void {
+    const waitedMs = inLineMs + this.#lagMs
+    this.#delays[kind].observe(waitedMs, nowMs)
+    this.#pressure.observe(waitedMs, nowMs)
+    if (this.#pressure.isStanding(nowMs)) this.#pressedAtMs = nowMs
+  }
+}
+
+const leastUrgentFirst = [...requestKinds].reverse()
