@@ -15,10 +15,13 @@ export interface Fault {
   readonly isEndKnown: boolean
 }
 
-/** How a fault is told of in a history: `v` of a record of the nemesis. A record without `phase` begins one, too. */
+/**
+ * How a fault is told of in a history: `v` of a record of the nemesis. A record without `phase` begins one, too.
+ * `changes`: from here on until the next record nobody knows what the cluster is like; `stands`: it is as that record says.
+ */
 export type FaultNote =
   | { readonly phase: 'begun'; readonly id: number; readonly what: string; readonly nodes: readonly string[] }
-  | { readonly phase: 'ended'; readonly id: number }
+  | { readonly phase: 'changes' | 'stands' | 'ended'; readonly id: number }
 
 /** The name of the record that ends whatever is still going on. */
 export const healing = 'heal'
@@ -41,8 +44,8 @@ export function faultsOf(records: readonly HistoryRecord[]): readonly Fault[] {
       continue
     }
     const note = noteOf(record.v)
-    if (note?.phase === 'ended') {
-      end(note.id, record.ns, true)
+    if (note !== undefined && note.phase !== 'begun') {
+      if (note.phase === 'ended') end(note.id, record.ns, true)
       continue
     }
     open.set(note?.id ?? `record ${at}`, faults.length)

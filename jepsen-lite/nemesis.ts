@@ -1,3 +1,4 @@
+import type { ClusterState } from '../test/checkers/history.ts'
 import type { Network } from './network/network.ts'
 
 /** What is done to a cluster while clients use it: one of the columns of the matrix. */
@@ -23,6 +24,11 @@ export interface Strike {
   /** For the history and the report: what, and to whom. */
   readonly what: string
   readonly nodes: readonly string[]
+  /**
+   * Who is in reach of whom until it is undone, where that is all that is wrong, and whoever is in reach of somebody is in
+   * reach of the same nodes: a request may pass through several. Undefined: nobody can tell who must be served.
+   */
+  readonly cluster?: ClusterState | undefined
   undo(): Promise<void>
 }
 

@@ -1,3 +1,4 @@
+import type { ClusterState } from '../test/checkers/history.ts'
 import { within } from '../test/node/fixtures/real-nodes.ts'
 import type { FaultNote } from './faults.ts'
 import { pause, told } from './load.ts'
@@ -31,8 +32,10 @@ export async function strikeFor(
   const fraction = scope.fractions('when the nemesis strikes')
   const between = ({ minMs, maxMs }: typeof lasts): number => minMs + fraction() * (maxMs - minMs)
   const longestMs = seconds * 400
-  const note = (v: FaultNote, error?: string, sinceNs = recorder.nowNs): void =>
-    recorder.addAsOf(sinceNs, { t: 'info', p: 'nemesis', f: nemesis.name, v, error })
+  const note = (v: FaultNote, more: NoteMore = {}): void => {
+    const { sinceNs = recorder.nowNs, error, cluster } = more
+    recorder.addAsOf(sinceNs, { t: 'info', p: 'nemesis', f: nemesis.name, v, error, cluster })
+  }
 
   const waitFor = (ms: number): Promise<void> => pause(Math.min(ms, endMs - performance.now()), scope.signal)
   if (isCalm(nemesis)) {
@@ -43,24 +46,37 @@ export async function strikeFor(
   for (let id = 1; performance.now() + shortestMs < endMs && !scope.signal.aborted; id += 1) {
     const sinceNs = recorder.nowNs
     let strike: Strike | undefined
+    note({ phase: 'changes', id })
     try {
       strike = await within(stepMsMax, `${nemesis.name} strikes`, nemesis.strike(stage))
-      note({ phase: 'begun', id, what: strike.what, nodes: strike.nodes }, undefined, sinceNs)
+      note({ phase: 'begun', id, what: strike.what, nodes: strike.nodes }, { sinceNs })
+      const { cluster } = strike
+      note({ phase: 'stands', id }, { cluster })
       scope.say(`${nemesis.name}: ${strike.what}`)
       await waitFor(Math.min(between(lasts), longestMs))
+      note({ phase: 'changes', id })
       await within(stepMsMax, `${nemesis.name} takes it back`, strike.undo())
       scope.say(`${nemesis.name}: over`)
-      note({ phase: 'ended', id })
+      note({ phase: 'ended', id }, { cluster: cluster === undefined ? undefined : whole })
     } catch (error) {
       const what = `could not be ${strike === undefined ? 'begun' : 'taken back'}: ${told(error)}`
-      if (strike === undefined) note({ phase: 'begun', id, what, nodes: [] }, told(error), sinceNs)
-      note({ phase: 'ended', id }, told(error))
+      if (strike === undefined) note({ phase: 'begun', id, what, nodes: [] }, { error: told(error), sinceNs })
+      note({ phase: 'ended', id }, { error: told(error) })
       findings.push({ verdict: 'unknown', reason: `${nemesis.name} number ${id} ${what}` })
       scope.say(`${nemesis.name}: ${what}`)
     }
     await waitFor(between(calm))
   }
   return findings
+}
+
+/** Nothing is wrong. */
+const whole: ClusterState = { down: [], cuts: [] }
+
+interface NoteMore {
+  readonly sinceNs?: number
+  readonly error?: string
+  readonly cluster?: ClusterState | undefined
 }
 
 /** The one that does nothing needs no evidence that it did. */

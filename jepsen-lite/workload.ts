@@ -9,6 +9,8 @@ export interface Workload {
   readonly summary: string
   /** What its bucket is set to before the load begins; none: as buckets are by default. */
   readonly bucket?: Readonly<Record<string, unknown>>
+  /** Its writes succeed wherever two nodes are in reach of each other: see `availability` in workloads/judge.ts. */
+  readonly isAlwaysWritable?: true
   /** Flags of every node. */
   readonly flags?: readonly string[]
   /** The next thing that one client process does, until the time is over. */

@@ -8,7 +8,7 @@ export const halves = partition(
   'the nodes in two halves by chance, and nothing passes between them',
   async (stage) => {
     const [left, right] = twoHalves(stage)
-    return cutLinks(stage, `${left.join(' ')} | ${right.join(' ')}`, linksBetween(left, right))
+    return part(stage, left, right)
   },
 )
 
@@ -16,7 +16,7 @@ export const oneNode = partition('one-node', 'one node by itself', async (stage)
   const names = namesOf(stage.nodes)
   const alone = pickOne(stage, names)
   const others = names.filter((name) => name !== alone)
-  return cutLinks(stage, `${alone} | ${others.join(' ')}`, linksBetween([alone], others))
+  return part(stage, [alone], others)
 })
 
 /** Jepsen's `majorities-ring`: perfect for five nodes. */
@@ -53,6 +53,12 @@ export const oneWay = partition(
 
 function partition(name: string, summary: string, strike: (stage: Stage) => Promise<Strike>): Nemesis {
   return { name, summary, needs: [], strike, bites: async (stage) => bitesOf(stage) }
+}
+
+/** Within each part everybody is in reach of everybody. */
+async function part(stage: Stage, left: readonly string[], right: readonly string[]): Promise<Strike> {
+  const cuts = linksBetween(left, right)
+  return { ...(await cutLinks(stage, `${left.join(' ')} | ${right.join(' ')}`, cuts)), cluster: { down: [], cuts } }
 }
 
 /** The first is the smaller one, if they differ. */

@@ -28,6 +28,7 @@ export const pause: Nemesis = {
     return {
       what: `SIGSTOP ${namesOf(stopped).join(' ')}`,
       nodes: namesOf(stopped),
+      cluster: { down: namesOf(stopped), cuts: [] },
       undo: async () => {
         for (const node of stopped) if (node.isRunning) node.signal('SIGCONT')
       },
@@ -53,6 +54,7 @@ async function killNodes(stage: Stage, nodes: readonly StageNode[]): Promise<Str
   return {
     what: `kill -9 ${namesOf(nodes).join(' ')}`,
     nodes: namesOf(nodes),
+    cluster: { down: namesOf(nodes), cuts: [] },
     undo: async () => {
       await Promise.all(nodes.filter(({ isRunning }) => !isRunning).map((node) => node.start()))
     },

@@ -20,6 +20,7 @@ const options = { r: 'one' } as const
 export const causalChain: Workload = {
   name: 'causal-chain',
   summary: 'chains of a read and a write through changing nodes at r=1: each read shows just the last write',
+  isAlwaysWritable: true,
   client(parts) {
     const door = new HttpDoor(parts, { carriesSession: true })
     return scripted(life(new RecordedClient(parts, door), door), door)

@@ -1,5 +1,5 @@
 import { checkAcknowledgedWrites } from '../../test/checkers/check-acknowledged-writes.ts'
-import { checkAvailability } from '../../test/checkers/check-availability.ts'
+import { type AvailabilityPromises, checkAvailability } from '../../test/checkers/check-availability.ts'
 import { checkContextTokens } from '../../test/checkers/check-context-tokens.ts'
 import { checkContexts } from '../../test/checkers/check-contexts.ts'
 import { checkCopies } from '../../test/checkers/check-copies.ts'
@@ -56,6 +56,54 @@ export function endings(records: readonly HistoryRecord[]): NamedResult {
   return named('endings', checkResult(violations, ends.compared + answers.compared))
 }
 
+/**
+ * Who could be served, was: operations that only owners may answer succeed where a majority of the key's owners is in reach
+ * of the node that was asked, and are refused in time where it is not. Of a history that knows when who was in reach, and
+ * which nodes were asked; otherwise there is no result.
+ * @param isWritable whether writes of the others succeed wherever two nodes are in reach of each other: each of their keys
+ *   holds nothing but its last write, which anybody may keep for an owner that is away (docs/rules.md D2)
+ */
+export function availability(records: readonly HistoryRecord[], isWritable = false): readonly NamedResult[] {
+  const owners = Math.max(0, ...ownersOfKeys(records))
+  const needed = Math.floor(owners / 2) + 1
+  const rest = { timeoutMs: refusedMs / 1.2, slackMs: Number.POSITIVE_INFINITY, detectionMs }
+  const results = [
+    beyondEndings(askedBy(records, false), { ...rest, strict: { owners: needed, share: servedShare } }),
+    beyondEndings(askedBy(records, undefined), {
+      ...rest,
+      ...(isWritable ? { alwaysWritable: { nodes: needed, share: servedShare } } : {}),
+    }),
+  ]
+  const compared = results.reduce((sum, result) => sum + result.compared, 0)
+  const violations = results.flatMap((result) => result.violations)
+  return compared === 0 ? [] : [named('availability', checkResult(violations, compared))]
+}
+
+/** What it compares of these promises alone, without whether every operation ends. */
+function beyondEndings(records: readonly HistoryRecord[], promises: AvailabilityPromises): CheckResult {
+  const { timeoutMs, slackMs, detectionMs } = promises
+  const ends = checkAvailability(records, { timeoutMs, slackMs, detectionMs })
+  const all = checkAvailability(records, promises)
+  return checkResult(all.violations, all.compared - ends.compared)
+}
+
+function askedBy(records: readonly HistoryRecord[], sloppy: false | undefined): readonly HistoryRecord[] {
+  return records.filter((record) => {
+    const { p, f, k, final } = record
+    if (p === 'nemesis' || f === 'replica-get') return true
+    return p !== 'probe' && k !== undefined && final !== true && record.sloppy === sloppy
+  })
+}
+
+function ownersOfKeys(records: readonly HistoryRecord[]): readonly number[] {
+  const owners = new Map<string, Set<string>>()
+  for (const { f, k, node } of records) {
+    if (f !== 'replica-get' || k === undefined || node === undefined) continue
+    owners.set(k, (owners.get(k) ?? new Set()).add(node))
+  }
+  return [...owners.values()].map(({ size }) => size)
+}
+
 /** Nobody had to give up whose operation met no fault, and began some time after the last. */
 function answersWhileCalm(records: readonly HistoryRecord[]): CheckResult {
   const faults = faultsOf(records)
@@ -84,5 +132,11 @@ function answersWhileCalm(records: readonly HistoryRecord[]): CheckResult {
 const givenUp = ['TimeoutError', 'no answer']
 /** What a busy machine may add. */
 const slackMs = 2000
+/** Until whoever is gone, or has come back, is known to be: the members' probes, and some load. */
+const detectionMs = 4000
+/** A refusal comes before its client loses patience. */
+const refusedMs = timeoutMs + patienceMs
+/** Of those who are in reach of what they need; two cores carry five nodes and their clients. */
+const servedShare = 0.99
 /** After a fault: a node that comes back, and those who wait for it. */
 const recoverNs = 5e9

@@ -39,7 +39,7 @@ export class RecordedClient {
   }
 
   get(key: string, options: AskOptions = {}, target: Target = this.#door.aim()): Promise<Ended> {
-    const more = { r: options.r }
+    const more = { r: options.r, sloppy: options.sloppy }
     return this.#run({ type: 'get', key, token: undefined, options }, target, '', undefined, more)
   }
 
@@ -48,12 +48,12 @@ export class RecordedClient {
     const vid = this.#nextVid()
     const padding = Math.floor(this.#parts.fraction() * paddingBytesMax)
     const value = valueWith(vid, key, padding)
-    const more = { w: options.w, ttl: options.ttlSeconds }
+    const more = { w: options.w, sloppy: options.sloppy, ttl: options.ttlSeconds }
     return this.#run({ type: 'put', key, value, token: seen?.token, options }, target, vid, seen, more)
   }
 
   delete(key: string, seen: Seen, options: AskOptions = {}, target = this.#door.aim()): Promise<Ended> {
-    const more = { w: options.w }
+    const more = { w: options.w, sloppy: options.sloppy }
     return this.#run({ type: 'delete', key, token: seen.token, options }, target, this.#nextVid(), seen, more)
   }
 

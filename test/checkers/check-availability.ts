@@ -8,10 +8,22 @@ export interface AvailabilityPromises {
   readonly slackMs?: number | undefined
   /** After a change of the cluster its members need so long to notice, in milliseconds. */
   readonly detectionMs: number
-  /** W=1, sloppy: writes succeed wherever a node answers; the share of them that must (default 0.999). */
-  readonly alwaysWritable?: { readonly share?: number | undefined } | undefined
-  /** Not sloppy: an operation succeeds exactly when so many of the key's owners are in reach: max(R, W). */
-  readonly strict?: { readonly owners: number; ownersOf?(key: string): readonly string[] | undefined } | undefined
+  /**
+   * Sloppy: writes succeed at every node that has so many in reach, itself among them: W (default 1); the share of them
+   * that must (default 0.999).
+   */
+  readonly alwaysWritable?: { readonly share?: number | undefined; readonly nodes?: number | undefined } | undefined
+  /**
+   * Not sloppy: an operation succeeds exactly when so many of the key's owners are in reach: max(R, W). Of those that
+   * have them, the share that must (default 1).
+   */
+  readonly strict?:
+    | {
+        readonly owners: number
+        readonly share?: number | undefined
+        ownersOf?(key: string): readonly string[] | undefined
+      }
+    | undefined
 }
 
 /**
@@ -38,7 +50,7 @@ export function checkAvailability(records: readonly HistoryRecord[], promises: A
     violations.push(violation('hang', call, `it had no end after ${timeoutMs + slackMs} ms`))
   }
   const calm = calls.filter((call) => isCalm(call, promises.detectionMs))
-  if (promises.alwaysWritable !== undefined) compared += checkWrites(calm, promises, violations)
+  if (promises.alwaysWritable !== undefined) compared += checkWrites(calm, nodesIn(calls), promises, violations)
   if (promises.strict !== undefined) compared += checkStrict(calm, records, promises, violations)
   return checkResult(violations, compared)
 }
@@ -83,9 +95,16 @@ function isCalm({ begun, ended, cluster, changedNs, isDisturbed }: Call, detecti
 }
 
 /** A1. */
-function checkWrites(calm: readonly Call[], promises: AvailabilityPromises, violations: Violation[]): number {
-  const share = promises.alwaysWritable?.share ?? 0.999
-  const writes = calm.filter(({ begun }) => begun.f === 'put' || begun.f === 'delete')
+function checkWrites(
+  calm: readonly Call[],
+  nodes: readonly string[],
+  { alwaysWritable }: AvailabilityPromises,
+  violations: Violation[],
+): number {
+  const { share = 0.999, nodes: needed = 1 } = alwaysWritable ?? {}
+  const writes = calm.filter((call) => {
+    return (call.begun.f === 'put' || call.begun.f === 'delete') && inReach(call, nodes) >= needed
+  })
   const refused = writes.filter(isUnavailable)
   if (writes.length - refused.length >= share * writes.length) return writes.length
   for (const call of refused) {
@@ -103,7 +122,9 @@ function checkStrict(
   violations: Violation[],
 ): number {
   const probed = probedOwners(records)
+  const refused: Violation[] = []
   let compared = 0
+  let served = 0
   for (const call of calm) {
     const { begun, ended, cluster } = call
     const key = begun.k ?? ''
@@ -111,12 +132,11 @@ function checkStrict(
     const needed = strict?.owners
     if (owners === undefined || needed === undefined || ended === undefined || cluster === undefined) continue
     compared += 1
-    const reached = owners.filter((owner) => isInReach(cluster, begun.node ?? '', owner)).length
+    const reached = inReach(call, owners)
     const had = `${reached} of ${owners.length} owners were in reach of ${begun.node}`
     if (reached >= needed) {
-      if (isUnavailable(call)) {
-        violations.push(violation('refused-in-reach', call, `${had}, and it ended with ${ended.error ?? 'nothing'}`))
-      }
+      if (!isUnavailable(call)) served += 1
+      else refused.push(violation('refused-in-reach', call, `${had}, and it ended with ${ended.error ?? 'nothing'}`))
       continue
     }
     if (ended.t === 'ok') violations.push(violation('answered-out-of-reach', call, `${had}, and it succeeded`))
@@ -126,7 +146,19 @@ function checkStrict(
       violations.push(violation('slow-refusal', call, `it took ${Math.round((ended.ns - begun.ns) / 1e6)} ms`))
     }
   }
+  if (served < (strict?.share ?? 1) * (served + refused.length)) violations.push(...refused)
   return compared
+}
+
+/** How many of them the node that was asked can talk with. */
+function inReach({ begun, cluster }: Call, nodes: readonly string[]): number {
+  if (cluster === undefined) return 0
+  return nodes.filter((node) => isInReach(cluster, begun.node ?? '', node)).length
+}
+
+/** Those that were asked at all. */
+function nodesIn(calls: readonly Call[]): readonly string[] {
+  return [...new Set(calls.flatMap(({ begun }) => begun.node ?? []))]
 }
 
 /** Both ways: a question and its answer. */

@@ -31,6 +31,8 @@ export interface HistoryRecord {
   readonly tok?: string | undefined
   readonly w?: number | string | undefined
   readonly r?: number | string | undefined
+  /** Only owners were to count; absent: others may have stood in for them. */
+  readonly sloppy?: false | undefined
   readonly node?: string | undefined
   /** The node that coordinated it. */
   readonly by?: string | undefined

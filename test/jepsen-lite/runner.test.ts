@@ -10,7 +10,7 @@ import { buildId } from '../../jepsen-lite/build-id.ts'
 import { type CellOptions, runCell, whyNot } from '../../jepsen-lite/cell.ts'
 import { checkRun, readRun } from '../../jepsen-lite/check.ts'
 import { type Command, commandOf, usage } from '../../jepsen-lite/command-line.ts'
-import { faultsOf } from '../../jepsen-lite/faults.ts'
+import { type FaultNote, faultsOf } from '../../jepsen-lite/faults.ts'
 import {
   matrixDirectory,
   networkFor,
@@ -30,7 +30,7 @@ import { strikeFor } from '../../jepsen-lite/strikes.ts'
 import { type Evidence, judge } from '../../jepsen-lite/verdict.ts'
 import type { NamedResult, Workload } from '../../jepsen-lite/workload.ts'
 import { workloads } from '../../jepsen-lite/workloads/index.ts'
-import { type HistoryRecord, parseHistory } from '../checkers/history.ts'
+import { type ClusterState, type HistoryRecord, parseHistory } from '../checkers/history.ts'
 import { scratchDirectory } from '../platform/fixtures/scratch.ts'
 
 t.jobs = 2
@@ -150,6 +150,34 @@ t.test('a nemesis', { timeout: 30_000 }, async (t) => {
     const [fault] = faultsOf(recorder.records)
     t.match(fault, { name: 'striking', what: 'it struck', nodes: ['n1'], isEndKnown: true })
     t.ok((fault?.toNs ?? 0) - (fault?.fromNs ?? 0) >= 1e9, 'it lasted')
+  })
+
+  t.test('tells who is in reach of whom only while nothing changes, and only if it can', async (t) => {
+    const told = async (cluster: ClusterState | undefined): Promise<unknown> => {
+      const { scope, recorder } = runIn(t)
+      const undo = async (): Promise<void> => {}
+      await strikeFor(
+        scope,
+        partsOf(
+          striking(async () => ({ what: '', nodes: [], cluster, undo })),
+          recorder,
+        ),
+        2,
+      )
+      return recorder.records.slice(0, 5).map(({ v, cluster }) => [(v as FaultNote).phase, cluster])
+    }
+    const unknown = [
+      ['changes', undefined],
+      ['begun', undefined],
+    ]
+    const parted = { down: [], cuts: [['n1', 'n2']] } as const
+    t.same(await told(parted), [
+      ...unknown,
+      ['stands', parted],
+      ['changes', undefined],
+      ['ended', { down: [], cuts: [] }],
+    ])
+    t.same(await told(undefined), [...unknown, ['stands', undefined], ['changes', undefined], ['ended', undefined]])
   })
 
   t.test('that fails leaves a doubt', async (t) => {

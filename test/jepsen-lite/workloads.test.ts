@@ -4,10 +4,10 @@ import type { Workload } from '../../jepsen-lite/workload.ts'
 import { checkListings } from '../../jepsen-lite/workloads/check-listings.ts'
 import { HttpDoor } from '../../jepsen-lite/workloads/http.ts'
 import { workloads } from '../../jepsen-lite/workloads/index.ts'
-import { endings } from '../../jepsen-lite/workloads/judge.ts'
+import { availability, endings } from '../../jepsen-lite/workloads/judge.ts'
 import { LibraryDoor } from '../../jepsen-lite/workloads/library.ts'
 import { expiredValues } from '../../jepsen-lite/workloads/ttl.ts'
-import { History, type HistoryRecord } from '../checkers/history.ts'
+import { type ClusterState, History, type HistoryRecord } from '../checkers/history.ts'
 import type { Scope } from '../platform/fixtures/scratch.ts'
 import { doublesOf, listen, listsTooFew, remembersTheFirst } from './fixtures/broken-doubles.ts'
 import { threeNodes, tryOut } from './fixtures/workload-trial.ts'
@@ -143,6 +143,69 @@ t.test('a listing', async (t) => {
     t.equal(checkListings(history.records).valid, 'unknown')
   })
 })
+
+t.test(
+  'who is served is judged by who is in reach of the node that was asked, from some seconds after a change on',
+  async (t) => {
+    // A key of n1, n2 and n3 is asked for at n1, at second 10, while its links to the others have been cut since second 0.
+    const cut = (from: string) => ({
+      down: [],
+      cuts: [
+        [from, 'n2'],
+        [from, 'n3'],
+      ] as const,
+    })
+    const refused = { t: 'fail', error: 'quorum-unavailable' } as const
+    const served = { t: 'ok' } as const
+
+    t.test('where only owners count', async (t) => {
+      const judged = (cluster: ClusterState | undefined, end: Partial<HistoryRecord>, atSeconds?: number): unknown => {
+        return availability(asked({ cluster, end, sloppy: false, atSeconds }))
+      }
+      t.match(judged(cut('n4'), served), [{ name: 'availability', valid: true, compared: 1 }])
+      t.match(judged(cut('n1'), refused), [{ valid: true, compared: 1 }])
+      t.match(judged(cut('n4'), refused), [{ violations: [{ check: 'refused-in-reach', key: 'k' }] }])
+      t.match(judged(cut('n1'), served), [{ violations: [{ check: 'answered-out-of-reach', key: 'k' }] }])
+      t.match(judged(cut('n1'), { t: 'info', error: 'TimeoutError' }), [{ violations: [{ check: 'untyped-refusal' }] }])
+      t.match(judged({ down: ['n2'], cuts: [] }, refused), [{ violations: [{ check: 'refused-in-reach' }] }])
+      t.match(judged({ down: ['n2', 'n3'], cuts: [] }, refused), [{ valid: true }])
+      t.same(judged(cut('n4'), refused, 3), [], 'too soon after the change')
+      t.same(judged(undefined, refused), [], 'nobody knows who is in reach')
+    })
+
+    t.test('where others may stand in, it is two nodes of any', async (t) => {
+      const judged = (cluster: ClusterState, end: Partial<HistoryRecord>): unknown => {
+        return availability(asked({ cluster, end, sloppy: undefined }), true)
+      }
+      t.match(judged(cut('n1'), served), [{ valid: true, compared: 1 }], 'n4 stands in')
+      t.match(judged(cut('n1'), refused), [{ violations: [{ check: 'write-refused', key: 'k' }] }])
+      t.same(judged({ down: ['n2', 'n3', 'n4'], cuts: [] }, refused), [], 'nobody is there to stand in')
+    })
+  },
+)
+
+interface Asked {
+  readonly cluster: ClusterState | undefined
+  readonly end: Partial<HistoryRecord>
+  readonly sloppy: false | undefined
+  readonly atSeconds?: number | undefined
+}
+
+/** A put through n1, and one through n4 that shows that it is there; and where the copies of the key are. */
+function asked({ cluster, end, sloppy, atSeconds = 10 }: Asked): readonly HistoryRecord[] {
+  const history = new History()
+  const base = { p: 1, f: 'put', k: 'k', vid: 'a', sloppy, node: 'n1' }
+  history.add({ t: 'info', p: 'nemesis', f: 'halves', v: { phase: 'stands', id: 1 }, cluster, ns: 0 })
+  history.add({ t: 'invoke', ...base, ns: atSeconds * 1e9 })
+  history.add({ t: 'ok', ...base, ...end, ns: atSeconds * 1e9 + 1 })
+  history.add({ t: 'info', p: 'nemesis', f: 'heal', ns: 20e9 })
+  history.add({ t: 'invoke', ...base, p: 2, vid: 'b', node: 'n4', ns: 21e9 })
+  history.add({ t: 'ok', ...base, p: 2, vid: 'b', node: 'n4', ns: 21e9 })
+  for (const node of ['n1', 'n2', 'n3']) {
+    history.add({ t: 'ok', p: 'probe', f: 'replica-get', k: 'k', node, vals: [], ns: 22e9 })
+  }
+  return history.records
+}
 
 /** A read from second 10 to 13, of a cluster with a node that was paused from then on for two seconds. */
 function givenUp({ pausedFrom }: { readonly pausedFrom?: number } = {}): readonly HistoryRecord[] {
