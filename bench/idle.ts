@@ -116,7 +116,7 @@ async function fill(): Promise<void> {
 /** So that caches and buffers are as full as they get. */
 async function work(): Promise<void> {
   await generator.prepare({ keyCount, valueBytes: 1024, seed: 1 })
-  const reads = { durationMs: 600_000, operations }
+  const reads = { durationMs: 0, operationsMin: operations, durationMsMax: 600_000 }
   const target = cluster.embedded
   await generator.make({ type: 'run', target, inFlight, end: reads, distribution: 'uniform', writeShare: 0 })
   await generator.prepare({ keyCount: operations, valueBytes: 1024, seed: 2 })
@@ -167,51 +167,60 @@ function judgeMemory(when: string): void {
 }
 
 async function judgeStarts(): Promise<void> {
-  const alone: number[] = []
-  const together: number[] = []
+  const alone: Start[] = []
+  const together: Start[] = []
+  const all = Array.from({ length: nodeCount }, (_, node) => node)
   for (let round = 0; round < starts; round += 1) {
     const index = round % nodeCount
     await cluster.stop(index)
-    alone.push(
-      await timeOf(
-        () => cluster.launch(index),
-        () => cluster.untilReady(index),
-      ),
-    )
+    alone.push(await startOf([index]))
     await cluster.untilSettled(index)
     await cluster.stopAll()
-    const all = Array.from({ length: nodeCount }, (_, node) => node)
-    together.push(
-      await timeOf(
-        () => all.map((node) => cluster.launch(node)),
-        () => Promise.all(all.map((node) => cluster.untilReady(node))),
-      ),
-    )
+    together.push(await startOf(all))
     for (const node of all) await cluster.untilSettled(node)
   }
-  note(`one node until ready, ms: ${alone.map((ms) => ms.toFixed(0)).join(', ')}`)
-  note(`all nodes at once until ready, ms: ${together.map((ms) => ms.toFixed(0)).join(', ')}`)
+  judgeStart('one node', alone, 2000, 1000)
+  judgeStart('all nodes at once', together, undefined, undefined)
+}
+
+interface Start {
+  readonly ms: number
+  /** Of the CPU, of the node that used most. */
+  readonly cpuMs: number
+}
+
+async function startOf(indexes: readonly number[]): Promise<Start> {
+  const startMs = performance.now()
+  for (const index of indexes) cluster.launch(index)
+  const cpuMs = await Promise.all(
+    indexes.map(async (index) => {
+      await cluster.untilReady(index)
+      return cpuMicroseconds(cluster.pid(index)) / 1000
+    }),
+  )
+  return { ms: performance.now() - startMs, cpuMs: Math.max(...cpuMs) }
+}
+
+function judgeStart(who: string, found: readonly Start[], limit: number | undefined, aim: number | undefined): void {
+  const ms = found.map((start) => start.ms)
+  const cpuMs = found.map((start) => start.cpuMs)
+  note(
+    `${who} until ready, ms: ${ms.map((each) => each.toFixed(0)).join(', ')}; of CPU: ${cpuMs.map((each) => each.toFixed(0)).join(', ')}`,
+  )
   judged.push({
-    what: 'start after a clean stop, one node, until ready (median)',
-    value: median(alone),
+    what: `start after a clean stop, ${who}, until ready (median)`,
+    value: median(ms),
     unit: 'ms',
-    limit: 2000,
-    aim: 1000,
+    limit,
+    aim,
   })
   judged.push({
-    what: 'start after a clean stop, all nodes at once (median)',
-    value: median(together),
+    what: 'CPU of a node until then (median)',
+    value: median(cpuMs),
     unit: 'ms',
     limit: undefined,
     aim: undefined,
   })
-}
-
-async function timeOf(begin: () => void, end: () => Promise<unknown>): Promise<number> {
-  const startMs = performance.now()
-  begin()
-  await end()
-  return performance.now() - startMs
 }
 
 function median(values: readonly number[]): number {

@@ -32,9 +32,9 @@ export class Child {
     return pid
   }
 
-  /** Asks again and again. @throws when the process ends first, or after a minute */
-  async until(isReady: (output: string) => boolean | Promise<boolean>): Promise<void> {
-    const deadlineMs = performance.now() + readyMsMax
+  /** Asks again and again. @throws when the process ends first, or after `msMax`, a minute */
+  async until(isReady: (output: string) => boolean | Promise<boolean>, msMax = readyMsMax): Promise<void> {
+    const deadlineMs = performance.now() + msMax
     while (!(await isReady(readFileSync(this.#log, 'utf8')))) {
       if (!this.isRunning) throw new Error(`a server ended early:\n${readFileSync(this.#log, 'utf8')}`)
       if (performance.now() > deadlineMs) throw new Error(`a server is not ready; see ${this.#log}`)

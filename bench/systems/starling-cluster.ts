@@ -7,6 +7,8 @@ import { programAt } from './system.ts'
 
 const bucket = 'bench'
 const host = '127.0.0.1'
+/** Patient: whoever asks how long it took measures that. */
+const readyMsMax = 600_000
 
 export interface ClusterOptions {
   /** For data and logs; one that holds the data of an earlier run is taken over. */
@@ -117,12 +119,12 @@ export class StarlingCluster {
 
   /** Answers for data. */
   untilReady(index: number): Promise<void> {
-    return this.#child(index).until(() => isReady(this.endpoint(index)))
+    return this.#child(index).until(() => isReady(this.endpoint(index)), readyMsMax)
   }
 
   /** Answers for data and sees everybody. */
   untilSettled(index: number): Promise<void> {
-    return this.#child(index).until(() => isSettled(this.endpoint(index), this.nodeCount))
+    return this.#child(index).until(() => isSettled(this.endpoint(index), this.nodeCount), readyMsMax)
   }
 
   #child(index: number): Child {
