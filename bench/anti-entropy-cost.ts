@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { LoopEnd } from './load/closed-loop.ts'
+import { type LoopEnd, timeOf } from './load/closed-loop.ts'
 import { type Spread, spreadOf } from './report/statistics.ts'
 import type { Child } from './systems/child.ts'
 import { cpuMicrosecondsOf } from './systems/cpu-time.ts'
@@ -61,13 +61,13 @@ async function cluster(antiEntropy: 'on' | 'off') {
   await generator.make({ type: 'fill', target, inFlight })
   const puts = (end: LoopEnd) =>
     generator.make({ type: 'run', target, inFlight, end, distribution: 'uniform', writeShare: 1 })
-  await puts({ durationMs: 60_000, operations: warmUpOperations })
+  await puts({ durationMs: 0, operationsMin: warmUpOperations, durationMsMax: 60_000 })
   const pids = system.children.map(({ pid }) => pid)
   /** CPU microseconds of all servers for each operation of one window. */
   const window = async (): Promise<number> => {
     await sleep(restMs)
     const before = cpuMicrosecondsOf(pids)
-    const { operations } = await puts({ durationMs: windowMs, operations: Number.MAX_SAFE_INTEGER })
+    const { operations } = await puts(timeOf(windowMs))
     await sleep(restMs)
     return (cpuMicrosecondsOf(pids) - before) / operations
   }

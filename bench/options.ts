@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import type { SystemName } from './systems/system.ts'
+import type { ClientKind, SystemName } from './systems/system.ts'
 import { titleOf, workloads } from './workloads.ts'
 
 export interface BenchOptions {
@@ -11,10 +13,15 @@ export interface BenchOptions {
   /** Before the first rounds. */
   readonly warmUpOperations: number
   readonly runMs: number
+  /** A run on a busy machine goes on until it has so many. */
+  readonly operationsMin: number
   /** Of the workloads that are judged. */
   readonly judgedRounds: number
   readonly otherRounds: number
   readonly systems: readonly SystemName[]
+  readonly clients: readonly ClientKind[]
+  /** Another compiled copy of this repository, whose servers and client run in turn with these. */
+  readonly against: string | undefined
   /** Titles of workloads; undefined: all. */
   readonly only: readonly string[] | undefined
   readonly seed: number
@@ -30,14 +37,20 @@ export const usage = `usage: npm run bench -- [options]
   --json FILE        also write all figures there
   --only TITLES      some workloads, as "put uniform,get uniform"
   --systems NAMES    some of starling,floor,single
+  --against DIR      compare with another build of this repository, in turn: DIR holds bin/ and lib/, or dist/ with both;
+                     leaves floor and single away unless --systems names them, 8 rounds unless --rounds says otherwise
+  --clients NAMES    some of http,embedded (for the floor: its binary client)
   --keys N           keys of 1 KiB values (default 100000, quick 20000)
   --rounds N         rounds of each workload (default 5 of plain puts and gets, 3 of mixes; quick 3 and 2)
   --seconds N        length of one run (default 6, quick 1.5)
+  --operations N     a run lasts longer on a busy machine, up to 20 x, until it has so many (default 0; 6000 with --against)
   --in-flight N      clients that each wait for their answer (default 64)
   --profile DIR      leave CPU profiles of the server processes there, one per run; the figures then count for nothing
   --seed N           of keys and mixes (default 1)`
 
 const systemNames: readonly SystemName[] = ['starling', 'floor', 'single']
+const againstRounds = 8
+const againstOperations = 6000
 
 /** @throws TypeError for what is not an option or not a value of it */
 export function readOptions(words: readonly string[]): BenchOptions | 'help' {
@@ -50,9 +63,12 @@ export function readOptions(words: readonly string[]): BenchOptions | 'help' {
       json: text,
       only: text,
       systems: text,
+      against: text,
+      clients: text,
       keys: text,
       rounds: text,
       seconds: text,
+      operations: text,
       'in-flight': text,
       profile: text,
       seed: text,
@@ -60,7 +76,8 @@ export function readOptions(words: readonly string[]): BenchOptions | 'help' {
   })
   if (values.help === true) return 'help'
   const quick = values.quick === true
-  const rounds = numberOf('rounds', values.rounds)
+  const against = values.against === undefined ? undefined : buildAt(values.against)
+  const rounds = numberOf('rounds', values.rounds) ?? (against === undefined ? undefined : againstRounds)
   const seconds = numberOf('seconds', values.seconds) ?? (quick ? 1.5 : 6)
   return {
     quick,
@@ -70,14 +87,31 @@ export function readOptions(words: readonly string[]): BenchOptions | 'help' {
     warmUpMs: quick ? 200 : 500,
     warmUpOperations: quick ? 15_000 : 100_000,
     runMs: seconds * 1000,
+    operationsMin: numberOf('operations', values.operations) ?? (against === undefined ? 0 : againstOperations),
     judgedRounds: rounds ?? (quick ? 3 : 5),
     otherRounds: rounds ?? (quick ? 2 : 3),
-    systems: values.systems === undefined ? systemNames : namesOf('systems', values.systems, systemNames),
+    systems: systemsOf(values.systems, against),
+    clients:
+      values.clients === undefined
+        ? ['http', 'binary']
+        : namesOf('clients', values.clients, ['http', 'embedded']).map((name) => (name === 'http' ? 'http' : 'binary')),
+    against,
     only: values.only === undefined ? undefined : namesOf('only', values.only, workloads.map(titleOf)),
     seed: numberOf('seed', values.seed) ?? 1,
     json: values.json,
     profile: values.profile,
   }
+}
+
+function systemsOf(text: string | undefined, against: string | undefined): readonly SystemName[] {
+  const named = text === undefined ? undefined : namesOf('systems', text, systemNames)
+  return against === undefined ? (named ?? systemNames) : [...(named ?? ['starling' as const]), 'against']
+}
+
+function buildAt(text: string): string {
+  const found = [resolve(text), resolve(text, 'dist')].find((build) => existsSync(join(build, 'bin/starling.js')))
+  if (found !== undefined) return found
+  throw new TypeError(`--against needs a compiled copy of this repository: there is no bin/starling.js in ${text}`)
 }
 
 function numberOf(name: string, text: string | undefined): number | undefined {

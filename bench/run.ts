@@ -9,8 +9,9 @@ import { cpus, loadavg, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { measureAll, type Prepared, type Run } from './measure.ts'
 import { type BenchOptions, readOptions, usage } from './options.ts'
+import { againstRows } from './report/against.ts'
 import { derivedRows } from './report/elsewhere.ts'
-import { printDerived, printRows, printVerdicts } from './report/print.ts'
+import { printAgainst, printDerived, printRows, printVerdicts } from './report/print.ts'
 import { rowsOf } from './report/rows.ts'
 import { verdictsOf } from './report/verdicts.ts'
 import { measureStartup } from './startup.ts'
@@ -24,6 +25,7 @@ import { isInQuickRun, titleOf, type Workload, workloads } from './workloads.ts'
 
 const starters: Readonly<Record<SystemName, Starter>> = {
   starling: startStarling,
+  against: startStarling,
   floor: startFloor,
   single: startSingle,
 }
@@ -42,7 +44,7 @@ await bench(options)
 async function bench(options: BenchOptions): Promise<void> {
   directory = mkdtempSync(join(tmpdir(), 'starling-bench-'))
   note(`${cpus().length} cores (${cpus()[0]?.model}), Node ${process.version}, load ${loadavg()[0]?.toFixed(1)}`)
-  const startup = measureStartup()
+  const startup = options.against === undefined ? measureStartup() : undefined
   const prepared: Prepared[] = []
   for (const name of options.systems) prepared.push(await prepare(name, options, directory))
   const runs = await measureAll(prepared, workloads.filter(isWanted), options, profiles, noteRun)
@@ -55,8 +57,10 @@ async function bench(options: BenchOptions): Promise<void> {
   for (const { workload, system, client, failed } of rows) {
     if (failed > 0) console.log(`\n${failed} operations FAILED: ${workload}, ${system}, ${client}`)
   }
+  const differences = againstRows(runs)
+  if (differences.length > 0) console.log(`\n${printAgainst(differences)}`)
   if (derived.length > 0) console.log(`\n${printDerived(derived)}`)
-  console.log(`\n${printVerdicts(verdicts)}`)
+  if (verdicts.length > 0) console.log(`\n${printVerdicts(verdicts)}`)
   const isValid = verdicts.every(({ outcome }) => outcome !== 'invalid')
   if (!isValid)
     console.log('\nThe floor is not a floor in this run: its ratios mean nothing. Run again on a quieter machine.')
@@ -75,7 +79,8 @@ function isWanted(workload: Workload): boolean {
 
 /** Starts a system and writes every key once. */
 async function prepare(name: SystemName, options: BenchOptions, parent: string): Promise<Prepared> {
-  const place = { directory: join(parent, name), nodeFlags: profiles?.nodeFlags ?? [] }
+  const build = name === 'against' ? { build: options.against as string } : {}
+  const place = { directory: join(parent, name), nodeFlags: profiles?.nodeFlags ?? [], ...build }
   const system = await starters[name](place, (child) => children.push(child))
   const generator = new LoadGenerator()
   generators.push(generator)

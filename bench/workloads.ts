@@ -27,15 +27,22 @@ export const workloads: readonly Workload[] = (['uniform', 'zipfian'] as const).
 )
 
 /** Who runs in each round of a workload, in turn. The single process measures the floor, where that is judged. */
-export function contestantsOf(systems: readonly SystemName[], workload: Workload): readonly Contestant[] {
+export function contestantsOf(
+  { systems, clients }: { readonly systems: readonly SystemName[]; readonly clients: readonly ClientKind[] },
+  workload: Workload,
+): readonly Contestant[] {
   const all: readonly Contestant[] = [
     { system: 'starling', client: 'http' },
+    { system: 'against', client: 'http' },
     { system: 'floor', client: 'http' },
     { system: 'single', client: 'http' },
     { system: 'starling', client: 'binary' },
+    { system: 'against', client: 'binary' },
     { system: 'floor', client: 'binary' },
   ]
-  return all.filter(({ system }) => systems.includes(system) && (system !== 'single' || isJudged(workload)))
+  return all.filter(({ system, client }) => {
+    return systems.includes(system) && clients.includes(client) && (system !== 'single' || isJudged(workload))
+  })
 }
 
 /** `put uniform`: how a workload is called in tables, JSON and --only. */

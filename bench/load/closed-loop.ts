@@ -1,6 +1,7 @@
 import type { KeySpace } from './key-space.ts'
-import type { Driver, Lane, OperationOutcome } from './lane.ts'
+import type { Driver, Lane } from './lane.ts'
 import { Latencies, type LatencySummary } from './latencies.ts'
+import { type Operation, perform } from './operation.ts'
 import type { Fractions } from './random.ts'
 
 export interface LoopResult extends LatencySummary {
@@ -21,46 +22,42 @@ export interface Mix {
 
 const drawsMax = 1000
 
-/** When a run is over: after so much time, or after so many operations. */
+/** When a run is over: after `durationMs`, yet not before so many operations, but after `durationMsMax` in any case. */
 export interface LoopEnd {
   readonly durationMs: number
-  readonly operations: number
+  readonly operationsMin: number
+  readonly durationMsMax: number
+}
+
+/** So much time, however many operations that makes. */
+export function timeOf(durationMs: number): LoopEnd {
+  return { durationMs, operationsMin: 0, durationMsMax: durationMs }
 }
 
 /** All lanes ask again as soon as they are answered, until the end; resolves when all have been answered. */
 export function runClosedLoop(keys: KeySpace, driver: Driver, mix: Mix, end: LoopEnd): Promise<LoopResult> {
-  const endMs = performance.now() + end.durationMs
-  let left = end.operations
+  const startMs = performance.now()
+  let asked = 0
   return drive(keys, driver, () => {
-    left -= 1
-    if (left < 0 || performance.now() >= endMs) return undefined
-    if (mix.fraction() >= mix.writeShare) return { key: mix.chooseKey(), isWrite: false }
+    const elapsedMs = performance.now() - startMs
+    if ((elapsedMs >= end.durationMs && asked >= end.operationsMin) || elapsedMs >= end.durationMsMax) return undefined
+    asked += 1
+    if (mix.fraction() >= mix.writeShare) return { key: mix.chooseKey(), type: 'read' }
     for (let draw = 0; draw < drawsMax; draw += 1) {
       const key = mix.chooseKey()
-      if (keys.beginWrite(key)) return { key, isWrite: true }
+      if (keys.beginWrite(key)) return { key, type: 'write' }
     }
     throw new Error('every key is being written: give the run more keys')
   })
 }
 
-/** Writes every key once. */
-export function writeAll(keys: KeySpace, driver: Driver): Promise<LoopResult> {
-  let next = 0
-  return drive(keys, driver, () => {
-    if (next === keys.count) return undefined
-    const key = next
-    next += 1
-    keys.beginWrite(key)
-    return { key, isWrite: true }
-  })
-}
-
-interface Operation {
-  readonly key: number
-  readonly isWrite: boolean
-}
-
-function drive(keys: KeySpace, driver: Driver, next: () => Operation | undefined): Promise<LoopResult> {
+/** Every lane takes the next operation as soon as its last one is answered, until there is none. */
+export function drive(
+  keys: KeySpace,
+  driver: Driver,
+  next: () => Operation | undefined,
+  onFailure: (operation: Operation) => void = () => undefined,
+): Promise<LoopResult> {
   const latencies = new Latencies()
   const startMs = performance.now()
   let failed = 0
@@ -76,17 +73,16 @@ function drive(keys: KeySpace, driver: Driver, next: () => Operation | undefined
         resolve({ operations: latencies.count, failed, siblings, elapsedMs, ...latencies.summary() })
         return
       }
-      const { key, isWrite } = operation
       const askedMs = performance.now()
-      const done = (outcome: OperationOutcome): void => {
+      perform(keys, lane, operation, (outcome) => {
         latencies.add(performance.now() - askedMs)
-        if (isWrite) keys.endWrite(key)
-        if (outcome === 'failed') failed += 1
-        else if (outcome === 'siblings') siblings += 1
+        if (outcome === 'siblings') siblings += 1
+        else if (outcome === 'failed') {
+          failed += 1
+          onFailure(operation)
+        }
         step(lane)
-      }
-      if (isWrite) lane.put(key, done)
-      else lane.get(key, done)
+      })
     }
     for (const lane of driver.lanes) step(lane)
   })

@@ -31,29 +31,28 @@ export async function openHttpDriver(
 
 class HttpLane implements Lane {
   readonly #keys: KeySpace
-  readonly #socket: Socket
+  readonly #port: number
   readonly #path: string
+  #socket: Socket
   #key = 0
   #isWrite = false
+  #keepsContext = false
   #done: ((outcome: OperationOutcome) => void) | undefined
   #received: Buffer | undefined
 
-  private constructor(keys: KeySpace, socket: Socket, path: string) {
+  private constructor(keys: KeySpace, port: number, path: string) {
     this.#keys = keys
-    this.#socket = socket
+    this.#port = port
     this.#path = path
-    socket.on('data', (bytes) => this.#read(bytes))
-    socket.on('error', () => socket.destroy())
-    socket.on('close', () => this.#finish('failed'))
+    this.#socket = this.#connect()
   }
 
+  /** Resolves once it is connected. */
   static open(keys: KeySpace, port: number, path: string): Promise<HttpLane> {
+    const lane = new HttpLane(keys, port, path)
     return new Promise((resolve, reject) => {
-      const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => {
-        socket.removeAllListeners('error')
-        resolve(new HttpLane(keys, socket, path))
-      })
-      socket.once('error', reject)
+      lane.#socket.once('connect', () => resolve(lane))
+      lane.#socket.once('error', reject)
     })
   }
 
@@ -71,9 +70,10 @@ class HttpLane implements Lane {
     this.#send(request)
   }
 
-  get(key: number, done: (outcome: OperationOutcome) => void): void {
+  get(key: number, done: (outcome: OperationOutcome) => void, keepsContext: boolean): void {
     this.#key = key
     this.#isWrite = false
+    this.#keepsContext = keepsContext
     this.#done = done
     this.#send(`GET ${this.#path}${this.#keys.name(key)} HTTP/1.1\r\nHost: bench\r\n\r\n`)
   }
@@ -83,8 +83,20 @@ class HttpLane implements Lane {
   }
 
   #send(request: Buffer | string): void {
-    if (this.#socket.destroyed) setImmediate(() => this.#finish('failed'))
-    else this.#socket.write(request, 'latin1')
+    // Servers close what was idle while the other systems had their turn. What is written first is sent once connected.
+    if (this.#socket.destroyed) this.#socket = this.#connect()
+    this.#socket.write(request, 'latin1')
+  }
+
+  #connect(): Socket {
+    this.#received = undefined
+    const socket = connect({ port: this.#port, host: '127.0.0.1', noDelay: true })
+    socket.on('data', (bytes) => this.#read(bytes))
+    socket.on('error', () => socket.destroy())
+    socket.on('close', () => {
+      if (socket === this.#socket) this.#finish('failed')
+    })
+    return socket
   }
 
   #read(chunk: Buffer): void {
@@ -107,11 +119,9 @@ class HttpLane implements Lane {
       this.#keepContext(head)
       return 'done'
     }
-    if (status === '300') {
-      // Shows everything there is: the next write replaces all of it.
-      if (!this.#keys.isBeingWritten(this.#key)) this.#keepContext(head)
-      return 'siblings'
-    }
+    // Siblings show everything there is: the next write replaces all of it.
+    if (this.#keepsContext || (status === '300' && !this.#keys.isBeingWritten(this.#key))) this.#keepContext(head)
+    if (status === '300') return 'siblings'
     return status === '200' && this.#keys.isValueOf(this.#key, bytes, bodyAt, length) ? 'done' : 'failed'
   }
 

@@ -1,6 +1,7 @@
 /** Makes the load on one system, in a process of its own: what clients cost is not the servers' cost. */
-import { type Mix, runClosedLoop, writeAll } from './closed-loop.ts'
+import { type Mix, runClosedLoop } from './closed-loop.ts'
 import { openEmbeddedDriver } from './embedded-driver.ts'
+import { writeAll } from './fill.ts'
 import { openFloorDriver } from './floor-driver.ts'
 import { openHttpDriver } from './http-driver.ts'
 import { type KeyDistribution, keyChooser } from './key-choice.ts'
@@ -68,6 +69,6 @@ function connectTo(target: Target, inFlight: number): Promise<Driver> {
     case 'floor':
       return openFloorDriver(keys, target.ports, inFlight)
     case 'embedded':
-      return openEmbeddedDriver(keys, target.ports, target.bucket, inFlight)
+      return openEmbeddedDriver(keys, target, inFlight)
   }
 }

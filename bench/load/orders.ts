@@ -5,7 +5,13 @@ import type { KeyDistribution } from './key-choice.ts'
 export type Target =
   | { readonly type: 'http'; readonly ports: readonly number[]; readonly path: string }
   | { readonly type: 'floor'; readonly ports: readonly number[] }
-  | { readonly type: 'embedded'; readonly ports: readonly number[]; readonly bucket: string }
+  | {
+      readonly type: 'embedded'
+      readonly ports: readonly number[]
+      readonly bucket: string
+      /** The compiled lib/index.js of the servers' own build. */
+      readonly library: string
+    }
 
 /** What the bench tells the process that makes the load. Each is answered when it is done. */
 export type Order =

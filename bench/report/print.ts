@@ -1,3 +1,5 @@
+import type { AgainstRow } from './against.ts'
+import { type Difference, pairsMin } from './difference.ts'
 import type { DerivedRow } from './elsewhere.ts'
 import type { Row } from './rows.ts'
 import type { Verdict } from './verdicts.ts'
@@ -42,6 +44,28 @@ export function printVerdicts(verdicts: readonly Verdict[]): string {
       return `${word} ${name}: ${measured.toFixed(digits)} ${unit}, at most ${limit} ${unit} (${detail})`
     })
     .join('\n')
+}
+
+export function printAgainst(rows: readonly AgainstRow[]): string {
+  return table(
+    ['workload', 'client', 'this us/op', 'against us/op', 'this / against', '95 % interval', 'pairs', 'verdict'],
+    rows.map(({ workload, client, one, other, pairs, difference }) => [
+      workload,
+      client === 'http' ? 'HTTP' : 'embedded',
+      one.toFixed(0),
+      other.toFixed(0),
+      difference.ratio.toFixed(3),
+      pairs < pairsMin ? '' : `${difference.low.toFixed(3)} .. ${difference.high.toFixed(3)}`,
+      String(pairs),
+      verdictOn(difference, pairs),
+    ]),
+  )
+}
+
+function verdictOn({ ratio, isLargerThanNoise }: Difference, pairs: number): string {
+  if (pairs < pairsMin) return `needs ${pairsMin} pairs`
+  if (!isLargerThanNoise) return 'a tie'
+  return ratio < 1 ? 'cheaper' : 'DEARER'
 }
 
 function clientName({ system, client }: Row): string {

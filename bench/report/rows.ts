@@ -2,6 +2,8 @@ import type { Run } from '../measure.ts'
 import type { ClientKind, SystemName } from '../systems/system.ts'
 import { type Spread, spreadOf } from './statistics.ts'
 
+const failedShareMax = 0.01
+
 /** All rounds of one workload on one system by one client. */
 export interface Row {
   readonly workload: string
@@ -50,16 +52,29 @@ type Side = Run['contestant']
 
 /** How much more one costs than the other, round by round: neighbours in time met the same machine. */
 export function cpuRatio(runs: readonly Run[], workload: string, one: Side, other: Side): Spread | undefined {
+  return spreadOf(cpuRatios(runs, workload, one, other))
+}
+
+/** The ratio of each round. */
+export function cpuRatios(runs: readonly Run[], workload: string, one: Side, other: Side): readonly number[] {
   const ratios: number[] = []
   for (const run of runs) {
-    if (run.workload !== workload || !isSame(run.contestant, one)) continue
+    if (!isSound(run) || run.workload !== workload || !isSame(run.contestant, one)) continue
     const pair = runs.find(
       (candidate) =>
-        candidate.workload === workload && candidate.round === run.round && isSame(candidate.contestant, other),
+        isSound(candidate) &&
+        candidate.workload === workload &&
+        candidate.round === run.round &&
+        isSame(candidate.contestant, other),
     )
     if (pair !== undefined) ratios.push(run.cpuMicros / pair.cpuMicros)
   }
-  return spreadOf(ratios)
+  return ratios
+}
+
+/** What fails costs something else than what succeeds. */
+function isSound({ failed, operations }: Run): boolean {
+  return failed <= operations * failedShareMax
 }
 
 function isSame(one: Side, other: Side): boolean {

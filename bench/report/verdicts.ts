@@ -20,7 +20,7 @@ const overFloorMax = 2.5
 const planMsMax = 1000
 const versionMsMax = 150
 
-export function verdictsOf(runs: readonly Run[], startup: Startup): readonly Verdict[] {
+export function verdictsOf(runs: readonly Run[], startup: Startup | undefined): readonly Verdict[] {
   const verdicts: Verdict[] = []
   for (const [workload, limit] of Object.entries(floorOverSingleMax)) {
     const ratio = cpuRatio(runs, workload, { system: 'floor', client: 'http' }, { system: 'single', client: 'http' })
@@ -49,6 +49,7 @@ export function verdictsOf(runs: readonly Run[], startup: Startup): readonly Ver
       })
     }
   }
+  if (startup === undefined) return verdicts
   const { planMs, versionMs } = startup
   verdicts.push(timeVerdict('a plan for 30 nodes and 1024 partitions', planMs, planMsMax))
   verdicts.push(timeVerdict('starling --version', versionMs, versionMsMax))

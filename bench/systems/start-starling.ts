@@ -16,18 +16,21 @@ export async function startStarling(place: Place, started: (child: Child) => voi
     const words = ['start', '--name', name, '--http', `127.0.0.1:${port}`, '--peer', own]
     words.push('--data', `${place.directory}/${name}`, '--join', join.join(','), '--expect', '3')
     words.push(...(place.words ?? []))
-    return new Child([...place.nodeFlags, programAt('bin/starling.js'), ...words], `${place.directory}/${name}.log`)
+    return new Child(
+      [...place.nodeFlags, programAt('bin/starling.js', place.build), ...words],
+      `${place.directory}/${name}.log`,
+    )
   })
   children.forEach(started)
   for (const [index, child] of children.entries()) {
     await child.until(() => isSettled(`http://127.0.0.1:${http[index]}`))
   }
   return {
-    name: 'starling',
+    name: place.build === undefined ? 'starling' : 'against',
     children,
     targets: {
       http: { type: 'http', ports: http, path: `/v1/kv/${bucket}/` },
-      binary: { type: 'embedded', ports: peer, bucket },
+      binary: { type: 'embedded', ports: peer, bucket, library: programAt('lib/index.js', place.build) },
     },
   }
 }

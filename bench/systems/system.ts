@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Target } from '../load/orders.ts'
 import type { Child } from './child.ts'
 
@@ -9,7 +10,8 @@ export interface System {
   readonly targets: Partial<Readonly<Record<ClientKind, Target>>>
 }
 
-export type SystemName = 'starling' | 'floor' | 'single'
+/** `against`: Starling as another build has it. */
+export type SystemName = 'starling' | 'against' | 'floor' | 'single'
 /** Over HTTP, or by the system's own binary client: for Starling the embedded one. */
 export type ClientKind = 'http' | 'binary'
 
@@ -20,12 +22,14 @@ export interface Place {
   readonly nodeFlags: readonly string[]
   /** Further words for `starling start`. */
   readonly words?: readonly string[]
+  /** The compiled copy of this repository whose servers and client are to run; undefined: this one. */
+  readonly build?: string
 }
 
 /** Holds the children as they come, so that a start which fails half-way leaves none behind. */
 export type Starter = (place: Place, started: (child: Child) => void) => Promise<System>
 
-/** A compiled file of this repository, from this compiled file. */
-export function programAt(path: string): string {
-  return new URL(`../../${path}`, import.meta.url).pathname
+/** A compiled file of this repository, from this compiled file or from another build of it. */
+export function programAt(path: string, build?: string): string {
+  return build === undefined ? new URL(`../../${path}`, import.meta.url).pathname : join(build, path)
 }
