@@ -14,7 +14,7 @@ export interface AdmissionLimits {
    * messages between nodes, and of their answers. This is what keeps the work under way within what the node can carry.
    */
   readonly intakeMsPerTurn: number
-  /** While requests of a kind keep waiting longer than this, further ones are turned away at once... */
+  /** While requests of a kind keep waiting longer than this, whoever has waited for longer is turned away... */
   readonly delayTargetMs: number
   /** ...after they have done so for this long. */
   readonly standingAfterMs: number
@@ -66,8 +66,8 @@ export type ArrivalVerdict = 'begin' | 'wait' | 'shed'
  * wait. Pure: time is given, and whoever drives it begins and sheds.
  *
  * In every turn of its event loop a node begins new requests for `intakeMsPerTurn`, whatever has come. While there is
- * time enough for everybody that bound is never met. When there is not, the others wait in line, and the wait says by
- * how much: that is the delay that is kept at `delayTargetMs`. (As in SEDA, SOSP 2001, and Maurer, Fail at Scale, ACM
+ * time enough for everybody that bound is never met. When there is not, the others wait in line, and what stands longest
+ * is turned away: so the line is as long as `delayTargetMs`, whatever comes, and never empty, so nothing is wasted. (As in SEDA, SOSP 2001, and Maurer, Fail at Scale, ACM
  * Queue 2015.) Messages between nodes never come here: what has been begun somewhere is finished first.
  */
 export class Admission<Work> {
@@ -108,7 +108,7 @@ export class Admission<Work> {
       this.#observe(kind, 0, nowMs)
       return 'begin'
     }
-    if (this.#isHopeless(kind, nowMs)) {
+    if (this.#waiting >= this.#limits.waitingMax) {
       this.#pressedAtMs = nowMs
       return 'shed'
     }
@@ -147,6 +147,8 @@ export class Admission<Work> {
     this.#isInTurn = false
     this.#turnMs = nowMs - this.#turnBeganMs
     this.#turnEndedMs = nowMs
+    this.#pressure.observe(this.#longestWaitMs(nowMs) + this.#lagMs, nowMs)
+    if (this.#pressure.isStanding(nowMs)) this.#pressedAtMs = nowMs
   }
 
   /** Clients wait, or were turned away a moment ago: what nobody waits for pauses. */
@@ -158,17 +160,6 @@ export class Admission<Work> {
     this.#isInTurn = true
     this.#turnBeganMs = nowMs
     this.#lagMs = nowMs - this.#turnEndedMs < pauseMsMin ? this.#turnMs : 0
-  }
-
-  /** It would come up, if at all, only after it is too late. */
-  #isHopeless(kind: RequestKind, nowMs: number): boolean {
-    if (this.#waiting >= this.#limits.waitingMax) return true
-    const first = this.#lines[kind].first
-    return (
-      first !== undefined &&
-      this.#delays[kind].isStanding(nowMs) &&
-      nowMs - first.arrivedMs + this.#lagMs >= this.#limits.delayTargetMs
-    )
   }
 
   #patienceMs(kind: RequestKind, nowMs: number): number {
@@ -189,10 +180,17 @@ export class Admission<Work> {
   }
 
   #observe(kind: RequestKind, inLineMs: number, nowMs: number): void {
-    const waitedMs = inLineMs + this.#lagMs
-    this.#delays[kind].observe(waitedMs, nowMs)
-    this.#pressure.observe(waitedMs, nowMs)
-    if (this.#pressure.isStanding(nowMs)) this.#pressedAtMs = nowMs
+    this.#delays[kind].observe(inLineMs + this.#lagMs, nowMs)
+  }
+
+  /** How long who has waited longest has. */
+  #longestWaitMs(nowMs: number): number {
+    let longestMs = 0
+    for (const kind of requestKinds) {
+      const first = this.#lines[kind].first
+      if (first !== undefined) longestMs = Math.max(longestMs, nowMs - first.arrivedMs)
+    }
+    return longestMs
   }
 }
 
