@@ -1,8 +1,9 @@
 import t from 'tap'
-import { type Hlc, hlcFromMs, hlcZero } from '../../lib/protocol/clock/hlc.ts'
+import { type Hlc, hlcFromMs, hlcToMs, hlcZero } from '../../lib/protocol/clock/hlc.ts'
 import { wallMsOf } from '../../lib/simulator/simulated-time.ts'
 import type { Key } from '../../lib/vocabulary/key.ts'
 import { toRecordKey } from '../../lib/vocabulary/key.ts'
+import { contextIn } from '../../lib/wire/context-token.ts'
 import { decodeBarrier } from '../../lib/wire/deletion-barrier.ts'
 import type { Frame, Refusal, Request, Response } from '../../lib/wire/messages.ts'
 import { encodeRecord } from '../../lib/wire/record.ts'
@@ -317,6 +318,10 @@ t.test(
     cluster.world.run(30_000)
     clock.wallOffsetMs = 0
     t.match(cluster.get('cyd', 'cart', { r: 'all' }), { values: ['tea'] }, 'right again as soon as its clock is')
+    cluster.put('cyd', 'late', 'tea', { w: 'all' })
+    const token = cluster.get('ada', 'late', { r: 'all' }).context ?? ''
+    const aheadMs = hlcToMs(contextIn(token)?.hlc ?? hlcZero) - wallMsOf(cluster.world)
+    t.ok(aheadMs < minuteMs, `and its readings did not follow the leap: ${aheadMs} ms`)
   },
 )
 

@@ -20,6 +20,7 @@ export const faultKinds = [
   'lossy',
   'slow-disk',
   'clock-jump',
+  'clock-leap',
   'disk-full',
   'disk-error',
   'wipe',
@@ -36,8 +37,12 @@ export type FaultKind = (typeof faultKinds)[number]
 export const dataLosing: readonly FaultKind[] = ['wipe', 'roll-back', 'flip-bit']
 /** Faults after which a node may have no disk for what it should keep for others. */
 const diskRefusing: readonly FaultKind[] = ['disk-full', 'disk-error']
-/** What brings copies together, or owners in and out, can be killed only where there is such a thing; and a long absence takes its time. */
-const drawnApart: readonly FaultKind[] = ['kill-at-work', 'long-absence', 'mid-move']
+/**
+ * What brings copies together, or owners in and out, can be killed only where there is such a thing; a long absence takes
+ * its time; and while a clock is wrong by hours, its node coordinates nothing.
+ */
+const drawnApart: readonly FaultKind[] = ['kill-at-work', 'long-absence', 'mid-move', 'clock-leap']
+const leapsIn = 8
 
 /** Everything about one run that is not decided while it runs. */
 export interface Configuration {
@@ -140,7 +145,10 @@ export function drawConfiguration(seed: number, options: DrawOptions = {}): Conf
   const usual = style === 0 ? [] : style === 1 ? [pick(random, allowed)] : allowed.filter(() => random.below(2) === 0)
   const calm = usual.length === 0 ? usual : [...usual, ...repair.faults]
   const hasChurn = options.hasChurn === true
-  const { churn, faults } = drawOperator(seededRandom(seedFor(seed, 'churn')), { faults: calm, keepsTwo, hasChurn })
+  const hasLeaps = calm.length > 0 && seededRandom(seedFor(seed, 'clock leaps')).below(leapsIn) === 0
+  const usualAndLeaps: readonly FaultKind[] = hasLeaps ? [...calm, 'clock-leap'] : calm
+  const drawnOperator = { faults: usualAndLeaps, keepsTwo, hasChurn }
+  const { churn, faults } = drawOperator(seededRandom(seedFor(seed, 'churn')), drawnOperator)
   const sloppy = random.below(3) === 0
   const isLossy = faults.length > 0 && random.below(2) === 0
   const clients = 2 + random.below(7)

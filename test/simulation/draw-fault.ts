@@ -5,6 +5,9 @@ import { moments } from './stored-layout.ts'
 
 /** Wall clocks jump, but stay near enough for their nodes to go on coordinating. */
 const clockJumpMsMax = 3000
+/** Or they leap: from twenty seconds to two days, each doubling as likely as any other, and either way. */
+const clockLeapMsMin = 20_000
+const clockLeapDoublings = 13
 /** Twice the time after which anything gives up waiting for a member. */
 const absenceMsMin = 60_000
 /** What a moment is struck by: whatever the run draws of these. */
@@ -63,6 +66,12 @@ export function drawFault(kind: FaultKind, node: string, scene: Scene): Fault {
       return { kind, node, slowness: 5 + random.below(50), lastsMs: drawLastsMs() }
     case 'clock-jump':
       return { kind, node, offsetMs: (random.fraction() * 2 - 1) * clockJumpMsMax }
+    case 'clock-leap': {
+      const sign = random.below(2) === 0 ? 1 : -1
+      const offsetMs = sign * clockLeapMsMin * 2 ** random.below(clockLeapDoublings) * (1 + random.fraction())
+      const strobe = random.below(3) === 0 ? { strobeMs: 1 + random.fraction() * 500 } : {}
+      return { kind, node, offsetMs, ...strobe, lastsMs: drawLastsMs() }
+    }
     case 'disk-full':
     case 'disk-error': {
       const fault = { kind, node, lastsMs: drawLastsMs() }

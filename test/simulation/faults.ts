@@ -53,6 +53,8 @@ export class Nemesis {
   absentUntilMs = Number.NEGATIVE_INFINITY
   /** When the victim's disk last lost what it had acknowledged. */
   dataLostAtMs = Number.NEGATIVE_INFINITY
+  /** Whose wall clock is wrong by more than a cluster goes on with. */
+  #leapt: string | undefined
   /** How many faults began. */
   begun = 0
 
@@ -109,6 +111,7 @@ export class Nemesis {
 
   #mendAll(): void {
     this.#healings += 1
+    this.#leapt = undefined
     const { network } = this.#world
     network.healAll()
     const { links } = this.#configuration
@@ -202,6 +205,8 @@ export class Nemesis {
       case 'clock-jump':
         this.#world.machine(fault.node).clock.wallOffsetMs = fault.offsetMs
         return this.#record(kind, { name: fault.node, offsetMs: fault.offsetMs })
+      case 'clock-leap':
+        return this.#leap(fault)
       case 'disk-full':
       case 'disk-error': {
         const { node, lastsMs, restartMs } = fault
@@ -256,6 +261,23 @@ export class Nemesis {
 
   #momentOf(name: string): Moment | undefined {
     return this.#layouts.momentOf(this.#world.machine(name).disk, this.#cluster.idOf(name))
+  }
+
+  /** One at a time: of three clocks two must be right, or nobody could say which is wrong. */
+  #leap({ kind, node, offsetMs, strobeMs, lastsMs }: Extract<Fault, { kind: 'clock-leap' }>): void {
+    if (this.#leapt !== undefined && this.#leapt !== node) return
+    this.#leapt = node
+    const { clock } = this.#world.machine(node)
+    this.#record(kind, { name: node, offsetMs, strobeMs })
+    const endMs = this.#world.nowMs + lastsMs
+    const strobe = (isWrong: boolean): void => {
+      clock.wallOffsetMs = isWrong ? offsetMs : 0
+      const leftMs = endMs - this.#world.nowMs
+      if (leftMs > 0) return this.#later(Math.min(leftMs, strobeMs ?? leftMs), () => strobe(!isWrong))
+      clock.wallOffsetMs = 0
+      this.#leapt = undefined
+    }
+    strobe(true)
   }
 
   /** A node dies in the middle of bringing copies together; or the one it works with does. */

@@ -33,6 +33,7 @@ const harmless: readonly FaultKind[] = [
   'lossy',
   'slow-disk',
   'clock-jump',
+  'clock-leap',
   'kill-at-work',
   'long-absence',
 ]
@@ -177,7 +178,9 @@ export class LivenessPhase {
     }
     for (const name of core) {
       this.#world.resume(name)
-      this.#world.machine(name).disk.slowness = 1
+      const { clock, disk } = this.#world.machine(name)
+      clock.wallOffsetMs = 0
+      disk.slowness = 1
       if (this.#cluster.isStopping(name)) this.#cluster.crash(name, 'kill')
       this.#cluster.start(name)
     }

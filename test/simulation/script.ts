@@ -53,6 +53,14 @@ export type Fault =
     }
   | { readonly kind: 'slow-disk'; readonly node: string; readonly slowness: number; readonly lastsMs: number }
   | { readonly kind: 'clock-jump'; readonly node: string; readonly offsetMs: number }
+  /** A wall clock is wrong by minutes or hours, until somebody notices; with `strobeMs` it goes to and fro meanwhile. */
+  | {
+      readonly kind: 'clock-leap'
+      readonly node: string
+      readonly offsetMs: number
+      readonly strobeMs?: number
+      readonly lastsMs: number
+    }
   | {
       readonly kind: 'disk-full' | 'disk-error'
       readonly node: string

@@ -69,9 +69,14 @@ export class HybridClock {
     this.#latest = hlcMax(this.#latest, own)
   }
 
-  /** Now. Never above what is leased, because a reading, too, must stay below the next life of the node. */
+  /**
+   * Now. Never above what is leased, because a reading, too, must stay below the next life of the node; and so a wall
+   * clock that has leapt takes it along no further than that.
+   */
   read(wallMs: number): Hlc {
-    this.#latest = hlcMax(this.#latest, hlcFromMs(wallMs))
-    return (this.#latest < this.#leasedUpTo ? this.#latest : this.#leasedUpTo - 1) as Hlc
+    const now = hlcMax(this.#latest, hlcFromMs(wallMs))
+    const reading = (now < this.#leasedUpTo ? now : this.#leasedUpTo - 1) as Hlc
+    this.#latest = hlcMax(this.#latest, reading)
+    return reading
   }
 }

@@ -66,9 +66,13 @@ t.test('K1: the lease of a clock', async (t) => {
     t.equal(clock.mint(noonMs + 10, hlcZero), undefined)
     t.equal(clock.read(noonMs + 10), leasedUpTo - 1)
     clock.extendLease(hlcFromMs(noonMs + 20))
-    t.equal(clock.mint(noonMs + 10, hlcZero), hlcFromMs(noonMs + 10) + 1, 'above the reading that the lease held back')
+    t.equal(clock.mint(noonMs + 10, hlcZero), hlcFromMs(noonMs + 10), 'above the reading that the lease held back')
+    t.equal(clock.read(noonMs + 5_000_000), hlcFromMs(noonMs + 20) - 1, 'nor by a wall clock that has leapt')
+    t.equal(clock.mint(noonMs + 11, hlcZero), undefined, 'until the lease reaches further')
+    clock.extendLease(hlcFromMs(noonMs + 30))
+    t.equal(clock.mint(noonMs + 21, hlcZero), hlcFromMs(noonMs + 21), 'and then it goes on where it was')
     clock.extendLease(hlcFromMs(noonMs))
-    t.equal(clock.leasedUpTo, hlcFromMs(noonMs + 20), 'and never shrinks')
+    t.equal(clock.leasedUpTo, hlcFromMs(noonMs + 30), 'and never shrinks')
   })
 
   t.test('says how far it would have to reach', async (t) => {
