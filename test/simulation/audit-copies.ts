@@ -2,6 +2,7 @@ import type { KeyRecord } from '../../lib/protocol/causality/record.ts'
 import { covers } from '../../lib/protocol/causality/version-vector.ts'
 import type { Durability } from '../../lib/protocol/quorum/client-request.ts'
 import type { SimulatedDisk } from '../../lib/simulator/simulated-disk.ts'
+import { compareBytes } from '../../lib/simulator/sorted-entries.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { NodeId } from '../../lib/vocabulary/ids.ts'
 import { type Key, toRecordKey } from '../../lib/vocabulary/key.ts'
@@ -123,7 +124,9 @@ function beginsWith(bytes: Uint8Array, head: Uint8Array): boolean {
   return true
 }
 
+const hintKeys = hintRange()
+
 function hasHints({ live }: SimulatedDisk): boolean {
-  const { from, to } = hintRange()
-  return live.lowerBound(to) > live.lowerBound(from)
+  const first = live.at(live.lowerBound(hintKeys.from))
+  return first !== undefined && compareBytes(first.key, hintKeys.to) < 0
 }

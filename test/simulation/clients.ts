@@ -287,7 +287,8 @@ export function vidOf(sibling: Pick<Sibling, 'value'>): string {
 export function vidIn(value: Uint8Array): string {
   const end = value.indexOf(space)
   const vid = decoder.decode(value.subarray(0, end))
-  return value.subarray(end + 1).every((byte) => byte === padding) ? vid : `damaged ${vid}`
+  for (let index = end + 1; index < value.length; index += 1) if (value[index] !== padding) return `damaged ${vid}`
+  return vid
 }
 
 /** What an answer tells besides: who coordinated, and the clock of the latest thing in it. */

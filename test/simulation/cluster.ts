@@ -15,6 +15,8 @@ interface Problem {
 
 /** A node as the simulation drives it. */
 export interface DrivenNode extends NodeApi {
+  /** The same as in `self()`, without the rest. */
+  readonly id: NodeId | undefined
   start(
     options: {
       readonly http: undefined
@@ -162,8 +164,9 @@ export class SimulatedCluster {
 
   /** Of the node that ran there last; one that lost its disk has another one until it has resumed its own. */
   idOf(name: string): NodeId | undefined {
-    const id = this.#nodes.get(name)?.self().id ?? this.#ids.get(name)
-    if (id !== undefined) this.#ids.set(name, id)
+    const id = this.#nodes.get(name)?.id
+    if (id === undefined) return this.#ids.get(name)
+    this.#ids.set(name, id)
     return id
   }
 

@@ -16,11 +16,14 @@ import type { SimulatedCluster } from './cluster.ts'
 export const moments = ['decided', 'acknowledged', 'copying', 'synced', 'switched'] as const
 export type Moment = (typeof moments)[number]
 
+const layoutKey = metaKey('layout')
+/** Simulated disks replace values and never change one: what was decoded once is known. */
+const decoded = new WeakMap<Uint8Array, LayoutDocument>()
+
 /** What the layout documents on the disks of a run say, decoded once for each that was written. */
 export class StoredLayouts {
   readonly #hash: Hash
   readonly #versions = new Map<number, LayoutVersion>()
-  readonly #decoded = new WeakMap<Uint8Array, LayoutDocument>()
 
   constructor(hash: Hash) {
     this.#hash = hash
@@ -28,13 +31,13 @@ export class StoredLayouts {
 
   /** Undefined: none there, or none that can be read. */
   documentOn(disk: SimulatedDisk): LayoutDocument | undefined {
-    const stored = disk.live.get(metaKey('layout'))
+    const stored = disk.live.get(layoutKey)
     if (stored === undefined) return undefined
-    const known = this.#decoded.get(stored)
+    const known = decoded.get(stored)
     if (known !== undefined) return known
     try {
       const document = decodeLayoutDocument(openValue(stored, this.#hash), layoutHash, this.#hash)
-      this.#decoded.set(stored, document)
+      decoded.set(stored, document)
       return document
     } catch (error) {
       if (!(error instanceof UnreadableBytes)) throw error
@@ -56,8 +59,10 @@ export class StoredLayouts {
   /** Whether some node knows later versions and no longer this one. */
   isGivenUp(number: number, cluster: SimulatedCluster): boolean {
     return cluster.names.some((name) => {
-      const numbers = this.documentOn(cluster.world.machine(name).disk)?.live.map(({ version }) => version.number) ?? []
-      return !numbers.includes(number) && numbers.some((one) => one > number)
+      const live = this.documentOn(cluster.world.machine(name).disk)?.live ?? []
+      return (
+        live.some(({ version }) => version.number > number) && !live.some(({ version }) => version.number === number)
+      )
     })
   }
 
