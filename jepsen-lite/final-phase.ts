@@ -3,6 +3,7 @@ import type { HistoryRecord } from '../test/checkers/history.ts'
 import { inLanes } from '../test/scenarios/kit/load.ts'
 import { type CopyLook, type Looks, ownersFrom } from './cluster/looks.ts'
 import type { Member } from './cluster/member.ts'
+import { probeOf } from './cluster/node-probe.ts'
 import type { RealCluster } from './cluster/real-cluster.ts'
 import { awaitRest, compareCopies } from './cluster/rest.ts'
 import { healing } from './faults.ts'
@@ -34,7 +35,8 @@ export interface FinalParts {
 
 /**
  * After the load: everything is healed and started, comes to rest by itself, and is looked at: each owner's own copy of
- * every key before anybody reads, then what all owners say together, through each node.
+ * every key before anybody reads, then what all owners say together, through each node. Before and after these reads each
+ * node tells what it keeps, repairs and goes by.
  * @returns what broke a promise that the history does not show
  */
 export async function finalPhase(scope: RunScope, parts: FinalParts): Promise<readonly Finding[]> {
@@ -54,8 +56,10 @@ export async function finalPhase(scope: RunScope, parts: FinalParts): Promise<re
   const keys = keysOf(recorder.records)
   recorder.phase('copies')
   findings.push(...(await lookAtCopies(parts, keys)))
+  findings.push(...(await probeNodes(parts)))
   recorder.phase('final-reads')
   findings.push(...(await readAll(parts, keys)))
+  findings.push(...(await probeNodes(parts)))
   scope.say(`${keys.length} keys read through each of ${cluster.members.length} nodes`)
   return findings
 }
@@ -129,6 +133,18 @@ async function lookAtCopies({ cluster, recorder, looks }: FinalParts, keys: read
     }
   }
   return [...silent].map((node) => invalid(`${node} did not show its copies`))
+}
+
+async function probeNodes({ cluster, recorder }: FinalParts): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  for (const member of cluster.members) {
+    try {
+      recorder.add({ t: 'ok', p: 'probe', f: 'node', node: member.name, v: await probeOf(member) })
+    } catch (error) {
+      findings.push(invalid(`${member.name} did not tell of itself in the end: ${told(error)}`))
+    }
+  }
+  return findings
 }
 
 function isSameAs(first: CopyLook | undefined): (copy: CopyLook) => boolean {

@@ -2,10 +2,12 @@ import { type HistoryRecord, operationsOf } from '../test/checkers/history.ts'
 import { notLookedAt } from './not-looked-at.ts'
 import type { RunRecord } from './run-directory.ts'
 import { isCalm } from './strikes.ts'
-import type { NamedResult, Workload } from './workload.ts'
+import { type NamedResult, timedResults, type Workload } from './workload.ts'
 
 /** Beyond that, latencies are the harness's own, and time limits of clients end at random. */
 export const lagP99MsMax = 50
+/** They say nothing where this process was late itself. */
+const judgedByTime: readonly string[] = Object.values(timedResults)
 /** Of what the clients would have done on an idle machine, at least this share must have succeeded. */
 const succeededShareMin = 0.05
 
@@ -25,16 +27,18 @@ export function judge(workload: Workload, evidence: Evidence, records: readonly 
   const results = workload.check(records)
   const broken: string[] = []
   const doubts: string[] = []
+  const isLate = evidence.lagP99Ms > lagP99MsMax
   for (const { name, valid, violations } of results) {
     const [first] = violations
-    if (valid === false) broken.push(`${name}: ${violations.length} violations, the first: ${first?.message}`)
+    const kind = isLate && judgedByTime.includes(name) ? doubts : broken
+    if (valid === false) kind.push(`${name}: ${violations.length} violations, the first: ${first?.message}`)
     if (valid === 'unknown') doubts.push(`${name}: there was nothing that could have been wrong`)
   }
   for (const { verdict, reason } of evidence.findings) (verdict === 'invalid' ? broken : doubts).push(reason)
   if (!isCalm({ name: evidence.nemesis }) && !evidence.bites.some(({ count }) => count > 0)) {
     doubts.push(`nothing shows that ${evidence.nemesis} was felt`)
   }
-  if (evidence.lagP99Ms > lagP99MsMax) {
+  if (isLate) {
     doubts.push(`this process itself was late by ${evidence.lagP99Ms} ms (99th percentile), more than ${lagP99MsMax}`)
   }
   const { ok: succeeded } = outcomesOf(records)

@@ -26,9 +26,12 @@ export interface NamedResult extends CheckResult {
   readonly name: string
 }
 
+/** The names of results about when something ended. */
+export const timedResults = { endings: 'endings', availability: 'availability' } as const
+
 /** One thing at a time; a process whose operation ended `info` is retired, and goes on under another number. */
 export interface WorkloadClient {
-  /** Resolves when the operation has ended and both its records are in the history. Never rejects. */
+  /** Resolves when the operation, or the few that belong together, has ended and is in the history. Never rejects. */
   next(): Promise<void>
   /** When it asks for nothing any more: ends connections that would keep the process alive. */
   close?(): Promise<void>

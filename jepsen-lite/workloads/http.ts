@@ -40,6 +40,16 @@ export class HttpDoor implements Door {
     return this.#at(this.#cluster.members)
   }
 
+  /** So many different nodes, or all that there are, in an order that chance chooses. */
+  aimAround(count: number): readonly Target[] {
+    const left = [...this.#cluster.members]
+    const targets: Target[] = []
+    while (left.length > 0 && targets.length < count) {
+      targets.push(this.#at(left.splice(Math.floor(this.#fraction() * left.length), 1)))
+    }
+    return targets
+  }
+
   /** Another node than the last time, where there is one. */
   aimElsewhere(): Target {
     const others = this.#cluster.members.filter((member) => member !== this.#last)

@@ -2,7 +2,7 @@ import type { Workload } from '../workload.ts'
 import { blindWrites } from './blind-writes.ts'
 import { causalChain } from './causal-chain.ts'
 import { deleteRecreate } from './delete-recreate.ts'
-import { availability, endings } from './judge.ts'
+import { availability, endings, rest } from './judge.ts'
 import { listing } from './listing.ts'
 import { membership } from './membership.ts'
 import { registerAtomic, registerRegular } from './registers.ts'
@@ -29,7 +29,7 @@ export const workloads: readonly Workload[] = [
 function alsoAsksWhoIsServed(workload: Workload): Workload {
   const { isAlwaysWritable } = workload
   const check: Workload['check'] = (records) => {
-    return [...workload.check(records), endings(records), ...availability(records, isAlwaysWritable)]
+    return [...workload.check(records), endings(records), ...availability(records, isAlwaysWritable), ...rest(records)]
   }
   return { ...workload, check }
 }

@@ -2,12 +2,14 @@ import { checkAcknowledgedWrites } from '../../test/checkers/check-acknowledged-
 import { type AvailabilityPromises, checkAvailability } from '../../test/checkers/check-availability.ts'
 import { checkContextTokens } from '../../test/checkers/check-context-tokens.ts'
 import { checkContexts } from '../../test/checkers/check-contexts.ts'
+import { checkConvergence } from '../../test/checkers/check-convergence.ts'
 import { checkCopies } from '../../test/checkers/check-copies.ts'
 import { checkFreshness } from '../../test/checkers/check-freshness.ts'
+import { checkHints } from '../../test/checkers/check-hints.ts'
 import { type CheckResult, checkResult, type Violation } from '../../test/checkers/check-result.ts'
-import type { HistoryRecord } from '../../test/checkers/history.ts'
+import type { HistoryRecord, NodeProbe } from '../../test/checkers/history.ts'
 import { faultsOf } from '../faults.ts'
-import type { NamedResult } from '../workload.ts'
+import { type NamedResult, timedResults } from '../workload.ts'
 import { patienceMs, timeoutMs } from './door.ts'
 
 /** What a run promises whose reads and writes are strict quorums, repaired before they answer. */
@@ -53,12 +55,12 @@ export function endings(records: readonly HistoryRecord[]): NamedResult {
   const ends = checkAvailability(asked, { timeoutMs: timeoutMs + patienceMs, slackMs, detectionMs: 0 })
   const answers = answersWhileCalm(asked)
   const violations = [...ends.violations, ...answers.violations]
-  return named('endings', checkResult(violations, ends.compared + answers.compared))
+  return named(timedResults.endings, checkResult(violations, ends.compared + answers.compared))
 }
 
 /**
  * Who could be served, was: operations that only owners may answer succeed where a majority of the key's owners is in reach
- * of the node that was asked, and are refused in time where it is not. Of a history that knows when who was in reach, and
+ * of the node that was asked, and are refused in time where it is not. A node that is overloaded may say so. Of a history that knows when who was in reach, and
  * which nodes were asked; otherwise there is no result.
  * @param isWritable whether writes of the others succeed wherever two nodes are in reach of each other: each of their keys
  *   holds nothing but its last write, which anybody may keep for an owner that is away (docs/rules.md D2)
@@ -76,7 +78,26 @@ export function availability(records: readonly HistoryRecord[], isWritable = fal
   ]
   const compared = results.reduce((sum, result) => sum + result.compared, 0)
   const violations = results.flatMap((result) => result.violations)
-  return compared === 0 ? [] : [named('availability', checkResult(violations, compared))]
+  return compared === 0 ? [] : [named(timedResults.availability, checkResult(violations, compared))]
+}
+
+/**
+ * Nothing is left to do: in the end nobody keeps hints, all go by one layout, and nobody repairs anything any more. The
+ * last only where nothing was deleted: a tombstone goes from one owner after the other, and who compares them meanwhile
+ * takes them for different. Of a history in which nodes told of themselves; otherwise there is no result.
+ */
+export function rest(records: readonly HistoryRecord[]): readonly NamedResult[] {
+  const hasDeletes = records.some(({ f }) => f === 'delete')
+  const told = records.flatMap((record): readonly HistoryRecord[] => {
+    if (record.p === 'nemesis') return [record]
+    if (record.f !== 'node') return []
+    const { repairs, ...others } = record.v as NodeProbe
+    return [{ ...record, v: hasDeletes || repairs === undefined ? others : { ...others, repairs } }]
+  })
+  const all = [checkConvergence(told, { withinMs: 0 }), checkHints(told, { withinMs: 0, handedOver: new Set() })]
+  const compared = all.reduce((sum, result) => sum + result.compared, 0)
+  const violations = all.flatMap((result) => result.violations)
+  return compared === 0 ? [] : [named('rest', checkResult(violations, compared))]
 }
 
 /** What it compares of these promises alone, without whether every operation ends. */
@@ -91,6 +112,7 @@ function askedBy(records: readonly HistoryRecord[], sloppy: false | undefined): 
   return records.filter((record) => {
     const { p, f, k, final } = record
     if (p === 'nemesis' || f === 'replica-get') return true
+    if (record.error === 'overloaded') return false
     return p !== 'probe' && k !== undefined && final !== true && record.sloppy === sloppy
   })
 }

@@ -17,6 +17,8 @@ const writesPerKey = 100
 const underWayShare = 0.5
 const unsettledShare = 0.2
 const recentlyUnsettled = 8
+/** Such a key is read through so many nodes, one right after the other: what some owners lack is theirs within milliseconds. */
+const roundLength = 3
 
 interface Registers {
   /** Of each client of a run the key that it writes. */
@@ -42,7 +44,7 @@ function register(model: 'regular' | 'atomic', readRepair: 'async' | 'blocking',
       const door = new HttpDoor(parts)
       const client = new RecordedClient(parts, door)
       const keys = registers.of(parts.recorder)
-      return scripted(life(client, parts.number, `${model}-`, parts.fraction, keys), door)
+      return scripted(life(client, door, parts.number, `${model}-`, parts.fraction, keys), door)
     },
     check: (records): readonly NamedResult[] => [
       named(`${model} register`, checkRegisters(records, { model })),
@@ -58,6 +60,7 @@ function register(model: 'regular' | 'atomic', readRepair: 'async' | 'blocking',
  */
 async function* life(
   client: RecordedClient,
+  door: HttpDoor,
   number: number,
   prefix: string,
   fraction: () => number,
@@ -75,21 +78,30 @@ async function* life(
       underWay.delete(key)
       writes += 1
       if (put.seen !== undefined) last = { token: put.seen.token, vids: [put.vid], dots: [] }
-      if (put.type === 'info') unsettled.push(key)
+      if (put.type === 'info') {
+        unsettled.push(key)
+        await readAround(key)
+      }
       if (put.type === 'info' || writes === writesPerKey) takeNextKey()
     } else {
-      await client.get(keyToRead(), strictQuorums)
+      const doubtful = doubtfulKey()
+      if (doubtful === undefined) await client.get(oneOf([...current.values()]), strictQuorums)
+      else await readAround(doubtful)
     }
     yield
   }
 
-  function keyToRead(): string {
+  /** One of which some owners may have what others lack. */
+  function doubtfulKey(): string | undefined {
     const share = fraction()
     if (share < unsettledShare && unsettled.length > 0) return oneOf(unsettled.slice(-recentlyUnsettled))
     // All of them the same one, until its write ends.
     const [longest] = underWay
-    if (share < unsettledShare + underWayShare && longest !== undefined) return longest
-    return oneOf([...current.values()])
+    return share < unsettledShare + underWayShare ? longest : undefined
+  }
+
+  async function readAround(key: string): Promise<void> {
+    for (const target of door.aimAround(roundLength)) await client.get(key, strictQuorums, target)
   }
 
   function oneOf(keys: readonly string[]): string {

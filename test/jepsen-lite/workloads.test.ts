@@ -4,10 +4,10 @@ import type { Workload } from '../../jepsen-lite/workload.ts'
 import { checkListings } from '../../jepsen-lite/workloads/check-listings.ts'
 import { HttpDoor } from '../../jepsen-lite/workloads/http.ts'
 import { workloads } from '../../jepsen-lite/workloads/index.ts'
-import { availability, endings } from '../../jepsen-lite/workloads/judge.ts'
+import { availability, endings, rest } from '../../jepsen-lite/workloads/judge.ts'
 import { LibraryDoor } from '../../jepsen-lite/workloads/library.ts'
 import { expiredValues } from '../../jepsen-lite/workloads/ttl.ts'
-import { type ClusterState, History, type HistoryRecord } from '../checkers/history.ts'
+import { type ClusterState, History, type HistoryRecord, type NodeProbe } from '../checkers/history.ts'
 import type { Scope } from '../platform/fixtures/scratch.ts'
 import { doublesOf, listen, listsTooFew, remembersTheFirst } from './fixtures/broken-doubles.ts'
 import { threeNodes, tryOut } from './fixtures/workload-trial.ts'
@@ -170,6 +170,7 @@ t.test(
       t.match(judged({ down: ['n2'], cuts: [] }, refused), [{ violations: [{ check: 'refused-in-reach' }] }])
       t.match(judged({ down: ['n2', 'n3'], cuts: [] }, refused), [{ valid: true }])
       t.same(judged(cut('n4'), refused, 3), [], 'too soon after the change')
+      t.same(judged(cut('n4'), { t: 'fail', error: 'overloaded' }), [], 'a node may say that it has too much to do')
       t.same(judged(undefined, refused), [], 'nobody knows who is in reach')
     })
 
@@ -183,6 +184,27 @@ t.test(
     })
   },
 )
+
+t.test('in the end nothing is left to do', async (t) => {
+  const still = { hints: 0, hintsFor: {}, repairs: 7, epoch: 3 }
+  t.match(rest(told([still, still])), [{ name: 'rest', valid: true }])
+  t.same(rest(told([])), [], 'nobody told of himself')
+  t.match(rest(told([still, { ...still, hints: 1 }])), [{ violations: [{ check: 'hint-not-delivered' }] }])
+  t.match(rest(told([still, { ...still, epoch: 2 }])), [{ violations: [{ check: 'layouts-differ' }] }])
+  t.match(rest(told([still, { ...still, repairs: 8 }])), [{ violations: [{ check: 'repairs-go-on' }] }])
+  t.match(rest(told([still, { ...still, repairs: 8 }], 'delete')), [{ valid: true }], 'tombstones go one by one')
+})
+
+/** One node, which was asked again and again after all was healed. */
+function told(probes: readonly NodeProbe[], f = 'put'): readonly HistoryRecord[] {
+  const history = new History()
+  add(history, 'invoke', 1, f, { k: 'k', vid: 'a' })
+  add(history, 'ok', 1, f, { k: 'k', vid: 'a' })
+  history.add({ t: 'info', p: 'nemesis', f: 'heal', ns: 10 })
+  for (const v of probes)
+    history.add({ t: 'ok', p: 'probe', f: 'node', node: 'n1', v, ns: 10 + history.records.length })
+  return history.records
+}
 
 interface Asked {
   readonly cluster: ClusterState | undefined
