@@ -22,12 +22,15 @@ const rooms: Readonly<Record<string, Room>> = {
   'lib/wire': { rooms: ['lib/vocabulary'], typesOf: ['lib/protocol'] },
   'lib/links': { rooms: ['lib/vocabulary', 'lib/ports', 'lib/wire'], typesOf: ['lib/protocol'] },
   'lib/node': { rooms: ['lib/vocabulary', 'lib/protocol', 'lib/ports', 'lib/wire', 'lib/links'] },
+  'lib/value-log': { rooms: ['lib/vocabulary', 'lib/ports'] },
   'lib/platform': {
-    rooms: ['lib/vocabulary', 'lib/ports', 'lib/wire'],
+    rooms: ['lib/vocabulary', 'lib/ports', 'lib/wire', 'lib/value-log'],
     typesOf: ['lib/protocol'],
     packages: ['node:', 'level', 'xxhash-wasm', 'pino', 'pino-pretty', 'prom-client'],
   },
-  'lib/simulator': { rooms: ['lib/vocabulary', 'lib/protocol', 'lib/ports', 'lib/wire', 'lib/links', 'lib/node'] },
+  'lib/simulator': {
+    rooms: ['lib/vocabulary', 'lib/protocol', 'lib/ports', 'lib/wire', 'lib/links', 'lib/node', 'lib/value-log'],
+  },
   'lib/http': {
     rooms: ['lib/vocabulary', 'lib/node'],
     typesOf: ['lib/protocol', 'lib/ports'],

@@ -16,7 +16,7 @@ export function toStorageFailure(error: unknown): StorageFailure {
   if (code === 'LEVEL_LOCKED') return { kind: 'locked', message: `another process holds the store: ${message}` }
   if (code === 'LEVEL_CORRUPTION') return { kind: 'corrupt', message }
   if (code === 'LEVEL_DATABASE_NOT_OPEN') return { kind: 'closed', message }
-  if (code === 'ENOSPC' || code === 'EDQUOT') return { kind: 'full', message }
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return { kind: 'full', message }
   if (code === 'EROFS') return { kind: 'read-only', message }
   const known = kindsByWords.find(([words]) => words.test(message))
   return { kind: known?.[1] ?? 'failed', message }

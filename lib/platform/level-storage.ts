@@ -52,10 +52,14 @@ const scanChunkBytes = mebibyte
  * The storage port on LevelDB, in the directory `path` (made when missing). A place that holds other people's files is
  * refused as `foreign`, untouched; a store whose index file is missing as `corrupt`.
  */
-export function createLevelStorage(path: string, settings: LevelSettings = {}): StorageOpener {
+export function createLevelStorage(
+  path: string,
+  settings: LevelSettings = {},
+  kind: 'alone' | 'with-value-log' = 'alone',
+): StorageOpener {
   return {
     open(done) {
-      openLevel(path, settings).then(
+      openLevel(path, settings, kind).then(
         (opened) => done(undefined, opened),
         (error) => done(toStorageFailure(error), undefined),
       )
@@ -63,8 +67,12 @@ export function createLevelStorage(path: string, settings: LevelSettings = {}): 
   }
 }
 
-async function openLevel(path: string, settings: LevelSettings): Promise<OpenedStorage> {
-  const problem = storePlaceProblem(path)
+async function openLevel(
+  path: string,
+  settings: LevelSettings,
+  kind: 'alone' | 'with-value-log',
+): Promise<OpenedStorage> {
+  const problem = storePlaceProblem(path, kind)
   if (problem !== undefined) throw new StorageError(problem)
   const damageBefore = readDamage(path)
   const level: Bytes = new Level(path, {

@@ -63,6 +63,25 @@ export interface OpenedStorage {
   readonly damage: readonly string[]
   /** True when the store held nothing at all. */
   readonly empty: boolean
+  /** Present where large values lie in a log. */
+  readonly valueLog?: ValueLogControl | undefined
+}
+
+/** A log of values that is emptied in the background, segment by segment. */
+export interface ValueLogControl {
+  figures(): ValueLogFigures
+  /** Reclaiming waits while `mayWork` says no, unless the log has grown to thrice of what is of use. */
+  reclaimOnlyWhile(mayWork: () => boolean): void
+}
+
+export interface ValueLogFigures {
+  readonly segments: number
+  readonly bytes: number
+  /** Of them, those that somebody can still read. */
+  readonly liveBytes: number
+  /** Since the open. */
+  readonly reclaimedBytes: number
+  readonly reclaimSeconds: number
 }
 
 export interface StorageOpener {

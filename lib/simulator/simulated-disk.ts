@@ -1,5 +1,6 @@
 import type { StorageEntry, StorageFailure, StorageOperation } from '../ports/storage.ts'
 import type { Random } from '../vocabulary/random.ts'
+import { SegmentContents } from './segment-contents.ts'
 import { compareBytes, SortedEntries } from './sorted-entries.ts'
 
 export interface DiskSettings {
@@ -16,6 +17,7 @@ type Batch = readonly StorageOperation[]
 /** What a disk held at a moment, for going back to it. */
 export interface DiskSnapshot {
   readonly entries: SortedEntries
+  readonly segments: ReadonlyMap<number, Uint8Array>
   readonly identity: Uint8Array | undefined
   readonly votes: Uint8Array | undefined
   readonly errorByte: boolean
@@ -46,6 +48,8 @@ export class SimulatedDisk {
   inode: number
   /** How many batches power cuts took: the proof that they bit. */
   batchesLost = 0
+  /** Of a value log, where the machines have one. */
+  readonly segments: SegmentContents
   readonly #random: Random
   #tables = new SortedEntries()
   #log: Batch[] = []
@@ -56,6 +60,7 @@ export class SimulatedDisk {
   constructor(settings: DiskSettings, random: Random) {
     this.settings = settings
     this.#random = random
+    this.segments = new SegmentContents(random)
     this.inode = random.uint32()
   }
 
@@ -106,6 +111,7 @@ export class SimulatedDisk {
 
   /** Of the batches that no sync covered, all, none or a prefix survive; the one after may be torn, which the next open reports. */
   losePower(): void {
+    this.segments.losePower()
     const count = this.#log.length - this.#synced
     const draw = this.#random.below(4)
     const kept = draw === 0 ? count : draw === 1 ? 0 : this.#random.below(count + 1)
@@ -139,13 +145,19 @@ export class SimulatedDisk {
 
   /** A new, empty disk. */
   wipe(): void {
-    this.#replace({ entries: new SortedEntries(), identity: undefined, votes: undefined, errorByte: false })
+    this.#replace({
+      entries: new SortedEntries(),
+      segments: new Map(),
+      identity: undefined,
+      votes: undefined,
+      errorByte: false,
+    })
     this.inode = this.#random.uint32()
   }
 
   snapshot(): DiskSnapshot {
     const { identity, votes, errorByte } = this
-    return { entries: this.#live.copy(), identity, votes, errorByte }
+    return { entries: this.#live.copy(), segments: this.segments.copy(), identity, votes, errorByte }
   }
 
   /** Everything is as it was when the snapshot was taken: a backup put back. Only while no process runs. */
@@ -183,7 +195,8 @@ export class SimulatedDisk {
     for (const batch of this.#log) this.#live.apply(batch)
   }
 
-  #replace({ entries, identity, votes, errorByte }: DiskSnapshot): void {
+  #replace({ entries, segments, identity, votes, errorByte }: DiskSnapshot): void {
+    this.segments.replace(segments)
     this.#tables = entries
     this.#live = entries.copy()
     this.#log = []

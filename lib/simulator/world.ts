@@ -2,6 +2,9 @@ import type { LogLevel } from '../ports/log.ts'
 import type { Names } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
 import { seededRandom, seedFor } from '../ports/random.ts'
+import type { StorageOpener } from '../ports/storage.ts'
+import { createValueLog } from '../value-log/open-value-log.ts'
+import type { ValueLogSettings } from '../value-log/settings.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../vocabulary/ids.ts'
 import { invariant } from '../vocabulary/invariant.ts'
@@ -15,6 +18,7 @@ import { LogRing, SimulatedLog } from './simulated-log.ts'
 import { SimulatedMetrics } from './simulated-metrics.ts'
 import { type LinkSettings, SimulatedNetwork } from './simulated-network.ts'
 import { ProcessCall, SimulatedProcess } from './simulated-process.ts'
+import { SimulatedSegments } from './simulated-segments.ts'
 import { SimulatedStorageOpener } from './simulated-storage.ts'
 import { resetConnections, SimulatedStreams } from './simulated-streams.ts'
 import { SimulatedTime } from './simulated-time.ts'
@@ -25,6 +29,8 @@ export interface WorldOptions {
   readonly hash: Hash
   readonly links?: LinkSettings | undefined
   readonly disk?: DiskSettings | undefined
+  /** Machines keep large values in a log over their stores. Default: they do not. */
+  readonly valueLog?: Partial<ValueLogSettings> | undefined
   readonly logLinesMax?: number | undefined
   readonly logLevel?: LogLevel | undefined
 }
@@ -52,6 +58,7 @@ export class World {
   readonly machines = new Map<string, Machine>()
   readonly #hash: Hash
   readonly #disk: DiskSettings
+  readonly #valueLog: Partial<ValueLogSettings> | undefined
   readonly #events = new EventQueue()
   #nowMs = 0
   #happened = 0
@@ -60,6 +67,7 @@ export class World {
     this.seed = options.seed
     this.#hash = options.hash
     this.#disk = options.disk ?? calmDisk
+    this.#valueLog = options.valueLog
     this.network = new SimulatedNetwork((link) => this.random(`network/${link}`), options.links ?? calmLinks)
     this.log = new LogRing(options.logLinesMax ?? 200, options.logLevel ?? 'info')
   }
@@ -107,13 +115,21 @@ export class World {
       random: (component) => this.random(`${life}/${component}`),
       hash: this.#hash,
       directory: new SimulatedDirectory(process, machine),
-      storage: new SimulatedStorageOpener(process, machine.disk),
+      storage: this.#storageOf(process, machine, life),
       datagrams: new SimulatedDatagrams(process, this.network),
       streams: new SimulatedStreams(process, this.network),
       names: new SimulatedNames(process, this.network),
       log: new SimulatedLog(this, name),
       metrics: new SimulatedMetrics(),
     }
+  }
+
+  #storageOf(process: SimulatedProcess, machine: Machine, life: string): StorageOpener {
+    const index = new SimulatedStorageOpener(process, machine.disk)
+    if (this.#valueLog === undefined) return index
+    const time = new SimulatedTime(process, machine.clock, this.random(`${life}/value-log`))
+    const openSegments = (): SimulatedSegments => new SimulatedSegments(process, machine.disk)
+    return createValueLog({ index, openSegments, hash: this.#hash, time }, this.#valueLog)
   }
 
   /**

@@ -1,0 +1,139 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { createLevelStorage } from '../../lib/platform/level-storage.ts'
+import { createSystemTime } from '../../lib/platform/system-time.ts'
+import { createValueLogStorage } from '../../lib/platform/value-log-storage.ts'
+import { createHash } from '../../lib/platform/xxhash.ts'
+import type { OpenedStorage, StorageFailure, StorageOpener, StorageOperation } from '../../lib/ports/storage.ts'
+import { type StorageWorld, type StorageWrite, storageContract } from '../contracts/storage.ts'
+import { Child } from './fixtures/child.ts'
+import { mountSmallDisk, scratchDirectory } from './fixtures/scratch.ts'
+import type { WriteLine } from './fixtures/storage-writer.ts'
+
+const smallDisk = mountSmallDisk(t, 96)
+const hash = await createHash()
+const time = createSystemTime()
+
+storageContract(t, makeWorld)
+
+t.test('a store from before the log opens with its values, and takes the log on', async (t) => {
+  const path = join(scratchDirectory(t), 'db')
+  const before = await opened(createLevelStorage(path))
+  await written(before, put('old', 'x'.repeat(2000)), put('small', 'y'))
+  await closed(before)
+
+  const first = await opened(openerOf(path))
+  t.equal(first.empty, false)
+  t.equal(text(first.storage.get(bytes('old'))), 'x'.repeat(2000))
+  await written(first, put('new', 'z'.repeat(2000)))
+  await closed(first)
+  const second = await opened(openerOf(path))
+  t.equal(text(second.storage.get(bytes('old'))), 'x'.repeat(2000))
+  t.equal(text(second.storage.get(bytes('new'))), 'z'.repeat(2000))
+  await closed(second)
+})
+
+t.test('a store with a log is refused by whoever does not know of it, and stays', async (t) => {
+  const path = join(scratchDirectory(t), 'db')
+  const first = await opened(openerOf(path))
+  await written(first, put('a', 'z'.repeat(2000)))
+  await closed(first)
+  // Earlier releases refuse it by the same rule: `values` is no name of LevelDB's.
+  t.match(await failureOf(createLevelStorage(path)), { kind: 'foreign', message: /values/ })
+  const again = await opened(openerOf(path))
+  t.equal(text(again.storage.get(bytes('a'))), 'z'.repeat(2000))
+  await closed(again)
+})
+
+t.test('somebody else’s file among the segments is refused, and stays', async (t) => {
+  const path = join(scratchDirectory(t), 'db')
+  await closed(await opened(openerOf(path)))
+  writeFileSync(join(path, 'values', 'holiday.jpg'), 'a beach')
+  t.equal((await failureOf(openerOf(path))).kind, 'foreign')
+  t.equal(readFileSync(join(path, 'values', 'holiday.jpg'), 'utf8'), 'a beach')
+})
+
+function openerOf(path: string): StorageOpener {
+  return createValueLogStorage(path, { hash, time })
+}
+
+async function makeWorld(t: Test): Promise<StorageWorld> {
+  const path = join(scratchDirectory(t, 'path' in smallDisk ? smallDisk.path : undefined), 'db')
+  return {
+    opener: openerOf(path),
+    async dieWriting(writes, acknowledgedMin) {
+      const writer = new Child(t, 'storage-writer', [path, 'value-log'])
+      writer.tell(JSON.stringify(writes.map(toLine)))
+      await writer.hasSaid(acknowledgedMin)
+      await writer.kill()
+      const failure = writer.said.find((line) => line !== 'acknowledged')
+      if (failure !== undefined) throw new Error(failure)
+      return writer.said.length
+    },
+    losePowerWriting: { unavailable: 'a test cannot cut the power of its own machine; the simulated one does' },
+    flipByte: async () => flipByteInNewestSegment(join(path, 'values')),
+    fillDisk: 'path' in smallDisk ? async () => smallDisk.fill() : smallDisk,
+    freeDisk: 'path' in smallDisk ? async () => smallDisk.free() : smallDisk,
+    async occupy() {
+      const file = join(path, 'holiday.jpg')
+      mkdirSync(path)
+      writeFileSync(file, 'a beach')
+      return { survives: () => readdirSync(path).length === 1 && readFileSync(file, 'utf8') === 'a beach' }
+    },
+  }
+}
+
+function toLine(write: StorageWrite): WriteLine {
+  return {
+    operations: write.operations.map((operation) => {
+      const key = Buffer.from(operation.key).toString('base64')
+      return operation.type === 'put' ? { key, value: Buffer.from(operation.value).toString('base64') } : { key }
+    }),
+    sync: write.sync,
+  }
+}
+
+function flipByteInNewestSegment(path: string): void {
+  const segment = join(path, readdirSync(path).sort().at(-1) as string)
+  const contents = readFileSync(segment)
+  const middle = contents.length >> 1
+  contents[middle] = (contents[middle] as number) ^ 1
+  writeFileSync(segment, contents)
+}
+
+function opened(opener: StorageOpener): Promise<OpenedStorage> {
+  return new Promise((resolve, reject) => {
+    opener.open((failure, found) => (found === undefined ? reject(new Error(failure?.message)) : resolve(found)))
+  })
+}
+
+function failureOf(opener: StorageOpener): Promise<StorageFailure> {
+  return new Promise((resolve, reject) => {
+    opener.open((failure) => (failure === undefined ? reject(new Error('it opened')) : resolve(failure)))
+  })
+}
+
+function closed({ storage }: OpenedStorage): Promise<void> {
+  return new Promise((resolve) => storage.close(resolve))
+}
+
+function written({ storage }: OpenedStorage, ...operations: readonly StorageOperation[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    storage.write(operations, { sync: false }, (failure) =>
+      failure === undefined ? resolve() : reject(new Error(failure.message)),
+    )
+  })
+}
+
+function put(key: string, value: string): StorageOperation {
+  return { type: 'put', key: bytes(key), value: bytes(value) }
+}
+
+function bytes(string: string): Uint8Array {
+  return new TextEncoder().encode(string)
+}
+
+function text(value: Uint8Array | undefined): string | undefined {
+  return value === undefined ? undefined : new TextDecoder().decode(value)
+}
