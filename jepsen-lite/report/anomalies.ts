@@ -32,7 +32,7 @@ export function anomaliesOf(results: Results): readonly Anomaly[] {
   return inOrder.map((anomaly, index) => ({ ...anomaly, number: index + 1 }))
 }
 
-/** At most `most`: of each check the first ones, since the later are mostly more of the same. In their order. */
+/** At most `most`: the first of each check, then the second of each, and so on: later ones are mostly more of the same. */
 export function mostTelling(anomalies: readonly Anomaly[], most: number): readonly Anomaly[] {
   const byCheck = grouped(anomalies, ({ check }) => check)
   const chosen: Anomaly[] = []
@@ -42,5 +42,5 @@ export function mostTelling(anomalies: readonly Anomaly[], most: number): readon
       if (next !== undefined && chosen.length < most) chosen.push(next)
     }
   }
-  return chosen.toSorted((a, b) => a.number - b.number)
+  return chosen
 }

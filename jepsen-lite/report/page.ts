@@ -105,7 +105,7 @@ function anomaliesSection(
   const rest = anomalies.filter((anomaly) => !told.includes(anomaly))
   const counts = [...grouped(anomalies, ({ check }) => check)].map(([check, of]) => `${check} ${of.length}`)
   return html`<section id="anomalies"><h2>Anomalies</h2>
-<p>${plural(anomalies.length, 'anomaly').replace(/anomalys$/, 'anomalies')}: ${counts.join(', ')}.${rest.length === 0 ? '' : ` The ${told.length} most telling ones are told here, the first of each kind among them.`}</p>
+<p>${plural(anomalies.length, 'anomaly').replace(/anomalys$/, 'anomalies')}: ${counts.join(', ')}.${rest.length === 0 ? '' : ` The ${told.length} most telling ones are told here, the first of each kind first.`}</p>
 ${told.map((anomaly) => storyView(storyteller.tell(anomaly), faults, startNs))}
 ${rest.length === 0 ? nothing : restOf(rest)}</section>`
 }

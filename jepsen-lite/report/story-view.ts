@@ -92,14 +92,16 @@ function activeFaults(faults: readonly Fault[], ns: number, named: Set<Fault>): 
   return html`${[...sure, ...maybe].map((fault) => {
     const number = faults.indexOf(fault) + 1
     const since = fault.isEndKnown ? '' : `, begun ${secondsText(ns - fault.fromNs)} before`
-    const nodes = fault.nodes.join(' ')
+    const nodes = fault.nodes.length > fewNodes ? '' : ` ${fault.nodes.join(' ')}`
     const isMore = fault.isEndKnown && !named.has(fault) && fault.what !== '' && fault.what.length <= whatCharactersMax
     named.add(fault)
     const what = isMore ? html`<br><span class="quiet">${fault.what}</span>` : nothing
-    return html`<div><a href="#fault-${number}">${number} ${fault.name} ${nodes}</a><span class="quiet">${since}</span>${what}</div>`
+    return html`<div><a href="#fault-${number}">${number} ${fault.name}${nodes}</a><span class="quiet">${since}</span>${what}</div>`
   })}`
 }
 
+/** Where a fault concerns more of them, their names say nothing. */
+const fewNodes = 3
 /** More is in the list of faults. */
 const whatCharactersMax = 60
 /** A fault whose end is not recorded may still go on for so long. */

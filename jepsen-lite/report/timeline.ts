@@ -173,9 +173,8 @@ function faultRows(
   const bars: Markup[] = []
   for (const [index, fault] of faults.entries()) {
     const from = scale.x(fault.fromNs)
-    const name = `${index + 1} ${fault.name}${fault.nodes.length === 0 ? '' : ` ${fault.nodes.join(' ')}`}`
     const barWidth = Math.max(fault.isEndKnown ? scale.x(fault.toNs) - from : 2, 2)
-    const shown = fits(name, barWidth) ? name : fits(name.slice(0, 24), 140) ? name.slice(0, 24) : `${index + 1}`
+    const shown = namesOf(fault, index).find((name) => fits(name, barWidth)) ?? `${index + 1}`
     const to = from + Math.max(barWidth, textWidth(shown) + 10)
     let row = freeFrom.findIndex((free) => free <= from)
     if (row === -1) row = freeFrom.length
@@ -192,6 +191,16 @@ function faultRows(
   }
   return { markup: html`${bars}`, count: freeFrom.length, hidden }
 }
+
+/** The fullest first. */
+function namesOf({ name, what, nodes }: Fault, index: number): readonly string[] {
+  const short = `${index + 1} ${name}`
+  const full = nodes.length > fewNodes ? what : nodes.join(' ')
+  return full === '' ? [short] : [`${short}: ${full}`, short]
+}
+
+/** Where a fault concerns more of them, their names say nothing. */
+const fewNodes = 3
 
 function fits(text: string, width: number): boolean {
   return textWidth(text) + 8 <= width

@@ -206,23 +206,26 @@ t.test('a story tells of the operations that matter, and of no others', async (t
     t.same(told(story), ['around it: put a', 'breaks the promise: put b'])
   })
 
-  t.test('the same complaint about several reads is one anomaly; of many the first of each kind is told', async (t) => {
-    const violation = (check: string, at: number, vid: string): CheckResult['violations'][number] => {
-      return { check, key: 'k', values: [vid], at, message: check }
-    }
-    const violations = [
-      ...Array.from({ length: 50 }, (_, at) => violation('lost-write', at, `v${at}`)),
-      violation('lost-write', 99, 'v0'),
-      violation('resurrection', 100, 'v0'),
-    ]
-    const anomalies = anomaliesOf([named({ valid: false, violations, compared: 1 })])
-    t.equal(anomalies.length, 51)
-    t.same(anomalies[0]?.at, [0, 99])
-    t.same(
-      mostTelling(anomalies, 3).map(({ number, check }) => `${number} ${check}`),
-      ['1 lost-write', '2 lost-write', '51 resurrection'],
-    )
-  })
+  t.test(
+    'the same complaint about several reads is one anomaly; of many the first of each kind is told first',
+    async (t) => {
+      const violation = (check: string, at: number, vid: string): CheckResult['violations'][number] => {
+        return { check, key: 'k', values: [vid], at, message: check }
+      }
+      const violations = [
+        ...Array.from({ length: 50 }, (_, at) => violation('lost-write', at, `v${at}`)),
+        violation('lost-write', 99, 'v0'),
+        violation('resurrection', 100, 'v0'),
+      ]
+      const anomalies = anomaliesOf([named({ valid: false, violations, compared: 1 })])
+      t.equal(anomalies.length, 51)
+      t.same(anomalies[0]?.at, [0, 99])
+      t.same(
+        mostTelling(anomalies, 3).map(({ number, check }) => `${number} ${check}`),
+        ['1 lost-write', '51 resurrection', '2 lost-write'],
+      )
+    },
+  )
 })
 
 t.test('what comes from data is text, wherever it stands', async (t) => {
