@@ -10,6 +10,7 @@ import { type Goodbye, type Hello, wireVersion, wireVersionMin } from '../wire/m
 import { Alarms } from './alarms.ts'
 import { Bucket, type BucketParts } from './bucket.ts'
 import { type BucketProperties, readProperties, setProperties } from './bucket-properties.ts'
+import { hedgeBudget, overloadRetryBudget } from './budgets.ts'
 import type { BreakerState } from './circuit-breaker.ts'
 import { ClientSession } from './client-session.ts'
 import type { ClientSettings } from './client-settings.ts'
@@ -17,7 +18,6 @@ import { ClusterView } from './cluster-view.ts'
 import { bytes, type Codec } from './codec.ts'
 import { Connections } from './connections.ts'
 import { Discovery } from './discovery.ts'
-import { HedgeBudget } from './hedge-budget.ts'
 import { IdempotencyKeys } from './idempotency-keys.ts'
 import type { RequestOptions } from './request-options.ts'
 import { Requests } from './requests.ts'
@@ -107,7 +107,8 @@ export class Database {
       connections: this.#connections,
       discovery: this.#discovery,
       alarms: this.#alarms,
-      hedges: settings.hedging ? new HedgeBudget() : undefined,
+      hedges: settings.hedging ? hedgeBudget() : undefined,
+      overloadRetries: overloadRetryBudget(),
       retriesMax: settings.retriesMax,
       inFlightMax: settings.inFlightMax,
     })

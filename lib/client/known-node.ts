@@ -134,9 +134,6 @@ export class KnownNode {
 
   #refused(code: Refusal['code'], ticket: BreakerTicket, nowMs: number): void {
     switch (code) {
-      case 'overloaded':
-      case 'busy':
-        return this.breaker.failed(ticket, nowMs)
       case 'draining':
         this.drain(nowMs)
         break

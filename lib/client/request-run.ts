@@ -1,6 +1,6 @@
 import type { Outcome } from '../links/frame-link.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
-import { Closed, DeadlineExceeded, type StarlingError, Unreachable } from '../vocabulary/errors.ts'
+import { Closed, DeadlineExceeded, Overloaded, type StarlingError, Unreachable } from '../vocabulary/errors.ts'
 import type { Token } from '../vocabulary/key.ts'
 import type { Sleeper } from './alarms.ts'
 import { backoffMs } from './backoff.ts'
@@ -61,9 +61,10 @@ export class RequestRun implements Sleeper, CancelableRequest {
   }
 
   begin(): void {
-    const { hedges } = this.#requests.parts
+    const { hedges, overloadRetries } = this.#requests.parts
     this.#state = 'asking'
-    if (this.#isRead) hedges?.noteGet()
+    overloadRetries.note()
+    if (this.#isRead) hedges?.note()
     const node = this.#choose()
     if (node === undefined) return this.#endRound()
     this.#ask(node, this.#request)
@@ -164,18 +165,29 @@ export class RequestRun implements Sleeper, CancelableRequest {
     // Nothing left this process: another node can be asked at once, and it is no retry.
     if (outcome.type === 'not-sent') return this.#askNext()
     if (this.#retries >= this.#requests.parts.retriesMax) return this.#giveUp()
+    if (error instanceof Overloaded) return this.#turnedAway(error)
     // Whoever lacks a quorum lacks it elsewhere too, most likely: not at once.
     if (error.code === 'quorum-unavailable') return this.#endRound()
     this.#retries += 1
     this.#askNext()
   }
 
+  /** Another node may have time for it; if all have too much to do, it comes again when they say, or not at all. */
+  #turnedAway({ retryAfterMs }: Overloaded): void {
+    const { overloadRetries, random } = this.#requests.parts
+    if (!overloadRetries.spend()) return this.#giveUp()
+    // Not before that, and not all at once.
+    if (this.#choose() === undefined) return this.#endRound(retryAfterMs * (1 + random.fraction() / 2))
+    this.#retries += 1
+    this.#askNext()
+  }
+
   /** Nobody is left to be asked now: waits a moment and begins again. */
-  #endRound(): void {
-    const { retriesMax, time, random, alarms, discovery } = this.#requests.parts
+  #endRound(waitMs = backoffMs(this.#retries, this.#requests.parts.random)): void {
+    const { retriesMax, time, alarms, discovery } = this.#requests.parts
     discovery.refreshSoon()
     if (this.#retries >= retriesMax) return this.#giveUp()
-    const wakeAtMs = time.nowMs() + backoffMs(this.#retries, random)
+    const wakeAtMs = time.nowMs() + waitMs
     if (wakeAtMs >= this.#deadlineMs) return this.#giveUp()
     this.#retries += 1
     this.#state = 'backing-off'

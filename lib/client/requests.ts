@@ -10,9 +10,9 @@ import type { Alarms } from './alarms.ts'
 import type { ClusterView } from './cluster-view.ts'
 import type { Connections } from './connections.ts'
 import type { Discovery } from './discovery.ts'
-import type { HedgeBudget } from './hedge-budget.ts'
 import type { KnownNode } from './known-node.ts'
 import { RequestRun } from './request-run.ts'
+import type { ShareBudget } from './share-budget.ts'
 
 /** Requests beyond those in flight wait in line; so many of them. */
 const waitingMax = 100_000
@@ -27,7 +27,9 @@ export interface RequestParts {
   readonly discovery: Discovery
   readonly alarms: Alarms
   /** Undefined: gets are not hedged. */
-  readonly hedges: HedgeBudget | undefined
+  readonly hedges: ShareBudget | undefined
+  /** Of requests that a node turned away because it has too many. */
+  readonly overloadRetries: ShareBudget
   readonly retriesMax: number
   readonly inFlightMax: number
 }

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import { overloaded } from '../node/entrance.ts'
 import type { Edge } from './edge.ts'
+import { retryAfterSeconds } from './error-status.ts'
 import { Exchange, type Incoming, type Outgoing } from './exchange.ts'
 import type { OperationMetrics } from './http-metrics.ts'
-
-/** What asks for the node's data, and so costs what a node under load has too little of. */
-const dataPath = '/v1/kv/'
+import { dataPath, KeyDoor } from './key-door.ts'
+import { problemMediaType, problemOf } from './problem.ts'
 
 /**
  * Asks the node, before a request is even routed, whether it may begin; answers 429 where it may not. At three times
@@ -19,14 +19,15 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
     for (const listener of routed) listener.call(server, incoming, outgoing)
   }
   const refused = new RefusedAtTheDoor(edge)
+  const keys = new KeyDoor(edge)
   server.on('request', (incoming: Incoming, outgoing: Outgoing) => {
     if (incoming.url?.startsWith(dataPath) !== true) return route(incoming, outgoing)
     edge.node.admit(isRead(incoming) ? 'read' : 'write', (isAdmitted, waitedMs) => {
-      if (!isAdmitted) return refused.answer(incoming, outgoing)
       // Whoever waited may have gone.
-      if (waitedMs > 0 && outgoing.destroyed) return
+      if (outgoing.destroyed) return
+      if (!isAdmitted) return refused.answer(incoming, outgoing, waitedMs)
       edge.waitedMs = waitedMs
-      route(incoming, outgoing)
+      if (!keys.answer(incoming, outgoing)) route(incoming, outgoing)
       edge.waitedMs = 0
     })
   })
@@ -36,23 +37,72 @@ function isRead({ method }: Incoming): boolean {
   return method === 'GET' || method === 'HEAD'
 }
 
-/** The answer is the same each time but for its request id, so it is made once. */
+/** A body up to this size is read and thrown away behind the answer, and the connection kept. */
+const bodyBytesMax = 64 * 1024
+
+/**
+ * Answers what is not admitted. Always the same answer but for the request id, so where nothing is special about the
+ * request its bytes are written past Node's response: 15 us instead of 40, of 100 that a read costs over HTTP.
+ */
 class RefusedAtTheDoor {
   readonly #edge: Edge
-  readonly #read: OperationMetrics
-  readonly #put: OperationMetrics
-  readonly #remove: OperationMetrics
+  readonly #operations: {
+    readonly read: OperationMetrics
+    readonly put: OperationMetrics
+    readonly remove: OperationMetrics
+  }
   readonly #error = overloaded()
+  /** Around the request id, which stands in a header and in the body. */
+  readonly #head: string
+  readonly #body: readonly [string, string]
 
   constructor(edge: Edge) {
     this.#edge = edge
-    this.#read = edge.httpMetrics.operation('get')
-    this.#put = edge.httpMetrics.operation('put')
-    this.#remove = edge.httpMetrics.operation('delete')
+    const { httpMetrics } = edge
+    this.#operations = {
+      read: httpMetrics.operation('get'),
+      put: httpMetrics.operation('put'),
+      remove: httpMetrics.operation('delete'),
+    }
+    const mark = '?'
+    const [before = '', behind = ''] = JSON.stringify(problemOf(this.#error, mark)).split(JSON.stringify(mark))
+    this.#body = [before, behind]
+    this.#head = [
+      'HTTP/1.1 429 Too Many Requests',
+      `Retry-After: ${retryAfterSeconds}`,
+      `Content-Type: ${problemMediaType}`,
+      'Cache-Control: no-store',
+      'Vary: Accept',
+      'X-Content-Type-Options: nosniff',
+      'Connection: keep-alive',
+      'Content-Length: ',
+    ].join('\r\n')
   }
 
-  answer(incoming: Incoming, outgoing: Outgoing): void {
-    const operation = isRead(incoming) ? this.#read : incoming.method === 'DELETE' ? this.#remove : this.#put
-    new Exchange(this.#edge, operation, incoming, outgoing, incoming.url ?? '').fail(this.#error)
+  answer(incoming: Incoming, outgoing: Outgoing, waitedMs: number): void {
+    const { read, put, remove } = this.#operations
+    const { method } = incoming
+    const operation = method === 'PUT' ? put : method === 'DELETE' ? remove : read
+    const { socket } = outgoing
+    if (socket === null || !this.#isPlain(incoming, outgoing)) {
+      this.#edge.waitedMs = waitedMs
+      new Exchange(this.#edge, operation, incoming, outgoing, incoming.url ?? '').fail(this.#error)
+      this.#edge.waitedMs = 0
+      return
+    }
+    operation.record(this.#error.code, waitedMs / 1000)
+    const requestId = this.#edge.requestIds.of(incoming.headers['x-request-id'])
+    const body = this.#body[0] + JSON.stringify(requestId) + this.#body[1]
+    socket.write(`${this.#head}${body.length}\r\nX-Request-Id: ${requestId}\r\n\r\n${body}`, 'latin1')
+    // What Node's own response does when its last byte is handed over: the connection waits for the next request.
+    outgoing.emit('finish')
+  }
+
+  /** An answer with a body may follow at once, and the connection is kept. */
+  #isPlain({ method, headers, httpVersionMinor }: Incoming, { shouldKeepAlive }: Outgoing): boolean {
+    if (method === 'HEAD' || httpVersionMinor === 0 || !shouldKeepAlive || this.#edge.isClosing) return false
+    if (headers['transfer-encoding'] !== undefined || headers.expect !== undefined) return false
+    const length = headers['content-length']
+    return length === undefined || Number(length) <= bodyBytesMax
   }
 }

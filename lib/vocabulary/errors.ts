@@ -219,10 +219,12 @@ export class IdempotencyKeyReused extends StarlingError {
   override readonly retryable = false
 }
 
-/** A bound on work in progress is reached. */
+/** A bound on work in progress is reached, or requests wait longer than they should. */
 export class Overloaded extends StarlingError {
   override readonly code = 'overloaded'
   override readonly retryable = true
+  /** Whoever sends the request again should not do so before; the same as `Retry-After` says in seconds. */
+  readonly retryAfterMs = 1_000
 }
 
 /** Too few owners can be reached for the quorum asked for. */

@@ -116,6 +116,35 @@ t.test('what is safe to repeat is repeated within the deadline', async (t) => {
     }
   })
 
+  await t.test('what all nodes turn away because they have too much to do, when they say, and no sooner', async (t) => {
+    const { cluster, db } = await failing((_request, respond) => respond(refusal('overloaded')))
+    const asked = cluster.asked
+    const put = failure(cluster, db.bucket('b').put('k', new Uint8Array(1), { deadlineMs: 20_000 }))
+    t.match(await put, { code: 'overloaded', aftermath: 'nothing-changed', retryAfterMs: 1000 })
+    const atMs = asked.map((one) => one.atMs)
+    const pausesMs = atMs.slice(1).map((at, index) => at - (atMs[index] as number))
+    t.same([...new Set(asked.slice(0, 3).map(({ node }) => node))].length, 3, 'first of everybody')
+    t.ok(pausesMs.slice(0, 2).every((pauseMs) => pauseMs < 100))
+    const longMs = pausesMs.find((pauseMs) => pauseMs >= 100) as number
+    t.ok(longMs >= 1000 && longMs < 1600, `then again after ${longMs} ms`)
+  })
+
+  await t.test('but not by everybody: one in ten, and twenty that were saved up', async (t) => {
+    const { cluster, db } = await failing((_request, respond) => respond(refusal('overloaded')))
+    const bucket = db.bucket('b')
+    const puts = Array.from({ length: 300 }, (_, number) =>
+      bucket.put(`k${number}`, new Uint8Array(1)).catch((error) => error.code),
+    )
+    const ended = await cluster.settle(Promise.all(puts))
+    t.same([...new Set(ended)], ['overloaded'])
+    t.ok(cluster.asked.length <= 300 * 1.1 + 20, `300 puts were asked ${cluster.asked.length} times`)
+    t.ok(cluster.asked.length > 300)
+    cluster.asked.length = 0
+    for (const name of nodeNames) cluster.node(name).script = answer(name)
+    t.match(await cluster.settle(bucket.put('k', new Uint8Array(1))), /^seen-by-/, 'no breaker is open: they answered')
+    t.equal(cluster.asked.length, 1)
+  })
+
   await t.test('a missing quorum after a pause, so often and no more', async (t) => {
     const { cluster, db } = await failing((_request, respond) => respond(refusal('quorum-unavailable')))
     const error = await failure(cluster, db.bucket('b').put('k', new Uint8Array(1)))

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { backoffMs } from '../../lib/client/backoff.ts'
+import { hedgeBudget } from '../../lib/client/budgets.ts'
 import { chooseHedge, chooseNode } from '../../lib/client/choose-node.ts'
 import { breakerSettingsDefault, CircuitBreaker } from '../../lib/client/circuit-breaker.ts'
-import { HedgeBudget } from '../../lib/client/hedge-budget.ts'
 import { KnownNode } from '../../lib/client/known-node.ts'
 import type { Outcome } from '../../lib/links/frame-link.ts'
 import type { MemberState } from '../../lib/protocol/membership/member.ts'
@@ -137,14 +137,14 @@ t.test('it is asked when the first one is late for its own habits, within 5 and 
 })
 
 t.test('second questions are at most one in twenty, with ten saved up for a bad moment', async (t) => {
-  const budget = new HedgeBudget()
+  const budget = hedgeBudget()
   const spend = () => Array.from({ length: 100 }, () => budget.spend()).filter((isSpent) => isSpent).length
   t.equal(spend(), 10)
-  for (let get = 0; get < 19; get += 1) budget.noteGet()
+  for (let get = 0; get < 19; get += 1) budget.note()
   t.equal(spend(), 0)
-  budget.noteGet()
+  budget.note()
   t.equal(spend(), 1)
-  for (let get = 0; get < 10_000; get += 1) budget.noteGet()
+  for (let get = 0; get < 10_000; get += 1) budget.note()
   t.equal(spend(), 10)
 })
 
