@@ -22,7 +22,7 @@ import { type Hlc, hlcFromMs } from '../../lib/protocol/clock/hlc.ts'
 import { partitionOf } from '../../lib/protocol/ring/partition.ts'
 import { toNodeId } from '../../lib/vocabulary/ids.ts'
 import { type Bucket, type Key, type RecordKey, toRecordKey } from '../../lib/vocabulary/key.ts'
-import { encodeFrame } from '../../lib/wire/frame.ts'
+import { encodeFrame } from '../../lib/wire/frame-writer.ts'
 import type { Request, Response } from '../../lib/wire/messages.ts'
 
 const keyCount = Number(process.argv[2] ?? 1_000_000)

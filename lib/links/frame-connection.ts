@@ -1,8 +1,8 @@
 import type { ByteStream, StreamHandlers } from '../ports/network.ts'
 import type { Time } from '../ports/time.ts'
 import type { Hash } from '../vocabulary/hash.ts'
-import { encodeFrame } from '../wire/frame.ts'
 import { FrameReader } from '../wire/frame-reader.ts'
+import { FrameWriter } from '../wire/frame-writer.ts'
 import type { Frame } from '../wire/messages.ts'
 
 export interface FrameConnectionHandlers {
@@ -23,12 +23,15 @@ export const unsentBytesMax = 128 * 1024 * 1024
 export class FrameConnection {
   readonly handlers: StreamHandlers
   readonly #time: Time
-  readonly #hash: Hash
   readonly #reader: FrameReader
+  readonly #writer: FrameWriter
   readonly #on: FrameConnectionHandlers
   #stream: ByteStream | undefined
-  #unflushed: Uint8Array[] = []
   #isFlushAsked = false
+  readonly #flushNow = (): void => this.#flush()
+  readonly #onFrame = (frame: Frame): void => {
+    if (!this.#isClosed) this.#on.onFrame(frame)
+  }
   #isClosed = false
   #malformed: string | undefined
   #heardAtMs: number
@@ -36,8 +39,8 @@ export class FrameConnection {
   constructor(parts: { readonly time: Time; readonly hash: Hash }, on: FrameConnectionHandlers) {
     this.#time = parts.time
     this.#on = on
-    this.#hash = parts.hash
     this.#reader = new FrameReader(parts.hash)
+    this.#writer = new FrameWriter(parts.hash)
     this.#heardAtMs = parts.time.nowMs()
     this.handlers = {
       onBytes: (bytes) => this.#read(bytes),
@@ -49,7 +52,7 @@ export class FrameConnection {
   attach(stream: ByteStream): void {
     this.#stream = stream
     if (this.#isClosed) stream.destroy()
-    else if (this.#unflushed.length > 0) this.#askFlush()
+    else if (!this.#writer.isEmpty) this.#askFlush()
   }
 
   /** When the other side was last heard of, on this process's monotonic clock. */
@@ -64,7 +67,7 @@ export class FrameConnection {
 
   send(frame: Frame): void {
     if (this.#isClosed) return
-    for (const chunk of encodeFrame(frame, this.#hash)) this.#unflushed.push(chunk)
+    this.#writer.add(frame)
     this.#askFlush()
   }
 
@@ -83,24 +86,20 @@ export class FrameConnection {
   #askFlush(): void {
     if (this.#isFlushAsked || this.#stream === undefined) return
     this.#isFlushAsked = true
-    this.#time.endOfTurn(() => this.#flush())
+    this.#time.endOfTurn(this.#flushNow)
   }
 
   #flush(): void {
     this.#isFlushAsked = false
-    if (this.#isClosed || this.#stream === undefined || this.#unflushed.length === 0) return
-    const chunks = this.#unflushed
-    this.#unflushed = []
-    this.#stream.write(chunks)
+    if (this.#isClosed || this.#stream === undefined || this.#writer.isEmpty) return
+    this.#stream.write(this.#writer.take())
     if (this.#stream.unsentBytes > unsentBytesMax) this.destroy('the other side does not read')
   }
 
   #read(bytes: Uint8Array): void {
     if (this.#isClosed) return
     this.#heardAtMs = this.#time.nowMs()
-    const malformed = this.#reader.read(bytes, (frame) => {
-      if (!this.#isClosed) this.#on.onFrame(frame)
-    })
+    const malformed = this.#reader.read(bytes, this.#onFrame)
     if (malformed !== undefined) {
       this.#malformed = malformed
       this.destroy(`malformed frame: ${malformed}`)
@@ -110,7 +109,7 @@ export class FrameConnection {
   #closed(reason: string): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#unflushed = []
+    this.#writer.take()
     this.#on.onClosed(reason, this.#malformed)
   }
 }

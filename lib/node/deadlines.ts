@@ -3,6 +3,10 @@ import type { Time, Timer } from '../ports/time.ts'
 export interface Deadline {
   readonly atMs: number
   readonly callback: () => void
+  isWaiting: boolean
+  /** Its neighbours while it waits. */
+  before: Deadline | undefined
+  after: Deadline | undefined
 }
 
 /** A deadline is noticed at most this late. */
@@ -22,7 +26,8 @@ export const deadlineFirstMs = 50
  */
 export class Deadlines {
   readonly #time: Time
-  readonly #entries = new Set<Deadline>()
+  #first: Deadline | undefined
+  #last: Deadline | undefined
   #timer: Timer | undefined
   #sweepAtMs = 0
 
@@ -31,45 +36,61 @@ export class Deadlines {
   }
 
   after(delayMs: number, callback: () => void): Deadline {
-    const nowMs = this.#time.nowMs()
-    const deadline: Deadline = { atMs: nowMs + delayMs, callback }
-    this.#entries.add(deadline)
-    if (this.#timer === undefined) this.#sweepAt(deadline.atMs, nowMs)
-    else if (deadline.atMs + sweepMsMin < this.#sweepAtMs) {
+    return this.at(this.#time.nowMs() + delayMs, callback)
+  }
+
+  /** By the clock of `nowMs`. */
+  at(atMs: number, callback: () => void): Deadline {
+    const deadline: Deadline = { atMs, callback, isWaiting: true, before: this.#last, after: undefined }
+    if (this.#last === undefined) this.#first = deadline
+    else this.#last.after = deadline
+    this.#last = deadline
+    if (this.#timer === undefined) this.#sweepAt(atMs, this.#time.nowMs())
+    else if (atMs + sweepMsMin < this.#sweepAtMs) {
       this.#timer.cancel()
-      this.#sweepAt(deadline.atMs, nowMs)
+      this.#sweepAt(atMs, this.#time.nowMs())
     }
     return deadline
   }
 
+  /** Harmless where it has come or was called off before. */
   cancel(deadline: Deadline): void {
-    this.#entries.delete(deadline)
+    if (!deadline.isWaiting) return
+    deadline.isWaiting = false
+    const { before, after } = deadline
+    if (before === undefined) this.#first = after
+    else before.after = after
+    if (after === undefined) this.#last = before
+    else after.before = before
+    deadline.before = undefined
+    deadline.after = undefined
   }
 
   /** Everything still waiting is overdue now: nobody is left to answer it. */
   stop(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    for (const deadline of this.#entries) {
-      this.#entries.delete(deadline)
-      deadline.callback()
-    }
+    while (this.#first !== undefined) this.#end(this.#first)
+  }
+
+  #end(deadline: Deadline): void {
+    this.cancel(deadline)
+    deadline.callback()
   }
 
   #sweep(): void {
     this.#timer = undefined
     const nowMs = this.#time.nowMs()
     let nearestMs = Number.POSITIVE_INFINITY
-    for (const deadline of this.#entries) {
-      if (deadline.atMs > nowMs) {
-        if (deadline.atMs < nearestMs) nearestMs = deadline.atMs
-        continue
-      }
-      this.#entries.delete(deadline)
-      deadline.callback()
+    const overdue: Deadline[] = []
+    for (let deadline = this.#first; deadline !== undefined; deadline = deadline.after) {
+      if (deadline.atMs <= nowMs) overdue.push(deadline)
+      else if (deadline.atMs < nearestMs) nearestMs = deadline.atMs
     }
+    // One that ends may call off another.
+    for (const deadline of overdue) if (deadline.isWaiting) this.#end(deadline)
     // A callback may have set one, and with it the timer, or called off the nearest: then the sweep finds nothing.
-    if (this.#entries.size > 0 && this.#timer === undefined) this.#sweepAt(nearestMs, nowMs)
+    if (this.#first !== undefined && this.#timer === undefined) this.#sweepAt(nearestMs, nowMs)
   }
 
   #sweepAt(atMs: number, nowMs: number): void {

@@ -111,9 +111,7 @@ export class ReadRun {
     this.#layout = request.layout
     this.#plan = this.#planned()
     this.#machine = new Read(this.#plan)
-    this.#deadline = context.deadlines.after(request.deadlineMs - context.time.nowMs(), () =>
-      this.#dispatch({ type: 'deadline-passed' }),
-    )
+    this.#deadline = context.deadlines.at(request.deadlineMs, () => this.#dispatch({ type: 'deadline-passed' }))
     context.speculation.noteRead()
     this.#dispatch({ type: 'begun' })
     this.#hasBegun = true

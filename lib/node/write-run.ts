@@ -128,9 +128,7 @@ export class WriteRun {
     this.#layout = request.layout
     context.layout.plans.begin(this.#layout.plannedNumber)
     this.#machine = this.#plan()
-    this.#deadline = context.deadlines.after(request.deadlineMs - context.time.nowMs(), () =>
-      this.#dispatch({ type: 'deadline-passed' }),
-    )
+    this.#deadline = context.deadlines.at(request.deadlineMs, () => this.#dispatch({ type: 'deadline-passed' }))
     this.#handle({ type: 'begun' })
     this.#hasBegun = true
   }

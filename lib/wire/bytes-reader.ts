@@ -10,7 +10,7 @@ const loopBytesMax = 12
  */
 export class BytesReader {
   readonly #bytes: Uint8Array
-  readonly #end: number
+  #end: number
   #at: number
   #buffer: Buffer | undefined
 
@@ -28,6 +28,12 @@ export class BytesReader {
   /** How far the source has been read. */
   get position(): number {
     return this.#at
+  }
+
+  /** Reads on from `at`, as far as `end`. */
+  moveTo(at: number, end: number): void {
+    this.#at = at
+    this.#end = end
   }
 
   u8(): number {

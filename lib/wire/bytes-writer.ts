@@ -96,6 +96,12 @@ export class BytesWriter {
     this.u8(value ? 1 : 0)
   }
 
+  /** Leaves room for `bytes` that are written later, by `u32At`. */
+  skip(bytes: number): void {
+    this.#reserve(bytes)
+    this.#length += bytes
+  }
+
   /** Overwrites four bytes written before. */
   u32At(at: number, value: number): void {
     this.#bytes.writeUInt32BE(value, at)

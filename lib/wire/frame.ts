@@ -2,7 +2,7 @@ import type { Hash } from '../vocabulary/hash.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import { frameBytesMax } from '../vocabulary/limits.ts'
 import { BytesReader } from './bytes-reader.ts'
-import { BytesWriter } from './bytes-writer.ts'
+import type { BytesWriter } from './bytes-writer.ts'
 import { readGoodbye, readHello, readWelcome, writeGoodbye, writeHello, writeWelcome } from './handshake-codec.ts'
 import type { Frame } from './messages.ts'
 import { readRequest, requestBody, requestType, requestTypes, writeRequest } from './request-codec.ts'
@@ -12,9 +12,6 @@ import { DamagedBytes, FrameTooLarge, MalformedBytes } from './unreadable-bytes.
 /** Bytes that follow, bytes of header, checksum: u32 each. */
 export const framingBytes = 12
 export const headerBytesMax = 4 * 1024 * 1024
-/** A smaller body is copied behind its header: cheaper than one more buffer for the system to gather. */
-const inlineBodyBytesMax = 1024
-const headerBytesLikely = 160
 const noBytes = new Uint8Array(0)
 
 const types = { hello: 1, welcome: 2, goodbye: 3, ping: 4, pong: 5 } as const
@@ -22,31 +19,35 @@ const types = { hello: 1, welcome: 2, goodbye: 3, ping: 4, pong: 5 } as const
 /**
  * length of the rest u32 | header length u32 | hash32(body, hash32(header)) u32 | header | body.
  *
- * The header is the message's type u8 and its fields in order; the body, records and values, is opaque here, and the
- * caller's own array stands in the chunks when it is large. Neither may be changed afterwards.
+ * The header is the message's type u8 and its fields in order; the body, records and values, is opaque here.
  * docs/decisions/0007-frame-format.md
  *
- * @returns chunks to be written one after the other
- * @throws {FrameTooLarge} beyond frameBytesMax or headerBytesMax
+ * @param copiedBytesMax a longer body is left for the caller to send behind what was written
+ * @returns that body; undefined when all of the frame is in `writer`
+ * @throws {FrameTooLarge} beyond frameBytesMax or headerBytesMax; nothing was written
  */
-export function encodeFrame(frame: Frame, hash: Hash): readonly Uint8Array[] {
-  const body = bodyOf(frame) ?? noBytes
-  const isInline = body.length <= inlineBodyBytesMax
-  const writer = new BytesWriter(framingBytes + headerBytesLikely + (isInline ? body.length : 0))
-  writer.u32(0)
-  writer.u32(0)
-  writer.u32(0)
+export function writeFrame(
+  writer: BytesWriter,
+  frame: Frame,
+  copiedBytesMax: number,
+  hash: Hash,
+): Uint8Array | undefined {
+  const start = writer.length
+  writer.skip(framingBytes)
   writeHeader(writer, frame)
-  const headerBytes = writer.length - framingBytes
-  const frameBytes = writer.length + body.length
-  if (headerBytes > headerBytesMax || frameBytes > frameBytesMax) throw new FrameTooLarge(frameBytes)
-  writer.u32At(0, frameBytes - 4)
-  writer.u32At(4, headerBytes)
-  writer.u32At(8, checksumOf(writer.view(framingBytes), body, hash))
-  if (body.length === 0) return [writer.finish()]
-  if (!isInline) return [writer.finish(), body]
-  writer.raw(body)
-  return [writer.finish()]
+  const headerBytes = writer.length - start - framingBytes
+  const body = bodyOf(frame) ?? noBytes
+  const frameBytes = framingBytes + headerBytes + body.length
+  if (headerBytes > headerBytesMax || frameBytes > frameBytesMax) {
+    writer.truncate(start)
+    throw new FrameTooLarge(frameBytes)
+  }
+  writer.u32At(start, frameBytes - 4)
+  writer.u32At(start + 4, headerBytes)
+  writer.u32At(start + 8, checksumOf(writer.view(start + framingBytes), body, hash))
+  if (body.length > copiedBytesMax) return body
+  if (body.length > 0) writer.raw(body)
+  return undefined
 }
 
 /**
@@ -54,14 +55,15 @@ export function encodeFrame(frame: Frame, hash: Hash): readonly Uint8Array[] {
  * @throws {MalformedBytes} or {DamagedBytes}
  */
 export function decodeFrame(bytes: Uint8Array, from: number, to: number, hash: Hash): Frame {
-  const framing = new BytesReader(bytes, from + 4, to)
-  const headerBytes = framing.u32()
-  const checksum = framing.u32()
+  const reader = new BytesReader(bytes, from + 4, to)
+  const headerBytes = reader.u32()
+  const checksum = reader.u32()
   if (headerBytes > headerBytesMax) throw new MalformedBytes('a header is longer than a header may be')
-  const header = framing.raw(headerBytes)
-  const body = framing.remaining === 0 ? noBytes : framing.rest()
+  const header = reader.raw(headerBytes)
+  const body = reader.remaining === 0 ? noBytes : reader.rest()
   if (checksumOf(header, body, hash) !== checksum) throw new DamagedBytes('a frame is damaged')
-  return readHeader(new BytesReader(header), body, hash)
+  reader.moveTo(from + framingBytes, from + framingBytes + headerBytes)
+  return readHeader(reader, body, hash)
 }
 
 function checksumOf(header: Uint8Array, body: Uint8Array, hash: Hash): number {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { acceptorSettingsDefault } from '../../lib/links/frame-acceptor.ts'
-import { encodeFrame } from '../../lib/wire/frame.ts'
+import { encodeFrame } from '../../lib/wire/frame-writer.ts'
 import type { Frame } from '../../lib/wire/messages.ts'
 import { frame as anyFrame } from '../wire/fixtures/frame-arbitraries.ts'
 import { hash } from '../wire/fixtures/hash.ts'

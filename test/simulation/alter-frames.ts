@@ -1,8 +1,8 @@
 import type { ByteStream, StreamHandlers } from '../../lib/ports/network.ts'
 import type { Ports } from '../../lib/ports/ports.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
-import { encodeFrame } from '../../lib/wire/frame.ts'
 import { FrameReader } from '../../lib/wire/frame-reader.ts'
+import { encodeFrame } from '../../lib/wire/frame-writer.ts'
 import type { Frame, Refusal, Request, Response } from '../../lib/wire/messages.ts'
 
 /** What becomes of the messages that arrive at a node, before it sees them. */
@@ -10,6 +10,8 @@ export interface FrameAlteration {
   readonly request?: (message: Request) => Request
   /** An answer in the node's name: it never hears of the request. */
   readonly answer?: (message: Request) => Response | Refusal | undefined
+  /** Told of every request that the node sends. */
+  readonly sent?: (message: Request) => void
   readonly response?: (message: Response | Refusal, asked: Request['type'] | undefined) => Response | Refusal
 }
 
@@ -72,7 +74,9 @@ class StreamTap {
   stream(stream: ByteStream): ByteStream {
     this.#stream = stream
     const noteRequest = (frame: Frame): void => {
-      if (frame.kind === 'request') this.#asked.set(frame.id, frame.message.type)
+      if (frame.kind !== 'request') return
+      this.#asked.set(frame.id, frame.message.type)
+      this.#alteration.sent?.(frame.message)
     }
     return {
       remote: stream.remote,

@@ -3,8 +3,8 @@ import type { Ports } from '../../lib/ports/ports.ts'
 import type { Time } from '../../lib/ports/time.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
-import { encodeFrame } from '../../lib/wire/frame.ts'
 import { FrameReader } from '../../lib/wire/frame-reader.ts'
+import { encodeFrame } from '../../lib/wire/frame-writer.ts'
 import type { Frame, Request } from '../../lib/wire/messages.ts'
 
 /** Whatever brings a state or takes one away must do no harm when it is heard again, late and out of order. */

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { PutRequest } from '../../lib/protocol/quorum/client-request.ts'
 import { frameBytesMax } from '../../lib/vocabulary/limits.ts'
-import { encodeFrame, headerBytesMax } from '../../lib/wire/frame.ts'
+import { headerBytesMax } from '../../lib/wire/frame.ts'
 import { FrameReader } from '../../lib/wire/frame-reader.ts'
+import { encodeFrame, FrameWriter } from '../../lib/wire/frame-writer.ts'
 import type { Frame } from '../../lib/wire/messages.ts'
 import { requestTypes } from '../../lib/wire/request-codec.ts'
 import { responseTypes } from '../../lib/wire/response-codec.ts'
@@ -96,6 +97,29 @@ t.test('a frame', async (t) => {
     const request = (frames[0] as ReturnType<typeof coordinate>).message.request
     t.equal(request.value.buffer, whole.buffer, 'and gives it out as a view')
     t.equal(request.value.length, value.length)
+  })
+
+  t.test('leaves with the others of its turn in one chunk', async (t) => {
+    const writer = new FrameWriter(hash)
+    for (const { frame } of goldenFrames.slice(0, 5)) writer.add(frame)
+    const chunks = writer.take()
+    t.equal(chunks.length, 1)
+    t.same(
+      read(chunks[0] as Uint8Array).frames,
+      goldenFrames.slice(0, 5).map(({ frame }) => frame),
+    )
+    t.same([writer.isEmpty, writer.take()], [true, []], 'and is taken once')
+  })
+
+  t.test('too large to be made leaves the others as they are', async (t) => {
+    const writer = new FrameWriter(hash)
+    writer.add({ kind: 'ping' })
+    t.match(
+      thrownBy(() => writer.add(coordinate(new Uint8Array(frameBytesMax)))),
+      FrameTooLarge,
+    )
+    writer.add({ kind: 'pong' })
+    t.same(read(Buffer.concat(writer.take())).frames, [{ kind: 'ping' }, { kind: 'pong' }])
   })
 
   t.test('carries a small body in one chunk with its header', async (t) => {

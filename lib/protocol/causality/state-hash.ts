@@ -55,8 +55,9 @@ export function siblingChecksum(
 
 /** A state hash as people and HTTP see it: 16 hexadecimal digits. */
 export function formatStateHash(stateHashBits: bigint): string {
-  invariant(stateHashBits >= 0n && stateHashBits < 1n << 64n, 'a state hash has 64 bits', { stateHashBits })
-  return stateHashBits.toString(16).padStart(16, '0')
+  const digits = stateHashBits.toString(16)
+  invariant(digits.length <= 16 && stateHashBits >= 0n, 'a state hash has 64 bits')
+  return digits.length === 16 ? digits : digits.padStart(16, '0')
 }
 
 function reserve(bytes: number): void {

@@ -104,10 +104,11 @@ export type ReadEffect =
 export class Read {
   readonly #plan: ReadPlan
   readonly #notAsked: NodeId[]
-  readonly #awaited = new Set<NodeId>()
-  readonly #answers = new Map<NodeId, ReplicaAnswer>()
-  readonly #holders = new Set<NodeId>()
-  readonly #repairing = new Set<NodeId>()
+  // A handful each: sets and maps would cost every read more than they save.
+  readonly #awaited: NodeId[] = []
+  readonly #answers: Heard[] = []
+  readonly #holders: NodeId[] = []
+  readonly #repairing: NodeId[] = []
   /** Of the other live versions; undefined until one is needed: at rest there are none. */
   #others: OtherOwners | undefined
   /** Undefined until fallbacks are asked: most reads never need one. */
@@ -121,8 +122,9 @@ export class Read {
 
   constructor(plan: ReadPlan) {
     this.#plan = plan
-    this.#notAsked = plan.owners.filter((owner) => !plan.unreachable.has(owner))
-    for (const owner of plan.owners) if (plan.unreachable.has(owner)) this.#notAsked.push(owner)
+    const { owners, unreachable: absent } = plan
+    this.#notAsked = absent.size === 0 ? [...owners] : owners.filter((owner) => !absent.has(owner))
+    if (absent.size > 0) for (const owner of owners) if (absent.has(owner)) this.#notAsked.push(owner)
   }
 
   handle(event: ReadEvent): readonly ReadEffect[] {
@@ -132,7 +134,7 @@ export class Read {
       case 'answered':
         return this.#hear(event.node, event.answer)
       case 'failed':
-        return this.#awaited.delete(event.node) && this.#phase === 'asking' ? this.#goOn() : nothing
+        return takeOut(this.#awaited, event.node) && this.#phase === 'asking' ? this.#goOn() : nothing
       case 'hint-answered':
         return this.#hearHint(event.node, event.record)
       case 'hint-failed':
@@ -152,13 +154,13 @@ export class Read {
   }
 
   get isComplete(): boolean {
-    const isAwaiting = this.#awaited.size + this.#repairing.size + (this.#standIns?.awaited.size ?? 0) > 0
+    const isAwaiting = this.#awaited.length + this.#repairing.length + (this.#standIns?.awaited.size ?? 0) > 0
     return this.#phase === 'done' && !isAwaiting
   }
 
   /** Who answered so that it counts. */
   answers(): readonly { readonly node: NodeId; readonly role: 'owner' | 'fallback'; readonly forNode: NodeId }[] {
-    const owners = [...this.#answers].filter(([, answer]) => counts(answer)).map(([node]) => node)
+    const owners = this.#answers.filter(({ answer }) => counts(answer)).map(({ node }) => node)
     const found = [...(this.#standIns?.found ?? [])].filter(([, owner]) => !owners.includes(owner))
     return [
       ...owners.map((node) => ({ node, role: 'owner', forNode: node }) as const),
@@ -172,7 +174,7 @@ export class Read {
     // Only who is short of owners looks for fallbacks, and who is short of both is told at once.
     const helpers = living < needed ? Math.min(absent.size, this.#mayCountHints ? this.#fallbacks().length : 0) : 0
     if (living < ownersNeeded || living + helpers < needed) return this.#report({ type: 'quorum-unavailable' })
-    const effects = [...this.#askUntilEnough()]
+    const effects = this.#askUntilEnough()
     if (this.#notAsked.length > 0) {
       effects.push({ type: 'set-speculation-timer', afterMs: this.#plan.speculateAfterMs })
     }
@@ -180,7 +182,7 @@ export class Read {
   }
 
   /** Keeps as many asked as could still make up the quorum; gives up as soon as none can. */
-  #askUntilEnough(): readonly ReadEffect[] {
+  #askUntilEnough(): ReadEffect[] {
     const effects: ReadEffect[] = []
     while (!this.#mayStillBeEnough()) {
       const next = this.#nextInReach()
@@ -205,7 +207,7 @@ export class Read {
   }
 
   #ask(node: NodeId): ReadEffect {
-    this.#awaited.add(node)
+    this.#awaited.push(node)
     return { type: 'send-read', to: node }
   }
 
@@ -224,7 +226,7 @@ export class Read {
     const standIns = this.#standInsFor()
     standIns.isAsked = true
     const absent = this.#plan.owners
-      .filter((owner) => !this.#answers.has(owner) && (isImpatient || !this.#awaited.has(owner)))
+      .filter((owner) => this.#answerOf(owner) === undefined && (isImpatient || !this.#awaited.includes(owner)))
       .sort()
     const effects: ReadEffect[] = []
     for (const [index, node] of standIns.order.entries()) {
@@ -258,9 +260,9 @@ export class Read {
   }
 
   #hear(node: NodeId, answer: ReplicaAnswer): readonly ReadEffect[] {
-    if (!this.#awaited.delete(node)) return nothing
+    if (!takeOut(this.#awaited, node)) return nothing
     if (this.#phase !== 'asking') return this.#hearLate(node, answer)
-    this.#answers.set(node, answer)
+    this.#answers.push({ node, answer })
     this.#merged = this.#join(this.#merged, answer.record)
     if (counts(answer)) this.#counted += 1
     return this.#goOn()
@@ -279,9 +281,11 @@ export class Read {
 
   #settleIfSatisfied(): readonly ReadEffect[] {
     const { isSatisfied } = this.#plan
-    if (isSatisfied === undefined || isSatisfied(this.#merged, this.#answers)) return this.#settle()
+    if (isSatisfied === undefined) return this.#settle()
+    const answers = new Map(this.#answers.map(({ node, answer }) => [node, answer]))
+    if (isSatisfied(this.#merged, answers)) return this.#settle()
     const effects = this.#askAll()
-    const isAnybodyLeft = this.#awaited.size + (this.#standIns?.awaited.size ?? 0) > 0
+    const isAnybodyLeft = this.#awaited.length + (this.#standIns?.awaited.size ?? 0) > 0
     return isAnybodyLeft ? effects : this.#report({ type: 'session-unavailable' })
   }
 
@@ -298,28 +302,29 @@ export class Read {
   #settle(): readonly ReadEffect[] {
     const merged = this.#merged
     if (merged === undefined) return this.#reportRead()
-    const stale: NodeId[] = []
+    let stale: NodeId[] | undefined
     let isDisputed = false
-    for (const [node, answer] of this.#answers) {
+    for (const { node, answer } of this.#answers) {
       if (answer.record !== undefined && equalStates(answer.record, merged)) {
-        this.#holders.add(node)
+        this.#holders.push(node)
         continue
       }
+      stale ??= []
       stale.push(node)
       if (counts(answer)) isDisputed = true
     }
     const isShort = this.#plan.repair === 'blocking' && this.#findShortSet() !== undefined
-    if ((stale.length === 0 && !isShort) || this.#plan.repair === 'off') return this.#reportRead()
+    if ((stale === undefined && !isShort) || this.#plan.repair === 'off') return this.#reportRead()
     // A damaged or recovering copy that lacks something keeps nobody waiting: it was not asked for its word.
     const isBlocking = this.#plan.repair === 'blocking' && (isDisputed || isShort)
-    const repairs = stale.map((node) => this.#repair(node, merged, isBlocking))
+    const repairs = (stale ?? []).map((node) => this.#repair(node, merged, isBlocking))
     if (!isBlocking) return [...repairs, ...this.#reportRead()]
     this.#phase = 'repairing'
     return [...repairs, ...this.#repairUntilHeld()]
   }
 
   #repair(to: NodeId, record: KeyRecord, isBlocking: boolean): ReadEffect {
-    this.#repairing.add(to)
+    if (!this.#repairing.includes(to)) this.#repairing.push(to)
     return { type: 'send-repair', to, record, isBlocking }
   }
 
@@ -346,7 +351,7 @@ export class Read {
       }
       effects.push(this.#repair(next, merged, true))
     }
-    return this.#repairing.size > 0 && !this.#isHeld() ? effects : [...effects, ...this.#reportRead()]
+    return this.#repairing.length > 0 && !this.#isHeld() ? effects : [...effects, ...this.#reportRead()]
   }
 
   #isHeld(): boolean {
@@ -370,24 +375,26 @@ export class Read {
   #nextOther({ owners }: HolderSet): NodeId | undefined {
     this.#others ??= { told: new Set(), excused: new Set() }
     const { told } = this.#others
-    const next = owners.find((node) => !this.#holders.has(node) && !this.#repairing.has(node) && !told.has(node))
+    const next = owners.find(
+      (node) => !this.#holders.includes(node) && !this.#repairing.includes(node) && !told.has(node),
+    )
     if (next !== undefined) told.add(next)
     return next
   }
 
   #countExcused(owners: readonly NodeId[]): number {
-    return this.#others === undefined ? 0 : countIn(owners, this.#others.excused)
+    return this.#others === undefined ? 0 : countIn(owners, [...this.#others.excused])
   }
 
   #hearRepairFailed(node: NodeId, isExcused: boolean): readonly ReadEffect[] {
-    if (!this.#repairing.delete(node)) return nothing
+    if (!takeOut(this.#repairing, node)) return nothing
     if (isExcused && this.#others?.told.has(node) === true) this.#others.excused.add(node)
     return this.#phase === 'repairing' ? this.#repairUntilHeld() : nothing
   }
 
   #hearRepaired(node: NodeId): readonly ReadEffect[] {
-    if (!this.#repairing.delete(node)) return nothing
-    this.#holders.add(node)
+    if (!takeOut(this.#repairing, node)) return nothing
+    if (!this.#holders.includes(node)) this.#holders.push(node)
     this.#repaired += 1
     return this.#phase === 'repairing' ? this.#repairUntilHeld() : nothing
   }
@@ -404,7 +411,7 @@ export class Read {
   #repairEarlier(all: KeyRecord | undefined): readonly ReadEffect[] {
     if (all === undefined || this.#plan.repair === 'off') return nothing
     if (this.#merged !== undefined && equalStates(this.#merged, all)) return nothing
-    return [...this.#answers.keys()].map((earlier) => this.#repair(earlier, all, false))
+    return this.#answers.map(({ node }) => this.#repair(node, all, false))
   }
 
   #join(a: KeyRecord | undefined, b: KeyRecord | undefined): KeyRecord | undefined {
@@ -434,7 +441,7 @@ export class Read {
   }
 
   #mayStillBeEnough(): boolean {
-    const owners = this.#counted + this.#awaited.size
+    const owners = this.#counted + this.#awaited.length
     const hints = this.#mayCountHints ? this.#foundForOthers() + this.#awaitedForOthers() : 0
     return owners >= this.#plan.ownersNeeded && owners + hints >= this.#plan.needed
   }
@@ -452,14 +459,19 @@ export class Read {
     let awaited = 0
     for (const node of this.#standIns?.awaited ?? []) {
       const owner = this.#standIns?.ownerOf.get(node) as NodeId
-      if (!this.#hasCounted(owner) && !this.#awaited.has(owner)) awaited += 1
+      if (!this.#hasCounted(owner) && !this.#awaited.includes(owner)) awaited += 1
     }
     return awaited
   }
 
   #hasCounted(owner: NodeId): boolean {
-    const answer = this.#answers.get(owner)
+    const answer = this.#answerOf(owner)
     return answer !== undefined && counts(answer)
+  }
+
+  #answerOf(owner: NodeId): ReplicaAnswer | undefined {
+    for (const { node, answer } of this.#answers) if (node === owner) return answer
+    return undefined
   }
 
   #reportRead(): readonly ReadEffect[] {
@@ -485,10 +497,23 @@ export function holdersNeeded(needed: number, owners: number): number {
   return Math.min(owners, Math.max(needed, owners - needed + 1))
 }
 
-function countIn(owners: readonly NodeId[], nodes: ReadonlySet<NodeId>): number {
+function countIn(owners: readonly NodeId[], nodes: readonly NodeId[]): number {
   let count = 0
-  for (const owner of owners) if (nodes.has(owner)) count += 1
+  for (const owner of owners) if (nodes.includes(owner)) count += 1
   return count
+}
+
+/** Takes `node` out of `nodes`. @returns whether it was there */
+function takeOut(nodes: NodeId[], node: NodeId): boolean {
+  const index = nodes.indexOf(node)
+  if (index === -1) return false
+  nodes.splice(index, 1)
+  return true
+}
+
+interface Heard {
+  readonly node: NodeId
+  readonly answer: ReplicaAnswer
 }
 
 /** Owners that only another live version names. */
