@@ -5,6 +5,7 @@ import type { Hash } from '../vocabulary/hash.ts'
 import type { BodyBudget } from './body-budget.ts'
 import type { HttpLimits } from './http-limits.ts'
 import type { HttpMetrics } from './http-metrics.ts'
+import type { PlainEnd } from './plain-end.ts'
 import type { RequestIds } from './request-id.ts'
 
 /** What every route stands on. One per server. */
@@ -17,6 +18,7 @@ export interface Edge {
   readonly requestIds: RequestIds
   readonly limits: HttpLimits
   readonly bodies: BodyBudget
+  readonly plainEnd: PlainEnd
   /** True once the server is closing: every answer then ends its connection. */
   isClosing: boolean
   /** How long the request that is being routed now was in line before. */

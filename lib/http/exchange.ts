@@ -10,6 +10,17 @@ import type { RequestHeaders } from './request-headers.ts'
 export type Incoming = FastifyRequest['raw']
 export type Outgoing = FastifyReply['raw']
 
+/** What is found, or written: with the status lines of these nothing else needs to be said. */
+type PlainStatus = 200 | 204 | 304
+
+const statusLines: Readonly<Record<PlainStatus, string>> = {
+  200: 'HTTP/1.1 200 OK\r\n',
+  204: 'HTTP/1.1 204 No Content\r\n',
+  304: 'HTTP/1.1 304 Not Modified\r\n',
+}
+/** Larger bodies are not worth copying behind their head. */
+const plainBytesMax = 64 * 1024
+
 /** A response's headers as Node takes them fastest: names and values in turn. */
 export type HeaderList = string[]
 
@@ -75,6 +86,38 @@ export class Exchange {
     this.#close(outcome)
     if (lingers) this.#linger(body)
     else this.#outgoing.end(body)
+  }
+
+  /**
+   * The same for what most requests end with, and for a third of the CPU: past Node's response, whose head and body are
+   * two chunks, and which checks every name and value. Nobody checks them here: none may hold what a header cannot.
+   */
+  answerPlainly(outcome: string, status: PlainStatus, headers: HeaderList, body?: Uint8Array): void {
+    if (this.#isAnswered) return
+    const { socket } = this.#outgoing
+    if (socket === null || !this.#isPlain(body)) return this.answer(outcome, status, headers, body)
+    this.#prepareHead(headers)
+    if (body !== undefined) headers.push('Content-Length', String(body.length))
+    let head = statusLines[status]
+    for (let index = 0; index < headers.length; index += 2) head += `${headers[index]}: ${headers[index + 1]}\r\n`
+    head += this.edge.plainEnd.text()
+    this.#close(outcome)
+    const bytes = Buffer.allocUnsafe(head.length + (body?.length ?? 0))
+    bytes.write(head, 0, 'latin1')
+    if (body !== undefined) bytes.set(body, head.length)
+    const outgoing = this.#outgoing
+    // What Node's own response says when the system has its last byte: then the connection takes the next request.
+    socket.write(bytes, (error) => {
+      if (error == null) outgoing.emit('finish')
+    })
+  }
+
+  /** An answer may follow at once and as one piece, and the connection is kept. */
+  #isPlain(body: Uint8Array | undefined): boolean {
+    const { method, headers, httpVersionMinor, complete } = this.incoming
+    if (method === 'HEAD' || httpVersionMinor === 0 || !complete || headers.expect !== undefined) return false
+    if (!this.#outgoing.shouldKeepAlive || this.#outgoing.headersSent || this.edge.isClosing) return false
+    return body === undefined || body.length <= plainBytesMax
   }
 
   /** JSON in which `undefined` is null: what a view lists is always there. */

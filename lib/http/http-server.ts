@@ -14,6 +14,7 @@ import { guardEntrance } from './front-door.ts'
 import { type HttpLimits, httpLimitsDefault } from './http-limits.ts'
 import { declareHttpMetrics } from './http-metrics.ts'
 import { guardSockets } from './malformed.ts'
+import { PlainEnd } from './plain-end.ts'
 import { RequestIds } from './request-id.ts'
 import { resources } from './resources.ts'
 import { plugin } from './route.ts'
@@ -64,6 +65,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     requestIds: new RequestIds(options.random),
     limits,
     bodies,
+    plainEnd: new PlainEnd(limits.keepAliveTimeoutMs),
     isClosing: false,
     waitedMs: 0,
   }

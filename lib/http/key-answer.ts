@@ -18,7 +18,7 @@ export function answerRead(exchange: Exchange, answer: GetAnswer, headers: Heade
   pushQuorum(headers, answer.quorum)
   if (isNotModified(exchange.headers, answer.siblings.length === 0 ? undefined : answer.stateHash)) {
     pushState(headers, answer)
-    exchange.answer('not-modified', 304, headers)
+    exchange.answerPlainly('not-modified', 304, headers)
   } else {
     answerState(exchange, answer, headers)
   }
@@ -33,7 +33,7 @@ export function answerWritten(exchange: Exchange, answer: WrittenAnswer, headers
   }
   const context = answer.state?.context ?? answer.context
   if (context !== undefined) headers.push('Starling-Context', context)
-  exchange.answer('ok', 204, headers)
+  exchange.answerPlainly('ok', 204, headers)
 }
 
 function answerState(exchange: Exchange, state: State, headers: HeaderList): void {
@@ -44,7 +44,7 @@ function answerState(exchange: Exchange, state: State, headers: HeaderList): voi
     exchange.fail(new NotFound(detail), headers)
   } else if (state.siblings.length === 1) {
     pushSibling(headers, sibling)
-    exchange.answer('ok', 200, headers, sibling.value)
+    exchange.answerPlainly('ok', 200, headers, sibling.value)
   } else if (prefersMultipart(single(exchange.headers, 'accept'))) {
     const { contentType, body } = multipartOf(state.siblings, state.stateHash ?? '')
     headers.push('Content-Type', contentType)

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { type ErrorCode, InvalidHeader } from '../vocabulary/errors.ts'
 import type { Edge } from './edge.ts'
-import { Exchange, type Incoming } from './exchange.ts'
+import { Exchange, type Incoming, type Outgoing } from './exchange.ts'
+import type { OperationMetrics } from './http-metrics.ts'
 import type { JsonSchema } from './json-schema.ts'
 import type { Parameters } from './query.ts'
 import { routingPathOfTemplate } from './target.ts'
@@ -64,15 +65,27 @@ function mount(app: FastifyInstance, edge: Edge, route: Route): void {
     url: routingPathOfTemplate(route.path),
     handler: (request, reply) => {
       reply.hijack()
-      const exchange = new Exchange(edge, operation, request.raw, reply.raw, request.originalUrl)
-      try {
-        requireHost(request.raw)
-        route.answer(exchange)
-      } catch (error) {
-        exchange.fail(error)
-      }
+      answerWith(edge, route, operation, request.raw, reply.raw, request.originalUrl)
     },
   })
+}
+
+/** @param target as the client sent it */
+export function answerWith(
+  edge: Edge,
+  route: Route,
+  operation: OperationMetrics,
+  incoming: Incoming,
+  outgoing: Outgoing,
+  target: string,
+): void {
+  const exchange = new Exchange(edge, operation, incoming, outgoing, target)
+  try {
+    requireHost(incoming)
+    route.answer(exchange)
+  } catch (error) {
+    exchange.fail(error)
+  }
 }
 
 /** RFC 9112, 3.2. */

@@ -84,6 +84,10 @@ export function parseRecordKey(bytes: Uint8Array, hash: Hash): RecordKey | undef
   const bucketBytes = bytes[0] ?? 0
   if (bucketBytes === 0 || bytes.length < bucketBytes + 2 || bytes.length > 1 + bucketBytes + keyBytesMax)
     return undefined
+  const names = shortAsciiText(bytes)
+  if (names !== undefined) {
+    return fromParts(names.slice(0, bucketBytes) as Bucket, names.slice(bucketBytes) as Key, bytes, hash)
+  }
   try {
     const bucket = decoder.decode(bytes.subarray(1, 1 + bucketBytes)) as Bucket
     const key = decoder.decode(bytes.subarray(1 + bucketBytes)) as Key
@@ -91,6 +95,13 @@ export function parseRecordKey(bytes: Uint8Array, hash: Hash): RecordKey | undef
   } catch {
     return undefined
   }
+}
+
+/** Both names, one behind the other, where they are short and ASCII: that is most, and two calls of the decoder less. */
+function shortAsciiText(bytes: Uint8Array): string | undefined {
+  if (bytes.length > shortCharsMax) return undefined
+  for (let index = 1; index < bytes.length; index += 1) if ((bytes[index] as number) > 0x7f) return undefined
+  return String.fromCharCode.apply(undefined, bytes.subarray(1) as unknown as number[])
 }
 
 function fromParts(bucket: Bucket, key: Key, bytes: Uint8Array, hash: Hash): RecordKey {
