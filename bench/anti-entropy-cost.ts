@@ -2,21 +2,24 @@
  * What anti-entropy costs under load: two clusters, one with it and one without, take the same puts in turn. The cost is
  * the median of the ratios of neighbouring windows, in CPU microseconds per operation over all server processes.
  *
- * node dist/bench/anti-entropy-cost.js [windows of each, default 20] [seconds of a window, default 4]
+ * node dist/bench/anti-entropy-cost.js [windows of each, default 20] [seconds of a window, default 4] [--json FILE]
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
 import { type LoopEnd, timeOf } from './load/closed-loop.ts'
+import type { Judged } from './report/judged.ts'
 import { type Spread, spreadOf } from './report/statistics.ts'
 import type { Child } from './systems/child.ts'
 import { cpuMicrosecondsOf } from './systems/cpu-time.ts'
 import { LoadGenerator } from './systems/load-generator.ts'
 import { startStarling } from './systems/start-starling.ts'
 
-const windows = Number(process.argv[2] ?? 20)
-const windowMs = Number(process.argv[3] ?? 4) * 1000
+const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
+const windows = Number(positionals[0] ?? 20)
+const windowMs = Number(positionals[1] ?? 4) * 1000
 const ratioMax = 1.05
 const keyCount = 50_000
 const warmUpOperations = 60_000
@@ -47,11 +50,20 @@ const range = `${spread.least.toFixed(2)} to ${spread.most.toFixed(2)}`
 console.log(
   `${isKept ? 'ok      ' : 'MISSED  '}puts with anti-entropy against puts without: ${spread.median.toFixed(3)} x, at most ${ratioMax} x (${windows} pairs of windows, ${range})`,
 )
+if (values.json !== undefined) {
+  const what = 'cost of anti-entropy under load'
+  const judged: Judged[] = [{ what, value: (spread.median - 1) * 100, unit: '%', limit: 5, aim: 2 }]
+  writeFileSync(values.json, JSON.stringify(judged))
+}
 await Promise.all(children.map((child) => child.stop()))
 process.exit(isKept ? 0 : 1)
 
 async function cluster(antiEntropy: 'on' | 'off') {
-  const place = { directory: join(directory, antiEntropy), nodeFlags: [], words: ['--anti-entropy', antiEntropy] }
+  const place = {
+    directory: join(directory, antiEntropy),
+    nodeFlags: [],
+    words: ['--anti-entropy', antiEntropy],
+  }
   const system = await startStarling(place, (child) => children.push(child))
   const target = system.targets.http
   if (target === undefined) throw new Error('Starling speaks HTTP')

@@ -18,19 +18,22 @@ interface Put {
 /** LevelDB with one batch in flight: the next collects what is written meanwhile. */
 export class BatchedLevel {
   readonly #level: Level<string, Uint8Array>
+  readonly #isSynced: boolean
   #puts: Put[] = []
   #written: (() => void)[] = []
   #isFlushAsked = false
   #isWriting = false
 
-  private constructor(level: Level<string, Uint8Array>) {
+  private constructor(level: Level<string, Uint8Array>, isSynced: boolean) {
     this.#level = level
+    this.#isSynced = isSynced
   }
 
-  static async open(path: string): Promise<BatchedLevel> {
+  /** @param isSynced whether the disk has a batch before it counts as written: one fsync for the whole batch */
+  static async open(path: string, isSynced: boolean): Promise<BatchedLevel> {
     const level = new Level<string, Uint8Array>(path, levelSettings)
     await level.open()
-    return new BatchedLevel(level)
+    return new BatchedLevel(level, isSynced)
   }
 
   get(key: string): Uint8Array | undefined {
@@ -58,7 +61,7 @@ export class BatchedLevel {
     this.#written = []
     this.#isWriting = true
     // A failed write ends the process: nothing may be acknowledged after it.
-    void this.#level.batch(puts).then(() => {
+    void this.#level.batch(puts, { sync: this.#isSynced }).then(() => {
       this.#isWriting = false
       if (this.#puts.length > 0) this.#flush()
       for (const callback of written) callback()

@@ -1,8 +1,8 @@
 /**
- * One of the three processes of the floor: the smallest honest quorum store. fastify and a binary door in front, LevelDB
+ * One of the processes of the floor: the smallest honest quorum store. fastify and a binary door in front, LevelDB
  * behind, N=3, W=2, R=2, the version read before each write; no membership, repair, hints, deadlines or checks.
  *
- * node node.js '{"node": 1, "http": 7070, "peer": 7071, "others": [7081, 7091], "data": "dir"}'
+ * node node.js '{"node": 0, "http": 7070, "peers": [7071, 7081, 7091], "data": "dir", "durability": "os"}'
  */
 import { connect, createServer, type Socket } from 'node:net'
 import { BatchedLevel } from './batched-level.ts'
@@ -13,26 +13,27 @@ import { createHttpFront } from './http-front.ts'
 import { Replica } from './replica.ts'
 
 interface Settings {
+  /** From 0: its place in `peers`. */
   readonly node: number
   readonly http: number
-  readonly peer: number
-  readonly others: readonly number[]
+  readonly peers: readonly number[]
   readonly data: string
+  readonly durability: 'os' | 'disk'
 }
 
 const host = '127.0.0.1'
 const settings = JSON.parse(process.argv[2] ?? '') as Settings
-const level = await BatchedLevel.open(settings.data)
+const level = await BatchedLevel.open(settings.data, settings.durability === 'disk')
 const replica = new Replica(level)
 const server = createServer(serve)
-server.listen(settings.peer, host)
-const peers = await Promise.all(settings.others.map(meet))
+server.listen(settings.peers[settings.node], host)
+const peers = await Promise.all(settings.peers.map((port, node) => (node === settings.node ? undefined : meet(port))))
 const coordinator = new Coordinator(settings.node, replica, peers)
 await createHttpFront(coordinator).listen({ port: settings.http, host })
 endWithParent(() => level.close())
 console.log('ready')
 
-/** What the other two and the binary clients ask. */
+/** What the other nodes and the binary clients ask. */
 function serve(socket: Socket): void {
   const frames: FrameSocket = new FrameSocket(socket, ({ type, id, key, body }: Frame) => {
     if (type === frameType.keep) replica.keep(key, body, () => frames.send(frameType.kept, id, ''))
@@ -47,7 +48,7 @@ function answer(frames: FrameSocket, id: number, body: Uint8Array | undefined): 
   else frames.send(frameType.found, id, '', body)
 }
 
-/** All three start at once: one that does not listen yet is asked again. */
+/** All start at once: one that does not listen yet is asked again. */
 async function meet(port: number): Promise<FrameSocket> {
   for (;;) {
     const socket = await new Promise<Socket | undefined>((resolve) => {

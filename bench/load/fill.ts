@@ -1,8 +1,8 @@
-import type { LoopResult } from './closed-loop.ts'
 import { drive } from './closed-loop.ts'
 import type { KeySpace } from './key-space.ts'
 import type { Driver } from './lane.ts'
 import type { Operation } from './operation.ts'
+import type { LoopResult } from './tally.ts'
 
 const triesPerKeyMax = 5
 

@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { type Frame, FrameSocket, frameType } from '../floor/frames.ts'
+import { copiesMax, firstOwner } from '../floor/owners.ts'
 import type { KeySpace } from './key-space.ts'
 import type { Driver, Lane, OperationOutcome } from './lane.ts'
 
@@ -8,11 +9,18 @@ interface Pending {
   readonly done: (outcome: OperationOutcome) => void
 }
 
-/** The floor's binary client: one connection to each node, all lanes over all of them. */
+/** The floor's binary client: one connection to each node, and an owner of the key is asked. */
 export async function openFloorDriver(keys: KeySpace, ports: readonly number[], laneCount: number): Promise<Driver> {
   const connections = await Promise.all(ports.map((port) => FloorConnection.open(keys, port)))
+  const byOwner: Lane = {
+    put: (key, done) => connections[firstOwner(keys.name(key), ports.length)]?.put(key, done),
+    get: (key, done) => connections[firstOwner(keys.name(key), ports.length)]?.get(key, done),
+  }
+  const isOwnedByAll = ports.length <= copiesMax
   return {
-    lanes: Array.from({ length: laneCount }, (_, index) => connections[index % connections.length] as FloorConnection),
+    lanes: Array.from({ length: laneCount }, (_, index) => {
+      return isOwnedByAll ? (connections[index % connections.length] as FloorConnection) : byOwner
+    }),
     close: async () => {
       for (const connection of connections) connection.close()
     },

@@ -5,21 +5,34 @@ const marginBytes = 4
 
 /** The keys of one system under load, what their writers know of them, and values to write. */
 export class KeySpace {
-  readonly count: number
   readonly valueBytes: number
   /** The newest causal context of each key. A system without contexts leaves it empty. */
   readonly contexts: (string | undefined)[]
   /** A client does not write a key while its own last write of it is under way: it could not name what it replaces. */
-  readonly #isBeingWritten: Uint8Array
+  #isBeingWritten: Uint8Array
+  #count: number
+  /** All keys below this one have been stored, and may be read. */
+  #storedCount: number
   /** Cannot be compressed: what is measured is not zlib or snappy. */
   readonly #noise = randomFillSync(Buffer.allocUnsafe(randomBytes))
   #noiseAt = 0
 
   constructor(count: number, valueBytes: number) {
-    this.count = count
+    this.#count = count
+    this.#storedCount = count
     this.valueBytes = valueBytes
     this.contexts = new Array(count).fill(undefined)
     this.#isBeingWritten = new Uint8Array(count)
+  }
+
+  /** Those that the store was filled with, and those inserted since. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** The newest key of which it is known that it and all before it are there. */
+  get newest(): number {
+    return this.#storedCount - 1
   }
 
   /** All of one length; of letters and digits. */
@@ -40,6 +53,19 @@ export class KeySpace {
     return ((a * 256 + b) * 256 + c) * 256 + d === key
   }
 
+  /** Takes the next new key. */
+  beginInsert(): number {
+    const key = this.#count
+    this.#count += 1
+    if (key === this.#isBeingWritten.length) {
+      const larger = new Uint8Array(key * 2)
+      larger.set(this.#isBeingWritten)
+      this.#isBeingWritten = larger
+    }
+    this.#isBeingWritten[key] = 1
+    return key
+  }
+
   beginWrite(key: number): boolean {
     if (this.#isBeingWritten[key] === 1) return false
     this.#isBeingWritten[key] = 1
@@ -48,6 +74,7 @@ export class KeySpace {
 
   endWrite(key: number): void {
     this.#isBeingWritten[key] = 0
+    while (this.#storedCount < this.#count && this.#isBeingWritten[this.#storedCount] === 0) this.#storedCount += 1
   }
 
   isBeingWritten(key: number): boolean {

@@ -4,7 +4,14 @@ export interface LatencySummary {
   readonly p99Ms: number
   readonly p999Ms: number
   readonly maxMs: number
+  /** The latency at each of `curveShares`. */
+  readonly curveMs: readonly number[]
 }
+
+/** Shares of all operations, closer together where the tail is. */
+export const curveShares: readonly number[] = [
+  0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.9975, 0.999, 0.9995, 0.9999,
+]
 
 /** Every latency of a run is kept, so that its quantiles are exact. */
 export class Latencies {
@@ -32,6 +39,7 @@ export class Latencies {
       p99Ms: quantile(sorted, 0.99),
       p999Ms: quantile(sorted, 0.999),
       maxMs: quantile(sorted, 1),
+      curveMs: curveShares.map((share) => quantile(sorted, share)),
     }
   }
 }

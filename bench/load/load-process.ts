@@ -1,5 +1,6 @@
 /** Makes the load on one system, in a process of its own: what clients cost is not the servers' cost. */
-import { type Mix, runClosedLoop } from './closed-loop.ts'
+import { Arrivals } from './arrivals.ts'
+import { runClosedLoop } from './closed-loop.ts'
 import { openEmbeddedDriver } from './embedded-driver.ts'
 import { writeAll } from './fill.ts'
 import { openFloorDriver } from './floor-driver.ts'
@@ -7,10 +8,14 @@ import { openHttpDriver } from './http-driver.ts'
 import { type KeyDistribution, keyChooser } from './key-choice.ts'
 import { KeySpace } from './key-space.ts'
 import type { Driver } from './lane.ts'
+import { runOpenLoop } from './open-loop.ts'
+import type { Mix } from './operation-choice.ts'
 import type { Answer, Order, Target } from './orders.ts'
 import { type Fractions, seededFractions } from './random.ts'
 
 let keys = new KeySpace(1, 1)
+/** Popular and unpopular keys stay what they are while others are inserted. */
+let filledCount = 1
 let fraction: Fractions = seededFractions(0)
 const choosers = new Map<KeyDistribution, () => number>()
 /** Kept between the warm-up and the run behind it: neither shall pay for connecting. */
@@ -28,6 +33,7 @@ async function obey(order: Order): Promise<Answer> {
   switch (order.type) {
     case 'prepare':
       keys = new KeySpace(order.keyCount, order.valueBytes)
+      filledCount = order.keyCount
       fraction = seededFractions(order.seed)
       choosers.clear()
       return { type: 'ready' }
@@ -37,7 +43,12 @@ async function obey(order: Order): Promise<Answer> {
     }
     case 'run': {
       const driver = await driverFor(order.target, order.inFlight)
-      const mix: Mix = { writeShare: order.writeShare, chooseKey: chooserFor(order.distribution), fraction }
+      const { writeShare, writeType = 'write', rate } = order
+      const mix: Mix = { writeShare, writeType, chooseKey: chooserFor(order.distribution), fraction }
+      if (rate !== undefined) {
+        const arrivals = new Arrivals(rate, fraction)
+        return { type: 'finished', result: await runOpenLoop(keys, driver, mix, arrivals, order.end.durationMs) }
+      }
       return { type: 'finished', result: await runClosedLoop(keys, driver, mix, order.end) }
     }
   }
@@ -46,7 +57,7 @@ async function obey(order: Order): Promise<Answer> {
 function chooserFor(distribution: KeyDistribution): () => number {
   let chooser = choosers.get(distribution)
   if (chooser === undefined) {
-    chooser = keyChooser(distribution, keys.count, fraction)
+    chooser = keyChooser(distribution, filledCount, fraction, () => keys.newest)
     choosers.set(distribution, chooser)
   }
   return chooser

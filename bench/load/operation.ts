@@ -1,4 +1,3 @@
-import { unreachable } from '../../lib/vocabulary/invariant.ts'
 import type { KeySpace } from './key-space.ts'
 import type { Lane, OperationOutcome } from './lane.ts'
 
@@ -30,8 +29,6 @@ export function perform(
     case 'read-modify-write':
       return lane.get(key, (read) => write((written) => done(written === 'done' ? read : written)), true)
     case 'replace':
-      return lane.get(key, () => write(done), true)
-    default:
-      return unreachable(type)
+      lane.get(key, () => write(done), true)
   }
 }

@@ -1,5 +1,7 @@
-import type { LoopEnd, LoopResult } from './closed-loop.ts'
+import type { LoopEnd } from './closed-loop.ts'
 import type { KeyDistribution } from './key-choice.ts'
+import type { WriteType } from './operation-choice.ts'
+import type { LoopResult } from './tally.ts'
 
 /** How a driver reaches a system. */
 export type Target =
@@ -25,6 +27,10 @@ export type Order =
       readonly distribution: KeyDistribution
       /** 0 to 1. */
       readonly writeShare: number
+      /** Left out: `write`. */
+      readonly writeType?: WriteType
+      /** Arrivals per second of an open loop, for `end.durationMs`; left out: a closed loop. */
+      readonly rate?: number
     }
 
 export type Answer =

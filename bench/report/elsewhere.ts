@@ -5,12 +5,15 @@ import type { Row } from './rows.ts'
  * on that day: three nodes on two cores of x86-64, 1 KiB values, 64 in flight.
  */
 const measuredElsewhere = [
-  { system: 'Riak KV 3.2, HTTP, N=3 R=W=2', client: 'http', put: 3121, get: 1400 },
-  { system: 'etcd 3.4, gRPC, fsync', client: 'binary', put: 310, get: 188 },
-  { system: 'NATS JetStream KV R3, no fsync', client: 'binary', put: 130, get: 51 },
-  { system: 'Redis, 2 replicas, WAIT 1, in memory', client: 'binary', put: 61, get: 12 },
+  { system: 'Riak KV 3.2, HTTP, N=3 R=W=2', client: 'http', put: 3121, get: 1400, '50/50': 2549 },
+  { system: 'etcd 3.4, gRPC, fsync', client: 'binary', put: 310, get: 188, '50/50': 303 },
+  { system: 'NATS JetStream KV R3, no fsync', client: 'binary', put: 130, get: 51, '50/50': 128 },
+  { system: 'Redis, 2 replicas, WAIT 1, in memory', client: 'binary', put: 61, get: 12, '50/50': 31 },
 ] as const
-const floorThatDay = { http: { put: 162, get: 86 }, binary: { put: 114, get: 35 } } as const
+const floorThatDay = {
+  http: { put: 162, get: 86, '50/50': 148 },
+  binary: { put: 114, get: 35, '50/50': 81 },
+} as const
 
 export interface DerivedRow {
   readonly system: string
@@ -25,7 +28,7 @@ export interface DerivedRow {
 /** Not measured in this run: scaled by the floors of both days. Good for an order of magnitude. */
 export function derivedRows(rows: readonly Row[]): readonly DerivedRow[] {
   return measuredElsewhere.flatMap(({ system, client, ...costs }) =>
-    (['put', 'get'] as const).flatMap((operation) => {
+    (['put', 'get', '50/50'] as const).flatMap((operation) => {
       const workload = `${operation} uniform`
       const floor = costOf(rows, workload, 'floor', client)
       if (floor === undefined) return []

@@ -11,10 +11,16 @@ export interface Row {
   readonly client: ClientKind
   readonly rounds: number
   readonly cpuMicros: Spread
+  /** CPU per operation in yardsticks of the same moment. */
+  readonly yardsticks: Spread
   readonly operationsPerSecond: Spread
+  /** Medians of the rounds. */
   readonly p50Ms: number
   readonly p99Ms: number
   readonly p999Ms: number
+  readonly curveMs: readonly number[]
+  /** Arrivals per second of an open loop. */
+  readonly rate: number | undefined
   readonly failed: number
   readonly siblings: number
   /** CPU over that of the floor by the same kind of client, pair by pair; undefined for what is no pair. */
@@ -28,7 +34,7 @@ export function rowsOf(runs: readonly Run[]): readonly Row[] {
     groups.set(id, [...(groups.get(id) ?? []), run])
   }
   return [...groups.values()].map((group) => {
-    const { workload, contestant } = group[0] as Run
+    const { workload, contestant, curveMs, rate } = group[0] as Run
     const { system, client } = contestant
     return {
       workload,
@@ -36,16 +42,23 @@ export function rowsOf(runs: readonly Run[]): readonly Row[] {
       client,
       rounds: group.length,
       cpuMicros: middle(group, ({ cpuMicros }) => cpuMicros),
+      yardsticks: middle(group, yardsticksOf),
       operationsPerSecond: middle(group, ({ operationsPerSecond }) => operationsPerSecond),
       p50Ms: middle(group, ({ p50Ms }) => p50Ms).median,
       p99Ms: middle(group, ({ p99Ms }) => p99Ms).median,
       p999Ms: middle(group, ({ p999Ms }) => p999Ms).median,
+      curveMs: curveMs.map((_, index) => middle(group, (run) => run.curveMs[index] ?? 0).median),
+      rate,
       failed: group.reduce((sum, { failed }) => sum + failed, 0),
       siblings: group.reduce((sum, { siblings }) => sum + siblings, 0),
       overFloor:
         system === 'floor' ? undefined : cpuRatio(runs, workload, { system, client }, { system: 'floor', client }),
     }
   })
+}
+
+export function yardsticksOf({ cpuMicros, yardstickMicros }: Run): number {
+  return cpuMicros / yardstickMicros
 }
 
 type Side = Run['contestant']
@@ -60,20 +73,17 @@ export function cpuRatios(runs: readonly Run[], workload: string, one: Side, oth
   const ratios: number[] = []
   for (const run of runs) {
     if (!isSound(run) || run.workload !== workload || !isSame(run.contestant, one)) continue
-    const pair = runs.find(
-      (candidate) =>
-        isSound(candidate) &&
-        candidate.workload === workload &&
-        candidate.round === run.round &&
-        isSame(candidate.contestant, other),
-    )
+    const pair = runs.find((candidate) => {
+      const isNeighbour = candidate.workload === workload && candidate.round === run.round
+      return isNeighbour && isSound(candidate) && isSame(candidate.contestant, other)
+    })
     if (pair !== undefined) ratios.push(run.cpuMicros / pair.cpuMicros)
   }
   return ratios
 }
 
 /** What fails costs something else than what succeeds. */
-function isSound({ failed, operations }: Run): boolean {
+export function isSound({ failed, operations }: Pick<Run, 'failed' | 'operations'>): boolean {
   return failed <= operations * failedShareMax
 }
 

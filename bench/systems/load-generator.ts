@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import type { LoopResult } from '../load/closed-loop.ts'
 import type { Answer, Order } from '../load/orders.ts'
+import type { LoopResult } from '../load/tally.ts'
 import { programAt } from './system.ts'
 
 /** The process that makes the load on one system. */

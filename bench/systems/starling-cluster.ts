@@ -19,6 +19,8 @@ export interface ClusterOptions {
   readonly nodeFlags?: readonly string[]
   /** Further words for `starling start`. */
   readonly words?: readonly string[]
+  /** Another compiled copy of this repository, whose servers are to run. */
+  readonly build?: string | undefined
 }
 
 /** Any number of `starling start` on loopback, each of which can be ended and started again on its data. */
@@ -62,7 +64,7 @@ export class StarlingCluster {
 
   /** By the embedded client. */
   get embedded(): Extract<Target, { type: 'embedded' }> {
-    return { type: 'embedded', ports: this.#peer, bucket, library: programAt('lib/index.js') }
+    return { type: 'embedded', ports: this.#peer, bucket, library: programAt('lib/index.js', this.#options.build) }
   }
 
   endpoint(index: number): string {
@@ -90,11 +92,22 @@ export class StarlingCluster {
     if (nodeCount < replicasDefault) start.push('--replicas', String(nodeCount))
     if (partitions !== undefined) start.push('--partitions', String(partitions))
     const child = new Child(
-      [...(nodeFlags ?? []), programAt('bin/starling.js'), ...start, ...(words ?? [])],
+      [...(nodeFlags ?? []), programAt('bin/starling.js', this.#options.build), ...start, ...(words ?? [])],
       `${directory}/${name}.log`,
     )
     this.#children[index] = child
     this.#onStarted(child)
+  }
+
+  /** Sets properties of the bucket under load; all nodes know them a moment later. */
+  async setBucket(properties: Readonly<Record<string, unknown>>): Promise<void> {
+    const answer = await fetch(`${this.endpoint(0)}/v1/buckets/${bucket}`, {
+      method: 'PUT',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(properties),
+    })
+    if (!answer.ok) throw new Error(`the bucket's properties were refused: ${await answer.text()}`)
+    await Promise.all(this.#http.map((_, index) => this.#untilBucketIs(index, properties)))
   }
 
   /** As an operator stops it. */
@@ -125,6 +138,14 @@ export class StarlingCluster {
   /** Answers for data and sees everybody. */
   untilSettled(index: number): Promise<void> {
     return this.#child(index).until(() => isSettled(this.endpoint(index), this.nodeCount), readyMsMax)
+  }
+
+  async #untilBucketIs(index: number, properties: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.#child(index).until(async () => {
+      const answer = await fetch(`${this.endpoint(index)}/v1/buckets/${bucket}`)
+      const found = (await answer.json()) as Readonly<Record<string, unknown>>
+      return Object.entries(properties).every(([name, value]) => found[name] === value)
+    })
   }
 
   #child(index: number): Child {

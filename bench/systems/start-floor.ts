@@ -2,29 +2,24 @@ import { Child } from './child.ts'
 import { freePorts } from './free-ports.ts'
 import { type Place, programAt, type System } from './system.ts'
 
-/** Three processes of bench/floor/node.ts. */
+/** Processes of bench/floor/node.ts. */
 export async function startFloor(place: Place, started: (child: Child) => void): Promise<System> {
-  const ports = await freePorts(6)
-  const http = ports.slice(0, 3)
-  const peer = ports.slice(3)
-  const children = http.map((port, index) => {
-    const settings = {
-      node: index + 1,
-      http: port,
-      peer: peer[index],
-      // The next node first: it is the one that reads are shared with.
-      others: [peer[(index + 1) % 3], peer[(index + 2) % 3]],
-      data: `${place.directory}/n${index + 1}`,
-    }
+  const { nodeCount = 3, durability = 'os', directory } = place
+  const ports = await freePorts(2 * nodeCount)
+  const http = ports.slice(0, nodeCount)
+  const peers = ports.slice(nodeCount)
+  const children = http.map((port, node) => {
+    const name = `n${node + 1}`
+    const settings = { node, http: port, peers, data: `${directory}/${name}`, durability }
     const words = [...place.nodeFlags, programAt('bench/floor/node.js'), JSON.stringify(settings)]
-    return new Child(words, `${place.directory}/n${index + 1}.log`)
+    return new Child(words, `${directory}/${name}.log`)
   })
   children.forEach(started)
   for (const child of children) await child.until((output) => output.includes('ready'))
   return {
     name: 'floor',
     children,
-    targets: { http: { type: 'http', ports: http, path: '/kv/' }, binary: { type: 'floor', ports: peer } },
+    targets: { http: { type: 'http', ports: http, path: '/kv/' }, binary: { type: 'floor', ports: peers } },
   }
 }
 

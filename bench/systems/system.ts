@@ -15,9 +15,16 @@ export type SystemName = 'starling' | 'against' | 'floor' | 'single'
 /** Over HTTP, or by the system's own binary client: for Starling the embedded one. */
 export type ClientKind = 'http' | 'binary'
 
+/** What an acknowledged write survives: the end of processes, or the end of the machine's power too. */
+export type Durability = 'os' | 'disk'
+
 export interface Place {
   /** An empty directory for data and logs. */
   readonly directory: string
+  /** Usually 3. */
+  readonly nodeCount?: number
+  /** Usually `os`. */
+  readonly durability?: Durability
   /** Further words for `node`: a profiler's flags. */
   readonly nodeFlags: readonly string[]
   /** Further words for `starling start`. */

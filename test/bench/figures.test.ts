@@ -3,9 +3,11 @@ import { quantile } from '../../bench/load/latencies.ts'
 import type { Run } from '../../bench/measure.ts'
 import { rowsOf } from '../../bench/report/rows.ts'
 import { spreadOf } from '../../bench/report/statistics.ts'
-import { verdictsOf } from '../../bench/report/verdicts.ts'
+import { startupVerdicts, verdictsOf } from '../../bench/report/verdicts.ts'
 import { cpuMicroseconds, readPs, readStat } from '../../bench/systems/cpu-time.ts'
 import type { ClientKind, SystemName } from '../../bench/systems/system.ts'
+import { targets } from '../../bench/targets.ts'
+import { runOf } from './fixtures/run-of.ts'
 
 const quick = { median: 60, least: 50, most: 70, count: 5 }
 
@@ -48,18 +50,20 @@ t.test('a client is compared with the same kind of client', async (t) => {
   t.equal(rowsOf(runs)[0]?.overFloor?.median, 3)
 })
 
+t.test('a run in which operations failed makes no ratio', async (t) => {
+  const runs = [{ ...run('starling', 'http', 0, 10), failed: 11 }, run('floor', 'http', 0, 100)]
+  t.equal(rowsOf(runs)[0]?.overFloor, undefined)
+  t.equal(rowsOf(runs)[0]?.failed, 11, 'and is said')
+})
+
 t.test('verdicts', async (t) => {
   t.test('a floor that costs more than 3 single processes makes the run invalid', async (t) => {
     const runs = [run('floor', 'http', 0, 310), run('single', 'http', 0, 100)]
-    t.match(verdictsOf(runs, { planMs: quick, versionMs: quick })[0], { outcome: 'invalid', measured: 3.1, limit: 3 })
-  })
-  t.test('Starling is to stay within 2.5 floors', async (t) => {
-    t.equal(outcomeFor(250), 'kept')
-    t.equal(outcomeFor(251), 'missed')
+    t.match(verdictsOf(targets, runs)[0], { outcome: 'invalid', measured: 3.1, target: 3 })
   })
   t.test('a command that is slow to start is said', async (t) => {
     const slow = { median: 151, least: 100, most: 200, count: 5 }
-    const verdicts = verdictsOf([], { planMs: quick, versionMs: slow })
+    const verdicts = startupVerdicts({ planMs: quick, versionMs: slow })
     t.same(
       verdicts.map(({ outcome }) => outcome),
       ['kept', 'missed'],
@@ -67,25 +71,6 @@ t.test('verdicts', async (t) => {
   })
 })
 
-function outcomeFor(cpuMicros: number): string | undefined {
-  const runs = [run('starling', 'http', 0, cpuMicros), run('floor', 'http', 0, 100)]
-  return verdictsOf(runs, { planMs: quick, versionMs: quick })[0]?.outcome
-}
-
 function run(system: SystemName, client: ClientKind, round: number, cpuMicros: number): Run {
-  return {
-    workload: 'put uniform',
-    contestant: { system, client },
-    round,
-    cpuMicros,
-    operations: 1000,
-    operationsPerSecond: 1000,
-    elapsedMs: 1000,
-    failed: 0,
-    siblings: 0,
-    p50Ms: 1,
-    p99Ms: 2,
-    p999Ms: 3,
-    maxMs: 4,
-  }
+  return runOf({ contestant: { system, client }, round, cpuMicros })
 }

@@ -77,6 +77,17 @@ t.test('popular keys are scattered, and every key can be drawn', async (t) => {
   t.ok(Math.abs(first - second) > 1, 'the two most popular are no neighbours')
 })
 
+t.test('of the latest keys the newest is the most popular, and it moves on with what is inserted', async (t) => {
+  let newest = 29
+  const choose = keyChooser('latest', 30, seededFractions(5), () => newest)
+  const before = drawCounts(30, 20_000, choose)
+  t.equal(before.indexOf(Math.max(...before)), 29)
+  newest = 34
+  const after = drawCounts(35, 20_000, choose)
+  t.equal(after.indexOf(Math.max(...after)), 34)
+  t.same(after.slice(0, 5), [0, 0, 0, 0, 0], 'as many keys as before are asked for')
+})
+
 function share(shares: Float64Array, rank: number): number {
   return shares[rank] as number
 }
