@@ -21,7 +21,7 @@ const mebibyte = 1024 * 1024
 
 export const valueLogSettingsDefault: ValueLogSettings = {
   loggedBytesMin: 512,
-  segmentBytesMax: 64 * mebibyte,
+  segmentBytesMax: 32 * mebibyte,
   lagBytesMax: 8 * mebibyte,
   lagMs: 2000,
   amplificationAtRest: 1.4,
