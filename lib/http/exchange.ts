@@ -18,6 +18,8 @@ const statusLines: Readonly<Record<PlainStatus, string>> = {
   204: 'HTTP/1.1 204 No Content\r\n',
   304: 'HTTP/1.1 304 Not Modified\r\n',
 }
+/** What `#prepareHead` says of every answer. */
+const alwaysSaid = 'Cache-Control: no-store\r\nVary: Accept\r\nX-Content-Type-Options: nosniff\r\nX-Request-Id: '
 /** Larger bodies are not worth copying behind their head. */
 const plainBytesMax = 64 * 1024
 
@@ -96,9 +98,8 @@ export class Exchange {
     if (this.#isAnswered) return
     const { socket } = this.#outgoing
     if (socket === null || !this.#isPlain(body)) return this.answer(outcome, status, headers, body)
-    this.#prepareHead(headers)
-    if (body !== undefined) headers.push('Content-Length', String(body.length))
-    let head = statusLines[status]
+    let head = `${statusLines[status]}${alwaysSaid}${this.requestId}\r\n`
+    if (body !== undefined) head += `Content-Length: ${body.length}\r\n`
     for (let index = 0; index < headers.length; index += 2) head += `${headers[index]}: ${headers[index + 1]}\r\n`
     head += this.edge.plainEnd.text()
     this.#close(outcome)

@@ -220,8 +220,9 @@ export class Coordinator {
       if (this.#hidesTooMuch(result.record)) return this.#endSkewed(job)
       this.#context.metrics.siblings.observe(result.record?.siblings.length ?? 0)
       this.#context.metrics.clockEntries.observe(result.record?.vv.length ?? 0)
+      const { type, siblings, context, tombstone, stateHash } = this.#shown(job, result.record)
       const quorum = this.#receipt(job, 'r', result, result)
-      this.#end(job, undefined, { ...this.#shown(job, result.record), quorum })
+      this.#end(job, undefined, { type, siblings, context, tombstone, stateHash, quorum })
     })
   }
 

@@ -30,7 +30,7 @@ import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { BatchWriter } from './batch-writer.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeParts } from './node-settings.ts'
-import { RecordCache } from './record-cache.ts'
+import { type CachedRecord, RecordCache } from './record-cache.ts'
 
 /** This node's copy of one key. */
 export type LocalCopy =
@@ -154,10 +154,10 @@ export class ReplicaStore {
   /** The newest copy decided here, which may not have reached the store. */
   read(key: RecordKey): LocalCopy {
     const cached = this.#cache.get(key.id)
-    if (cached !== undefined) {
-      const { bytes, mintAs } = cached
-      return bytes === undefined ? absent : { state: 'found', bytes, mintAs }
-    }
+    return cached === undefined ? this.#readStore(key) : copyOf(cached)
+  }
+
+  #readStore(key: RecordKey): LocalCopy {
     if (this.#damaged.has(key.id)) return damaged
     try {
       const stored = this.#storage.get(dataKey(this.partitionOf(key), key))
@@ -191,8 +191,9 @@ export class ReplicaStore {
     const failed = this.#batches.failure
     // Memory may hold what never reached the store.
     if (failed !== undefined) return callback({ state: 'failed', failure: failed })
-    const copy = this.read(key)
-    const writesLeft = this.#cache.peek(key.id)?.inFlight ?? 0
+    const cached = this.#cache.get(key.id)
+    const copy = cached === undefined ? this.#readStore(key) : copyOf(cached)
+    const writesLeft = cached?.inFlight ?? 0
     if (writesLeft === 0) return callback(copy)
     const entry: Waiting = {
       writesLeft,
@@ -581,6 +582,10 @@ const scanEntriesMax = 256
 const tokensScannedMax = 64
 const busyBytes = 4 * 1024 * 1024
 const empty = new Uint8Array(0)
+
+function copyOf({ bytes, mintAs }: CachedRecord): LocalCopy {
+  return bytes === undefined ? absent : { state: 'found', bytes, mintAs }
+}
 
 /** The deadline of the last of its siblings to expire; undefined: one of them never does. */
 function shownUntil(record: KeyRecord): number | undefined {

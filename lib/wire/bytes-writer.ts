@@ -1,4 +1,5 @@
 import { invariant } from '../vocabulary/invariant.ts'
+import { setUint64 } from './uint64.ts'
 
 const encoder = new TextEncoder()
 /** Beyond this the encoder is faster than a loop over characters. */
@@ -37,7 +38,8 @@ export class BytesWriter {
 
   u64(value: bigint): void {
     this.#reserve(8)
-    this.#length = this.#bytes.writeBigUInt64BE(value, this.#length)
+    setUint64(this.#bytes, this.#length, value)
+    this.#length += 8
   }
 
   f64(value: number): void {

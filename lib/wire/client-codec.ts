@@ -2,7 +2,10 @@ import type { Sibling } from '../protocol/causality/record.ts'
 import type {
   ClientAnswer,
   ClientRequest,
+  DeleteRequest,
   Durability,
+  GetRequest,
+  PutRequest,
   QuorumLevel,
   ReadOptions,
   WriteOptions,
@@ -70,26 +73,37 @@ export function writeClientRequest(writer: BytesWriter, request: ClientRequest):
 
 export function readClientRequest(reader: BytesReader, body: Uint8Array): ClientRequest {
   const type = readChoice(reader, requests)
-  const bucket = reader.text(bucketBytesMax)
-  const key = reader.text(keyBytesMax)
+  const bucket = reader.text(bucketBytesMax) as Bucket
+  const key = reader.text(keyBytesMax) as Key
   if (bucketProblem(bucket) !== undefined || keyProblem(key) !== undefined) throw new MalformedBytes('not a name')
-  const common = {
-    bucket: bucket as Bucket,
-    key: key as Key,
-    timeoutMs: readTimeout(reader),
-    session: readSessionNeed(reader),
-    ...(reader.flag() ? { wantsReceipt: true } : {}),
-  }
+  const timeoutMs = readTimeout(reader)
+  const session = readSessionNeed(reader)
+  const wantsReceipt = reader.flag()
   if (type !== 'put' && body.length > 0) throw new MalformedBytes('a frame has a body it should not have')
-  if (type === 'get') return { type, ...common, options: readReadOptions(reader) }
+  const request =
+    type === 'get'
+      ? ({ type, bucket, key, timeoutMs, session, options: readReadOptions(reader) } as const)
+      : readWrite(type, { bucket, key, timeoutMs, session }, reader, body)
+  return wantsReceipt ? { ...request, wantsReceipt } : request
+}
+
+function readWrite(
+  type: 'put' | 'delete',
+  { bucket, key, timeoutMs, session }: Pick<GetRequest, 'bucket' | 'key' | 'timeoutMs' | 'session'>,
+  reader: BytesReader,
+  body: Uint8Array,
+): PutRequest | DeleteRequest {
   const options = readWriteOptions(reader)
   const context = readOptional(reader, readContext)
   const ifMatch = readOptional(reader, readTexts)
   const idempotency = readOptional(reader, readIdempotency)
-  if (type === 'delete') return { type, ...common, options, context, ifMatch, idempotency }
+  if (type === 'delete') return { type, bucket, key, timeoutMs, session, options, context, ifMatch, idempotency }
   return {
     type,
-    ...common,
+    bucket,
+    key,
+    timeoutMs,
+    session,
     options,
     context,
     value: body,

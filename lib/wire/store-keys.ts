@@ -2,6 +2,7 @@ import { type NodeId, toNodeId } from '../vocabulary/ids.ts'
 import { invariant } from '../vocabulary/invariant.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { bucketBytesMax } from '../vocabulary/limits.ts'
+import { setUint64 } from './uint64.ts'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -35,7 +36,7 @@ export function dataKey(partition: number, key: RecordKey): Uint8Array {
   bytes[0] = data
   bytes[1] = partition >>> 8
   bytes[2] = partition
-  bytes.writeBigUInt64BE(key.token, 3)
+  setUint64(bytes, 3, key.token)
   bytes.set(key.bytes, dataHeadBytes)
   return plain(bytes)
 }
