@@ -19,6 +19,16 @@ const looksInsideEvery = 4
 /** Nodes ask each other now and then for reasons of their own. */
 const idleWithinMs = 5000
 
+interface LiveOwners {
+  readonly owners: readonly NodeId[]
+  /** With those who have, or for whom somebody keeps, what was kept for an excluded owner (docs/rules.md H3). */
+  readonly holders: readonly NodeId[]
+}
+
+function alone(owners: readonly NodeId[]): LiveOwners {
+  return { owners, holders: owners }
+}
+
 /** Looks inside while a run goes on: what no client could see, and no final state may show any more. */
 export class OnlineAudit {
   readonly #cluster: SimulatedCluster
@@ -120,17 +130,17 @@ export class OnlineAudit {
     // Whoever forwarded it may know of other owners by now than the one who wrote it.
     if (churn !== undefined && by !== name) return
     const vid = vidIn(request.value)
-    const sets = churn === undefined ? [place.owners] : this.#liveOwners(name, place.partition)
+    const sets = churn === undefined ? [alone(place.owners)] : this.#liveOwners(name, place.partition)
     // To look into records is most of the work: now and then is often enough to see that none forgets.
     this.#acknowledged += 1
     const looksInside = this.#acknowledged % looksInsideEvery === 0
-    for (const owners of sets) {
+    for (const { owners, holders } of sets) {
       const owned = Math.min(replicas, owners.length)
       const w = answers(request.options.w ?? 'quorum', owned)
       const pw = answers(request.options.pw ?? 0, owned)
       const isEnough = ({ slots, disks, owners }: Copies): boolean =>
         slots >= w && disks >= w && owners >= (request.options.sloppy ? pw : w)
-      const value = { ...place, owners, key: request.key, vid, durability }
+      const value = { ...place, owners: holders, key: request.key, vid, durability }
       const copies = countCopies(this.#cluster, this.#parts.hash, value, looksInside ? undefined : isEnough)
       if (copies === undefined) return
       this.#ledger.look(request.key, vid, copies.found)
@@ -149,14 +159,18 @@ export class OnlineAudit {
    * The owners in each version that is live for that node now (docs/rules.md T1), and for everybody else: what somebody
    * has given up, its owners may have deleted.
    */
-  #liveOwners(name: string, partition: number): readonly (readonly NodeId[])[] {
+  #liveOwners(name: string, partition: number): readonly LiveOwners[] {
     const live = this.#cluster.node(name)?.status().layout.live ?? []
     const newest = live.at(-1) ?? 0
+    const last = this.#layouts.versionOf(newest, this.#cluster)
     return live.flatMap((number) => {
       if (number === newest && !this.#plansWithNewest(name, live[0] ?? 0)) return []
       if (number !== newest && this.#layouts.isGivenUp(number, this.#cluster)) return []
       const version = this.#layouts.versionOf(number, this.#cluster)
-      return version === undefined ? [] : [ownersIn(version, partition)]
+      if (version === undefined) return []
+      const owners = ownersIn(version, partition)
+      if (last === undefined || !owners.some((owner) => last.excluded.includes(owner))) return [alone(owners)]
+      return [{ owners, holders: [...new Set([...owners, ...ownersIn(last, partition)])] }]
     })
   }
 

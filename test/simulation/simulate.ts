@@ -28,7 +28,7 @@ const usage = `usage: npm run simulate -- [--seed S] [--count N] [--brief] [--op
   --jobs N        processes (default: 2 for 20 seeds and more)
   --shrink        what fails is made small, and kept as a regression test
   --script FILE   one run, as it is written there: what --shrink has left
-  --replay-check  each seed twice, the second time in another process: both must leave the same trace
+  --replay-check  each seed twice, the second time in new processes: both must leave the same trace
   --probes        everything that happened, by name: also what need not happen`
 
 interface Totals {
@@ -39,6 +39,8 @@ interface Totals {
   events: number
   faults: number
   simulatedMs: number
+  /** What it took of processors: a machine that has other things to do does not change it by much. */
+  cpuMs: number
 }
 
 /** What a process that took a share has seen. */
@@ -69,8 +71,15 @@ const { values } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 })
-/** Most of what a simulation makes is soon forgotten: with room for the young the collector has less to do. */
-const execArgv = ['--max-semi-space-size=64']
+/**
+ * Most of what a simulation makes is soon forgotten: with room for the young the collector has less to do. There is a process
+ * for each core, so nothing is won by helpers; and code that runs now and then in every seed is worth compiling at once.
+ */
+const execArgv = ['--max-semi-space-size=64', '--single-threaded-gc', '--always-sparkplug']
+/** What is asked for in small pieces comes from few large ones. */
+Buffer.poolSize = 1024 * 1024
+/** Seeds that a process takes at a time: few enough for all processes to end at about the same time. */
+const seedsAtATime = 20
 const isBench = values.bench
 const firstSeed = Number(values.seed)
 const count = Number(values.count ?? (isBench ? 20 : 1))
@@ -89,17 +98,29 @@ else if (numbers.some((number) => !Number.isSafeInteger(number) || number < 0) |
   console.error(`there is no mutant ${values.mutant}\n\n${usage}`)
   process.exitCode = 64
 } else if (values.script !== undefined) runFile(values.script)
-else if (values['replay-check']) shareOut([...shares(jobs), ...shares(jobs)])
-else if (jobs > 1) shareOut(shares(jobs))
-else runSeeds()
+else if (process.send !== undefined) takeBlocks()
+else if (values['replay-check']) shareOut(2)
+else if (jobs > 1) shareOut(1)
+else {
+  const startedMs = performance.now()
+  finish(runSeeds(firstSeed, firstSeed + count), (performance.now() - startedMs) / 1000)
+}
 
-function runSeeds(): void {
+/** Begun by another one of these: does what it says, one block of seeds after the other, until it lets go. */
+function takeBlocks(): void {
+  process.on('message', (message) => {
+    const [from, to] = message as Block
+    process.send?.(runSeeds(from, to))
+  })
+}
+
+function runSeeds(from: number, to: number): Share {
   const makeNode = makeStarlingNode
   const totals = emptyTotals()
   const probes: Record<string, number> = {}
   const traces: Record<string, string> = {}
-  const startedMs = performance.now()
-  for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
+  const before = process.cpuUsage()
+  for (let seed = from; seed < to; seed += 1) {
     const run = { seed, hash: testHash, makeNode, operations, scale }
     const result =
       mutant === undefined ? runSimulation({ ...run, hasChurn: values.churn }) : simulateMutant(mutant, run)
@@ -114,13 +135,15 @@ function runSeeds(): void {
       events: result.events,
       faults: result.faults,
       simulatedMs: result.simulatedMs,
+      cpuMs: 0,
     })
     addCounts(probes, result.probes)
     traces[seed] = result.traceHash
     keep(result, replayOf(result))
   }
-  if (process.send !== undefined) process.send({ totals, probes, traces } satisfies Share)
-  else finish({ totals, probes, traces }, (performance.now() - startedMs) / 1000)
+  const { user, system } = process.cpuUsage(before)
+  totals.cpuMs = (user + system) / 1000
+  return { totals, probes, traces }
 }
 
 /** One run as it was written down, with the bug that was named when it was, or is now. */
@@ -149,14 +172,20 @@ function shrinkAndKeep(result: SimulationResult): void {
   console.log('  again: npm run simulate -- --script FILE; every test run runs it, too (regressions.test.ts)')
 }
 
-/** The first seed of each share and the one after its last: a simulation itself uses one core, and must. */
-function shares(processes: number): readonly (readonly [from: number, to: number])[] {
-  const edge = (index: number): number => firstSeed + Math.floor((count * index) / processes)
-  return Array.from({ length: processes }, (_, index) => [edge(index), edge(index + 1)])
+/** The first seed of a block and the one after its last. */
+type Block = readonly [from: number, to: number]
+
+function blocks(): Block[] {
+  const seeds = Math.max(1, Math.min(seedsAtATime, Math.ceil(count / jobs)))
+  const edge = (index: number): number => firstSeed + Math.min(count, index * seeds)
+  return Array.from({ length: Math.ceil(count / seeds) }, (_, index) => [edge(index), edge(index + 1)])
 }
 
-/** A process for each share, as many at a time as there are jobs. A seed that is in two must leave the same trace in both. */
-function shareOut(all: ReturnType<typeof shares>): void {
+/**
+ * As many processes as there are jobs; a simulation itself uses one core, and must. All seeds as often as there are rounds,
+ * each round in new processes: a seed must leave the same trace in each.
+ */
+function shareOut(rounds: number): void {
   const totals = emptyTotals()
   const probes: Record<string, number> = {}
   const traces: Record<string, string> = {}
@@ -164,13 +193,19 @@ function shareOut(all: ReturnType<typeof shares>): void {
   const differing: string[] = []
   let hasCrashed = false
   let running = 0
-  const left = [...all]
-  const next = (): void => {
-    const share = left.shift()
-    if (share !== undefined) return begin(...share)
-    if (running > 0) return
+  let left = blocks()
+  let roundsLeft = rounds - 1
+  const take = ({ totals: more, probes: counts, traces: left }: Share): void => {
+    add(totals, more)
+    addCounts(probes, counts)
+    for (const [seed, trace] of Object.entries(left)) {
+      if (traces[seed] !== undefined && traces[seed] !== trace) differing.push(seed)
+      traces[seed] = trace
+    }
+  }
+  const end = (): void => {
     finish({ totals, probes, traces }, (performance.now() - startedMs) / 1000)
-    if (values['replay-check']) {
+    if (rounds > 1) {
       const again = count - differing.length
       console.log(
         `${again} of ${count} seeds left the same trace twice${differing.map((one) => `, not ${one}`).join('')}`,
@@ -178,31 +213,39 @@ function shareOut(all: ReturnType<typeof shares>): void {
     }
     if (hasCrashed || differing.length > 0) process.exitCode = 1
   }
-  const begin = (from: number, to: number): void => {
+  const begin = (): void => {
     running += 1
-    const child = fork(fileURLToPath(import.meta.url), shareOptions(from, to), { execArgv })
+    const child = fork(fileURLToPath(import.meta.url), childOptions(), { execArgv })
+    const giveBlock = (): void => {
+      const block = left.shift()
+      if (block === undefined) child.disconnect()
+      else child.send(block)
+    }
     child.on('message', (message) => {
-      const share = message as Share
-      add(totals, share.totals)
-      addCounts(probes, share.probes)
-      for (const [seed, trace] of Object.entries(share.traces)) {
-        if (traces[seed] !== undefined && traces[seed] !== trace) differing.push(seed)
-        traces[seed] = trace
-      }
+      take(message as Share)
+      giveBlock()
     })
     child.on('exit', (code) => {
       running -= 1
       if (code !== 0) hasCrashed = true
-      next()
+      if (running > 0) return
+      if (roundsLeft === 0 || hasCrashed) return end()
+      roundsLeft -= 1
+      left = blocks()
+      beginAll()
     })
+    giveBlock()
   }
-  for (let job = 0; job < jobs; job += 1) next()
+  const beginAll = (): void => {
+    for (let job = 0; job < jobs; job += 1) begin()
+  }
+  beginAll()
 }
 
-function shareOptions(from: number, to: number): string[] {
+function childOptions(): string[] {
   const { churn, mutant } = values
   return [
-    ...['--seed', String(from), '--count', String(to - from), '--jobs', '1'],
+    ...['--seed', String(firstSeed), '--count', String(count)],
     ...(operations === undefined ? [] : ['--operations', String(operations)]),
     ...(scale === 'brief' ? ['--brief'] : []),
     ...(churn ? ['--churn'] : []),
@@ -221,15 +264,16 @@ function finish({ totals, probes }: Share, seconds: number): void {
     console.log(`rare paths: ${required.length - missing.length} of the ${required.length} required were taken`)
     for (const name of missing) console.log(`  never: ${name}`)
   }
-  const { seeds, failed, unknown, operations, events, faults, simulatedMs } = totals
+  const { seeds, failed, unknown, operations, events, faults, simulatedMs, cpuMs } = totals
   const hours = (simulatedMs / 3_600_000).toFixed(2)
   console.log(
     `${seeds} seeds: ${failed} failed, ${unknown} checked nothing; ${operations} operations, ${faults} faults, ` +
-      `${events} events, ${hours} cluster-hours in ${seconds.toFixed(1)} s`,
+      `${events} events, ${hours} cluster-hours in ${seconds.toFixed(1)} s ` +
+      `and ${(cpuMs / 1000).toFixed(1)} s of processors`,
   )
   if (isBench) {
     // Of the processor's time: what else the machine does is not the simulation's.
-    const cpuSeconds = process.cpuUsage().user / 1_000_000
+    const cpuSeconds = cpuMs / 1000
     console.log(
       `${Math.round(operations / cpuSeconds)} operations, ${Math.round(events / cpuSeconds)} events and ` +
         `${Math.round(simulatedMs / 1000 / cpuSeconds)} simulated seconds per second of one core`,
@@ -287,7 +331,7 @@ function addCounts(counts: Record<string, number>, more: Readonly<Record<string,
 }
 
 function emptyTotals(): Totals {
-  return { seeds: 0, failed: 0, unknown: 0, operations: 0, events: 0, faults: 0, simulatedMs: 0 }
+  return { seeds: 0, failed: 0, unknown: 0, operations: 0, events: 0, faults: 0, simulatedMs: 0, cpuMs: 0 }
 }
 
 function add(totals: Totals, more: Totals): void {

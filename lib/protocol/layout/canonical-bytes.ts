@@ -24,11 +24,11 @@ export class CanonicalBytes {
   }
 
   text(value: string): this {
-    const bytes = encoder.encode(value)
-    this.integer(bytes.length)
-    this.#grow(bytes.length)
-    this.#bytes.set(bytes, this.#length)
-    this.#length += bytes.length
+    // UTF-8 has at most three bytes for each unit of a string: encoded in place, with room for the length in front.
+    this.#grow(8 + value.length * 3)
+    const { written } = encoder.encodeInto(value, this.#bytes.subarray(this.#length + 8))
+    this.integer(written)
+    this.#length += written
     return this
   }
 

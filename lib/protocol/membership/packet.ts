@@ -85,6 +85,10 @@ export function estimateMetadataBytes(metadata: MemberMetadata): number {
 
 const encoder = new TextEncoder()
 
+/** Asked for every packet and every claim: names and endpoints are ASCII, and need not be encoded to be counted. */
 function utf8Bytes(text: string): number {
-  return encoder.encode(text).length
+  for (let index = 0; index < text.length; index += 1) {
+    if (text.charCodeAt(index) > 0x7f) return encoder.encode(text).length
+  }
+  return text.length
 }
