@@ -5,7 +5,7 @@ import { type CopyLook, type Looks, ownersFrom } from './cluster/looks.ts'
 import type { Member } from './cluster/member.ts'
 import { probeOf } from './cluster/node-probe.ts'
 import type { RealCluster } from './cluster/real-cluster.ts'
-import { awaitRest, compareCopies } from './cluster/rest.ts'
+import { awaitRest, compareCopies, compareToTheEnd } from './cluster/rest.ts'
 import { healing } from './faults.ts'
 import { told } from './load.ts'
 import type { Nemesis } from './nemesis.ts'
@@ -23,6 +23,9 @@ const lookEveryMs = 250
 const readTriesMax = 10
 const readPauseMs = 500
 const lanesOfNode = 4
+/** The first ends what had begun before: who compares counts at the end of it. */
+const silentRounds = 2
+const compareMsMax = 10_000
 const reasonsTold = 5
 
 export interface FinalParts {
@@ -35,8 +38,8 @@ export interface FinalParts {
 
 /**
  * After the load: everything is healed and started, comes to rest by itself, and is looked at: each owner's own copy of
- * every key before anybody reads, then what all owners say together, through each node. Before and after these reads each
- * node tells what it keeps, repairs and goes by.
+ * every key before anybody reads, then what all owners say together, through each node. Then each node tells what it keeps,
+ * has repaired and goes by, and again when all copies were compared once more.
  * @returns what broke a promise that the history does not show
  */
 export async function finalPhase(scope: RunScope, parts: FinalParts): Promise<readonly Finding[]> {
@@ -56,10 +59,13 @@ export async function finalPhase(scope: RunScope, parts: FinalParts): Promise<re
   const keys = keysOf(recorder.records)
   recorder.phase('copies')
   findings.push(...(await lookAtCopies(parts, keys)))
-  findings.push(...(await probeNodes(parts)))
   recorder.phase('final-reads')
   findings.push(...(await readAll(parts, keys)))
-  findings.push(...(await probeNodes(parts)))
+  recorder.phase('silence')
+  for (let round = 0; round < silentRounds; round += 1) {
+    await compareToTheEnd(cluster, compareMsMax)
+    findings.push(...(await probeNodes(parts)))
+  }
   scope.say(`${keys.length} keys read through each of ${cluster.members.length} nodes`)
   return findings
 }

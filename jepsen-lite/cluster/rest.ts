@@ -38,6 +38,26 @@ export async function compareCopies(cluster: RealCluster): Promise<void> {
   )
 }
 
+/** The same, and resolves when nobody compares any more, or after so long. */
+export async function compareToTheEnd(cluster: RealCluster, limitMs: number): Promise<void> {
+  await compareCopies(cluster)
+  const endMs = performance.now() + limitMs
+  while (performance.now() < endMs) {
+    const isComparing = await Promise.all(cluster.running.map(compares))
+    if (!isComparing.includes(true)) return
+    await sleep(lookEveryMs)
+  }
+}
+
+async function compares(member: Member): Promise<boolean> {
+  try {
+    const { exchanges } = await member.json('/v1/cluster/anti-entropy')
+    return (exchanges as readonly { readonly state: string }[]).some(({ state }) => state === 'running')
+  } catch {
+    return true
+  }
+}
+
 async function unrestOf(member: Member, cluster: RealCluster): Promise<readonly string[]> {
   const { name } = member
   if (!member.isRunning) return [`${name} does not run`]

@@ -8,7 +8,7 @@ import { checkFreshness } from '../../test/checkers/check-freshness.ts'
 import { checkHints } from '../../test/checkers/check-hints.ts'
 import { type CheckResult, checkResult, type Violation } from '../../test/checkers/check-result.ts'
 import type { HistoryRecord, NodeProbe } from '../../test/checkers/history.ts'
-import { faultsOf } from '../faults.ts'
+import { type FaultNote, faultsOf } from '../faults.ts'
 import { type NamedResult, timedResults } from '../workload.ts'
 import { patienceMs, timeoutMs } from './door.ts'
 
@@ -66,6 +66,8 @@ export function endings(records: readonly HistoryRecord[]): NamedResult {
  *   holds nothing but its last write, which anybody may keep for an owner that is away (docs/rules.md D2)
  */
 export function availability(records: readonly HistoryRecord[], isWritable = false): readonly NamedResult[] {
+  // Whoever says that it struck, and not since when nobody can tell, does not tell enough.
+  if (phasesIn(records).has('begun') && !phasesIn(records).has('changes')) return []
   const owners = Math.max(0, ...ownersOfKeys(records))
   const needed = Math.floor(owners / 2) + 1
   const rest = { timeoutMs: refusedMs / 1.2, slackMs: Number.POSITIVE_INFINITY, detectionMs }
@@ -115,6 +117,10 @@ function askedBy(records: readonly HistoryRecord[], sloppy: false | undefined): 
     if (record.error === 'overloaded') return false
     return p !== 'probe' && k !== undefined && final !== true && record.sloppy === sloppy
   })
+}
+
+function phasesIn(records: readonly HistoryRecord[]): ReadonlySet<unknown> {
+  return new Set(records.flatMap(({ p, v }) => (p === 'nemesis' ? [(v as Partial<FaultNote> | undefined)?.phase] : [])))
 }
 
 function ownersOfKeys(records: readonly HistoryRecord[]): readonly number[] {

@@ -174,6 +174,9 @@ t.test(
       t.same(judged(cut('n4'), refused, 3), [], 'too soon after the change')
       t.same(judged(cut('n4'), { t: 'fail', error: 'overloaded' }), [], 'a node may say that it has too much to do')
       t.same(judged(undefined, refused), [], 'nobody knows who is in reach')
+      const vague: HistoryRecord = { i: 0, t: 'info', p: 'nemesis', f: 'kill-one', v: { phase: 'begun', id: 1 }, ns: 0 }
+      const known = asked({ cluster: cut('n4'), end: served, sloppy: false })
+      t.same(availability([vague, ...known]), [], 'nor since when')
     })
 
     t.test('where others may stand in, it is two nodes of any', async (t) => {
