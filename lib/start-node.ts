@@ -60,6 +60,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
     dataDirectory: settings.data,
     logLevel: settings.logLevel,
     logFormat: settings.logFormat,
+    hasValueLog: settings.valueLog === 'on',
   })
   const node = new StarlingNode(ports, nodeSettings(settings), standardParts)
   const server = httpOption === undefined ? undefined : await serveHttp(node, ports, settings.http)

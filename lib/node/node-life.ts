@@ -2,7 +2,13 @@ import { linkSettingsDefault } from '../links/frame-link.ts'
 import { LinkPool } from '../links/link-pool.ts'
 import type { DatagramSocket } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
-import { type OpenedStorage, StorageError, type StorageFailure } from '../ports/storage.ts'
+import {
+  type OpenedStorage,
+  StorageError,
+  type StorageFailure,
+  type ValueLogControl,
+  type ValueLogFigures,
+} from '../ports/storage.ts'
 import { type Hlc, hlcFromMs, hlcZero } from '../protocol/clock/hlc.ts'
 import type { ContinuityEffect } from '../protocol/continuity/continuity-events.ts'
 import type { OwnRow, RecoveryReason } from '../protocol/continuity/start-kind.ts'
@@ -16,6 +22,7 @@ import { type Goodbye, wireVersion } from '../wire/messages.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { ClusterService, type OwnStart } from './cluster-service.ts'
+import { Crowded } from './crowded.ts'
 import { Departure } from './departure.ts'
 import { checkDuplicate } from './duplicate-check.ts'
 import type { Entrance } from './entrance.ts'
@@ -77,6 +84,7 @@ export class NodeLife implements BehindPeerPort {
   readonly #keeper: IdentityKeeper
   readonly standing: OwnStanding
   #storage: OpenedStorage['storage'] | undefined
+  #valueLog: ValueLogControl | undefined
   #batches: BatchWriter | undefined
   #links: LinkPool | undefined
   #membership: MembershipDriver | undefined
@@ -185,6 +193,9 @@ export class NodeLife implements BehindPeerPort {
   get storeWaitingBytes(): number {
     return this.#batches?.waitingBytes ?? 0
   }
+  get valueLogFigures(): ValueLogFigures | undefined {
+    return this.#valueLog?.figures()
+  }
 
   /** `done` once the node listens and gossips; it serves when a layout is in force and its store is checked. */
   start(done: (problem: StartProblem | undefined) => void): void {
@@ -195,6 +206,7 @@ export class NodeLife implements BehindPeerPort {
       if (opened === undefined) return done(storeProblem(failure, this.#ports.directory.path))
       if (this.#isEnded) return opened.storage.close(() => {})
       this.#storage = opened.storage
+      this.#valueLog = opened.valueLog
       this.#port.listen((problem, peer) => {
         this.#peer = peer ?? this.#peer
         if (problem !== undefined) return this.abandon(() => done(problem))
@@ -602,6 +614,9 @@ export class NodeLife implements BehindPeerPort {
       inForce,
       (failure) => this.storageFailed(failure),
     )
+    // Its own judge: partitions that move are measured against what was usual when they began.
+    const crowded = new Crowded(this.#serving.context)
+    this.#valueLog?.reclaimOnlyWhile(() => !crowded.isCrowded())
     this.#recoverIfNeeded()
     this.#serving?.start()
     this.#listener.onServing()

@@ -1,4 +1,5 @@
 import type { CounterCell, GaugeCell, HistogramCell, Metrics } from '../ports/metrics.ts'
+import type { ValueLogFigures } from '../ports/storage.ts'
 import type { RequestKind } from '../protocol/overload/admission.ts'
 
 const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -72,6 +73,7 @@ export interface MetricReadings {
   readonly requestsInFlight: () => number
   readonly connections: () => number
   readonly storeWaitingBytes: () => number
+  readonly valueLog: () => ValueLogFigures | undefined
   readonly recoveringPartitions: () => number
   readonly handBackPartitionsLeft: () => number
   readonly exchangeAges: () => readonly { readonly name: string; readonly seconds: number }[]
@@ -113,6 +115,26 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
   metrics.gauge(
     { name: 'starling_store_waiting_bytes', help: 'Bytes waiting for the next batch' },
     readings.storeWaitingBytes,
+  )
+  metrics.gauge(
+    { name: 'starling_value_log_segments', help: 'Files of the value log' },
+    () => readings.valueLog()?.segments ?? 0,
+  )
+  metrics.gauge(
+    { name: 'starling_value_log_bytes', help: 'Bytes of the value log' },
+    () => readings.valueLog()?.bytes ?? 0,
+  )
+  metrics.gauge(
+    { name: 'starling_value_log_live_bytes', help: 'Of them, those that can still be read' },
+    () => readings.valueLog()?.liveBytes ?? 0,
+  )
+  metrics.gauge(
+    { name: 'starling_value_log_reclaimed_bytes', help: 'Bytes given back since the store was opened' },
+    () => readings.valueLog()?.reclaimedBytes ?? 0,
+  )
+  metrics.gauge(
+    { name: 'starling_value_log_reclaim_seconds', help: 'Time spent on that' },
+    () => readings.valueLog()?.reclaimSeconds ?? 0,
   )
   metrics.gauge(
     { name: 'starling_recovering_partitions', help: 'Partitions whose answers do not count toward R yet' },

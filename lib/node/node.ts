@@ -98,6 +98,7 @@ export class StarlingNode implements NodeApi {
       requestsInFlight: () => this.#life?.requestsInFlight ?? 0,
       connections: () => this.#life?.connections ?? 0,
       storeWaitingBytes: () => this.#life?.storeWaitingBytes ?? 0,
+      valueLog: () => this.#life?.valueLogFigures,
       recoveringPartitions: () => this.#life?.recovery?.partitionsLeft ?? 0,
       handBackPartitionsLeft: () => this.#life?.serving?.handBack.partitionsLeft ?? 0,
       exchangeAges: () => this.#life?.serving?.antiEntropy.ages() ?? [],

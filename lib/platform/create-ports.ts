@@ -9,6 +9,7 @@ import { createMetrics } from './prometheus-metrics.ts'
 import { createSystemTime } from './system-time.ts'
 import { createStreams } from './tcp.ts'
 import { createDatagrams } from './udp.ts'
+import { createValueLogStorage } from './value-log-storage.ts'
 import { createHash } from './xxhash.ts'
 
 export interface PlatformSettings {
@@ -18,6 +19,8 @@ export interface PlatformSettings {
   /** Default: `pretty` if standard error is a terminal, else `json`. */
   readonly logFormat?: LogFormat | undefined
   readonly storage?: LevelSettings | undefined
+  /** Large values lie in a log beside LevelDB. Default false. */
+  readonly hasValueLog?: boolean | undefined
 }
 
 /** The world as this machine has it. Nothing is opened, made or locked before the node asks. */
@@ -31,12 +34,18 @@ export async function createPlatformPorts(settings: PlatformSettings): Promise<P
     help: 'Datagrams that did not leave: larger than a datagram may be, to a name without an address, or refused by the system',
     labels: ['reason'],
   })
+  const time = createSystemTime()
+  const hash = await createHash()
+  const storePath = storePathOf(settings.dataDirectory)
   return {
-    time: createSystemTime(),
+    time,
     random: createRandoms(seed),
-    hash: await createHash(),
+    hash,
     directory: createDataDirectory(settings.dataDirectory),
-    storage: createLevelStorage(storePathOf(settings.dataDirectory), settings.storage),
+    storage:
+      settings.hasValueLog === true
+        ? createValueLogStorage(storePath, { hash, time }, settings.storage)
+        : createLevelStorage(storePath, settings.storage),
     datagrams: createDatagrams((reason) => unsentDatagrams(reason).add(1)),
     streams: createStreams(),
     names: createNames(),

@@ -47,6 +47,7 @@ t.test('every setting can be given in every place, under the names that its row 
     'read-repair': 'async',
     hints: 'off',
     'anti-entropy': 'off',
+    'value-log': 'on',
     'tombstone-grace': '0',
     'keep-old-copies': '0',
     config: 'f',
