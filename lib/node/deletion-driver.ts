@@ -191,12 +191,36 @@ export class DeletionDriver {
         if (next !== undefined) return this.#later(pauseMs, () => this.#look(looking, next))
         const { changes, made, count, waiting } = looking
         this.#looks.set(partition, { atMs: this.#context.time.nowMs(), count, changes, made, waiting })
-        // Most partitions have nothing: they need no pause.
-        if (count === 0) this.#later(0)
+        if (count === 0) this.#passEmpty(partition)
         else this.#later(pauseMs)
       }
       if (going.length === 0) goOn()
       else this.#remove(looking, going, goOn)
+    })
+  }
+
+  /**
+   * Most partitions have no tombstone, and finding that out of each by itself is a good part of what an idle node does:
+   * all behind this one, up to the next that has one, are looked at together.
+   */
+  #passEmpty(emptyPartition: number): void {
+    const counts = this.#index.counts()
+    // As of one partition: what was made until now is in the store then.
+    this.#batches.add([], 'os', () => {
+      if (this.#isStopped) return
+      this.#index.nextOccupied(emptyPartition + 1, (failure, occupied = Number.POSITIVE_INFINITY) => {
+        if (this.#isStopped) return
+        // The next look meets the same failure, and says so.
+        if (failure !== undefined) return this.#later(lookEveryMsMin)
+        const { layout, self, time } = this.#context
+        const atMs = time.nowMs()
+        for (const partition of layout.inForce?.partitionsOf(self) ?? []) {
+          if (partition <= emptyPartition || partition >= occupied) continue
+          const look = { atMs, count: 0, changes: counts.changesOf(partition), made: counts.madeIn(partition) }
+          this.#looks.set(partition, { ...look, waiting: new Map() })
+        }
+        this.#later(0)
+      })
     })
   }
 

@@ -3,11 +3,24 @@ import { isTombstone } from '../protocol/causality/inspect-record.ts'
 import { type Hlc, hlcMax } from '../protocol/clock/hlc.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import { parseRecordKey, type RecordKey } from '../vocabulary/key.ts'
-import { parseTombstoneKey, tombstoneKey, tombstoneRange } from '../wire/store-keys.ts'
+import {
+  parseTombstoneKey,
+  tombstoneKey,
+  tombstonePartition,
+  tombstoneRange,
+  tombstoneRangeFrom,
+} from '../wire/store-keys.ts'
 import { openValue, sealValue } from '../wire/stored-record.ts'
 import { decodeTombstoneEntry, encodeTombstoneEntry, type TombstoneEntry } from '../wire/tombstone-entry.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { RecordChange, StoreObserver } from './replica-store.ts'
+
+export interface TombstoneCounts {
+  /** Tombstones made less those removed. */
+  readonly changesOf: (partition: number) => number
+  /** Tombstones made. */
+  readonly madeIn: (partition: number) => number
+}
 
 export interface IndexedTombstone {
   readonly key: RecordKey
@@ -61,6 +74,23 @@ export class TombstoneIndex implements StoreObserver {
   /** Tombstones of a partition made since `Serving` began: who has seen this number has heard of all of them. */
   madeIn(partition: number): number {
     return this.#made.get(partition) ?? 0
+  }
+
+  /** What both counts are now, of all partitions. */
+  counts(): TombstoneCounts {
+    const changes = new Map(this.#changes)
+    const made = new Map(this.#made)
+    return { changesOf: (partition) => changes.get(partition) ?? 0, madeIn: (partition) => made.get(partition) ?? 0 }
+  }
+
+  /** The first partition, from this one on, that has a tombstone; undefined: none has. */
+  nextOccupied(
+    partition: number,
+    done: (failure: StorageFailure | undefined, occupied: number | undefined) => void,
+  ): void {
+    this.#storage.scan({ ...tombstoneRangeFrom(partition), entriesMax: 1 }, (failure, [first]) => {
+      done(failure, first === undefined ? undefined : tombstonePartition(first.key))
+    })
   }
 
   /** Up to `entriesMax` tombstones of a partition in token order. `next` undefined: this was the end. */

@@ -111,6 +111,16 @@ export function tombstoneRange(partition: number, after?: Uint8Array): KeyRange 
   return { from: after === undefined ? prefix : keyAfter(after), to: prefixEnd(prefix) }
 }
 
+/** The tombstones of `partition` and all later ones. */
+export function tombstoneRangeFrom(partition: number): KeyRange {
+  return { from: Uint8Array.of(tombstone, partition >>> 8, partition), to: Uint8Array.of(tombstone + 1) }
+}
+
+/** The partition of a tombstone key. */
+export function tombstonePartition(bytes: Uint8Array): number {
+  return ((bytes[1] as number) << 8) | (bytes[2] as number)
+}
+
 /** The bytes of the key, a view for parseRecordKey; undefined when it is no tombstone key. */
 export function parseTombstoneKey(bytes: Uint8Array): Uint8Array | undefined {
   return bytes[0] === tombstone && bytes.length > dataHeadBytes ? bytes.subarray(dataHeadBytes) : undefined
