@@ -245,7 +245,7 @@ export class MerkleTrees implements StoreObserver {
       if (!(bytes instanceof Uint8Array)) return undefined
       const { epoch, partitionCount, verifiedAtMs, leaves } = decodeTree(bytes)
       if (epoch !== this.#epoch || partitionCount !== this.#partitionCount) return undefined
-      const tree = new XorTree()
+      const tree = new XorTree(leaves.length)
       for (const [leaf, hash] of leaves) tree.update(leaf, 0n, hash)
       return { tree, verifiedAtMs }
     } catch (error) {

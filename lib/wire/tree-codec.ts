@@ -43,7 +43,9 @@ export function encodeTree(tree: StoredTree): Uint8Array {
  * @throws {UnknownFormat} when a newer Starling wrote it
  * @throws {MalformedBytes} when it is not one, or its root is not that of its leaves
  */
-export function decodeTree(bytes: Uint8Array): StoredTree {
+export function decodeTree(
+  bytes: Uint8Array,
+): StoredTree & { readonly leaves: readonly (readonly [leaf: number, hash: bigint])[] } {
   const reader = new BytesReader(bytes)
   const version = reader.u8()
   if (version !== treeVersion) throw new UnknownFormat(`a stored tree of version ${version}`)

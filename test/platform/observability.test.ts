@@ -27,6 +27,21 @@ t.test('a timer of a busy process is not early either', async (t) => {
   t.ok(Math.min(...lateness) >= 0, `${Math.min(...lateness)} ms`)
 })
 
+t.test('a loop that stands still is noticed, also in a process that had nothing to do for a while', async (t) => {
+  const time = createSystemTime()
+  time.eventLoopDelayMs()
+  for (let window = 0; window < 2; window += 1) {
+    await sleep(1_050)
+    time.eventLoopDelayMs()
+  }
+  await sleep(300)
+  holdThread(700)
+  await sleep(250)
+  // Up to the next of its samples it cannot know.
+  const delayMs = time.eventLoopDelayMs()
+  t.ok(delayMs >= 450, `${delayMs} ms`)
+})
+
 t.test('the end of a turn gathers what all ready callbacks ask for', async (t) => {
   const time = createSystemTime()
   const order: string[] = []

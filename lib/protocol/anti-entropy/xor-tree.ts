@@ -61,6 +61,11 @@ export class XorTree {
   #wholes = noWholes
   #leafCells = 0
 
+  /** @param leavesExpected room is made for so many at once */
+  constructor(leavesExpected = 0) {
+    if (leavesExpected > 0) this.#makeRoom(leavesExpected)
+  }
+
   /** A record of `leaf` changed: `before` and `after` are its state hashes, 0 where there is no record. */
   update(leaf: number, before: bigint, after: bigint): void {
     const place = this.#placeOf(leaf)
@@ -130,7 +135,9 @@ export class XorTree {
   #addCell(leaf: number, place: number): number {
     invariant(leaf >= 0 && leaf < leafCount, 'a leaf is one of the tree', { leaf })
     const end = cellsAt + (leavesAt + this.#leafCells) * 2
-    if (end >= this.#words.length) this.#grow()
+    if (end >= this.#words.length) {
+      this.#makeRoom(this.#leafCells + Math.max(leavesAddedMin, Math.ceil(this.#leafCells / 5)))
+    }
     const words = this.#words
     const at = cellsAt + (leavesAt + place) * 2
     words.copyWithin(at + 2, at, end)
@@ -144,8 +151,7 @@ export class XorTree {
     return leavesAt + place
   }
 
-  #grow(): void {
-    const leaves = this.#leafCells + Math.max(leavesAddedMin, Math.ceil(this.#leafCells / 5))
+  #makeRoom(leaves: number): void {
     const words = new Uint32Array(cellsAt + (leavesAt + Math.min(leafCount, leaves)) * 2)
     words.set(this.#words)
     this.#words = words

@@ -96,6 +96,16 @@ t.test('a tree', async (t) => {
     )
   })
 
+  t.test('is the same whatever room was made for it', async (t) => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(leaf, stateHash), { maxLength: 50 }), fc.nat(leafCount), (updates, room) => {
+        const tree = new XorTree(room)
+        for (const [leaf, hash] of updates) tree.update(leaf, 0n, hash)
+        t.same(cellsOf(tree), cellsOf(treeOf(updates)))
+      }),
+    )
+  })
+
   t.test('of an empty partition is all zeros, and so is one whose records are all gone', async (t) => {
     const tree = new XorTree()
     t.same([tree.root, tree.branch(63), tree.leaf(4095), [...tree.leaves()]], [0n, 0n, 0n, []])
