@@ -4,12 +4,11 @@
  *
  * node dist/bench/idle.js --help
  */
-import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs, promisify } from 'node:util'
+import { parseArgs } from 'node:util'
 import { positive } from './options-of-scale.ts'
 import { isKept, type Judged, printJudged } from './report/judged.ts'
 import type { Child } from './systems/child.ts'
@@ -18,7 +17,7 @@ import { LoadGenerator } from './systems/load-generator.ts'
 import { readResources } from './systems/process-resources.ts'
 import { Profiles } from './systems/profiles.ts'
 import { StarlingCluster } from './systems/starling-cluster.ts'
-import { programAt } from './systems/system.ts'
+import { startFilled } from './systems/start-filled.ts'
 
 const usage = `usage: node dist/bench/idle.js [options]
 
@@ -31,6 +30,7 @@ const usage = `usage: node dist/bench/idle.js [options]
   --operations N     gets, and then puts of further keys, before that (default 100000; 0: none)
   --starts N         how often nodes are stopped and started again (default 5; 0: not at all)
   --profile DIR      leave CPU profiles of the idle nodes there; the figures then count for nothing
+  --json FILE        also write the figures there
   --words WORDS      further words for \`starling start\`, separated by spaces`
 
 const mebibyte = 1024 * 1024
@@ -50,6 +50,7 @@ const { values } = parseArgs({
     starts: text,
     profile: text,
     words: text,
+    json: text,
   },
 })
 if (values.help === true) {
@@ -85,8 +86,9 @@ const cluster = await StarlingCluster.prepare(
   (child) => children.push(child),
 )
 const judged: Judged[] = []
-await fill()
-await cluster.startAll()
+const isThere = await startFilled(cluster, directory, keyCount)
+note(isThere ? `the data in ${directory} is taken as it is` : `${keyCount} keys of 1 KiB are stored`)
+await generator.prepare({ keyCount, valueBytes: 1024, seed: 1 })
 if (operations > 0) await work()
 judgeMemory('under load')
 note(`waiting ${settleSeconds} s for it to come to rest`)
@@ -96,22 +98,8 @@ judgeMemory('at rest')
 if (starts > 0) await judgeStarts()
 await cluster.stopAll()
 console.log(printJudged(judged))
+if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(judged))
 process.exit(judged.every(isKept) ? 0 : 1)
-
-/** Straight into the stores: putting a million keys takes six times as long. */
-async function fill(): Promise<void> {
-  if (StarlingCluster.hasData(directory, nodeCount)) return note(`the data in ${directory} is taken as it is`)
-  await cluster.startAll()
-  await cluster.stopAll()
-  const beganMs = performance.now()
-  await promisify(execFile)(process.execPath, [
-    programAt('bench/parts/fill-stores.js'),
-    directory,
-    String(nodeCount),
-    String(keyCount),
-  ])
-  note(`${keyCount} keys of 1 KiB in ${((performance.now() - beganMs) / 1000).toFixed(0)} s`)
-}
 
 /** So that caches and buffers are as full as they get. */
 async function work(): Promise<void> {
