@@ -12,18 +12,23 @@ export interface CachedRecord {
   isUsed: boolean
 }
 
+/** What an entry takes besides its bytes: two views, the id, its place in the map. Measured; of small values it is most. */
+const entryBytes = 400
+
 /**
- * Recently used records by RecordKey.id, bounded in bytes; and every record that is on its way to the store, so that the
- * next request on its key builds on it. What was used since the eviction last came by gets a second chance: a use only
- * sets a flag, because moving an entry in a large Map costs more than the read it saves.
+ * Recently used records by RecordKey.id, bounded in bytes, all that an entry takes counted; and every record that is on its
+ * way to the store, so that the next request on its key builds on it. What was used since the eviction last came by gets a
+ * second chance: a use only sets a flag, because moving an entry in a large Map costs more than the read it saves.
  */
 export class RecordCache {
   readonly #entries = new Map<string, CachedRecord>()
   readonly #bytesMax: number
+  readonly #entryBytes: number
   #bytes = 0
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, bytesOfEntry = entryBytes) {
     this.#bytesMax = bytesMax
+    this.#entryBytes = bytesOfEntry
   }
 
   get(id: string): CachedRecord | undefined {
@@ -52,7 +57,7 @@ export class RecordCache {
     const entry = this.#entries.get(id)
     if (entry === undefined) return 0
     entry.inFlight -= 1
-    if (entry.inFlight === 0 && entry.bytes === undefined) this.#entries.delete(id)
+    if (entry.inFlight === 0 && entry.bytes === undefined) this.#remove(id, entry)
     else if (entry.inFlight === 0) this.#evict()
     return entry.inFlight
   }
@@ -60,6 +65,7 @@ export class RecordCache {
   #put(id: string, bytes: Uint8Array | undefined, mintAs: number | undefined, added: number): void {
     const before = this.#entries.get(id)
     this.#bytes += (bytes?.length ?? 0) - (before?.bytes?.length ?? 0)
+    if (before === undefined) this.#bytes += this.#entryBytes
     this.#entries.set(id, { bytes, mintAs, inFlight: (before?.inFlight ?? 0) + added, isUsed: before !== undefined })
     this.#evict()
   }
@@ -68,14 +74,19 @@ export class RecordCache {
     for (const [id, entry] of this.#entries) {
       if (this.#bytes <= this.#bytesMax) return
       if (entry.inFlight > 0) continue
-      this.#entries.delete(id)
       if (entry.isUsed) {
         // To the end: this very loop comes by again if there is still too much.
         entry.isUsed = false
+        this.#entries.delete(id)
         this.#entries.set(id, entry)
       } else {
-        this.#bytes -= entry.bytes?.length ?? 0
+        this.#remove(id, entry)
       }
     }
+  }
+
+  #remove(id: string, entry: CachedRecord): void {
+    this.#entries.delete(id)
+    this.#bytes -= (entry.bytes?.length ?? 0) + this.#entryBytes
   }
 }

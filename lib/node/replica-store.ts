@@ -82,7 +82,8 @@ interface Waiting {
   readonly ended: Stored
 }
 
-export const recordCacheBytesMax = 32 * 1024 * 1024
+/** Some 33,000 records of 1 KiB, or three times as many small ones. */
+export const recordCacheBytesMax = 48 * 1024 * 1024
 
 const absent: LocalCopy = { state: 'absent' }
 const damaged: LocalCopy = { state: 'damaged' }

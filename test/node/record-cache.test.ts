@@ -2,7 +2,7 @@ import t from 'tap'
 import { RecordCache } from '../../lib/node/record-cache.ts'
 
 t.test('the least recently used records go when the bytes are too many', async (t) => {
-  const cache = new RecordCache(30)
+  const cache = new RecordCache(30, 0)
   for (const id of ['a', 'b', 'c']) cache.put(id, bytes(10), undefined)
   cache.get('a')
   cache.peek('b')
@@ -13,7 +13,7 @@ t.test('the least recently used records go when the bytes are too many', async (
 })
 
 t.test('another state of a record takes the place of the one before', async (t) => {
-  const cache = new RecordCache(30)
+  const cache = new RecordCache(30, 0)
   for (let count = 0; count < 10; count += 1) cache.put('a', bytes(10), count)
   cache.put('b', bytes(20), undefined)
   t.same(held(cache), ['a', 'b'])
@@ -21,7 +21,7 @@ t.test('another state of a record takes the place of the one before', async (t) 
 })
 
 t.test('a record on its way to the store stays, however many there are', async (t) => {
-  const cache = new RecordCache(30)
+  const cache = new RecordCache(30, 0)
   for (const id of ['a', 'b', 'c', 'd']) cache.putOnItsWay(id, bytes(20), undefined)
   t.same(held(cache), ['a', 'b', 'c', 'd'], 'the next request on each of them builds on it')
   cache.put('e', bytes(1), undefined)
@@ -35,13 +35,26 @@ t.test('a record on its way to the store stays, however many there are', async (
 })
 
 t.test('a record on its way twice has arrived when both have', async (t) => {
-  const cache = new RecordCache(10)
+  const cache = new RecordCache(10, 0)
   cache.putOnItsWay('a', bytes(20), 1)
   cache.putOnItsWay('a', bytes(20), 2)
   t.equal(cache.hasArrived('a'), 1)
   t.equal(cache.get('a')?.mintAs, 2)
   t.equal(cache.hasArrived('a'), 0)
   t.same(held(cache), [])
+})
+
+t.test('counts what an entry takes besides its bytes: small records are no smaller than that', async (t) => {
+  const cache = new RecordCache(1000, 100)
+  for (let index = 0; index < 1000; index += 1) cache.put(`k${index}`, new Uint8Array(1), undefined)
+  const kept = Array.from({ length: 1000 }, (_, index) => cache.peek(`k${index}`)).filter(
+    (entry) => entry !== undefined,
+  )
+  t.equal(kept.length, 9)
+  cache.putOnItsWay('gone', undefined, undefined)
+  cache.hasArrived('gone')
+  cache.put('new', new Uint8Array(1), undefined)
+  t.ok(cache.peek('new'), 'what has left makes room')
 })
 
 function bytes(length: number): Uint8Array {
