@@ -9,10 +9,11 @@ import {
 } from '../ports/storage.ts'
 import type { Time } from '../ports/time.ts'
 import type { Hash } from '../vocabulary/hash.ts'
+import { invariant } from '../vocabulary/invariant.ts'
 import { checkpointKey, damageKey, isOwnKey, parseCheckpoint } from './index-entry.ts'
 import { Reclaimer } from './reclaimer.ts'
 import { replay } from './replay.ts'
-import { SegmentTable } from './segment-table.ts'
+import { granuleBytes, SegmentTable } from './segment-table.ts'
 import { type ValueLogSettings, valueLogSettingsDefault } from './settings.ts'
 import { ValueLog } from './value-log.ts'
 
@@ -33,6 +34,7 @@ const everything = { from: new Uint8Array(0), to: new Uint8Array(64).fill(255) }
  */
 export function createValueLog(ports: ValueLogPorts, settings: Partial<ValueLogSettings> = {}): StorageOpener {
   const all = { ...valueLogSettingsDefault, ...settings }
+  invariant(all.loggedBytesMin >= granuleBytes, 'no two values of the log begin in one granule')
   return {
     open(done) {
       ports.index.open((failure, opened) => {
@@ -65,7 +67,10 @@ function openOver(
   const { log, damage } = begun
   const opened = segments
   index.storage.scan({ ...everything, entriesMax: 3 }, (failure, entries) => {
-    if (failure !== undefined) return done(failure, undefined)
+    if (failure !== undefined) {
+      opened.close()
+      return done(failure, undefined)
+    }
     const isEmpty = begun.isEmpty && entries.every(({ key }) => isOwnKey(key))
     // Nothing is acknowledged before it is written down how far the log was good, and what was not.
     const told = damage.length === 0 ? undefined : new TextEncoder().encode(damage.join('\n'))
@@ -110,7 +115,7 @@ function begin(ports: ValueLogPorts, settings: ValueLogSettings, index: OpenedSt
     const figures = checkpoint.segments.find((each) => each.number === number)
     // Those behind the checkpoint are new to the index; those before it that it does not know are left-overs.
     if (figures === undefined && number < checkpoint.segment) abandoned.push(number)
-    else table.load(number, bytes, figures)
+    else table.load(number, bytes, figures, figures !== undefined && number < checkpoint.segment)
   }
   const told = index.storage.get(damageKey)
   const damage = told === undefined ? [] : new TextDecoder().decode(told).split('\n')

@@ -88,6 +88,11 @@ export class Reclaimer {
       const { table, currentSegment } = this.#log
       const number = table.emptiest(currentSegment)
       if (number === undefined) return
+      if (table.isUnused(number)) {
+        this.reclaimedBytes += table.bytesOf(number)
+        this.#log.emptied(number)
+        return this.#after(pauseMsMin)
+      }
       this.#victim = { number, bytes: table.bytesOf(number), offset: 0, recordsDone: 0 }
     }
     const startedMs = this.#time.nowMs()

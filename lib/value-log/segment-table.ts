@@ -10,6 +10,8 @@ interface Segment {
   deadBytes: number
   /** By granule; what was dead before this process began has no bit, and is looked up. */
   dead: Uint8Array
+  /** Whether `loggedBytes` is all that was ever logged here, for sure. */
+  readonly isKnown: boolean
   /** It holds something that cannot be read: it is left as it is. */
   isStuck: boolean
   /** Nothing points there any more, and the next open shall not look for it. */
@@ -35,7 +37,7 @@ export class SegmentTable {
   }
 
   /** A segment that was there at the open. */
-  load(number: number, bytes: number, figures: SegmentFigures | undefined): void {
+  load(number: number, bytes: number, figures: SegmentFigures | undefined, isKnown: boolean): void {
     const logged = figures?.loggedBytes ?? 0
     const dead = Math.min(logged, figures?.deadBytes ?? 0)
     this.#segments.set(number, {
@@ -43,6 +45,7 @@ export class SegmentTable {
       loggedBytes: logged,
       deadBytes: dead,
       dead: none,
+      isKnown,
       isStuck: false,
       isEmptied: false,
     })
@@ -70,6 +73,12 @@ export class SegmentTable {
     const granule = Math.floor(offset / granuleBytes)
     if (granule >> 3 >= found.dead.length) found.dead = grown(found.dead, (granule >> 3) + 1)
     found.dead[granule >> 3] = (found.dead[granule >> 3] as number) | (1 << (granule & 7))
+  }
+
+  /** Surely nothing ever pointed there: all its values were small. */
+  isUnused(number: number): boolean {
+    const found = this.#segments.get(number)
+    return found !== undefined && found.isKnown && found.loggedBytes === 0
   }
 
   /** Surely. */
@@ -122,7 +131,7 @@ export class SegmentTable {
   #of(number: number): Segment {
     let segment = this.#segments.get(number)
     if (segment === undefined) {
-      segment = { bytes: 0, loggedBytes: 0, deadBytes: 0, dead: none, isStuck: false, isEmptied: false }
+      segment = { bytes: 0, loggedBytes: 0, deadBytes: 0, dead: none, isKnown: true, isStuck: false, isEmptied: false }
       this.#segments.set(number, segment)
     }
     return segment
