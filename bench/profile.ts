@@ -60,7 +60,7 @@ export async function profile(bench: BenchOptions): Promise<boolean> {
     console.log(
       `${workload.title} ${client}, ${run.operations} operations, ${found.length} server processes together, main threads; Node ${node}, ${cpu}, ${commit}. With the profiler on, an operation cost ${run.cpuMicros.toFixed(0)} us on all threads.\n`,
     )
-    console.log(printDearest(dearestOf(found), functionsShown, run.operations))
+    console.log(printDearest(dearestOf(found), functionsShown))
     if (run.failed > 0) note(`${run.failed} operations FAILED`)
     return run.failed === 0
   } finally {

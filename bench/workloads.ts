@@ -91,7 +91,7 @@ export const workloadHelp = `a workload is named by words: a mix (${Object.keys(
 export function readWorkload(text: string): Workload {
   const [mix = '', ...words] = text.trim().split(/\s+/)
   if (mix === 'E') throw new TypeError('mix E reads ranges of keys, and Starling has no ordered scans: take B or D')
-  const found = mixes[mix]
+  const found = ownOf(mixes, mix)
   if (found === undefined) throw new TypeError(`"${mix}" is no mix; ${workloadHelp}`)
   const wanted = { ...found, valueBytes: 1024, durability: 'os' as Durability, nodeCount: 3 }
   let openShare: number | undefined
@@ -100,9 +100,13 @@ export function readWorkload(text: string): Workload {
     if (percent !== null) openShare = percent[1] === undefined ? openShareDefault : Number(percent[1]) / 100
     else if (isOneOf(distributions, word)) wanted.distribution = word
     else if (isOneOf(durabilities, word)) wanted.durability = word
-    else if (valueSizes[word] !== undefined) wanted.valueBytes = valueSizes[word]
-    else if (nodeCounts[word] !== undefined) wanted.nodeCount = nodeCounts[word]
-    else throw new TypeError(`"${word}" in "${text}" means nothing; ${workloadHelp}`)
+    else {
+      const valueBytes = ownOf(valueSizes, word)
+      const nodeCount = ownOf(nodeCounts, word)
+      if (valueBytes !== undefined) wanted.valueBytes = valueBytes
+      else if (nodeCount !== undefined) wanted.nodeCount = nodeCount
+      else throw new TypeError(`"${word}" in "${text}" means nothing; ${workloadHelp}`)
+    }
   }
   if (openShare !== undefined && !(openShare > 0 && openShare <= 1)) {
     throw new TypeError(`"${text}" is to run at 1 to 100 % of the peak`)
@@ -171,6 +175,11 @@ function titleOf(workload: Omit<Workload, 'title'>): string {
   if (nodeCount !== 3) words.push(wordFor(nodeCounts, nodeCount))
   if (openShare !== undefined) words.push(`open-${Math.round(openShare * 100)}%`)
   return words.join(' ')
+}
+
+/** What was typed may be the name of a method that every object has. */
+function ownOf<Value>(values: Readonly<Record<string, Value>>, word: string): Value | undefined {
+  return Object.hasOwn(values, word) ? values[word] : undefined
 }
 
 function wordFor(words: Readonly<Record<string, number>>, value: number): string {

@@ -14,6 +14,9 @@ const panelWidth = (width - 3 * margin) / 2
 const axisWidth = 46
 const axisHeight = 24
 const titleHeight = 20
+const legendHeight = 14
+/** About. */
+const letterWidth = 6.3
 const grey = '#ccc'
 
 const colours: Readonly<Record<string, string>> = {
@@ -52,7 +55,7 @@ export function drawReport({ rows, runs, at, environment }: Pick<Report, 'rows' 
     parts.push(...panel(margin, y, `${workload}: latency, ms, over percentiles`, lines, nines, latencyAxis(lines)))
     const firstRuns = runs.filter((run) => run.workload === workload && run.round === 0)
     const rates = firstRuns.map(({ contestant, answered }) => ({ ...lineOf(contestant), points: ratePoints(answered) }))
-    const title = `${workload}: operations per second, over seconds of the first round`
+    const title = `${workload}: operations/s over seconds, first round`
     parts.push(...panel(2 * margin + panelWidth, y, title, rates, ...rateAxes(rates)))
     y += panelHeight + margin
   }
@@ -135,7 +138,8 @@ function panel(
 ): readonly Svg[] {
   const x = (value: number): number => left + axisWidth + across.place(value) * (panelWidth - axisWidth)
   const bottom = top + panelHeight - axisHeight
-  const y = (value: number): number => bottom - up.place(value) * (panelHeight - axisHeight - titleHeight)
+  const y = (value: number): number =>
+    bottom - up.place(value) * (panelHeight - axisHeight - titleHeight - legendHeight)
   return [
     text(left, top + 12, title, bold),
     ...up.ticks.flatMap(([value, words]) => [
@@ -152,10 +156,18 @@ function panel(
         colour,
       ),
     ),
-    ...lines.map(({ name, colour }, index) => {
-      return text(left + axisWidth + 8, top + titleHeight + 14 + index * 13, name, { fill: colour })
-    }),
+    ...legend(left + axisWidth, top + titleHeight + 8, lines),
   ]
+}
+
+/** Side by side above the lines. */
+function legend(left: number, y: number, lines: readonly Line[]): readonly Svg[] {
+  let x = left
+  return lines.map(({ name, colour }) => {
+    const words = text(x, y, name, { fill: colour, ...bold })
+    x += name.length * letterWidth + 14
+    return words
+  })
 }
 
 function latencyPoints({ curveMs }: Row): readonly (readonly [number, number])[] {

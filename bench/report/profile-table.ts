@@ -21,10 +21,11 @@ export interface Dearest {
 }
 
 const idle = '(idle)'
-const notJavaScript: Readonly<Record<string, string>> = {
-  '(garbage collector)': 'V8: scavenges and marking on the main thread',
-  '(program)': 'native code outside of any function: reading and writing sockets, libuv',
-}
+/** Functions may bear any name, that of a method of objects too. */
+const notJavaScript: ReadonlyMap<string, string> = new Map([
+  ['(garbage collector)', 'V8: scavenges and marking on the main thread'],
+  ['(program)', 'native code outside of any function: reading and writing sockets, libuv'],
+])
 
 /** Functions of all profiles together by their own time, the dearest first. */
 export function dearestOf(profiles: readonly CpuProfile[]): readonly Dearest[] {
@@ -33,9 +34,9 @@ export function dearestOf(profiles: readonly CpuProfile[]): readonly Dearest[] {
     const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]))
     for (const [index, id] of samples.entries()) {
       const frame = frames.get(id)
-      if (frame === undefined || frame.functionName === idle) continue
+      if (frame === undefined || isNobodys(frame)) continue
       const name = frame.functionName === '' ? `(anonymous, line ${frame.lineNumber + 1})` : frame.functionName
-      const file = notJavaScript[name] ?? fileOf(frame.url)
+      const file = notJavaScript.get(name) ?? fileOf(frame.url)
       const entry = found.get(`${name} ${file}`) ?? { name, file, selfMicros: 0 }
       // The clock may step back between two samples.
       entry.selfMicros += Math.max(0, timeDeltas[index] ?? 0)
@@ -47,19 +48,22 @@ export function dearestOf(profiles: readonly CpuProfile[]): readonly Dearest[] {
   return all.map((each) => ({ ...each, share: sum === 0 ? 0 : each.selfMicros / sum }))
 }
 
-/** What is no JavaScript comes behind the functions. @param operations of the profiled run */
-export function printDearest(all: readonly Dearest[], count: number, operations: number): string {
-  const isNative = ({ name }: Dearest): boolean => notJavaScript[name] !== undefined
+/**
+ * What is no JavaScript comes behind the functions. Shares, not times: samples are taken by the clock, so that on a busy
+ * machine a function is also charged for the time in which its process was not running.
+ */
+export function printDearest(all: readonly Dearest[], count: number): string {
+  const isNative = ({ name }: Dearest): boolean => notJavaScript.has(name)
   const shown = [...all.filter((each) => !isNative(each)).slice(0, count), ...all.filter(isNative)]
   return table(
-    ['function', 'file', 'share', 'us/op'],
-    shown.map(({ name, file, selfMicros, share }) => [
-      `\`${name}\``,
-      file,
-      `${(share * 100).toFixed(1)} %`,
-      (selfMicros / operations).toFixed(1),
-    ]),
+    ['function', 'file', 'share'],
+    shown.map(({ name, file, share }) => [`\`${name}\``, file, `${(share * 100).toFixed(1)} %`]),
   )
+}
+
+/** Time in which nothing ran, and that of the inspector itself when it starts and stops a profile. */
+function isNobodys({ functionName, url }: CpuProfile['nodes'][number]['callFrame']): boolean {
+  return functionName === idle || (functionName === 'dispatch' && url === '')
 }
 
 /** From the root of the compiled copy, or of a package. */

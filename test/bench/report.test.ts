@@ -150,31 +150,35 @@ t.test('a CPU profile', async (t) => {
       frame(2, 'put', 'file:///somewhere/dist/lib/node/coordinator.js'),
       frame(3, 'put', 'file:///somewhere/dist/lib/node/coordinator.js'),
       frame(4, '(garbage collector)', ''),
-      frame(5, 'lookup', 'file:///somewhere/node_modules/fastify/route.js'),
+      frame(5, 'toString', 'file:///somewhere/node_modules/fastify/route.js'),
       frame(6, '(idle)', ''),
       frame(7, '', 'node:internal/streams'),
+      frame(8, 'dispatch', ''),
     ],
-    samples: [2, 6, 3, 4, 5, 7, 2],
-    timeDeltas: [100, 5000, 200, 150, 50, 30, -20],
+    samples: [2, 6, 3, 4, 5, 7, 2, 8],
+    timeDeltas: [100, 5000, 200, 150, 50, 30, -20, 9000],
   }
-  t.test('own times of one function are added up, over stacks and processes; idle time is nobody’s', async (t) => {
-    const [first, ...others] = dearestOf([profile, profile])
-    t.match(first, { name: 'put', file: 'lib/node/coordinator.ts', selfMicros: 600 })
-    t.same(
-      others.map(({ name, file, selfMicros }) => [name, file, selfMicros]),
-      [
-        ['(garbage collector)', 'V8: scavenges and marking on the main thread', 300],
-        ['lookup', 'fastify/route.js', 100],
-        ['(anonymous, line 10)', 'node:internal/streams', 60],
-      ],
-    )
-    t.equal(first?.share.toFixed(3), (600 / 1060).toFixed(3))
-  })
+  t.test(
+    'own times of one function are added up, over stacks and processes; idle time and the profiler’s are nobody’s',
+    async (t) => {
+      const [first, ...others] = dearestOf([profile, profile])
+      t.match(first, { name: 'put', file: 'lib/node/coordinator.ts', selfMicros: 600 })
+      t.same(
+        others.map(({ name, file, selfMicros }) => [name, file, selfMicros]),
+        [
+          ['(garbage collector)', 'V8: scavenges and marking on the main thread', 300],
+          ['toString', 'fastify/route.js', 100],
+          ['(anonymous, line 10)', 'node:internal/streams', 60],
+        ],
+      )
+      t.equal(first?.share.toFixed(3), (600 / 1060).toFixed(3))
+    },
+  )
   t.test('the dearest are listed, and what is no JavaScript behind them', async (t) => {
-    const lines = printDearest(dearestOf([profile]), 2, 10).split('\n')
+    const lines = printDearest(dearestOf([profile]), 2).split('\n')
     t.equal(lines.length, 5)
-    t.match(lines[2], /^\| `put` +\| lib\/node\/coordinator.ts +\| 56.6 % \| 30.0 +\|$/)
-    t.match(lines[3], /lookup/)
+    t.match(lines[2], /^\| `put` +\| lib\/node\/coordinator.ts +\| 56.6 % \|$/)
+    t.match(lines[3], /toString.*fastify/)
     t.match(lines[4], /garbage collector/)
   })
 })
@@ -201,7 +205,7 @@ function isWellFormed(xml: string): boolean {
     const words = tag === null ? /^[^<&]*(?:&(?:amp|lt|gt|quot);[^<&]*)*/.exec(rest)?.[0] : undefined
     if (tag !== null) {
       const [whole, closes, name = '', attributes = '', isEmpty] = tag
-      const names = [...attributes.matchAll(/ ([a-zA-Z-]+)="/g)].map(([, attribute]) => attribute)
+      const names = [...attributes.matchAll(/ ([\w-]+)="/g)].map(([, attribute]) => attribute)
       if (new Set(names).size !== names.length) return false
       if (closes === '/') {
         if (open.pop() !== name) return false

@@ -31,6 +31,8 @@ t.test('a workload is named by words', async (t) => {
     t.throws(() => readWorkload('E'), /no ordered scans: take B or D/)
   })
   t.test('what means nothing is refused, with what would mean something', async (t) => {
+    t.throws(() => readWorkload('toString'), /"toString" is no mix/)
+    t.throws(() => readWorkload('put valueOf'), /"valueOf" in "put valueOf" means nothing/)
     t.throws(() => readWorkload('delete'), /"delete" is no mix; .*put, get/)
     t.throws(() => readWorkload('put 2KiB'), /"2KiB" in "put 2KiB" means nothing; .*100B, 1KiB, 16KiB/s)
     t.throws(() => readWorkload('put open-120%'), /1 to 100 %/)
