@@ -81,16 +81,29 @@ export class Deadlines {
   #sweep(): void {
     this.#timer = undefined
     const nowMs = this.#time.nowMs()
-    let nearestMs = Number.POSITIVE_INFINITY
-    const overdue: Deadline[] = []
-    for (let deadline = this.#first; deadline !== undefined; deadline = deadline.after) {
-      if (deadline.atMs <= nowMs) overdue.push(deadline)
-      else if (deadline.atMs < nearestMs) nearestMs = deadline.atMs
+    // What a callback sets may be overdue as well.
+    for (let overdue = this.#before(nowMs); overdue.length > 0; overdue = this.#before(nowMs)) {
+      // One that ends may call off another.
+      for (const deadline of overdue) if (deadline.isWaiting) this.#end(deadline)
     }
-    // One that ends may call off another.
-    for (const deadline of overdue) if (deadline.isWaiting) this.#end(deadline)
-    // A callback may have set one, and with it the timer, or called off the nearest: then the sweep finds nothing.
-    if (this.#first !== undefined && this.#timer === undefined) this.#sweepAt(nearestMs, nowMs)
+    // A callback may have set one, and with it the timer.
+    if (this.#first !== undefined && this.#timer === undefined) this.#sweepAt(this.#nearestMs(), nowMs)
+  }
+
+  #before(nowMs: number): readonly Deadline[] {
+    const found: Deadline[] = []
+    for (let deadline = this.#first; deadline !== undefined; deadline = deadline.after) {
+      if (deadline.atMs <= nowMs) found.push(deadline)
+    }
+    return found
+  }
+
+  #nearestMs(): number {
+    let nearestMs = Number.POSITIVE_INFINITY
+    for (let deadline = this.#first; deadline !== undefined; deadline = deadline.after) {
+      if (deadline.atMs < nearestMs) nearestMs = deadline.atMs
+    }
+    return nearestMs
   }
 
   #sweepAt(atMs: number, nowMs: number): void {

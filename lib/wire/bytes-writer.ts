@@ -119,6 +119,18 @@ export class BytesWriter {
     return this.view()
   }
 
+  /** All that was written, copied. */
+  copy(): Uint8Array {
+    const copy = Buffer.allocUnsafe(this.#length)
+    this.#bytes.copy(copy, 0, 0, this.#length)
+    return copy
+  }
+
+  /** Bytes it has room for before it has to find more. */
+  get capacity(): number {
+    return this.#bytes.length
+  }
+
   /** The first `bytes` of what was written as base64url, unpadded. */
   base64url(bytes: number): string {
     return this.#bytes.toString('base64url', 0, bytes)

@@ -5,52 +5,49 @@ import type { Frame } from './messages.ts'
 
 /** Copying a body up to this costs less than a chunk of its own costs Node's streams. */
 const copiedBytesMax = 16 * 1024
-const roomBytesMin = 1024
+/** Frames that leave together fill chunks of about this size. */
+const chunkBytes = 16 * 1024
+/** What a frame can add to a chunk that is not full, with a header as they usually are; more room is given back. */
 const roomBytesMax = 64 * 1024
+const roomBytesMin = 512
 
 /**
- * Frames as they leave together: one behind the other in one array, made for all of them. Only a large body stands in
- * the chunks as the array that it is; it may not be changed afterwards.
+ * Frames as they leave together: one behind the other in one array of just their size. They are written in a room that
+ * is kept, so that nothing larger than what leaves is ever left to the garbage collector. Only a large body stands in the
+ * chunks as the array that it is; it may not be changed afterwards.
  */
 export class FrameWriter {
   readonly #hash: Hash
-  #writer: BytesWriter | undefined
-  #chunks: Uint8Array[] | undefined
-  /** What the next frames are likely to need: what those before them did. */
-  #roomBytes = roomBytesMin
+  #writer = new BytesWriter(roomBytesMin)
+  #chunks: Uint8Array[] = []
 
   constructor(hash: Hash) {
     this.#hash = hash
   }
 
   get isEmpty(): boolean {
-    return this.#writer === undefined && this.#chunks === undefined
+    return this.#writer.length === 0 && this.#chunks.length === 0
   }
 
   /** @throws {FrameTooLarge} and then nothing of it was added */
   add(frame: Frame): void {
-    this.#writer ??= new BytesWriter(this.#roomBytes)
     const body = writeFrame(this.#writer, frame, copiedBytesMax, this.#hash)
-    // No array grows for ever: to double a large one costs more than one more chunk.
-    if (body === undefined && this.#writer.length < roomBytesMax) return
-    this.#chunks ??= []
-    this.#chunks.push(this.#writer.finish())
-    this.#writer = undefined
+    if (body !== undefined || this.#writer.length >= chunkBytes) this.#cut()
     if (body !== undefined) this.#chunks.push(body)
   }
 
   /** All that was added since the last time, in order. */
   take(): readonly Uint8Array[] {
+    if (this.#writer.length > 0) this.#cut()
     const chunks = this.#chunks
-    const writer = this.#writer
-    this.#chunks = undefined
-    this.#writer = undefined
-    if (writer === undefined || writer.length === 0) return chunks ?? []
-    this.#roomBytes = Math.min(roomBytesMax, Math.max(roomBytesMin, writer.length + (writer.length >> 2)))
-    const last = writer.finish()
-    if (chunks === undefined) return [last]
-    chunks.push(last)
+    this.#chunks = []
     return chunks
+  }
+
+  #cut(): void {
+    this.#chunks.push(this.#writer.copy())
+    if (this.#writer.capacity > roomBytesMax) this.#writer = new BytesWriter(roomBytesMin)
+    else this.#writer.truncate(0)
   }
 }
 
