@@ -27,6 +27,8 @@ export function judge(workload: Workload, evidence: Evidence, records: readonly 
   const results = workload.check(records)
   const broken: string[] = []
   const doubts: string[] = []
+  // What went wrong with the run explains what the results lack.
+  for (const { verdict, reason } of evidence.findings) (verdict === 'invalid' ? broken : doubts).push(reason)
   const isLate = evidence.lagP99Ms > lagP99MsMax
   for (const { name, valid, violations } of results) {
     const [first] = violations
@@ -34,7 +36,6 @@ export function judge(workload: Workload, evidence: Evidence, records: readonly 
     if (valid === false) kind.push(`${name}: ${violations.length} violations, the first: ${first?.message}`)
     if (valid === 'unknown') doubts.push(`${name}: there was nothing that could have been wrong`)
   }
-  for (const { verdict, reason } of evidence.findings) (verdict === 'invalid' ? broken : doubts).push(reason)
   if (!isCalm({ name: evidence.nemesis }) && !evidence.bites.some(({ count }) => count > 0)) {
     doubts.push(`nothing shows that ${evidence.nemesis} was felt`)
   }
