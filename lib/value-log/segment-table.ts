@@ -78,7 +78,7 @@ export class SegmentTable {
   /** Surely nothing ever pointed there: all its values were small. */
   isUnused(number: number): boolean {
     const found = this.#segments.get(number)
-    return found !== undefined && found.isKnown && found.loggedBytes === 0
+    return found?.isKnown === true && found.loggedBytes === 0
   }
 
   /** Surely. */

@@ -20,7 +20,7 @@ export interface ValueLogSettings {
 const mebibyte = 1024 * 1024
 
 export const valueLogSettingsDefault: ValueLogSettings = {
-  loggedBytesMin: 512,
+  loggedBytesMin: 4096,
   segmentBytesMax: 32 * mebibyte,
   lagBytesMax: 8 * mebibyte,
   lagMs: 2000,

@@ -55,7 +55,7 @@ t.test('somebody else’s file among the segments is refused, and stays', async 
 })
 
 function openerOf(path: string): StorageOpener {
-  return createValueLogStorage(path, { hash, time })
+  return createValueLogStorage(path, { hash, time }, {}, { loggedBytesMin: 512 })
 }
 
 async function makeWorld(t: Test): Promise<StorageWorld> {

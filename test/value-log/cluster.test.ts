@@ -2,7 +2,7 @@ import t from 'tap'
 import type { WriteOptions } from '../../lib/protocol/quorum/client-request.ts'
 import { TestCluster } from '../node/fixtures/test-cluster.ts'
 
-const small = { segmentBytesMax: 32 * 1024, lagBytesMax: 16 * 1024, lagMs: 50 }
+const small = { loggedBytesMin: 512, segmentBytesMax: 32 * 1024, lagBytesMax: 16 * 1024, lagMs: 50 }
 
 t.test('a cluster whose nodes keep large values in a log', async (t) => {
   const cluster = TestCluster.formed(undefined, { valueLog: small })
