@@ -10,8 +10,6 @@ export interface FrameAlteration {
   readonly request?: (message: Request) => Request
   /** An answer in the node's name: it never hears of the request. */
   readonly answer?: (message: Request) => Response | Refusal | undefined
-  /** Told of every request that the node sends. */
-  readonly sent?: (message: Request) => void
   readonly response?: (message: Response | Refusal, asked: Request['type'] | undefined) => Response | Refusal
 }
 
@@ -74,9 +72,7 @@ class StreamTap {
   stream(stream: ByteStream): ByteStream {
     this.#stream = stream
     const noteRequest = (frame: Frame): void => {
-      if (frame.kind !== 'request') return
-      this.#asked.set(frame.id, frame.message.type)
-      this.#alteration.sent?.(frame.message)
+      if (frame.kind === 'request') this.#asked.set(frame.id, frame.message.type)
     }
     return {
       remote: stream.remote,

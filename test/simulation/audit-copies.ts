@@ -1,4 +1,4 @@
-import type { KeyRecord } from '../../lib/protocol/causality/record.ts'
+import type { KeyRecord, Sibling } from '../../lib/protocol/causality/record.ts'
 import { covers } from '../../lib/protocol/causality/version-vector.ts'
 import type { Durability } from '../../lib/protocol/quorum/client-request.ts'
 import type { SimulatedDisk } from '../../lib/simulator/simulated-disk.ts'
@@ -10,7 +10,7 @@ import { decodeRecord } from '../../lib/wire/record.ts'
 import { dataKey, hintKey, hintRange } from '../../lib/wire/store-keys.ts'
 import { decodeStored } from '../../lib/wire/stored-record.ts'
 import { UnreadableBytes } from '../../lib/wire/unreadable-bytes.ts'
-import { bucket, valueBytes } from './clients.ts'
+import { bucket, valueBytes, vidOf } from './clients.ts'
 import type { SimulatedCluster } from './cluster.ts'
 import type { FoundCopy } from './dot-ledger.ts'
 
@@ -64,7 +64,7 @@ export function countCopies(
     if (isEnough(copies)) return copies
   }
   const visible = places.map(({ disk, storeKey }) => recordIn(disk.live.get(storeKey), hash))
-  const siblings = visible.flatMap((record) => record?.siblings ?? []).filter((one) => beginsWith(one.value, named))
+  const siblings = visible.flatMap((record) => record?.siblings ?? []).filter((one) => isNamed(one, value.vid, named))
   if (siblings.length === 0) return undefined
   const holding = places.filter(({ disk, storeKey }, index) => {
     const record = value.durability === 'os' ? visible[index] : recordIn(disk.durableValue(storeKey), hash)
@@ -116,6 +116,10 @@ export function recordIn(stored: Uint8Array | undefined, hash: Hash): KeyRecord 
     if (!(error instanceof UnreadableBytes)) throw error
     return undefined
   }
+}
+
+function isNamed(sibling: Sibling, vid: string, named: Uint8Array): boolean {
+  return sibling.metadata.length > 0 ? vidOf(sibling) === vid : beginsWith(sibling.value, named)
 }
 
 function beginsWith(bytes: Uint8Array, head: Uint8Array): boolean {

@@ -14,6 +14,7 @@ import type { ClientOperation } from './script.ts'
 export const bucket = 'simulated' as Bucket
 
 const encoder = new TextEncoder()
+const sameBytes = encoder.encode('the same')
 const decoder = new TextDecoder()
 
 /** What a client knows of a key: a token, the values it stands for, and which of these are writes of its own. */
@@ -260,9 +261,9 @@ export function writeRequest(
   return {
     type: 'put',
     ...common,
-    value,
+    value: configuration.sameBytes === true ? sameBytes : value,
     contentType: 'text/plain',
-    metadata: [],
+    metadata: configuration.sameBytes === true ? [['vid', `${vidIn(value)} `]] : [],
     ttlSeconds,
     returnValue: false,
     ifNoneMatch: false,
@@ -279,8 +280,10 @@ export function vidsOf(answer: Extract<ClientAnswer, { type: 'got' }>): readonly
   return answer.siblings.map(vidOf)
 }
 
-export function vidOf(sibling: Pick<Sibling, 'value'>): string {
-  return vidIn(sibling.value)
+/** Where all values have the same bytes it stands beside them. */
+export function vidOf({ value, metadata }: Pick<Sibling, 'value' | 'metadata'>): string {
+  const named = metadata[0]
+  return named === undefined ? vidIn(value) : vidIn(encoder.encode(named[1]))
 }
 
 /** The id at the beginning of a value's bytes. What follows must be as it was written, or the value is nobody's. */

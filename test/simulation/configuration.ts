@@ -43,6 +43,7 @@ const diskRefusing: readonly FaultKind[] = ['disk-full', 'disk-error']
  */
 const drawnApart: readonly FaultKind[] = ['kill-at-work', 'long-absence', 'mid-move', 'clock-leap']
 const leapsIn = 8
+const sameBytesIn = 12
 
 /** Everything about one run that is not decided while it runs. */
 export interface Configuration {
@@ -60,6 +61,8 @@ export interface Configuration {
   /** Between two operations of one client, on average. */
   readonly thinkMs: number
   readonly valueBytesMax: number
+  /** All values have the same bytes: their names are in their metadata. */
+  readonly sameBytes?: boolean | undefined
   readonly timeoutMs: number
   /** Fractions of a client's operations; the rest are read-merge-writes. */
   readonly blindShare: number
@@ -166,6 +169,7 @@ export function drawConfiguration(seed: number, options: DrawOptions = {}): Conf
     operations: length.operations,
     thinkMs: (length.lastsMs * clients) / Math.max(1, length.operations),
     valueBytesMax: pick(random, [32, 200, 2000]),
+    sameBytes: seededRandom(seedFor(seed, 'same bytes')).below(sameBytesIn) === 0,
     timeoutMs: pick(random, [500, 1500, 3000]),
     blindShare: random.fraction() * 0.15,
     deleteShare: random.fraction() * pick(random, [0.1, 0.5]),

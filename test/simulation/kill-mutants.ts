@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { testHash } from '../simulator/test-hash.ts'
+import { numbersOf } from './catalogue.ts'
 import { makeStarlingNode } from './make-starling-node.ts'
 import { type Mutant, mutants, simulateMutant } from './mutants.ts'
 
@@ -104,7 +105,7 @@ function lineOf({ name, needed, seconds }: Found): string {
   const missed = needed.filter((one) => one === null).length
   const verdict = missed === 0 ? 'killed' : `NOT KILLED in ${missed} of ${needed.length} searches`
   const [median, worst] = [medianOf(needed), Math.max(...needed.map((one) => one ?? seedsMax))]
-  return `${name.padEnd(32)} ${verdict}  by ${killer.padEnd(26)} seeds: median ${median}, worst ${worst}  (${seconds.toFixed(1)} s)`
+  return `${numbersOf(name).padEnd(4)} ${name.padEnd(32)} ${verdict}  by ${killer.padEnd(26)} seeds: median ${median}, worst ${worst}  (${seconds.toFixed(1)} s)`
 }
 
 function medianOf(needed: Found['needed']): number {

@@ -10,11 +10,13 @@ import { decodeStored } from '../../lib/wire/stored-record.ts'
 import { alteredWrites, dataPrefix, metaPrefix, withStorage } from './alter-storage.ts'
 import type { DrivenNode, NodeMaker } from './cluster.ts'
 import type { Configuration } from './configuration.ts'
+import { copyMutants } from './copy-mutants.ts'
 import type { Undo } from './patched.ts'
 import { protocolMutants } from './protocol-mutants.ts'
 import { repairMutants } from './repair-mutants.ts'
 import { runSimulation, type SimulationResult } from './run-simulation.ts'
 import type { Script } from './script.ts'
+import { transferMutants } from './transfer-mutants.ts'
 import { transitionMutants } from './transition-mutants.ts'
 
 /**
@@ -33,6 +35,7 @@ export interface Mutant {
   readonly alterServe?: (node: DrivenNode) => DrivenNode['serve']
   readonly alterSessions?: (node: DrivenNode) => DrivenNode['serveInSession']
   readonly readRepair?: 'off'
+  readonly tombstoneGraceSeconds?: number
   /** Leaves out a rule in every node of the run. */
   readonly patch?: () => Undo
 }
@@ -122,6 +125,8 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   ...protocolMutants,
   ...repairMutants,
   ...transitionMutants,
+  ...transferMutants,
+  ...copyMutants,
 }
 
 /** One run with that bug. Nobody changes the cluster, unless that is where the bug shows. */
@@ -149,7 +154,11 @@ export function withMutant(makeNode: NodeMaker, mutant: Mutant): NodeMaker {
   return (ports, settings, parts) => {
     const node = makeNode(
       mutant.alterPorts?.(ports) ?? ports,
-      { ...settings, readRepair: mutant.readRepair ?? settings.readRepair },
+      {
+        ...settings,
+        readRepair: mutant.readRepair ?? settings.readRepair,
+        tombstoneGraceSeconds: mutant.tombstoneGraceSeconds ?? settings.tombstoneGraceSeconds,
+      },
       mutant.merge === undefined ? parts : { ...parts, merge: mutant.merge },
     )
     if (mutant.alterServe !== undefined) node.serve = mutant.alterServe(node)

@@ -5,9 +5,9 @@ import type { World } from '../../lib/simulator/world.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { NodeId } from '../../lib/vocabulary/ids.ts'
 import { type Copies, countCopies } from './audit-copies.ts'
-import { vidIn } from './clients.ts'
+import { vidOf } from './clients.ts'
 import type { SimulatedCluster } from './cluster.ts'
-import { answers, type Configuration } from './configuration.ts'
+import { answers, type Configuration, type FaultKind } from './configuration.ts'
 import { DotLedger } from './dot-ledger.ts'
 import { ownersIn, StoredLayouts } from './stored-layout.ts'
 import { hintsOn } from './stored-state.ts'
@@ -16,6 +16,9 @@ import { hintsOn } from './stored-state.ts'
 const takingSeries = ['starling_tombstones_removed_total', 'starling_damaged_records_total'] as const
 const lookEveryMs = 1000
 const looksInsideEvery = 4
+/** They concern wall clocks alone, and no wall clock says who is alive; or one process that is away for long. */
+const clockFaults: readonly FaultKind[] = ['clock-jump', 'clock-leap', 'long-absence']
+const noticedWithinMs = 45_000
 /** Nodes ask each other now and then for reasons of their own. */
 const idleWithinMs = 5000
 
@@ -73,12 +76,33 @@ export class OnlineAudit {
     this.#world.after(lookEveryMs, () => {
       if (this.#isStopped) return
       this.#lookAtBounds()
+      this.#lookAtMembers()
       this.start()
     })
   }
 
   stop(): void {
     this.#isStopped = true
+  }
+
+  /**
+   * Where links, disks and processes are well, nobody is found dead or said to have left but whoever does not run; and that
+   * is noticed, whatever wall clocks do.
+   */
+  #lookAtMembers(): void {
+    const { faults, links, churn } = this.#configuration
+    if (churn !== undefined || links.lossChance > 0 || !faults.every((kind) => clockFaults.includes(kind))) return
+    const endedMs = new Map(this.#cluster.endings.map(({ name, atMs }) => [name, atMs]))
+    for (const by of this.#cluster.running) {
+      for (const { name, state } of this.#cluster.node(by)?.status().members ?? []) {
+        const isGone = state === 'dead' || state === 'left'
+        if (isGone && !endedMs.has(name))
+          this.#parts.report('false-death', `${by} says that ${name} is ${state}, and it is well`)
+        const awayMs = this.#cluster.isRunning(name) ? 0 : this.#world.nowMs - (endedMs.get(name) ?? this.#world.nowMs)
+        if (isGone || awayMs < noticedWithinMs || endedMs.has(by)) continue
+        this.#parts.report('death-unnoticed', `${by} says that ${name} is ${state}, ${awayMs} ms after it has ended`)
+      }
+    }
   }
 
   /** Everything is over: whatever still waits, except for a moment, was forgotten. */
@@ -129,7 +153,7 @@ export class OnlineAudit {
     const by = this.#cluster.nameOf(answer.quorum.coordinator)
     // Whoever forwarded it may know of other owners by now than the one who wrote it.
     if (churn !== undefined && by !== name) return
-    const vid = vidIn(request.value)
+    const vid = vidOf(request)
     const sets = churn === undefined ? [alone(place.owners)] : this.#liveOwners(name, place.partition)
     // To look into records is most of the work: now and then is often enough to see that none forgets.
     this.#acknowledged += 1

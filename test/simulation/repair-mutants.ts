@@ -15,7 +15,7 @@ import type { DrivenNode } from './cluster.ts'
 import type { Configuration } from './configuration.ts'
 import type { Mutant } from './mutants.ts'
 
-const hintsAlone = {
+export const hintsAlone = {
   nodes: 5,
   hints: true,
   antiEntropy: false,
