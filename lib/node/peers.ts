@@ -15,12 +15,18 @@ const speculateAfterMsMax = 50
 const silentAfterMsMin = 20
 const silentAfterMsMax = 200
 const smoothing = 0.1
+/** A peer that owes answers and has given none at all for this long is asked last until it does. */
+const stalledAfterMs = 100
 
 interface PeerTimes {
   latencyMs: number
   /** Mean deviation of it, as TCP keeps one (Jacobson, SIGCOMM 1988). */
   deviationMs: number
   readonly seconds: HistogramCell
+  /** Requests that it has not answered. */
+  owed: number
+  /** Since when it owes an answer and has given none. */
+  silentSinceMs: number
 }
 
 interface KnownPeer {
@@ -88,18 +94,36 @@ export class Peers {
       return this.#time.soon(() => done({ type: 'not-sent', reason: 'nobody knows where this node is' }))
     }
     const askedAtMs = this.#time.nowMs()
+    const times = this.#times.get(id)
+    if (times !== undefined) {
+      if (times.owed === 0) times.silentSinceMs = askedAtMs
+      times.owed += 1
+    }
     const plannedWith = planOf(message)
     if (plannedWith !== undefined) this.#plans.begin(plannedWith)
     peer.link.request(message, timeoutMs, (outcome) => {
       if (plannedWith !== undefined) this.#plans.end(plannedWith)
+      if (times !== undefined) {
+        times.owed -= 1
+        if (outcome.type === 'answered' || outcome.type === 'refused') times.silentSinceMs = this.#time.nowMs()
+      }
       if (outcome.type === 'answered') this.#note(id, this.#time.nowMs() - askedAtMs)
       done(outcome)
     })
   }
 
-  /** Smoothed; 0 for a node never asked, so that it is tried. */
+  /** Smoothed; 0 for a node never asked, so that it is tried. Of one that has fallen silent: for how long it has been. */
   latencyMsOf(id: NodeId): number {
-    return this.#times.get(id)?.latencyMs ?? 0
+    const times = this.#times.get(id)
+    if (times === undefined) return 0
+    const silentMs = times.owed === 0 ? 0 : this.#time.nowMs() - times.silentSinceMs
+    return silentMs > stalledAfterMs ? Math.max(silentMs, times.latencyMs) : times.latencyMs
+  }
+
+  /** It owes answers, and has given none for a while: not one slow request, but silence. */
+  isStalled(id: NodeId): boolean {
+    const times = this.#times.get(id)
+    return times !== undefined && times.owed > 0 && this.#time.nowMs() - times.silentSinceMs > stalledAfterMs
   }
 
   /** When an answer of the slowest of `ids` is so late that one more owner should be asked. */
@@ -147,6 +171,8 @@ export class Peers {
         latencyMs: tookMs,
         deviationMs: tookMs / 2,
         seconds: this.#metrics.replicaRequestSeconds(this.nameOf(id)),
+        owed: 0,
+        silentSinceMs: 0,
       }
       this.#times.set(id, times)
     } else {

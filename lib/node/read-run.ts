@@ -34,6 +34,9 @@ import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 import { standIns } from './stand-ins.ts'
 
+/** How often a late read that is out of budget looks whether somebody has fallen silent. */
+const stallCheckEveryMs = 50
+
 /** What the client, or its bucket, asks for. */
 export interface ReadLevels {
   readonly r: QuorumLevel
@@ -258,8 +261,13 @@ export class ReadRun {
     else this.#repairThere(to, record)
   }
 
+  /** One more owner is asked within the budget; without it where one that was asked answers nobody at all. */
   #speculate(): void {
-    if (!this.#context.speculation.spend()) return
+    const { speculation, deadlines, peers } = this.#context
+    if (!this.#plan.owners.some((owner) => peers.isStalled(owner)) && !speculation.spend()) {
+      this.#speculation = deadlines.after(stallCheckEveryMs, () => this.#speculate())
+      return
+    }
     this.#context.metrics.speculations.add(1)
     this.#dispatch({ type: 'speculation-due' })
   }

@@ -1,0 +1,29 @@
+import t from 'tap'
+import { TestCluster } from './fixtures/test-cluster.ts'
+
+t.test('reads go on while one replica of three is stopped, long before anybody takes it for dead', async (t) => {
+  const cluster = TestCluster.formed()
+  const { world } = cluster
+  const keys = Array.from({ length: 50 }, (_, number) => `k${number}`)
+  for (const key of keys) cluster.put('ada', key, key)
+  for (const key of keys) for (const name of cluster.names) cluster.get(name, key)
+  world.pause('bob')
+  const tookMs: number[] = []
+  const codes = new Set<string>()
+  for (let number = 0; number < 400; number += 1) {
+    const at = number % 2 === 0 ? 'ada' : 'cyd'
+    world.after(number * 2, () => {
+      const beganMs = world.nowMs
+      cluster.begin(at, [cluster.getRequest(keys[number % keys.length] as string)], (_index, { code }) => {
+        tookMs.push(world.nowMs - beganMs)
+        codes.add(code)
+      })
+    })
+  }
+  world.run(3_500)
+  t.equal(tookMs.length, 400)
+  t.same([...codes], ['ok'])
+  t.ok(Math.max(...tookMs) < 250, `the longest took ${Math.max(...tookMs)} ms`)
+  const late = tookMs.slice(100).filter((ms) => ms > 60).length
+  t.ok(late < 20, `${late} of 300 were late after the first moment`)
+})
