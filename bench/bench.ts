@@ -17,10 +17,10 @@ import { measureStartup } from './startup.ts'
 import { Profiles } from './systems/profiles.ts'
 import { Workplace } from './systems/workplace.ts'
 import { targets } from './targets.ts'
-import { settingId } from './workloads.ts'
+import { isJudged, settingId } from './workloads.ts'
 import { Yardstick } from './yardstick.ts'
 
-/** Runs what the options ask for, and prints and writes the report. @returns whether every promise was kept */
+/** Runs what the options ask for, and prints and writes the report. @returns whether every promise was kept, and nothing dearer */
 export async function bench(options: BenchOptions): Promise<boolean> {
   const environment = readEnvironment()
   const { cores, cpu, kernel, node, load, commit = 'no commit' } = environment
@@ -48,7 +48,8 @@ export async function bench(options: BenchOptions): Promise<boolean> {
   print(report)
   write(options.json, `${JSON.stringify(report, undefined, 2)}\n`)
   write(options.plot, drawReport(report))
-  return verdicts.every(({ outcome }) => outcome === 'kept')
+  const isDearer = report.against.some(({ difference }) => difference.isLargerThanNoise && difference.ratio > 1)
+  return !isDearer && verdicts.every(({ outcome }) => outcome === 'kept')
 }
 
 /** Workloads that need the same servers stand together: those are started and filled once for all of them. */
@@ -65,7 +66,7 @@ async function measureSettings(options: BenchOptions): Promise<readonly Run[]> {
     const prepared = []
     for (const name of options.systems) {
       // It has one node, no durability but its own, and is there to measure the floor as usual.
-      if (name === 'single' && first.title !== 'put uniform' && first.title !== 'get uniform') continue
+      if (name === 'single' && !workloads.some(isJudged)) continue
       prepared.push(await prepare(name, first, preparation, workplace))
     }
     runs.push(...(await measureAll(prepared, workloads, { options, yardstick, profiles, onRun: noteRun })))
