@@ -59,7 +59,7 @@ const downSeconds = positive('down', values.down, 15)
 const sampleSeconds = positive('sample', values.sample, 5)
 const mebibyte = 1024 * 1024
 /** One run of the load generators. */
-const loadMs = 10_000
+const loadMs = 2_000
 
 /** Of one node; all 0 while it is down. */
 interface Sample {
@@ -77,34 +77,46 @@ await cluster.startAll()
 const endMs = performance.now() + minutes * 60_000
 const times: number[] = []
 const samples: Sample[][] = []
+/** Nodes that were started again and are not ready yet. */
+const starting = new Set<number>()
 let operations = 0
 let failed = 0
 let kills = 0
-await Promise.all([load(cluster.http, 1), load(cluster.embedded, 2), killInTurn(), watch()])
+await Promise.all([load(httpDoor, 1), load(() => cluster.embedded, 2), killInTurn(), watch()])
 await workplace.clear()
 report()
 
-/** Each door has keys of its own: a writer knows the contexts of what it wrote. */
-async function load(target: Target, seed: number): Promise<void> {
+/** Each door has keys of its own. The embedded client finds out by itself who lives; HTTP clients are told who runs. */
+async function load(door: () => Target, seed: number): Promise<void> {
   const generator = workplace.startGenerator()
   await generator.prepare({ keyCount, valueBytes: 1024, seed })
-  const own = target.type === 'http' ? { ...target, path: `${target.path}http-` } : target
-  await generator.make({ type: 'fill', target: own, inFlight })
+  await generator.make({ type: 'fill', target: door(), inFlight })
   while (performance.now() < endMs) {
-    const result = await generator.make({
-      type: 'run',
-      target: own,
-      inFlight,
-      end: timeOf(loadMs),
-      distribution: 'zipfian',
-      writeShare: 0.5,
-      writeType: 'read-modify-write',
-    })
-    operations += result.operations
-    failed += result.failed
-    // Connections to a node that was killed are gone: new ones, as a client would make.
-    if (result.failed > 0) await generator.prepare({ keyCount, valueBytes: 1024, seed })
+    try {
+      const result = await generator.make({
+        type: 'run',
+        target: door(),
+        inFlight,
+        end: timeOf(loadMs),
+        distribution: 'zipfian',
+        writeShare: 0.5,
+        writeType: 'read-modify-write',
+      })
+      operations += result.operations
+      failed += result.failed
+    } catch (error) {
+      // Nobody listens there yet, or any more.
+      note(String(error))
+      await sleep(500)
+    }
   }
+}
+
+function httpDoor(): Target {
+  const { http } = cluster
+  if (http.type !== 'http') return http
+  const ports = http.ports.filter((_, index) => cluster.isRunning(index) && !starting.has(index))
+  return { ...http, ports, path: `${http.path}http-` }
 }
 
 async function killInTurn(): Promise<void> {
@@ -115,8 +127,10 @@ async function killInTurn(): Promise<void> {
     await cluster.kill(victim)
     kills += 1
     await sleep(downSeconds * 1000)
+    starting.add(victim)
     cluster.launch(victim)
     await cluster.untilReady(victim)
+    starting.delete(victim)
   }
 }
 

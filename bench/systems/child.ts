@@ -46,10 +46,11 @@ export class Child {
     return this.#process.exitCode === null && this.#process.signalCode === null
   }
 
-  async stop(): Promise<void> {
+  /** By SIGTERM; who has not ended after `msMax`, ten seconds, is killed. */
+  async stop(msMax = stopMsMax): Promise<void> {
     if (!this.isRunning) return
     this.#process.kill('SIGTERM')
-    const cut = setTimeout(() => this.#process.kill('SIGKILL'), stopMsMax)
+    const cut = setTimeout(() => this.#process.kill('SIGKILL'), msMax)
     await this.#ended
     clearTimeout(cut)
   }

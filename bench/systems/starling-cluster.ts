@@ -9,6 +9,8 @@ const bucket = 'bench'
 const host = '127.0.0.1'
 /** Patient: whoever asks how long it took measures that. */
 const readyMsMax = 600_000
+/** A stop that is cut off is no clean one. */
+const stopMsMax = 120_000
 
 export interface ClusterOptions {
   /** For data and logs; one that holds the data of an earlier run is taken over. */
@@ -112,11 +114,11 @@ export class StarlingCluster {
 
   /** As an operator stops it. */
   async stop(index: number): Promise<void> {
-    await this.#child(index).stop()
+    await this.#child(index).stop(stopMsMax)
   }
 
   async stopAll(): Promise<void> {
-    await Promise.all(this.#children.map((child) => child.stop()))
+    await Promise.all(this.#children.map((child) => child.stop(stopMsMax)))
   }
 
   /** SIGKILL; resolves when the process is gone. */
