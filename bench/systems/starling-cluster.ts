@@ -79,7 +79,8 @@ export class StarlingCluster {
 
   async startAll(): Promise<void> {
     for (let index = 0; index < this.nodeCount; index += 1) this.launch(index)
-    for (let index = 0; index < this.nodeCount; index += 1) await this.untilSettled(index)
+    // All at once: the others wait in vain for one that has ended.
+    await Promise.all(this.#children.map((_, index) => this.untilSettled(index)))
   }
 
   /** Starts the process of a node, and does not wait for it. */
