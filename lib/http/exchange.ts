@@ -97,10 +97,13 @@ export class Exchange {
   answerPlainly(outcome: string, status: PlainStatus, headers: HeaderList, body?: Uint8Array): void {
     if (this.#isAnswered) return
     const { socket } = this.#outgoing
-    if (socket === null || !this.#isPlain(body)) return this.answer(outcome, status, headers, body)
-    let head = `${statusLines[status]}${alwaysSaid}${this.requestId}\r\n`
-    if (body !== undefined) head += `Content-Length: ${body.length}\r\n`
+    if (socket === null || !socket.writable || !this.#isPlain(body)) {
+      return this.answer(outcome, status, headers, body)
+    }
+    let head: string = statusLines[status]
     for (let index = 0; index < headers.length; index += 2) head += `${headers[index]}: ${headers[index + 1]}\r\n`
+    head += `${alwaysSaid}${this.requestId}\r\n`
+    if (body !== undefined) head += `Content-Length: ${body.length}\r\n`
     head += this.edge.plainEnd.text()
     this.#close(outcome)
     const bytes = Buffer.allocUnsafe(head.length + (body?.length ?? 0))

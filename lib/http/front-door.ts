@@ -84,7 +84,8 @@ class RefusedAtTheDoor {
     const { method } = incoming
     const operation = method === 'PUT' ? put : method === 'DELETE' ? remove : read
     const { socket } = outgoing
-    if (socket === null || !this.#isPlain(incoming, outgoing)) {
+    // Behind an answer that ends the connection Node lends its socket once more, but takes nothing for sent.
+    if (socket === null || !socket.writable || !this.#isPlain(incoming, outgoing)) {
       this.#edge.waitedMs = waitedMs
       new Exchange(this.#edge, operation, incoming, outgoing, incoming.url ?? '').fail(this.#error)
       this.#edge.waitedMs = 0

@@ -48,6 +48,14 @@ t.test('a node that has too much to do', async (t) => {
     t.same(statusesIn(await raw('GET /v1/kv/carts/k HTTP/1.0\r\n\r\n')), ['429'])
   })
 
+  await t.test('is not troubled by what comes behind a request after which it ends the connection', async (t) => {
+    const chunked =
+      'PUT /v1/kv/carts/k HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nvalue\r\n0\r\n\r\n'
+    const get = 'GET /v1/kv/carts/k HTTP/1.1\r\nHost: h\r\n\r\n'
+    t.same(statusesIn(await raw(chunked + chunked + get)), ['429'])
+    t.equal((await ask('/livez')).status, 200)
+  })
+
   await t.test('does not invite a body that it will not take', async (t) => {
     const answered = await raw(
       'PUT /v1/kv/carts/k HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9999\r\n\r\n',
