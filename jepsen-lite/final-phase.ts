@@ -145,12 +145,24 @@ async function probeNodes({ cluster, recorder }: FinalParts): Promise<readonly F
   const findings: Finding[] = []
   for (const member of cluster.members) {
     try {
-      recorder.add({ t: 'ok', p: 'probe', f: 'node', node: member.name, v: await probeOf(member) })
+      recorder.add({ t: 'ok', p: 'probe', f: 'node', node: member.name, v: await patiently(() => probeOf(member)) })
     } catch (error) {
       findings.push(invalid(`${member.name} did not tell of itself in the end: ${told(error)}`))
     }
   }
   return findings
+}
+
+/** A machine that is busy for a moment is not a node that says nothing. */
+async function patiently<Told>(ask: () => Promise<Told>): Promise<Told> {
+  for (let triesLeft = 4; triesLeft > 0; triesLeft -= 1) {
+    try {
+      return await ask()
+    } catch {
+      await sleep(1_000)
+    }
+  }
+  return ask()
 }
 
 function isSameAs(first: CopyLook | undefined): (copy: CopyLook) => boolean {

@@ -1,3 +1,4 @@
+import { Excess } from './excess.ts'
 import { StandingDelay } from './standing-delay.ts'
 import { WaitingLine } from './waiting-line.ts'
 
@@ -16,9 +17,11 @@ export interface AdmissionLimits {
   readonly intakeMsPerTurn: number
   /** While requests of a kind keep waiting longer than this, whoever has waited for longer is turned away... */
   readonly delayTargetMs: number
-  /** ...after they have done so for this long. */
+  /** ...after they have done so for this long, if more have come lately than were begun: a burst is left to drain... */
   readonly standingAfterMs: number
-  /** Nobody waits longer than this and about a turn, also in a burst: who is turned away shall hear it soon. */
+  /** ...and if more than this many wait: so few are served in time by any machine, if it lets this process run. */
+  readonly waitingMin: number
+  /** Nobody waits longer than this and about a turn. */
   readonly delayMsMax: number
   /** Requests in line, of all kinds. */
   readonly waitingMax: number
@@ -34,8 +37,9 @@ export interface AdmissionLimits {
 export const admissionLimitsDefault: AdmissionLimits = {
   intakeMsPerTurn: 2,
   delayTargetMs: 20,
-  standingAfterMs: 60,
-  delayMsMax: 60,
+  standingAfterMs: 500,
+  waitingMin: 64,
+  delayMsMax: 2_000,
   waitingMax: 8_192,
   readEvery: 4,
   backgroundTargetMs: 5,
@@ -66,15 +70,17 @@ export type ArrivalVerdict = 'begin' | 'wait' | 'shed'
  * wait. Pure: time is given, and whoever drives it begins and sheds.
  *
  * In every turn of its event loop a node begins new requests for `intakeMsPerTurn`, whatever has come. While there is
- * time enough for everybody that bound is never met. When there is not, the others wait in line, and what stands longest
- * is turned away: so the line is as long as `delayTargetMs`, whatever comes, and never empty, so nothing is wasted. (As in SEDA, SOSP 2001, and Maurer, Fail at Scale, ACM
- * Queue 2015.) Messages between nodes never come here: what has been begun somewhere is finished first.
+ * time enough for everybody that bound is never met. When there is not, the others wait in line. When that lasts, and more come
+ * than are begun, what stands longest is turned away: so the line is as long as `delayTargetMs`, whatever comes, and never
+ * empty, so nothing is wasted. (As in SEDA, SOSP 2001, and Maurer, Fail at Scale, ACM Queue 2015; but a line that drains, or of clients
+ * who ask again only when answered, is left alone.) Messages between nodes never come here: what has been begun somewhere is finished first.
  */
 export class Admission<Work> {
   readonly #limits: AdmissionLimits
   readonly #lines: Readonly<Record<RequestKind, WaitingLine<Waiting<Work>>>>
   readonly #delays: Readonly<Record<RequestKind, StandingDelay>>
   readonly #pressure: StandingDelay
+  readonly #excess: Excess
   #pressedAtMs = Number.NEGATIVE_INFINITY
   #waiting = 0
   #begunSinceRead = 0
@@ -94,6 +100,7 @@ export class Admission<Work> {
       write: new StandingDelay(settings),
       read: new StandingDelay(settings),
     }
+    this.#excess = new Excess(limits.standingAfterMs / 2)
     this.#pressure = new StandingDelay({ targetMs: limits.backgroundTargetMs, intervalMs: limits.backgroundAfterMs })
   }
 
@@ -104,7 +111,9 @@ export class Admission<Work> {
   /** @param isFull so many are under way that none may be begun now */
   arrive(kind: RequestKind, work: Work, isFull: boolean, nowMs: number): ArrivalVerdict {
     if (!this.#isInTurn) this.#beginTurn(nowMs)
+    this.#excess.arrived(nowMs)
     if (this.#waiting === 0 && !isFull && nowMs - this.#turnBeganMs < this.#limits.intakeMsPerTurn) {
+      this.#excess.begun(nowMs)
       this.#observe(kind, 0, nowMs)
       return 'begin'
     }
@@ -123,6 +132,7 @@ export class Admission<Work> {
     const kind = this.#mostUrgent()
     this.#begunSinceRead = kind === 'read' ? 0 : this.#begunSinceRead + 1
     const waitedMs = nowMs - (this.#lines[kind].first as Waiting<Work>).arrivedMs
+    this.#excess.begun(nowMs)
     this.#observe(kind, waitedMs, nowMs)
     return { work: this.#take(kind), kind, waitedMs }
   }
@@ -163,8 +173,9 @@ export class Admission<Work> {
   }
 
   #patienceMs(kind: RequestKind, nowMs: number): number {
-    const { delayTargetMs, delayMsMax } = this.#limits
-    return this.#delays[kind].isStanding(nowMs) ? delayTargetMs : delayMsMax
+    const { delayTargetMs, delayMsMax, waitingMin } = this.#limits
+    const isTooMuch = this.#waiting > waitingMin && this.#delays[kind].isStanding(nowMs) && this.#excess.isThere(nowMs)
+    return isTooMuch ? delayTargetMs : delayMsMax
   }
 
   #mostUrgent(): RequestKind {
