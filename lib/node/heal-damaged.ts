@@ -17,6 +17,8 @@ export function healDamaged(context: RequestContext, key: RecordKey): void {
   if (inForce === undefined) return
   const { ring, decided } = inForce
   const owners = inForce.ownersOf(ring.partitionOf(key.token)).filter((owner) => !inForce.isExcluded(owner))
+  // An old copy is swept, not healed: what is written now might come behind the sweep, and stay.
+  if (!owners.includes(self)) return
   const others = owners.filter((owner) => owner !== self)
   const request = { key, owners, layoutNumber: decided.version.number, timeoutMs: askTimeoutMs }
   gather(context, request, ({ record, answered, asOf }) => {
