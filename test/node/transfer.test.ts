@@ -43,6 +43,30 @@ t.test('a node is added', async (t) => {
   })
 })
 
+t.test('an old copy that is damaged is deleted, and not healed afterwards (simulated: seed 179)', async (t) => {
+  const cluster = moving({ oldCopiesKeptSeconds: 60 })
+  const keys = write(cluster)
+  cluster.change('ada', { action: 'join', node: 'dan' })
+  cluster.awaitSettled()
+  const isOld = (name: string) => (key: string) =>
+    holders(cluster, key).includes(name) && !cluster.ownersOf(key).includes(name)
+  const former = cluster.members.find((name) => keys.some(isOld(name))) as string
+  const old = keys.filter(isOld(former))
+  cluster.world.crash(former, 'kill')
+  const storeKey = storeKeyOf(old[0] as string)
+  cluster.world.machine(former).disk.flipBit(({ key }) => Buffer.compare(key, storeKey) === 0)
+  // An owner that is away does not say what it has: healing would have to wait for it.
+  const away = cluster.members.find((name) => name !== former && name !== 'dan') as string
+  cluster.world.crash(away, 'kill')
+  restart(cluster, former)
+  cluster.await('the damage is found', () => cluster.metric(former, 'starling_damaged_records_total') > 0)
+  cluster.world.run(90_000)
+  t.same(old.filter(isOld(former)), [], 'all old copies are deleted')
+  restart(cluster, away)
+  cluster.world.run(20_000)
+  t.same(old.filter(isOld(former)), [], 'and stay away')
+})
+
 t.test('what is copied is not copied again when a process dies', async (t) => {
   await t.test('of the new owner: it goes on behind its last page', async (t) => {
     const cluster = moving()
@@ -345,8 +369,12 @@ function missing(cluster: MovingCluster, keys: readonly string[]): readonly stri
 
 /** Who has a record of the key on its disk, owner or not. */
 function holders(cluster: MovingCluster, key: string): readonly string[] {
-  const stored = dataKey(partitionOf(named(bucket, key).token, partitions), named(bucket, key))
+  const stored = storeKeyOf(key)
   return cluster.running.filter((name) => cluster.world.machine(name).disk.live.get(stored) !== undefined)
+}
+
+function storeKeyOf(key: string): Uint8Array {
+  return dataKey(partitionOf(named(bucket, key).token, partitions), named(bucket, key))
 }
 
 function awaitNoOldCopies(cluster: MovingCluster): void {
