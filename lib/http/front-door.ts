@@ -23,8 +23,8 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
   server.on('request', (incoming: Incoming, outgoing: Outgoing) => {
     if (incoming.url?.startsWith(dataPath) !== true) return route(incoming, outgoing)
     edge.node.admit(isRead(incoming) ? 'read' : 'write', (isAdmitted, waitedMs) => {
-      // Whoever waited may have gone.
-      if (outgoing.destroyed) return
+      // Whoever waited may have gone, and behind another request of the same connection only the incoming side shows it.
+      if (outgoing.destroyed || incoming.destroyed) return
       if (!isAdmitted) return refused.answer(incoming, outgoing, waitedMs)
       edge.waitedMs = waitedMs
       if (!keys.answer(incoming, outgoing)) route(incoming, outgoing)

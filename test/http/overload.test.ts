@@ -1,4 +1,7 @@
+import net from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import type { Admitted } from '../../lib/node/entrance.ts'
 import { serve } from './with-server.ts'
 
 t.test('a node that has too much to do', async (t) => {
@@ -73,6 +76,27 @@ t.test('a node that has too much to do', async (t) => {
     t.equal((await ask('/v1/kv/carts/k')).text, 'before')
   })
 })
+
+t.test('whoever goes away while in line leaves nothing behind', async (t) => {
+  const { node, port, metrics } = await serve(t)
+  const waiting: Admitted[] = []
+  node.admit = (kind, done) => (kind === 'read' ? done(true, 0) : void waiting.push(done))
+  node.isHolding = true
+  const put = 'PUT /v1/kv/carts/k HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nabc'
+  for (const requests of [put, `GET /v1/kv/carts/k HTTP/1.1\r\nHost: h\r\n\r\n${put}`]) {
+    const socket = net.connect(port, '127.0.0.1')
+    socket.write(requests)
+    await until(() => waiting.length > 0)
+    socket.destroy()
+    await until(() => metrics.of('starling_http_connections') === 0)
+    for (const done of waiting.splice(0)) done(true, 10)
+    t.equal(metrics.of('starling_http_bodies_bytes'), 0)
+  }
+})
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await sleep(2)
+}
 
 function statusesIn(bytes: string): readonly string[] {
   return [...bytes.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => status as string)
