@@ -284,9 +284,14 @@ export class ValueLog implements Storage {
       else if (record.type === 'small') this.#put(key, record.value, undefined)
       else {
         const { offset, length } = record
-        if (record.type === 'moved' && !this.#isAt(key, record.fromSegment, record.fromOffset)) continue
+        const place = { segment, offset: frameOffset + offset, length }
+        if (record.type === 'moved' && !this.#isAt(key, record.fromSegment, record.fromOffset)) {
+          // A crash may have come between the pieces of an index batch: then it has arrived already, and counts.
+          if (this.#isAt(key, segment, place.offset)) this.table.logged(segment, key.length, length)
+          continue
+        }
         this.table.logged(segment, key.length, length)
-        this.#put(key, frame.subarray(offset, offset + length), { segment, offset: frameOffset + offset, length })
+        this.#put(key, frame.subarray(offset, offset + length), place)
       }
     }
   }

@@ -1,8 +1,10 @@
 import t from 'tap'
 import { seededRandom, seedFor } from '../../lib/ports/random.ts'
 import type { StorageOperation } from '../../lib/ports/storage.ts'
+import { encodeFrame } from '../../lib/value-log/frame.ts'
+import { checkpointKey, encodePointer, parseCheckpoint, parseEntry } from '../../lib/value-log/index-entry.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
-import { bytes, Place, put, text } from './fixtures/place.ts'
+import { bytes, hash, Place, put, text } from './fixtures/place.ts'
 
 t.test(
   'what survives a crash is a beginning of what was written, with all that was acknowledged or synced',
@@ -53,6 +55,27 @@ t.test('at rest the log is not larger than one and a half times what is of use',
       before,
     )
   })
+})
+
+t.test('a moved value that the index had before a crash of the process is not given up by a later start', async (t) => {
+  const place = new Place(9)
+  place.write([put('k', 'value')], true)
+  place.settle()
+  const { disk } = place.world.machine('ada')
+  const checkpoint = parseCheckpoint(disk.live.get(checkpointKey) as Uint8Array)
+  const from = parseEntry(disk.live.get(bytes('k')) as Uint8Array)
+  if (checkpoint === undefined || from.type !== 'pointer') throw new Error('the index did not follow')
+  const value = disk.segments.read(from.segment, from.offset, from.length)
+  const frame = encodeFrame(checkpoint.sequence, [], [{ key: bytes('k'), value, from }], 512, hash)
+  const segment = checkpoint.segment + 1
+  disk.segments.append(segment, frame.bytes)
+  const { offset, length } = frame.records[0] as { offset: number; length: number }
+  disk.write([{ type: 'put', key: bytes('k'), value: encodePointer({ segment, offset, length }) }], true)
+  for (let start = 0; start < 3; start += 1) {
+    place.crash('kill')
+    t.match(text(place.get('k')), /^value/)
+    place.settle(start === 0 ? 0 : 60_000)
+  }
 })
 
 t.test('reclaiming waits while clients would wait for it', async (t) => {
