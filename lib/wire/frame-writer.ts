@@ -29,9 +29,9 @@ export class FrameWriter {
     return this.#writer.length === 0 && this.#chunks.length === 0
   }
 
-  /** @throws {FrameTooLarge} and then nothing of it was added */
+  /** @throws {FrameTooLarge} and then, as after any error, nothing of it was added */
   add(frame: Frame): void {
-    const body = writeFrame(this.#writer, frame, copiedBytesMax, this.#hash)
+    const body = this.#write(frame)
     if (body !== undefined || this.#writer.length >= chunkBytes) this.#cut()
     if (body !== undefined) this.#chunks.push(body)
   }
@@ -42,6 +42,17 @@ export class FrameWriter {
     const chunks = this.#chunks
     this.#chunks = []
     return chunks
+  }
+
+  #write(frame: Frame): Uint8Array | undefined {
+    const start = this.#writer.length
+    try {
+      return writeFrame(this.#writer, frame, copiedBytesMax, this.#hash)
+    } catch (error) {
+      // Half a frame would end the connection for all that stand around it.
+      this.#writer.truncate(start)
+      throw error
+    }
   }
 
   #cut(): void {

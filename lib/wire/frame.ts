@@ -24,7 +24,7 @@ const types = { hello: 1, welcome: 2, goodbye: 3, ping: 4, pong: 5 } as const
  *
  * @param copiedBytesMax a longer body is left for the caller to send behind what was written
  * @returns that body; undefined when all of the frame is in `writer`
- * @throws {FrameTooLarge} beyond frameBytesMax or headerBytesMax; nothing was written
+ * @throws {FrameTooLarge} beyond frameBytesMax or headerBytesMax
  */
 export function writeFrame(
   writer: BytesWriter,
@@ -38,10 +38,7 @@ export function writeFrame(
   const headerBytes = writer.length - start - framingBytes
   const body = bodyOf(frame) ?? noBytes
   const frameBytes = framingBytes + headerBytes + body.length
-  if (headerBytes > headerBytesMax || frameBytes > frameBytesMax) {
-    writer.truncate(start)
-    throw new FrameTooLarge(frameBytes)
-  }
+  if (headerBytes > headerBytesMax || frameBytes > frameBytesMax) throw new FrameTooLarge(frameBytes)
   writer.u32At(start, frameBytes - 4)
   writer.u32At(start + 4, headerBytes)
   writer.u32At(start + 8, checksumOf(writer.view(start + framingBytes), body, hash))

@@ -122,6 +122,14 @@ t.test('a frame', async (t) => {
     t.same(read(Buffer.concat(writer.take())).frames, [{ kind: 'ping' }, { kind: 'pong' }])
   })
 
+  t.test('that cannot be written leaves the others as they are, too', async (t) => {
+    const writer = new FrameWriter(hash)
+    writer.add({ kind: 'ping' })
+    t.ok(thrownBy(() => writer.add({ ...coordinate(unhex('')), message: readRecord(Number.NaN) })))
+    writer.add({ kind: 'pong' })
+    t.same(read(Buffer.concat(writer.take())).frames, [{ kind: 'ping' }, { kind: 'pong' }])
+  })
+
   t.test('carries a small body in one chunk with its header', async (t) => {
     t.equal(encodeFrame(coordinate(new Uint8Array(1024)), hash).length, 1)
   })
