@@ -14,8 +14,9 @@ interface ClientError extends Error {
 export function guardSockets(server: Server, edge: Edge): void {
   server.removeAllListeners('clientError')
   server.on('clientError', (error: ClientError, socket) => {
-    // A reset has nobody to answer, and behind an answer that has begun a second one would be read as part of it.
-    if (error.code === 'ECONNRESET' || !socket.writable || hasAnswerUnderWay(socket)) {
+    // A reset has nobody to answer. Behind an answer that has begun a second one would be read as part of it; and while a
+    // whole request waits for its answer this one would be taken for it, though that request may have changed something.
+    if (error.code === 'ECONNRESET' || !socket.writable || isOwedToAnother(socket)) {
       socket.destroy()
       return
     }
@@ -59,8 +60,13 @@ function responseText(status: number, requestId: string, body: string): string {
   return `${head.join('\r\n')}\r\n\r\n${body}`
 }
 
-/** Node keeps the response that is being written on the socket. */
-function hasAnswerUnderWay(socket: object): boolean {
-  const message = (socket as { readonly _httpMessage?: { readonly headersSent: boolean } | null })._httpMessage
-  return message?.headersSent === true
+/** Node keeps the response that is due on the socket. */
+function isOwedToAnother(socket: object): boolean {
+  const { _httpMessage: due } = socket as { readonly _httpMessage?: Due | null }
+  return due != null && (due.headersSent || due.req.complete)
+}
+
+interface Due {
+  readonly headersSent: boolean
+  readonly req: { readonly complete: boolean }
 }

@@ -171,6 +171,16 @@ t.test('a connection', async (t) => {
     t.ok(answer.endsWith('\r\n\r\n1'))
   })
 
+  await t.test('says nothing of noise while a write in front of it is not answered', async (t) => {
+    node.isHolding = true
+    const asked = node.requests.length
+    const answer = raw(`${put('b', 'noisy', 1)}1`, '\x16\x03\r\n\r\n')
+    await until(() => node.requests.length === asked + 1)
+    t.equal(await answer, '', 'that nothing was changed would be taken for the answer to the write')
+    node.release()
+    t.equal((await ask('/v1/kv/b/noisy')).text, '1')
+  })
+
   await t.test('stays good after a refusal whose body was short', async (t) => {
     const answer = await raw(`${put('b', '%2e', 5)}hello`, `${put('b', 'k?w=x', 5)}hello`, get('/livez'))
     t.same(statusesIn(answer), [400, 400, 200])
