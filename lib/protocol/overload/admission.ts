@@ -27,6 +27,8 @@ export interface AdmissionLimits {
   readonly waitingMax: number
   /** Of so many that are begun one is a read, if any waits: a flood of writes must not make the store unreadable. */
   readonly readEvery: number
+  /** The same of writes: a flood of what others forward must not turn every client away that knows where to ask. */
+  readonly writeEvery: number
   /** Work in the background pauses when requests have waited for longer than the one for as long as the other... */
   readonly backgroundTargetMs: number
   readonly backgroundAfterMs: number
@@ -42,6 +44,7 @@ export const admissionLimitsDefault: AdmissionLimits = {
   delayMsMax: 2_000,
   waitingMax: 8_192,
   readEvery: 4,
+  writeEvery: 8,
   backgroundTargetMs: 5,
   backgroundAfterMs: 40,
   backgroundPauseMs: 1_000,
@@ -84,6 +87,7 @@ export class Admission<Work> {
   #pressedAtMs = Number.NEGATIVE_INFINITY
   #waiting = 0
   #begunSinceRead = 0
+  #begunSinceWrite = 0
   #isInTurn = false
   #turnBeganMs = 0
   #turnEndedMs = Number.NEGATIVE_INFINITY
@@ -131,6 +135,7 @@ export class Admission<Work> {
     if (this.#waiting === 0 || isFull || nowMs - intakeBeganMs >= this.#limits.intakeMsPerTurn) return undefined
     const kind = this.#mostUrgent()
     this.#begunSinceRead = kind === 'read' ? 0 : this.#begunSinceRead + 1
+    this.#begunSinceWrite = kind === 'write' ? 0 : this.#begunSinceWrite + 1
     const waitedMs = nowMs - (this.#lines[kind].first as Waiting<Work>).arrivedMs
     this.#excess.begun(nowMs)
     this.#observe(kind, waitedMs, nowMs)
@@ -180,7 +185,9 @@ export class Admission<Work> {
 
   #mostUrgent(): RequestKind {
     const { forwarded, write, read } = this.#lines
-    if (read.length > 0 && this.#begunSinceRead >= this.#limits.readEvery - 1) return 'read'
+    const { readEvery, writeEvery } = this.#limits
+    if (read.length > 0 && this.#begunSinceRead >= readEvery - 1) return 'read'
+    if (write.length > 0 && this.#begunSinceWrite >= writeEvery - 1) return 'write'
     if (forwarded.length > 0) return 'forwarded'
     return write.length > 0 ? 'write' : 'read'
   }

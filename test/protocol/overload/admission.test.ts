@@ -157,6 +157,14 @@ t.test('what another node has admitted comes before what is new', async (t) => {
   t.ok(node.begun.forwarded >= 990)
 })
 
+t.test('a flood of what others forward leaves room for those who come straight', async (t) => {
+  const node = new Loop({ costMs: 1 })
+  node.offer({ perSecond: { forwarded: 2000, write: 500, read: 500 }, seconds: 2 })
+  t.ok(node.begun.write > 200, `${node.begun.write} writes`)
+  t.ok(node.begun.read > 400, `${node.begun.read} reads`)
+  t.ok(node.begun.forwarded > 1000, `${node.begun.forwarded} forwarded`)
+})
+
 t.test('while as much is under way as may be', async (t) => {
   t.test('nothing begins, and who waits too long is turned away', async (t) => {
     const admission = new Admission<string>()
