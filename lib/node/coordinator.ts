@@ -498,8 +498,9 @@ export class Coordinator {
       if (!isSafe || !error.retryable) return this.#end(job, error)
       const next = isNothing ? job : asRetry(job)
       failed.add(to)
-      // One that could coordinate and found no quorum has asked the fallbacks itself.
-      const isFinal = outcome.type === 'refused' && error.code === 'quorum-unavailable'
+      // One that could coordinate and found no quorum has asked the fallbacks itself. One that has too much to do is there:
+      // nobody stands in for it, and least of all at that moment (docs/rules.md Q2).
+      const isFinal = outcome.type === 'refused' && ['quorum-unavailable', 'overloaded'].includes(error.code)
       this.#forwardTo(next, others, failed, error, isFinal ? (tried) => this.#end(tried, error) : nobody)
     })
   }

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { Entrance } from '../../lib/node/entrance.ts'
 import type { ClientRequest } from '../../lib/protocol/quorum/client-request.ts'
 import { valueBytesMax } from '../../lib/vocabulary/limits.ts'
 import { type Ended, TestCluster } from './fixtures/test-cluster.ts'
@@ -55,6 +56,25 @@ t.test('any node takes any request; an owner carries it out', async (t) => {
     other.world.run(2000) // Connections are made again.
     t.match(other.get('ada', there, { r: 'all' }), { values: ['v'] }, 'it had been carried out')
   })
+})
+
+t.test('nobody stands in for owners that have too much to do', async (t) => {
+  const cluster = TestCluster.formed(five)
+  const key = cluster.keyWhere((owners) => !owners.includes('ada'))
+  t.match(cluster.put('ada', key, 'before'), { code: 'ok' })
+  const enter = Entrance.prototype.enter
+  t.teardown(() => {
+    Entrance.prototype.enter = enter
+  })
+  Entrance.prototype.enter = function (this: Entrance, kind, done) {
+    if (kind === 'forwarded') done(false, 0)
+    else enter.call(this, kind, done)
+  }
+  t.match(cluster.put('ada', key, 'after'), { code: 'overloaded', ...nothing, retryable: true })
+  t.match(cluster.get('ada', key), { code: 'overloaded', ...nothing, retryable: true })
+  Entrance.prototype.enter = enter
+  t.match(cluster.get('ada', key, { r: 'all' }), { values: ['before'] })
+  for (const name of five) t.equal(cluster.replica(name, key).hint, false, name)
 })
 
 t.test('how many owners must answer', async (t) => {
