@@ -26,6 +26,8 @@ export interface Told {
 export interface Witnesses {
   readonly by?: string | undefined
   readonly acks?: readonly string[] | undefined
+  /** Another node may have carried it out as well. */
+  readonly isRepeated?: boolean | undefined
 }
 
 /**

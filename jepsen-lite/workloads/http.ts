@@ -151,8 +151,13 @@ function siblingsIn(text: string): readonly string[] {
 function witnessesIn(reply: Reply): Witnesses {
   const header = reply.header('starling-receipt')
   if (header === undefined) return {}
-  const receipt = JSON.parse(header) as { readonly coordinator: Named; readonly nodes: readonly Named[] }
-  return { by: receipt.coordinator.name ?? undefined, acks: receipt.nodes.map(({ name }) => name ?? 'unknown') }
+  const receipt = JSON.parse(header) as {
+    readonly coordinator: Named
+    readonly repeated: boolean
+    readonly nodes: readonly Named[]
+  }
+  const acks = receipt.nodes.map(({ name }) => name ?? 'unknown')
+  return { by: receipt.coordinator.name ?? undefined, acks, ...(receipt.repeated ? { isRepeated: true } : {}) }
 }
 
 interface Named {

@@ -22,6 +22,7 @@ export function fullReceipt(node: NodeApi, request: ClientRequest, quorum: Quoru
   const receipt = {
     operation: request.type,
     coordinator: nameOf(quorum.coordinator),
+    repeated: quorum.isRepeated === true,
     partition: place?.partition ?? null,
     token: place?.token ?? null,
     owners: place?.owners.map(nameOf) ?? [],

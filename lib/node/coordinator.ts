@@ -550,8 +550,11 @@ export class Coordinator {
   }
 
   #end(job: Job<ClientRequest>, error: StarlingError | undefined, answer?: ClientAnswer): void {
-    const told = job.isDoubtful === true && error !== undefined ? asDoubtful(error) : error
-    this.#context.time.soon(() => job.done(told, answer))
+    const { time } = this.#context
+    if (job.isDoubtful !== true) return time.soon(() => job.done(error, answer))
+    const told = error === undefined ? undefined : asDoubtful(error)
+    const quorum = answer === undefined ? undefined : { ...answer.quorum, isRepeated: true as const }
+    time.soon(() => job.done(told, answer && quorum && { ...answer, quorum }))
   }
 }
 

@@ -10,6 +10,8 @@ export interface QuorumReceipt {
   readonly owners: number
   readonly fallbacks: number
   readonly coordinator: NodeId
+  /** A node that was asked before may have carried out the same write: then it is there twice for a while (docs/rules.md I2). */
+  readonly isRepeated?: true | undefined
   /** Where the request asked for it, and in errors. */
   readonly details?: ReceiptDetails | undefined
 }

@@ -143,12 +143,13 @@ t.test('an operation without an end, and an info, may take effect at any time', 
 })
 
 t.test('a keyed write may have been carried out twice if it was tried twice, or forwarded', async (t) => {
-  const ended = (asked: string, by: string, tries: number): boolean | undefined =>
+  const ended = (asked: string, by: string, tries: number, isRepeated = false): boolean | undefined =>
     operationsOf([
       { i: 0, t: 'invoke', p: 1, f: 'put', k: 'k', vid: 'a', rid: 'a 1', node: asked, ns: 0 },
-      { i: 1, t: 'ok', p: 1, f: 'put', k: 'k', vid: 'a', by, tries, ns: 1 },
+      { i: 1, t: 'ok', p: 1, f: 'put', k: 'k', vid: 'a', by, tries, isRepeated, ns: 1 },
     ])[0]?.isRetried
   t.equal(ended('ada', 'ada', 1), false)
   t.equal(ended('ada', 'ada', 2), true)
   t.equal(ended('ada', 'bob', 1), true, 'somebody before bob may have done it, too (docs/rules.md I2)')
+  t.equal(ended('ada', 'ada', 1, true), true, 'ada did it when somebody else had not answered')
 })

@@ -36,6 +36,8 @@ export interface HistoryRecord {
   readonly node?: string | undefined
   /** The node that coordinated it. */
   readonly by?: string | undefined
+  /** Of a write with an id: its coordinator says that another node may have carried it out as well. */
+  readonly isRepeated?: boolean | undefined
   /** The nodes that had answered when it ended, by what their coordinator said: of a write those that have it. */
   readonly acks?: readonly string[] | undefined
   /** The id of a write that its client may have sent to several coordinators. */
@@ -183,7 +185,8 @@ export function operationsOf(records: readonly HistoryRecord[]): readonly Operat
     operation.hlc = record.hlc ?? 0
     // Whoever forwards a keyed write tries another node where the first may have carried it out (docs/rules.md I2).
     const { asked } = operation
-    const isForwarded = asked !== undefined && record.by !== undefined && record.by !== asked
+    const isByAnother = asked !== undefined && record.by !== undefined && record.by !== asked
+    const isForwarded = isByAnother || record.isRepeated === true
     operation.isRetried = operation.isKeyed && ((record.tries ?? 1) > 1 || isForwarded)
     if (record.t === 'info') continue
     operation.endedAt = record.i

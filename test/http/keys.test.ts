@@ -357,6 +357,7 @@ t.test('?receipt=full says who answered', async (t) => {
   t.match(JSON.parse(String(put.headers['starling-receipt'])), {
     operation: 'put',
     coordinator: { name: 'ada', zone: 'z1', state: 'alive' },
+    repeated: false,
     partition: 7,
     owners: [{ name: 'ada' }, { name: 'böb' }, { name: 'cyd' }],
     quorum: { kind: 'w', answered: 3, needed: 2, owners: 2, fallbacks: 1 },

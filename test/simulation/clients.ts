@@ -298,8 +298,11 @@ export function vidIn(value: Uint8Array): string {
 export function answered(
   cluster: SimulatedCluster,
   { context, quorum }: ClientAnswer,
-): { readonly by: string | undefined; readonly hlc: number } {
-  return { by: cluster.nameOf(quorum.coordinator), hlc: context === undefined ? 0 : clockOf(context) }
+): { readonly by: string | undefined; readonly isRepeated?: true; readonly hlc: number } {
+  const { coordinator, isRepeated } = quorum
+  const by = cluster.nameOf(coordinator)
+  const hlc = context === undefined ? 0 : clockOf(context)
+  return isRepeated === undefined ? { by, hlc } : { by, isRepeated, hlc }
 }
 
 /** A token begins with its version and its clock; only the harness looks into one. */

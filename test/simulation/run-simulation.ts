@@ -520,10 +520,19 @@ class Run {
         const more = ending.type === 'ok' ? answered(this.#cluster, ending.answer) : {}
         this.#history.add({ t: ending.type, ...base, error, ...more, ns: this.#ns() })
         // A key may have as many siblings as it may have: that is an answer, too.
-        if (error !== undefined && error !== 'too-many-siblings') failed(key, node, error)
+        const isAnswer =
+          error === 'too-many-siblings' || (error === 'quorum-unavailable' && this.#hasTooFewOwners(node, key))
+        if (error !== undefined && !isAnswer) failed(key, node, error)
         done()
       })
     })
+  }
+
+  /** Operators whose wishes stood there together may have left fewer members than there should be copies. */
+  #hasTooFewOwners(node: string, key: string): boolean {
+    const { w, replicas } = this.#configuration
+    const owners = this.#cluster.node(node)?.ownersOf(bucket, key as Key)?.owners
+    return owners !== undefined && owners.length < answers(w, replicas)
   }
 
   #readEverywhere(): void {
@@ -594,5 +603,5 @@ function known(result: CheckResult): CheckResult {
 
 /** Faults after which hints alone cannot bring copies together. */
 function losesHints(kind: FaultKind): boolean {
-  return ['wipe', 'roll-back', 'flip-bit', 'disk-full', 'disk-error'].includes(kind)
+  return ['wipe', 'roll-back', 'flip-bit', 'bare-return', 'disk-full', 'disk-error'].includes(kind)
 }
