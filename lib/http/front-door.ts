@@ -6,6 +6,7 @@ import { Exchange, type Incoming, type Outgoing } from './exchange.ts'
 import type { OperationMetrics } from './http-metrics.ts'
 import { dataPath, KeyDoor } from './key-door.ts'
 import { problemMediaType, problemOf } from './problem.ts'
+import { originForm } from './target.ts'
 
 /**
  * Asks the node, before a request is even routed, whether it may begin; answers 429 where it may not. At three times
@@ -21,7 +22,7 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
   const refused = new RefusedAtTheDoor(edge)
   const keys = new KeyDoor(edge)
   server.on('request', (incoming: Incoming, outgoing: Outgoing) => {
-    if (incoming.url?.startsWith(dataPath) !== true) return route(incoming, outgoing)
+    if (!originForm(incoming.url ?? '').startsWith(dataPath)) return route(incoming, outgoing)
     edge.node.admit(isRead(incoming) ? 'read' : 'write', (isAdmitted, waitedMs) => {
       // Whoever waited may have gone, and behind another request of the same connection only the incoming side shows it.
       if (outgoing.destroyed || incoming.destroyed) return
@@ -74,7 +75,6 @@ class RefusedAtTheDoor {
       'Cache-Control: no-store',
       'Vary: Accept',
       'X-Content-Type-Options: nosniff',
-      'Connection: keep-alive',
       'Content-Length: ',
     ].join('\r\n')
   }
@@ -94,7 +94,8 @@ class RefusedAtTheDoor {
     operation.record(this.#error.code, waitedMs / 1000)
     const requestId = this.#edge.requestIds.of(incoming.headers['x-request-id'])
     const body = this.#body[0] + JSON.stringify(requestId) + this.#body[1]
-    socket.write(`${this.#head}${body.length}\r\nX-Request-Id: ${requestId}\r\n\r\n${body}`, 'latin1')
+    const end = this.#edge.plainEnd.text()
+    socket.write(`${this.#head}${body.length}\r\nX-Request-Id: ${requestId}\r\n${end}${body}`, 'latin1')
     // What Node's own response does when its last byte is handed over: the connection waits for the next request.
     outgoing.emit('finish')
   }
