@@ -31,12 +31,15 @@ export interface Churn {
   readonly oldCopiesKeptSeconds: number
 }
 
-/**
- * More than a third of the runs have an operator, or all of them. From a stream of chance of its own: the rest of a seed
- * stays as it was.
- */
-export function drawChurn(random: Random, isInAll: boolean): Churn | undefined {
-  if (random.below(5) >= 2 && !isInAll) return undefined
+/** How many runs of `of` have an operator. */
+export interface ChurnShare {
+  readonly runs: number
+  readonly of: number
+}
+
+/** From a stream of chance of its own: the rest of a seed stays as it was. */
+export function drawChurn(random: Random, share: ChurnShare): Churn | undefined {
+  if (random.below(share.of) >= share.runs) return undefined
   const style = random.below(4)
   const drawn =
     style === 0

@@ -5,7 +5,7 @@ import type { ReadRepairMode } from '../../lib/protocol/quorum/read.ts'
 import type { DiskSettings } from '../../lib/simulator/simulated-disk.ts'
 import type { LinkSettings } from '../../lib/simulator/simulated-network.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
-import { type Churn, drawChurn, leavesGap } from './churn.ts'
+import { type Churn, type ChurnShare, drawChurn, leavesGap } from './churn.ts'
 
 export const faultKinds = [
   'kill',
@@ -147,10 +147,10 @@ export function drawConfiguration(seed: number, options: DrawOptions = {}): Conf
   const style = random.below(10)
   const usual = style === 0 ? [] : style === 1 ? [pick(random, allowed)] : allowed.filter(() => random.below(2) === 0)
   const calm = usual.length === 0 ? usual : [...usual, ...repair.faults]
-  const hasChurn = options.hasChurn === true
+  const churnShare = churnShareOf(length, options)
   const hasLeaps = calm.length > 0 && seededRandom(seedFor(seed, 'clock leaps')).below(leapsIn) === 0
   const usualAndLeaps: readonly FaultKind[] = hasLeaps ? [...calm, 'clock-leap'] : calm
-  const drawnOperator = { faults: usualAndLeaps, keepsTwo, hasChurn }
+  const drawnOperator = { faults: usualAndLeaps, keepsTwo, churnShare }
   const { churn, faults } = drawOperator(seededRandom(seedFor(seed, 'churn')), drawnOperator)
   const sloppy = random.below(3) === 0
   const isLossy = faults.length > 0 && random.below(2) === 0
@@ -228,16 +228,23 @@ function logUniform(random: Random, least: number, doublings: number): number {
   return least * 2 ** random.below(doublings) * (1 + random.fraction())
 }
 
+/** A run with an operator costs the time of two or three: `hasChurn` is for them alone, and an hour mostly for what comes by itself. */
+function churnShareOf({ isLong }: Length, { scale, hasChurn }: DrawOptions): ChurnShare {
+  if (hasChurn === true) return { runs: 5, of: 5 }
+  if (scale !== 'full') return { runs: 2, of: 5 }
+  return { runs: isLong ? 1 : 3, of: 10 }
+}
+
 /**
  * An operator, and the faults beside it: most of the moments of a change are short, and are looked for. Of one write's
  * copies either a disk may take one, or somebody who is excluded, not both.
  */
 function drawOperator(
   random: Random,
-  run: { readonly faults: readonly FaultKind[]; readonly keepsTwo: boolean; readonly hasChurn: boolean },
+  run: { readonly faults: readonly FaultKind[]; readonly keepsTwo: boolean; readonly churnShare: ChurnShare },
 ): { readonly churn: Churn | undefined; readonly faults: readonly FaultKind[] } {
-  const { faults, keepsTwo, hasChurn } = run
-  const drawn = drawChurn(random, hasChurn)
+  const { faults, keepsTwo, churnShare } = run
+  const drawn = drawChurn(random, churnShare)
   if (drawn === undefined) return { churn: undefined, faults }
   const mayExclude = keepsTwo && (random.below(2) === 0 || !faults.some((kind) => dataLosing.includes(kind)))
   const kinds = mayExclude ? drawn.kinds : drawn.kinds.filter((kind) => !leavesGap.includes(kind))
