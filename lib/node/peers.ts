@@ -15,7 +15,7 @@ const speculateAfterMsMax = 50
 const silentAfterMsMin = 20
 const silentAfterMsMax = 200
 const smoothing = 0.1
-/** A peer that owes answers and has given none at all for this long is asked last until it does. */
+/** A peer that owes answers and has given none at all for this long, and twice what it usually takes, is asked last until it does. */
 const stalledAfterMs = 100
 
 interface PeerTimes {
@@ -115,15 +115,20 @@ export class Peers {
   /** Smoothed; 0 for a node never asked, so that it is tried. Of one that has fallen silent: for how long it has been. */
   latencyMsOf(id: NodeId): number {
     const times = this.#times.get(id)
-    if (times === undefined) return 0
-    const silentMs = times.owed === 0 ? 0 : this.#time.nowMs() - times.silentSinceMs
-    return silentMs > stalledAfterMs ? Math.max(silentMs, times.latencyMs) : times.latencyMs
+    return times === undefined ? 0 : Math.max(times.latencyMs, this.#stalledMs(times))
   }
 
   /** It owes answers, and has given none for a while: not one slow request, but silence. */
   isStalled(id: NodeId): boolean {
     const times = this.#times.get(id)
-    return times !== undefined && times.owed > 0 && this.#time.nowMs() - times.silentSinceMs > stalledAfterMs
+    return times !== undefined && this.#stalledMs(times) > 0
+  }
+
+  #stalledMs({ owed, silentSinceMs, latencyMs, deviationMs }: PeerTimes): number {
+    if (owed === 0) return 0
+    const silentMs = this.#time.nowMs() - silentSinceMs
+    // Whoever is far away is silent for that long before every answer.
+    return silentMs > Math.max(stalledAfterMs, 2 * latencyMs + 4 * deviationMs) ? silentMs : 0
   }
 
   /** When an answer of the slowest of `ids` is so late that one more owner should be asked. */

@@ -264,7 +264,8 @@ export class ReadRun {
   /** One more owner is asked within the budget; without it where one that was asked answers nobody at all. */
   #speculate(): void {
     const { speculation, deadlines, peers } = this.#context
-    if (!this.#plan.owners.some((owner) => peers.isStalled(owner)) && !speculation.spend()) {
+    const isStalled = this.#plan.owners.some((owner) => this.#machine.awaits(owner) && peers.isStalled(owner))
+    if (!isStalled && !speculation.spend()) {
       this.#speculation = deadlines.after(stallCheckEveryMs, () => this.#speculate())
       return
     }

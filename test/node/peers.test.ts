@@ -57,6 +57,13 @@ t.test('how fast a node is', async (t) => {
   for (let count = 0; count < 30; count += 1) ask(200)
   t.equal(peers.speculateAfterMs([bobId]), 50, 'a read is never held up for longer')
   t.equal(cells.value('starling_replica_request_seconds', 'bob'), 60)
+
+  peers.ask(bobId, question('q'), 10_000, () => {})
+  world.run(190)
+  t.equal(peers.isStalled(bobId), false, 'whoever is far away is no less silent before each answer')
+  world.run(600)
+  t.equal(peers.isStalled(bobId), true)
+  t.ok(peers.latencyMsOf(bobId) > 600)
   peers.changed(bobId, undefined)
   t.equal(peers.latencyMsOf(bobId), 0)
 

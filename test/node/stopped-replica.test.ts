@@ -27,3 +27,21 @@ t.test('reads go on while one replica of three is stopped, long before anybody t
   const late = tookMs.slice(100).filter((ms) => ms > 60).length
   t.ok(late < 20, `${late} of 300 were late after the first moment`)
 })
+
+t.test('and while the other one is only far away, they are asked of the stopped one within the budget', async (t) => {
+  const cluster = TestCluster.formed()
+  const { world } = cluster
+  cluster.put('ada', 'k', 'v')
+  const link = world.network.link(world.machine('cyd'), world.machine('ada'))
+  link.settings = { ...link.settings, delayMs: 80 }
+  for (let count = 0; count < 20; count += 1) cluster.get('ada', 'k', { r: 'all' })
+  world.pause('bob')
+  for (let number = 0; number < 300; number += 1) {
+    world.after(number * 5, () => cluster.begin('ada', [cluster.getRequest('k')], () => {}))
+  }
+  world.run(400)
+  const before = cluster.metric('ada', 'starling_speculative_reads_total')
+  world.run(1_400)
+  const more = cluster.metric('ada', 'starling_speculative_reads_total') - before
+  t.ok(more < 40, `${more} of 220`)
+})

@@ -153,6 +153,11 @@ export class Read {
     }
   }
 
+  /** It was asked, and has not answered. */
+  awaits(owner: NodeId): boolean {
+    return this.#awaited.includes(owner)
+  }
+
   get isComplete(): boolean {
     const isAwaiting = this.#awaited.length + this.#repairing.length + (this.#standIns?.awaited.size ?? 0) > 0
     return this.#phase === 'done' && !isAwaiting
