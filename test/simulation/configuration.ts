@@ -29,20 +29,22 @@ export const faultKinds = [
   'kill-at-work',
   'long-absence',
   'mid-move',
+  'bare-return',
 ] as const
 
 export type FaultKind = (typeof faultKinds)[number]
 
 /** Faults that can take acknowledged data from a disk: they hit one node only, and only where W >= 2. */
-export const dataLosing: readonly FaultKind[] = ['wipe', 'roll-back', 'flip-bit']
+export const dataLosing: readonly FaultKind[] = ['wipe', 'roll-back', 'flip-bit', 'bare-return']
 /** Faults after which a node may have no disk for what it should keep for others. */
 const diskRefusing: readonly FaultKind[] = ['disk-full', 'disk-error']
 /**
  * What brings copies together, or owners in and out, can be killed only where there is such a thing; a long absence takes
  * its time; and while a clock is wrong by hours, its node coordinates nothing.
  */
-const drawnApart: readonly FaultKind[] = ['kill-at-work', 'long-absence', 'mid-move', 'clock-leap']
+const drawnApart: readonly FaultKind[] = ['kill-at-work', 'long-absence', 'mid-move', 'clock-leap', 'bare-return']
 const leapsIn = 8
+const bareReturnsIn = 8
 const sameBytesIn = 12
 
 /** Everything about one run that is not decided while it runs. */
@@ -149,8 +151,17 @@ export function drawConfiguration(seed: number, options: DrawOptions = {}): Conf
   const calm = usual.length === 0 ? usual : [...usual, ...repair.faults]
   const churnShare = churnShareOf(length, options)
   const hasLeaps = calm.length > 0 && seededRandom(seedFor(seed, 'clock leaps')).below(leapsIn) === 0
-  const usualAndLeaps: readonly FaultKind[] = hasLeaps ? [...calm, 'clock-leap'] : calm
-  const drawnOperator = { faults: usualAndLeaps, keepsTwo, churnShare }
+  const returnsBare =
+    calm.length > 0 &&
+    keepsTwo &&
+    !repair.isHintsAlone &&
+    seededRandom(seedFor(seed, 'bare returns')).below(bareReturnsIn) === 0
+  const more: readonly FaultKind[] = [
+    ...calm,
+    ...(hasLeaps ? (['clock-leap'] as const) : []),
+    ...(returnsBare ? (['bare-return'] as const) : []),
+  ]
+  const drawnOperator = { faults: more, keepsTwo, churnShare }
   const { churn, faults } = drawOperator(seededRandom(seedFor(seed, 'churn')), drawnOperator)
   const sloppy = random.below(3) === 0
   const isLossy = faults.length > 0 && random.below(2) === 0

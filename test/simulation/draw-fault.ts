@@ -84,6 +84,15 @@ export function drawFault(kind: FaultKind, node: string, scene: Scene): Fault {
       // First a backup is taken, of a running store or of one that was stopped in good order; the next time it is put back.
       if (scene.hasBackup) return { kind, node: victim, lastsMs: drawLastsMs() }
       return { kind: 'back-up', node: victim, isStopped: random.below(2) === 0, lastsMs: drawLastsMs() }
+    case 'bare-return': {
+      const loss = random.below(2) === 0 ? 'wipe' : 'flip-bit'
+      const others = wanted.filter((other) => other !== victim)
+      const late = pick(random, others.length === 0 ? wanted : others)
+      const rest = others.filter((other) => other !== late)
+      const apart = pick(random, rest.length === 0 ? wanted : rest)
+      const [lastsMs, downMs, apartMs] = [drawLastsMs(), drawLastsMs(), drawLastsMs()]
+      return { kind, loss, node: victim, late, apart, lastsMs, downMs, apartMs }
+    }
     case 'kill-at-work': {
       const other = random.below(2) === 0 ? {} : { node: pick(random, wanted) }
       return { kind, ...other, lastsMs: drawLastsMs() }

@@ -19,8 +19,12 @@ const lookEveryMs = 30
 const looksMax = 100
 /** A step of a change may be over in a moment. */
 const momentLookMs = 10
+/** A node without its disk needs a while to find itself. */
+const looksWhenBackMax = 15_000
 /** A store that is backed up after a stop in good order has stopped by then. */
 const stoppedAfterMs = 2000
+
+type BareReturn = Extract<Fault, { kind: 'bare-return' }>
 
 /**
  * Does to a cluster what a bad day does, again and again, until it is told to stop; then undoes all of it. What it does is
@@ -222,18 +226,16 @@ export class Nemesis {
         })
       }
       case 'wipe':
-        return this.#wipe(fault.node, fault.lastsMs)
+        return this.#wipeInCalm(fault.node, fault.lastsMs)
+      case 'bare-return':
+        return this.#returnBare(fault)
       case 'back-up':
         return this.#backUp(fault.node, fault)
       case 'roll-back':
         return this.#rollBack(fault.node, fault.lastsMs)
-      case 'flip-bit': {
-        this.#cluster.crash(fault.node, 'kill')
-        const isFlipped = this.#world.machine(fault.node).disk.flipBit((entry) => entry.key[0] === dataPrefix)
-        this.dataLostAtMs = this.#world.nowMs
-        this.#record(kind, { name: fault.node, isFlipped })
+      case 'flip-bit':
+        this.#flipBit(fault.node)
         return this.#startLater(fault.node, fault.lastsMs)
-      }
       case 'kill-at-work':
         return this.#killAtWork(fault, looksMax)
       case 'long-absence':
@@ -307,24 +309,71 @@ export class Nemesis {
    * A disk is replaced by an empty one while everybody else is well, and nothing else happens until its node has brought
    * its data back: who else would know what the disk held?
    */
-  #wipe(name: string, lastsMs: number): void {
-    this.#isCalm = true
-    this.#mendAll()
-    this.#whenWhole(() => {
-      // Whoever is no member would be somebody else afterwards.
-      if (this.#cluster.node(name)?.self().state !== 'serving') {
-        this.#isCalm = false
-        return
-      }
-      this.#cluster.crash(name, 'kill')
-      this.#world.machine(name).disk.wipe()
-      this.dataLostAtMs = this.#world.nowMs
-      this.#backup = undefined
-      this.#record('wipe', name)
+  #wipeInCalm(name: string, lastsMs: number): void {
+    this.#inCalm(name, () => {
+      this.#wipe(name)
       this.#startLater(name, lastsMs)
       // From here on anything may happen to it and to the others, before it has its name and its data back.
       this.#isCalm = false
     })
+  }
+
+  /** When all are well; until `act` says otherwise nothing else breaks. */
+  #inCalm(name: string, act: () => void): void {
+    this.#isCalm = true
+    this.#mendAll()
+    this.#whenWhole(() => {
+      // Whoever is no member would be somebody else afterwards.
+      if (this.#cluster.node(name)?.self().state === 'serving') act()
+      else this.#isCalm = false
+    })
+  }
+
+  #wipe(name: string): void {
+    this.#cluster.crash(name, 'kill')
+    this.#world.machine(name).disk.wipe()
+    this.dataLostAtMs = this.#world.nowMs
+    this.#backup = undefined
+    this.#record('wipe', name)
+  }
+
+  #flipBit(name: string): void {
+    this.#cluster.crash(name, 'kill')
+    const isFlipped = this.#world.machine(name).disk.flipBit((entry) => entry.key[0] === dataPrefix)
+    this.dataLostAtMs = this.#world.nowMs
+    this.#record('flip-bit', { name, isFlipped })
+  }
+
+  /** Of the owners one has missed what was written, one has lost it, and the one that has it is out of reach. */
+  #returnBare({ kind, node, loss, late, apart, lastsMs, downMs, apartMs }: BareReturn): void {
+    this.#inCalm(node, () => {
+      this.#record(kind, { name: node, loss, late, apart })
+      this.#cut(lastsMs, (from, to) => (from === late) !== (to === late))
+      this.#world.after(lastsMs, () => {
+        if (this.#isStopped) return
+        if (loss === 'wipe') this.#wipe(node)
+        else this.#flipBit(node)
+        this.#startLater(node, downMs)
+        const isBack = (): boolean => {
+          const self = this.#cluster.node(node)?.self()
+          return loss === 'wipe' ? (self?.recoveringPartitions ?? 0) > 0 : self?.state === 'serving'
+        }
+        this.#whenever(isBack, looksWhenBackMax, () => {
+          this.#cut(apartMs, (from, to) => (from === apart) !== (to === apart))
+          this.#world.after(apartMs, () => {
+            this.#isCalm = false
+          })
+        })
+      })
+    })
+  }
+
+  /** It may last for a moment only. After so many looks it is given up, and anything may break again. */
+  #whenever(isNow: () => boolean, looks: number, callback: () => void): void {
+    if (this.#isStopped) return
+    if (isNow()) return callback()
+    if (looks === 0) this.#isCalm = false
+    else this.#world.after(1, () => this.#whenever(isNow, looks - 1, callback))
   }
 
   #whenWhole(callback: () => void): void {

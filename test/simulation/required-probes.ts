@@ -41,6 +41,7 @@ const common: readonly string[] = [
   'done abort',
   'done abort-refused',
   'done back-up',
+  'done bare-return',
   'done blackout',
   'done clear',
   'done clock-jump',

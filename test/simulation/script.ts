@@ -70,6 +70,20 @@ export type Fault =
     }
   /** Kills a node as soon as one is busy bringing copies together: that one, or the named one. */
   | { readonly kind: 'kill-at-work'; readonly node?: string; readonly lastsMs: number }
+  /**
+   * First `late` is cut off for so long, and misses writes. When it is back the disk of `node` loses what it held, or a record
+   * of it goes bad; and as soon as `node` serves again `apart` is cut off, which may alone have what the others lack.
+   */
+  | {
+      readonly kind: 'bare-return'
+      readonly loss: 'wipe' | 'flip-bit'
+      readonly node: string
+      readonly late: string
+      readonly apart: string
+      readonly lastsMs: number
+      readonly downMs: number
+      readonly apartMs: number
+    }
   /** Strikes as soon as some node is that far in a change of owners: `isThere`: that one instead of `node`. */
   | {
       readonly kind: 'mid-move'
@@ -93,6 +107,8 @@ export function renamedIn(fault: Fault, rename: (node: string) => string): Fault
       return { ...fault, between: [rename(fault.between[0]), rename(fault.between[1])] }
     case 'lossy':
       return fault
+    case 'bare-return':
+      return { ...fault, node: rename(fault.node), late: rename(fault.late), apart: rename(fault.apart) }
     case 'kill-at-work':
       return fault.node === undefined ? fault : { ...fault, node: rename(fault.node) }
     case 'mid-move':
