@@ -45,6 +45,7 @@ export class OnlineAudit {
   }
   readonly #layouts: StoredLayouts
   readonly #ledger: DotLedger
+  readonly #outSinceMs = new Map<string, number>()
   #isStopped = false
   /** Acknowledgements of which the copies were counted. */
   audited = 0
@@ -77,6 +78,7 @@ export class OnlineAudit {
       if (this.#isStopped) return
       this.#lookAtBounds()
       this.#lookAtMembers()
+      this.#lookWhoIsOut()
       this.start()
     })
   }
@@ -103,6 +105,34 @@ export class OnlineAudit {
         this.#parts.report('death-unnoticed', `${by} says that ${name} is ${state}, ${awayMs} ms after it has ended`)
       }
     }
+  }
+
+  #lookWhoIsOut(): void {
+    if (this.#configuration.churn === undefined) return
+    for (const name of this.#cluster.names) {
+      if (!this.#isOut(name)) this.#outSinceMs.delete(name)
+      else if (!this.#outSinceMs.has(name)) this.#outSinceMs.set(name, this.#world.nowMs)
+    }
+  }
+
+  /** It has it on its disk that it is excluded, or is in no live version. */
+  #isOut(name: string): boolean {
+    const live = this.#layouts.documentOn(this.#world.machine(name).disk)?.live ?? []
+    const id = this.#cluster.idOf(name)
+    const newest = live.at(-1)?.version
+    if (id === undefined || newest === undefined) return false
+    return newest.excluded.includes(id) || !live.some(({ version }) => version.nodes.some((node) => node.id === id))
+  }
+
+  /** Whoever knew that it is out when it was asked names no write, and hands it on (docs/rules.md L5, Q2). */
+  #expectMember({ type, key, timeoutMs }: ClientRequest, { quorum }: ClientAnswer): void {
+    const by = this.#cluster.nameOf(quorum.coordinator)
+    const sinceMs = by === undefined ? undefined : this.#outSinceMs.get(by)
+    if (type === 'get' || by === undefined || sinceMs === undefined) return
+    const outMs = this.#world.nowMs - sinceMs
+    // It may have come in again since the last look.
+    if (outMs <= timeoutMs + lookEveryMs || !this.#isOut(by)) return
+    this.#parts.report('served-while-out', `${by} answers a ${type} of ${key}, out for ${Math.round(outMs)} ms`)
   }
 
   /** Everything is over: whatever still waits, except for a moment, was forgotten. */
@@ -145,6 +175,7 @@ export class OnlineAudit {
 
   /** What no client can see: at the moment of its acknowledgement a put is on W disks, each for another owner. */
   acknowledged(name: string, request: ClientRequest, answer: ClientAnswer): void {
+    this.#expectMember(request, answer)
     const { replicas, durability, timeoutMs, churn } = this.#configuration
     const place = this.#cluster.node(name)?.ownersOf(request.bucket, request.key)
     // A disk that was replaced just now may have been among the W.
