@@ -11,6 +11,8 @@ import { alteredWrites, dataPrefix, metaPrefix, withStorage } from './alter-stor
 import type { DrivenNode, NodeMaker } from './cluster.ts'
 import type { Configuration } from './configuration.ts'
 import { copyMutants } from './copy-mutants.ts'
+import { layoutMutants } from './layout-mutants.ts'
+import { lostCopyMutants } from './lost-copy-mutants.ts'
 import type { Undo } from './patched.ts'
 import { protocolMutants } from './protocol-mutants.ts'
 import { repairMutants } from './repair-mutants.ts'
@@ -127,6 +129,8 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   ...transitionMutants,
   ...transferMutants,
   ...copyMutants,
+  ...lostCopyMutants,
+  ...layoutMutants,
 }
 
 /** One run with that bug. Nobody changes the cluster, unless that is where the bug shows. */

@@ -3,7 +3,7 @@ import type { Configuration } from './configuration.ts'
 import type { Mutant } from './mutants.ts'
 import { countTheUnion, neverFollow, neverRetarget } from './transition-switches.ts'
 
-const busy: Churn = {
+export const busy: Churn = {
   newcomers: 2,
   kinds: ['join', 'leave', 'replace-living'],
   everyMs: 800,
@@ -13,7 +13,7 @@ const busy: Churn = {
 }
 
 /** Owners change all the time, and nothing but the rules of a transition brings copies to where they belong. */
-const moving = {
+export const moving = {
   nodes: 4,
   replicas: 3,
   r: 2,
@@ -42,6 +42,7 @@ const moving = {
   faultLastsMs: 1000,
   interruptions: 0,
   triesAvailability: false,
+  triesLiveness: false,
   replayChance: 0,
   churn: busy,
 } as const satisfies Partial<Configuration>

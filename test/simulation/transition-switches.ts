@@ -6,6 +6,7 @@ import type { Storage, StorageOperation } from '../../lib/ports/storage.ts'
 import { Giving } from '../../lib/protocol/handoff/giving.ts'
 import type { LayoutDocument } from '../../lib/protocol/layout/layout-document.ts'
 import { LayoutInForce } from '../../lib/protocol/layout/layout-in-force.ts'
+import { Proposer, type ProposerEffect, type ProposerEvent } from '../../lib/protocol/layout/proposer.ts'
 import { Topology } from '../../lib/protocol/layout/topology.ts'
 import { hasSwitched, newestLive, oldestLive } from '../../lib/protocol/layout/transition.ts'
 import { Read } from '../../lib/protocol/quorum/read.ts'
@@ -176,6 +177,28 @@ export function repairReadersOnly(): Undo {
             ? original.call(this, { type: 'repaired', node: effect.to })
             : [effect],
         )
+      },
+  )
+}
+
+/** L3: a proposer takes every vote for given, and knows of none that was cast before. */
+export function decideAlone(): Undo {
+  return patched(
+    Proposer.prototype,
+    'handle',
+    (original) =>
+      function (this: Proposer, event) {
+        const carriedOut = (effects: readonly ProposerEffect[]): readonly ProposerEffect[] =>
+          effects.flatMap((effect) => {
+            if (effect.type !== 'send-prepare' && effect.type !== 'send-accept') return [effect]
+            const { to: from, ballot } = effect
+            const answer: ProposerEvent =
+              effect.type === 'send-prepare'
+                ? { type: 'prepare-answered', from, ballot, reply: { type: 'promised', accepted: undefined } }
+                : { type: 'accept-answered', from, ballot, reply: { type: 'accepted' } }
+            return carriedOut(original.call(this, answer))
+          })
+        return carriedOut(original.call(this, event))
       },
   )
 }
