@@ -128,7 +128,9 @@ export class Peers {
     if (owed === 0) return 0
     const silentMs = this.#time.nowMs() - silentSinceMs
     // Whoever is far away is silent for that long before every answer.
-    return silentMs > Math.max(stalledAfterMs, 2 * latencyMs + 4 * deviationMs) ? silentMs : 0
+    const patienceMs = Math.max(stalledAfterMs, 2 * latencyMs + 4 * deviationMs)
+    // A process that was late itself has not read yet what came meanwhile: then everybody seems silent.
+    return silentMs > patienceMs && silentMs > patienceMs + this.#time.eventLoopDelayMs() ? silentMs : 0
   }
 
   /** When an answer of the slowest of `ids` is so late that one more owner should be asked. */

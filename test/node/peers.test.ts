@@ -79,6 +79,24 @@ t.test('how fast a node is', async (t) => {
   }
 })
 
+t.test('nobody is taken for silent by a process that was late itself', async (t) => {
+  const { world, peers } = made('alive')
+  const bob = listening(world, 'bob')
+  bob.isSlow = true
+  peers.ask(bobId, question('q'), 10_000, () => {})
+  world.runUntil(() => bob.served.length > 0, 1000)
+  bob.served.pop()?.respond({ type: 'keys', keys: [], isComplete: true })
+  world.run(10)
+  peers.ask(bobId, question('q'), 10_000, () => {})
+  world.run(10)
+  world.pause('ada')
+  world.run(500)
+  world.resume('ada')
+  world.inProcess('ada', () => t.equal(peers.isStalled(bobId), false))
+  world.run(5_000)
+  world.inProcess('ada', () => t.equal(peers.isStalled(bobId), true))
+})
+
 t.test('reads may ask one owner more for a twentieth of them, and for a few at once', async (t) => {
   const budget = new SpeculationBudget()
   t.equal(spent(budget, 1000), 20, 'saved up')
