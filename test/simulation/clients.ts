@@ -41,8 +41,8 @@ export interface Workload {
   readonly history: History
   /** Process numbers, never used twice. */
   nextProcess(): number
-  /** Told in the moment in which a node says that a put is done. */
-  acknowledged(node: string, request: ClientRequest, answer: ClientAnswer): void
+  /** Told in the moment in which a node says that something is done; and when it was asked. */
+  acknowledged(node: string, request: ClientRequest, answer: ClientAnswer, askedMs: number): void
   /** Asks for one operation fewer; false when there are none left. */
   takeOperation(): boolean
   /** Told of each operation when it begins. */
@@ -83,8 +83,9 @@ export function ask(
     // Nobody listens: the connection is refused, and nothing was sent.
     if (target === undefined) return end({ type: 'fail', error: 'unreachable' })
     world.inProcess(node, () => {
+      const askedMs = world.nowMs
       const answered = (error: StarlingError | undefined, answer: ClientAnswer | undefined, token?: string): void => {
-        if (answer !== undefined) workload.acknowledged(node, request, answer)
+        if (answer !== undefined) workload.acknowledged(node, request, answer, askedMs)
         world.after(random.fraction() * 2, () => {
           // What comes too late for its client, its session does not know of.
           if (session !== undefined && !hasEnded) session.token = token

@@ -19,6 +19,8 @@ const looksInsideEvery = 4
 /** They concern wall clocks alone, and no wall clock says who is alive; or one process that is away for long. */
 const clockFaults: readonly FaultKind[] = ['clock-jump', 'clock-leap', 'long-absence']
 const noticedWithinMs = 45_000
+/** From when a layout is on a disk until its node goes by it, if that disk is slow. */
+const knowsWithinMs = 2000
 /** Nodes ask each other now and then for reasons of their own. */
 const idleWithinMs = 5000
 
@@ -125,14 +127,17 @@ export class OnlineAudit {
   }
 
   /** Whoever knew that it is out when it was asked names no write, and hands it on (docs/rules.md L5, Q2). */
-  #expectMember({ type, key, timeoutMs }: ClientRequest, { quorum }: ClientAnswer): void {
+  #expectMember({ type, key }: ClientRequest, { quorum }: ClientAnswer, askedMs: number): void {
     const by = this.#cluster.nameOf(quorum.coordinator)
     const sinceMs = by === undefined ? undefined : this.#outSinceMs.get(by)
     if (type === 'get' || by === undefined || sinceMs === undefined) return
-    const outMs = this.#world.nowMs - sinceMs
+    const outMs = askedMs - sinceMs
     // It may have come in again since the last look.
-    if (outMs <= timeoutMs + lookEveryMs || !this.#isOut(by)) return
-    this.#parts.report('served-while-out', `${by} answers a ${type} of ${key}, out for ${Math.round(outMs)} ms`)
+    if (outMs < knowsWithinMs || !this.#isOut(by)) return
+    this.#parts.report(
+      'served-while-out',
+      `${by} answers a ${type} of ${key}, out for ${Math.round(outMs)} ms when asked`,
+    )
   }
 
   /** Everything is over: whatever still waits, except for a moment, was forgotten. */
@@ -174,8 +179,8 @@ export class OnlineAudit {
   }
 
   /** What no client can see: at the moment of its acknowledgement a put is on W disks, each for another owner. */
-  acknowledged(name: string, request: ClientRequest, answer: ClientAnswer): void {
-    this.#expectMember(request, answer)
+  acknowledged(name: string, request: ClientRequest, answer: ClientAnswer, askedMs: number): void {
+    this.#expectMember(request, answer, askedMs)
     const { replicas, durability, timeoutMs, churn } = this.#configuration
     const place = this.#cluster.node(name)?.ownersOf(request.bucket, request.key)
     // A disk that was replaced just now may have been among the W.

@@ -166,7 +166,7 @@ class Run {
       cluster: this.#cluster,
       configuration,
       history: this.#history,
-      acknowledged: (node, request, answer) => this.#audit.acknowledged(node, request, answer),
+      acknowledged: (...told) => this.#audit.acknowledged(...told),
       nextProcess: () => {
         this.#processes += 1
         return this.#processes
