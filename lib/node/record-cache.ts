@@ -18,17 +18,21 @@ const entryBytes = 400
 /**
  * Recently used records by RecordKey.id, bounded in bytes, all that an entry takes counted; and every record that is on its
  * way to the store, so that the next request on its key builds on it. What was used since the eviction last came by gets a
- * second chance: a use only sets a flag, because moving an entry in a large Map costs more than the read it saves.
+ * second chance: a use only sets a flag, because moving an entry in a large Map costs more than the read it saves. The
+ * eviction goes round where it stopped (CLOCK): from the beginning of a Map it would first pass, one by one, thousands of
+ * places that earlier evictions have left empty.
  */
 export class RecordCache {
   readonly #entries = new Map<string, CachedRecord>()
   readonly #bytesMax: number
   readonly #entryBytes: number
+  #hand: Iterator<[string, CachedRecord]>
   #bytes = 0
 
   constructor(bytesMax: number, bytesOfEntry = entryBytes) {
     this.#bytesMax = bytesMax
     this.#entryBytes = bytesOfEntry
+    this.#hand = this.#entries.entries()
   }
 
   get(id: string): CachedRecord | undefined {
@@ -64,29 +68,40 @@ export class RecordCache {
 
   #put(id: string, bytes: Uint8Array | undefined, mintAs: number | undefined, added: number): void {
     const before = this.#entries.get(id)
-    this.#bytes += (bytes?.length ?? 0) - (before?.bytes?.length ?? 0)
+    const entry = { bytes, mintAs, inFlight: (before?.inFlight ?? 0) + added, isUsed: before !== undefined }
+    this.#bytes += sizeOf(bytes) - sizeOf(before?.bytes)
     if (before === undefined) this.#bytes += this.#entryBytes
-    this.#entries.set(id, { bytes, mintAs, inFlight: (before?.inFlight ?? 0) + added, isUsed: before !== undefined })
+    // Room first: the hand would come to what is new before it comes to what is old.
+    else this.#entries.set(id, entry)
     this.#evict()
+    if (before !== undefined) return
+    if (this.#bytes > this.#bytesMax && added === 0) this.#bytes -= sizeOf(bytes) + this.#entryBytes
+    else this.#entries.set(id, entry)
   }
 
   #evict(): void {
-    for (const [id, entry] of this.#entries) {
-      if (this.#bytes <= this.#bytesMax) return
+    // Twice round at most: once for the second chances; what is on its way stays, whatever it takes.
+    for (let left = 2 * this.#entries.size; left > 0 && this.#bytes > this.#bytesMax; left -= 1) {
+      const [id, entry] = this.#next()
       if (entry.inFlight > 0) continue
-      if (entry.isUsed) {
-        // To the end: this very loop comes by again if there is still too much.
-        entry.isUsed = false
-        this.#entries.delete(id)
-        this.#entries.set(id, entry)
-      } else {
-        this.#remove(id, entry)
-      }
+      if (entry.isUsed) entry.isUsed = false
+      else this.#remove(id, entry)
     }
+  }
+
+  #next(): [string, CachedRecord] {
+    const next = this.#hand.next()
+    if (next.done !== true) return next.value
+    this.#hand = this.#entries.entries()
+    return this.#hand.next().value
   }
 
   #remove(id: string, entry: CachedRecord): void {
     this.#entries.delete(id)
-    this.#bytes -= (entry.bytes?.length ?? 0) + this.#entryBytes
+    this.#bytes -= sizeOf(entry.bytes) + this.#entryBytes
   }
+}
+
+function sizeOf(bytes: Uint8Array | undefined): number {
+  return bytes?.length ?? 0
 }

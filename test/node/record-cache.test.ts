@@ -12,6 +12,22 @@ t.test('the least recently used records go when the bytes are too many', async (
   t.same(held(cache), ['e'])
 })
 
+t.test('what goes makes room for what comes, round after round', async (t) => {
+  const cache = new RecordCache(1000, 0)
+  const kept = (): number => [...Array(5000).keys()].filter((id) => cache.peek(`k${id}`) !== undefined).length
+  for (let round = 0; round < 3; round += 1) {
+    for (let id = 0; id < 5000; id += 1) {
+      cache.putOnItsWay(`k${id}`, bytes(10), undefined)
+      // Every tenth stays in use.
+      if (id % 10 === 0) for (let hot = 0; hot < 20; hot += 1) cache.get(`k${hot}`)
+      cache.hasArrived(`k${id}`)
+      t.ok(cache.peek(`k${id}`) !== undefined || id === 0, 'what came last is there')
+    }
+    t.ok(kept() <= 100 && kept() > 90, `${kept()} of 100 places are taken`)
+  }
+  t.ok(cache.peek('k3') !== undefined, 'what is used stays')
+})
+
 t.test('another state of a record takes the place of the one before', async (t) => {
   const cache = new RecordCache(30, 0)
   for (let count = 0; count < 10; count += 1) cache.put('a', bytes(10), count)
