@@ -58,7 +58,7 @@ One workload under one nemesis, on a cluster of real processes, and whether Star
   --net KIND   netns (namespaces, veth, nft: needs root) or proxy; default: netns where it can be had
   --rate N     operations per second of all clients, 10 to 2000 (default 400)
   --store DIR  where runs are kept (default ${defaultStore})
-  --cells N    matrix: only N cells, in which each workload and each nemesis comes as often as any other
+  --cells N    matrix: only N cells, with each workload as often as the others, and each nemesis
   --fresh      matrix: run cells again that are done
   --again      matrix: run cells again that came out unknown
   --print      matrix: run nothing, print the table of the code that ran last

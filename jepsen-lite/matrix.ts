@@ -50,8 +50,8 @@ export async function runMatrix(options: MatrixOptions, parts: CellParts): Promi
 }
 
 /**
- * Every row with every column, once, along diagonals: wherever the list is cut off, each row has come as often as any
- * other, and each column, but for one.
+ * Every row with every column, once, along diagonals: wherever the list is cut off, each row has come as often as
+ * the others, and each column, but for one.
  */
 export function spread<Row, Column>(
   rows: readonly Row[],

@@ -99,7 +99,7 @@ export class BytesWriter {
   }
 
   /** Leaves room for `bytes` that are written later, by `u32At`. */
-  skip(bytes: number): void {
+  leaveRoom(bytes: number): void {
     this.#reserve(bytes)
     this.#length += bytes
   }

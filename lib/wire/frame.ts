@@ -33,7 +33,7 @@ export function writeFrame(
   hash: Hash,
 ): Uint8Array | undefined {
   const start = writer.length
-  writer.skip(framingBytes)
+  writer.leaveRoom(framingBytes)
   writeHeader(writer, frame)
   const headerBytes = writer.length - start - framingBytes
   const body = bodyOf(frame) ?? noBytes

@@ -329,7 +329,7 @@ t.test('a matrix', async (t) => {
     t.match(run('matrix', '--print', '--store', store), { status: 2, stdout: /^3 runs: 1 unknown/m })
   })
 
-  t.test('that is not run as a whole takes each row and each column as often as any other', async (t) => {
+  t.test('that is not run as a whole takes each row as often as the others, and each column', async (t) => {
     for (const [rows, columns] of [
       [11, 26],
       [4, 6],

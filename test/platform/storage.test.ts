@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createLevelStorage } from '../../lib/platform/level-storage.ts'
 import type { StorageFailure } from '../../lib/ports/storage.ts'
-import { type StorageWorld, type StorageWrite, storageContract } from '../contracts/storage.ts'
+import { type StorageWorld, storageContract } from '../contracts/storage.ts'
 import { Child } from './fixtures/child.ts'
 import { mountSmallDisk, scratchDirectory } from './fixtures/scratch.ts'
-import type { WriteLine } from './fixtures/storage-writer.ts'
+import { toLine, type WriteLine } from './fixtures/write-line.ts'
 
 const smallDisk = mountSmallDisk(t, 96)
 
@@ -97,16 +97,6 @@ async function runWriter(
   await writer.hasSaid(linesMin)
   await writer.kill()
   return writer.said
-}
-
-function toLine(write: StorageWrite): WriteLine {
-  return {
-    operations: write.operations.map((operation) => {
-      const key = Buffer.from(operation.key).toString('base64')
-      return operation.type === 'put' ? { key, value: Buffer.from(operation.value).toString('base64') } : { key }
-    }),
-    sync: write.sync,
-  }
 }
 
 function flipByteInNewestLog(path: string): void {

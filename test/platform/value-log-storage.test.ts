@@ -6,10 +6,10 @@ import { createSystemTime } from '../../lib/platform/system-time.ts'
 import { createValueLogStorage } from '../../lib/platform/value-log-storage.ts'
 import { createHash } from '../../lib/platform/xxhash.ts'
 import type { OpenedStorage, StorageFailure, StorageOpener, StorageOperation } from '../../lib/ports/storage.ts'
-import { type StorageWorld, type StorageWrite, storageContract } from '../contracts/storage.ts'
+import { type StorageWorld, storageContract } from '../contracts/storage.ts'
 import { Child } from './fixtures/child.ts'
 import { mountSmallDisk, scratchDirectory } from './fixtures/scratch.ts'
-import type { WriteLine } from './fixtures/storage-writer.ts'
+import { toLine } from './fixtures/write-line.ts'
 
 const smallDisk = mountSmallDisk(t, 96)
 const hash = await createHash()
@@ -81,16 +81,6 @@ async function makeWorld(t: Test): Promise<StorageWorld> {
       writeFileSync(file, 'a beach')
       return { survives: () => readdirSync(path).length === 1 && readFileSync(file, 'utf8') === 'a beach' }
     },
-  }
-}
-
-function toLine(write: StorageWrite): WriteLine {
-  return {
-    operations: write.operations.map((operation) => {
-      const key = Buffer.from(operation.key).toString('base64')
-      return operation.type === 'put' ? { key, value: Buffer.from(operation.value).toString('base64') } : { key }
-    }),
-    sync: write.sync,
   }
 }
 

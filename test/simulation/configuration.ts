@@ -232,7 +232,7 @@ function calmer(churn: Churn): Churn {
 }
 
 /**
- * Each doubling from `least` up is as likely as any other. Without a fractional power: the last bit of one is not the same in
+ * All doublings from `least` up are equally likely. Without a fractional power: the last bit of one is not the same in
  * every engine, and a seed must be.
  */
 function logUniform(random: Random, least: number, doublings: number): number {

@@ -5,7 +5,7 @@ import { moments } from './stored-layout.ts'
 
 /** Wall clocks jump, but stay near enough for their nodes to go on coordinating. */
 const clockJumpMsMax = 3000
-/** Or they leap: from twenty seconds to two days, each doubling as likely as any other, and either way. */
+/** Or they leap: from twenty seconds to two days, all doublings equally likely, and either way. */
 const clockLeapMsMin = 20_000
 const clockLeapDoublings = 13
 /** Twice the time after which anything gives up waiting for a member. */
