@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { ClientKind, SystemName } from './systems/system.ts'
 import { readWorkloads, suites, type Workload, workloadHelp } from './workloads.ts'
@@ -25,6 +26,9 @@ export interface BenchOptions {
   readonly clients: readonly ClientKind[]
   /** Another compiled copy of this repository, whose servers and client run in turn with these. */
   readonly against: string | undefined
+  /** Further words for `starling start` of these servers, and of those they are compared with. */
+  readonly flags: readonly string[]
+  readonly againstFlags: readonly string[]
   readonly seed: number
   /** Where the report goes as JSON, and as drawings. */
   readonly json: string | undefined
@@ -46,6 +50,8 @@ export const usage = `usage: npm run bench -- [options]
   --clients NAMES    some of http,embedded (for the floor: its binary client)
   --against DIR      compare with another build of this repository, in turn: DIR holds bin/ and lib/, or dist/ with both;
                      leaves floor and single away unless --systems names them, 8 rounds unless --rounds says otherwise
+  --flags WORDS      for \`starling start\` of this build's servers, as in --flags="--value-log on"
+  --against-flags W  the same for those they are compared with; without --against these are of this build, too
   --keys N           keys of 1 KiB values (usual: 100000, quick 20000, targets 50000); fewer of larger values
   --rounds N         rounds of each workload (usual: 5 of plain puts and gets, 3 of others; quick 3 and 2)
   --seconds N        length of one run (usual: 6, quick 1.5, targets 3; twice as long in an open loop)
@@ -82,6 +88,8 @@ export function readOptions(words: readonly string[]): BenchOptions | 'help' {
       systems: text,
       clients: text,
       against: text,
+      flags: text,
+      'against-flags': text,
       keys: text,
       rounds: text,
       seconds: text,
@@ -94,12 +102,17 @@ export function readOptions(words: readonly string[]): BenchOptions | 'help' {
   if (values.help === true) return 'help'
   if (values.quick === true && values.targets === true) throw new TypeError('--quick and --targets are two runs')
   const suite = values.quick === true ? 'quick' : values.targets === true ? 'targets' : 'full'
-  if (suite === 'targets' && (values.only ?? values.against ?? values.systems ?? values.clients) !== undefined) {
+  if (
+    suite === 'targets' &&
+    (values.only ?? values.against ?? values['against-flags'] ?? values.systems ?? values.clients) !== undefined
+  ) {
     throw new TypeError(
       '--targets measures all that was promised: leave --only, --systems, --clients and --against away',
     )
   }
-  const against = values.against === undefined ? undefined : buildAt(values.against)
+  const againstFlags = wordsOf(values['against-flags'])
+  const other = values.against ?? (values['against-flags'] === undefined ? undefined : ownBuild)
+  const against = other === undefined ? undefined : buildAt(other)
   const rounds = wholeOf('rounds', values.rounds) ?? (against === undefined ? undefined : againstRounds)
   const { keyCount, seconds: usualSeconds, judgedRounds, otherRounds, warmUpMs, warmUpOperations } = usual[suite]
   const seconds = numberOf('seconds', values.seconds) ?? usualSeconds
@@ -118,6 +131,8 @@ export function readOptions(words: readonly string[]): BenchOptions | 'help' {
     systems: systemsOf(values.systems, against),
     clients: clientsOf(values.clients),
     against,
+    flags: wordsOf(values.flags),
+    againstFlags,
     seed: wholeOf('seed', values.seed) ?? 1,
     json: values.json,
     plot: values.plot,
@@ -133,6 +148,12 @@ function systemsOf(names: string | undefined, against: string | undefined): read
 export function clientsOf(names: string | undefined): readonly ClientKind[] {
   if (names === undefined) return ['http', 'binary']
   return namesOf('clients', names, ['http', 'embedded']).map((name) => (name === 'http' ? 'http' : 'binary'))
+}
+
+const ownBuild = fileURLToPath(new URL('..', import.meta.url))
+
+function wordsOf(given: string | undefined): readonly string[] {
+  return given?.split(/\s+/).filter((word) => word !== '') ?? []
 }
 
 function buildAt(path: string): string {

@@ -22,6 +22,9 @@ export interface Preparation {
   readonly inFlight: number
   readonly seed: number
   readonly against: string | undefined
+  /** For `starling start`: of this build's servers, and of the other ones. */
+  readonly flags: readonly string[]
+  readonly againstFlags: readonly string[]
   readonly nodeFlags: readonly string[]
 }
 
@@ -33,12 +36,13 @@ export interface Preparation {
 export async function prepare(
   name: SystemName,
   setting: Setting,
-  { keyCount, inFlight, seed, against, nodeFlags }: Preparation,
+  { keyCount, inFlight, seed, against, flags, againstFlags, nodeFlags }: Preparation,
   workplace: Workplace,
 ): Promise<Prepared> {
   const { valueBytes, durability, nodeCount } = setting
   const build = name === 'against' && against !== undefined ? { build: against } : {}
-  const place = { directory: workplace.newDirectory(name), nodeCount, durability, nodeFlags, ...build }
+  const words = name === 'against' ? againstFlags : flags
+  const place = { directory: workplace.newDirectory(name), nodeCount, durability, nodeFlags, words, ...build }
   const system = await starters[name](place, workplace.started)
   const generator = workplace.startGenerator()
   const count = keysOf(keyCount, valueBytes)

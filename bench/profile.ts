@@ -19,19 +19,20 @@ export function readProfileOptions(words: readonly string[]): BenchOptions {
   const text = { type: 'string' } as const
   const { values, positionals } = parseArgs({
     args: [...words],
-    options: { client: text, seconds: text, keys: text },
+    options: { client: text, seconds: text, keys: text, flags: text },
     allowPositionals: true,
   })
   const [operation, ...rest] = positionals
   const only = { PUT: 'put', GET: 'get' }[operation ?? '']
   if (only === undefined || rest.length > 0) {
     throw new TypeError(
-      'profile takes PUT or GET, then --client http|embedded (usual: http), --seconds N (usual: 8), --keys N (usual: 20000)',
+      'profile takes PUT or GET, then --client http|embedded (usual: http), --seconds N (usual: 8), --keys N (usual: 20000), --flags WORDS',
     )
   }
   const seconds = numberOf('seconds', values.seconds) ?? secondsUsual
   const given = ['--only', only, '--systems', 'starling', '--rounds', '1', '--seconds', String(seconds)]
-  const options = readOptions([...given, '--keys', values.keys ?? '20000', '--clients', values.client ?? 'http'])
+  const chosen = ['--keys', values.keys ?? '20000', '--clients', values.client ?? 'http']
+  const options = readOptions([...given, ...chosen, `--flags=${values.flags ?? ''}`])
   if (options === 'help' || clientsOf(values.client ?? 'http').length !== 1) {
     throw new TypeError('--client is http or embedded')
   }

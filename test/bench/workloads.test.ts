@@ -76,6 +76,11 @@ t.test('options', async (t) => {
   t.test('say what to run', async (t) => {
     t.equal(readOptions(['--help']), 'help')
     t.match(readOptions(['--quick']), { suite: 'quick', keyCount: 20_000, systems: ['starling', 'floor', 'single'] })
+    t.match(readOptions(['--flags=--value-log on', '--against-flags=--value-log off']), {
+      flags: ['--value-log', 'on'],
+      againstFlags: ['--value-log', 'off'],
+      systems: ['starling', 'against'],
+    })
     t.match(readProfileOptions(['GET', '--client', 'embedded']), { clients: ['binary'], systems: ['starling'] })
   })
 })
