@@ -16,6 +16,7 @@ import {
 } from '../wire/messages.ts'
 import { spokenSince } from '../wire/spoken-since.ts'
 import { FrameConnection } from './frame-connection.ts'
+import { type Numbered, PendingTable } from './pending-table.ts'
 
 /**
  * What became of a request. `not-sent`: it never left, nothing can have happened. `unknown`: it left and no answer came,
@@ -66,7 +67,9 @@ export interface LinkParts {
   readonly settings: LinkSettings
 }
 
-interface Pending {
+interface Pending extends Numbered {
+  /** Of the frame, once it is sent. */
+  id: number
   readonly deadlineMs: number
   readonly done: (outcome: Outcome) => void
 }
@@ -88,8 +91,7 @@ export class FrameLink {
   #spoken = 0
   #failures = 0
   #retryAtMs = 0
-  #nextId = 1
-  readonly #pending = new Map<number, Pending>()
+  readonly #pending = new PendingTable<Pending>()
   /** Asked for while the connection is being made. */
   #waiting: { readonly message: Request; readonly pending: Pending }[] = []
   #usedAtMs: number
@@ -128,7 +130,7 @@ export class FrameLink {
   request(message: Request, timeoutMs: number, done: (outcome: Outcome) => void): void {
     const nowMs = this.#parts.time.nowMs()
     this.#usedAtMs = nowMs
-    const pending: Pending = { deadlineMs: nowMs + timeoutMs, done }
+    const pending: Pending = { id: 0, deadlineMs: nowMs + timeoutMs, done }
     if (this.inFlight >= this.#parts.settings.inFlightMax) return this.#refuse(pending, 'too many requests in flight')
     if (this.#state === 'closed') return this.#refuse(pending, 'the link is closed')
     if (this.#connection?.isFull === true) return this.#refuse(pending, 'too many bytes wait to be sent')
@@ -149,9 +151,7 @@ export class FrameLink {
 
   /** Ends what is overdue: requests, handshakes, silent connections. Called a few dozen times a second while it is waited for. */
   sweep(nowMs: number): void {
-    for (const [id, pending] of this.#pending) {
-      if (pending.deadlineMs > nowMs) continue
-      this.#pending.delete(id)
+    for (const pending of this.#pending.takeAll(({ deadlineMs }) => deadlineMs <= nowMs)) {
       pending.done({ type: 'unknown', reason: 'no answer before the deadline' })
     }
     if (this.#waiting.some(({ pending }) => pending.deadlineMs <= nowMs)) {
@@ -213,10 +213,9 @@ export class FrameLink {
         if (frame.message.reason === 'draining') this.#refusePending(frame.message.message)
         return connection.destroy(`${frame.message.reason}: ${frame.message.message}`)
       case 'response': {
-        const pending = this.#pending.get(frame.id)
+        const pending = this.#pending.take(frame.id)
         // Late, or answered twice: whoever asked has been told already.
         if (pending === undefined) return
-        this.#pending.delete(frame.id)
         const own = this.#owner.digest()
         if (own.documentHash !== frame.digest.documentHash) this.#owner.onDigest(frame.digest, this.endpoint)
         const { message } = frame
@@ -244,9 +243,9 @@ export class FrameLink {
     if (this.#spoken < wireVersion && spokenSince(message.type) > this.#spoken) {
       return this.#refuse(pending, `the other side speaks version ${this.#spoken}, which has no ${message.type}`)
     }
-    const id = this.#nextId
-    this.#nextId = id === 0xffffffff ? 1 : id + 1
-    this.#pending.set(id, pending)
+    const id = this.#pending.nextId()
+    pending.id = id
+    this.#pending.add(pending)
     this.#connection?.send({ kind: 'request', id, digest: this.#owner.digest(), message })
   }
 
@@ -265,16 +264,13 @@ export class FrameLink {
   }
 
   #refusePending(reason: string): void {
-    const pending = [...this.#pending.values()]
-    this.#pending.clear()
-    for (const entry of pending) this.#refuse(entry, reason)
+    for (const entry of this.#pending.takeAll(isAny)) this.#refuse(entry, reason)
   }
 
   #failAll(reason: string): void {
     const waiting = this.#waiting
-    const pending = [...this.#pending.values()]
+    const pending = this.#pending.takeAll(isAny)
     this.#waiting = []
-    this.#pending.clear()
     for (const entry of waiting) this.#refuse(entry.pending, reason)
     for (const entry of pending) this.#later(() => entry.done({ type: 'unknown', reason }))
   }
@@ -286,4 +282,8 @@ export class FrameLink {
   #later(callback: () => void): void {
     this.#parts.time.soon(callback)
   }
+}
+
+function isAny(): boolean {
+  return true
 }
