@@ -1,3 +1,4 @@
+import type { Hash } from '../vocabulary/hash.ts'
 import type { Random } from '../vocabulary/random.ts'
 import type { SimulatedDatagramSocket } from './simulated-datagrams.ts'
 import type { SimulatedDirectory } from './simulated-directory.ts'
@@ -28,10 +29,10 @@ export class Machine {
   starts = 0
   #ephemeralPort = ephemeralPortMin
 
-  constructor(name: string, number: number, disk: DiskSettings, random: Random) {
+  constructor(name: string, number: number, disk: DiskSettings, random: Random, logHash?: Hash | undefined) {
     this.name = name
     this.number = number
-    this.disk = new SimulatedDisk(disk, random)
+    this.disk = new SimulatedDisk(disk, random, logHash)
   }
 
   get isRunning(): boolean {

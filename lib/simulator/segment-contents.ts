@@ -13,6 +13,8 @@ export class SegmentContents {
   #segments = new Map<number, Contents>()
   /** Bytes that power cuts took: the proof that they bit. */
   bytesLost = 0
+  /** Counts up with everything that happens. */
+  changes = 0
 
   constructor(random: Random) {
     this.#random = random
@@ -32,7 +34,14 @@ export class SegmentContents {
     return this.#segments.get(number)?.bytes.slice(from, from + bytes) ?? new Uint8Array(0)
   }
 
+  /** The same, of what a power cut would surely leave. */
+  readSynced(number: number, from: number, bytes: number): Uint8Array {
+    const contents = this.#segments.get(number)
+    return contents?.bytes.slice(from, Math.min(from + bytes, contents.synced)) ?? new Uint8Array(0)
+  }
+
   append(number: number, bytes: Uint8Array): void {
+    this.changes += 1
     const contents = this.#segments.get(number)
     if (contents === undefined) {
       this.#segments.set(number, { bytes, synced: 0 })
@@ -51,6 +60,7 @@ export class SegmentContents {
   }
 
   sync(number: number, until: number): void {
+    this.changes += 1
     const contents = this.#segments.get(number)
     if (contents !== undefined) contents.synced = Math.max(contents.synced, until)
   }

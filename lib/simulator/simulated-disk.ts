@@ -1,5 +1,8 @@
 import type { StorageEntry, StorageFailure, StorageOperation } from '../ports/storage.ts'
+import { checkpointKey, parseCheckpoint, parseEntry } from '../value-log/index-entry.ts'
+import type { Hash } from '../vocabulary/hash.ts'
 import type { Random } from '../vocabulary/random.ts'
+import { LoggedContents } from './logged-contents.ts'
 import { SegmentContents } from './segment-contents.ts'
 import { compareBytes, SortedEntries } from './sorted-entries.ts'
 
@@ -56,20 +59,50 @@ export class SimulatedDisk {
   #synced = 0
   #live = new SortedEntries()
   #damage: string[] = []
+  /** Where a value log lies beside LevelDB: what both hold together, for readers and for certain. */
+  readonly #logged: { readonly live: LoggedContents; readonly durable: LoggedContents } | undefined
 
-  constructor(settings: DiskSettings, random: Random) {
+  /** @param logHash of a machine whose stores have a value log */
+  constructor(settings: DiskSettings, random: Random, logHash?: Hash | undefined) {
     this.settings = settings
     this.#random = random
-    this.segments = new SegmentContents(random)
+    const segments = new SegmentContents(random)
+    this.segments = segments
     this.inode = random.uint32()
+    if (logHash === undefined) return
+    const changes = (): number => segments.changes
+    const numbers = (): readonly number[] => segments.list().map(({ number }) => number)
+    const index = (): SortedEntries => this.#live
+    const live = {
+      ...{ changes, segments: numbers, index },
+      read: segments.read.bind(segments),
+      indexValue: (key: Uint8Array) => this.#live.get(key),
+    }
+    const durable = {
+      ...{ changes, segments: numbers },
+      index: () => this.#durableIndex(),
+      read: segments.readSynced.bind(segments),
+      indexValue: (key: Uint8Array) => this.#durableInIndex(key),
+    }
+    this.#logged = { live: new LoggedContents(live, logHash), durable: new LoggedContents(durable, logHash) }
   }
 
+  /** What the store holds for whoever opens it after the death of the process. */
   get live(): SortedEntries {
+    return this.#logged?.live.entries() ?? this.#live
+  }
+
+  /** What LevelDB itself holds: pointers, where values lie in a log. */
+  get index(): SortedEntries {
     return this.#live
   }
 
   /** What a power cut now would surely leave under `key`. */
   durableValue(key: Uint8Array): Uint8Array | undefined {
+    return this.#logged === undefined ? this.#durableInIndex(key) : this.#logged.durable.entries().get(key)
+  }
+
+  #durableInIndex(key: Uint8Array): Uint8Array | undefined {
     for (let index = this.#synced - 1; index >= 0; index -= 1) {
       const batch = this.#log[index] as Batch
       for (let place = batch.length - 1; place >= 0; place -= 1) {
@@ -78,6 +111,12 @@ export class SimulatedDisk {
       }
     }
     return this.#tables.get(key)
+  }
+
+  #durableIndex(): SortedEntries {
+    const entries = this.#tables.copy()
+    for (let index = 0; index < this.#synced; index += 1) entries.apply(this.#log[index] as Batch)
+    return entries
   }
 
   /** How long the next write takes. */
@@ -112,6 +151,7 @@ export class SimulatedDisk {
   /** Of the batches that no sync covered, all, none or a prefix survive; the one after may be torn, which the next open reports. */
   losePower(): void {
     this.segments.losePower()
+    this.#forgetLogged()
     const count = this.#log.length - this.#synced
     const draw = this.#random.below(4)
     const kept = draw === 0 ? count : draw === 1 ? 0 : this.#random.below(count + 1)
@@ -124,6 +164,7 @@ export class SimulatedDisk {
 
   /** A byte in the middle of the log is another one: a block of it, some batches, is gone. False when there is no log. */
   damageLog(): boolean {
+    this.#forgetLogged()
     if (this.#log.length === 0) return false
     const first = this.#log.length >> 1
     const removed = this.#log.splice(first, 1 + this.#random.below(Math.min(8, this.#log.length - first)))
@@ -167,6 +208,8 @@ export class SimulatedDisk {
 
   /** One bit of one value that `isTarget` accepts is another one; false when there is none to flip. */
   flipBit(isTarget: (entry: StorageEntry) => boolean): boolean {
+    this.#forgetLogged()
+    if (this.#logged !== undefined && this.#random.below(3) === 0 && this.#flipInTail()) return true
     this.#compact(this.#log.length)
     const indexes: number[] = []
     for (let index = 0; index < this.#live.length; index += 1) {
@@ -176,11 +219,31 @@ export class SimulatedDisk {
     const index = indexes[this.#random.below(Math.max(1, indexes.length))]
     if (index === undefined) return false
     const value = (this.#live.at(index) as StorageEntry).value.slice()
+    const entry = this.#logged === undefined ? undefined : parseEntry(value)
+    if (entry?.type === 'pointer' && this.#random.below(2) === 0) {
+      this.segments.flipBit(entry.segment, entry.offset, entry.offset + entry.length)
+      return true
+    }
     const place = this.#random.below(value.length)
     value[place] = (value[place] as number) ^ (1 << this.#random.below(8))
     this.#live.replaceValue(index, value)
     this.#tables.replaceValue(index, value)
     return true
+  }
+
+  /** In what the log has and the index may lack; false when there is none. */
+  #flipInTail(): boolean {
+    const stored = this.#live.get(checkpointKey)
+    const checkpoint = stored === undefined ? undefined : parseCheckpoint(stored)
+    if (checkpoint === undefined) return false
+    const from = { number: checkpoint.segment, offset: checkpoint.offset }
+    const tails = this.segments.list().flatMap(({ number, bytes }) => {
+      const offset = number === from.number ? from.offset : number > from.number ? 0 : bytes
+      return offset < bytes ? [{ number, offset, bytes }] : []
+    })
+    const tail = tails[this.#random.below(Math.max(1, tails.length))]
+    if (tail !== undefined) this.segments.flipBit(tail.number, tail.offset, tail.bytes)
+    return tail !== undefined
   }
 
   #compact(count: number): void {
@@ -195,8 +258,14 @@ export class SimulatedDisk {
     for (const batch of this.#log) this.#live.apply(batch)
   }
 
+  #forgetLogged(): void {
+    this.#logged?.live.forget()
+    this.#logged?.durable.forget()
+  }
+
   #replace({ entries, segments, identity, votes, errorByte }: DiskSnapshot): void {
     this.segments.replace(segments)
+    this.#forgetLogged()
     this.#tables = entries
     this.#live = entries.copy()
     this.#log = []

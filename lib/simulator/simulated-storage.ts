@@ -35,8 +35,8 @@ export class SimulatedStorageOpener implements StorageOpener {
       else if (fault !== 'none') done({ kind: fault, message: `simulated disk: ${fault}` }, undefined)
       else {
         this.#handle = new SimulatedStorage(this.#process, this.#disk)
-        const { damage, live } = this.#disk
-        done(undefined, { storage: this.#handle, damage, empty: live.length === 0 })
+        const { damage, index } = this.#disk
+        done(undefined, { storage: this.#handle, damage, empty: index.length === 0 })
       }
     })
     if (this.#process.isAlive) world.at(world.nowMs + this.#disk.drawLatencyMs(true), call)
@@ -72,7 +72,7 @@ class SimulatedStorage implements Storage {
     if (this.#isClosing) throw new StorageError(closed)
     if (this.#isPoisoned) throw new StorageError(poisoned)
     // The caller may do with it what it likes.
-    return this.#disk.live.get(key)?.slice()
+    return this.#disk.index.get(key)?.slice()
   }
 
   write(
@@ -127,7 +127,7 @@ class SimulatedStorage implements Storage {
     if (scan.isRefused) return { failure: closed, entries: [] }
     if (this.#isPoisoned) return { failure: poisoned, entries: [] }
     const { from, to, entriesMax, reverse } = scan.range
-    const live = this.#disk.live
+    const live = this.#disk.index
     const entries: StorageEntry[] = []
     if (reverse === true) {
       for (let index = live.lowerBound(to) - 1; index >= 0 && entries.length < entriesMax; index -= 1) {

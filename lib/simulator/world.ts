@@ -3,6 +3,7 @@ import type { Names } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
 import { seededRandom, seedFor } from '../ports/random.ts'
 import type { StorageOpener } from '../ports/storage.ts'
+import { noTracer } from '../ports/tracer.ts'
 import { createValueLog } from '../value-log/open-value-log.ts'
 import type { ValueLogSettings } from '../value-log/settings.ts'
 import type { Hash } from '../vocabulary/hash.ts'
@@ -91,7 +92,13 @@ export class World {
   machine(name: string): Machine {
     let machine = this.machines.get(name)
     if (machine === undefined) {
-      machine = new Machine(name, this.machines.size, this.#disk, this.random(`${name}/disk`))
+      machine = new Machine(
+        name,
+        this.machines.size,
+        this.#disk,
+        this.random(`${name}/disk`),
+        this.#valueLog === undefined ? undefined : this.#hash,
+      )
       this.machines.set(name, machine)
       this.network.add(machine)
     }
@@ -121,6 +128,7 @@ export class World {
       names: new SimulatedNames(process, this.network),
       log: new SimulatedLog(this, name),
       metrics: new SimulatedMetrics(),
+      tracer: noTracer,
     }
   }
 

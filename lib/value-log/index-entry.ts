@@ -8,8 +8,8 @@ import type { Place } from './frame.ts'
 const escapeByte = 0xfe
 const escaped = 0
 const pointer = 1
-/** escape u8 | pointer u8 | segment u32 | offset u32 | length u32 */
-const pointerBytes = 14
+/** escape u8 | pointer u8 | segment u32 | offset u32 | length u32 | check u32 of the three */
+const pointerBytes = 18
 
 /** Keys of the log's own, in the index. Nobody else's key begins with a zero and this word. */
 const ownPrefix = '\0value-log/'
@@ -27,6 +27,7 @@ export function encodePointer({ segment, offset, length }: Place): Uint8Array {
   bytes.writeUInt32BE(segment, 2)
   bytes.writeUInt32BE(offset, 6)
   bytes.writeUInt32BE(length, 10)
+  bytes.writeUInt32BE(checkOf(segment, offset, length), 14)
   return new Uint8Array(bytes.buffer, bytes.byteOffset, pointerBytes)
 }
 
@@ -44,7 +45,18 @@ export function parseEntry(bytes: Uint8Array): IndexEntry {
   if (bytes[0] !== escapeByte) return { type: 'inline', value: bytes }
   if (bytes[1] !== pointer || bytes.length !== pointerBytes) return { type: 'inline', value: bytes.subarray(2) }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return { type: 'pointer', segment: view.getUint32(2), offset: view.getUint32(6), length: view.getUint32(10) }
+  const [segment, offset, length] = [view.getUint32(2), view.getUint32(6), view.getUint32(10)]
+  // One that is damaged may point to another key's value, which is whole.
+  if (view.getUint32(14) !== checkOf(segment, offset, length)) return { type: 'inline', value: bytes.subarray(2) }
+  return { type: 'pointer', segment, offset, length }
+}
+
+/** Each number by itself makes it another one when it changes: odd factors and shifts lose nothing. */
+function checkOf(segment: number, offset: number, length: number): number {
+  let check = Math.imul(segment ^ 0x53564c50, 0x9e3779b1)
+  check = Math.imul(check ^ (check >>> 15) ^ offset, 0x85ebca77)
+  check = Math.imul(check ^ (check >>> 13) ^ length, 0xc2b2ae3d)
+  return (check ^ (check >>> 16)) >>> 0
 }
 
 /** From where the log is replayed at the next open, and what is known of the segments. */

@@ -24,7 +24,7 @@ export interface ReplayEnd {
  * one that is missing between two segments ends it as well: what survives is always a beginning of what was written.
  */
 export function replay(
-  segments: Segments,
+  segments: Pick<Segments, 'read'>,
   numbers: readonly number[],
   from: { readonly segment: number; readonly offset: number; readonly sequence: number },
   hash: Hash,
@@ -63,7 +63,7 @@ export function replay(
 }
 
 function readFrame(
-  segments: Segments,
+  segments: Pick<Segments, 'read'>,
   segment: number,
   offset: number,
   sequence: number,

@@ -149,7 +149,9 @@ export class SimulatedCluster {
   #takeCounts(name: string): void {
     const metrics = this.#metrics.get(name)
     this.#metrics.delete(name)
-    if (metrics !== undefined) this.probes.takeCounters(metrics)
+    if (metrics === undefined) return
+    this.probes.takeCounters(metrics)
+    if (metrics.value('starling_value_log_reclaimed_bytes') > 0) this.probes.hit('done value-log-reclaim')
   }
 
   crash(name: string, kind: 'kill' | 'power'): void {

@@ -4,6 +4,7 @@ import type { Durability, QuorumLevel } from '../../lib/protocol/quorum/client-r
 import type { ReadRepairMode } from '../../lib/protocol/quorum/read.ts'
 import type { DiskSettings } from '../../lib/simulator/simulated-disk.ts'
 import type { LinkSettings } from '../../lib/simulator/simulated-network.ts'
+import type { ValueLogSettings } from '../../lib/value-log/settings.ts'
 import type { Random } from '../../lib/vocabulary/random.ts'
 import { type Churn, type ChurnShare, drawChurn, leavesGap } from './churn.ts'
 
@@ -46,6 +47,7 @@ const drawnApart: readonly FaultKind[] = ['kill-at-work', 'long-absence', 'mid-m
 const leapsIn = 8
 const bareReturnsIn = 8
 const sameBytesIn = 12
+const valueLogIn = 3
 
 /** Everything about one run that is not decided while it runs. */
 export interface Configuration {
@@ -110,6 +112,8 @@ export interface Configuration {
   readonly awaitsSchedule: boolean
   /** What an operator does meanwhile. Undefined: the nodes that begin are those that end. */
   readonly churn: Churn | undefined
+  /** Stores have their large values in a log. Undefined: they have LevelDB alone. */
+  readonly valueLog?: ValueLogSettings | undefined
 }
 
 /**
@@ -166,6 +170,7 @@ export function drawConfiguration(seed: number, options: DrawOptions = {}): Conf
   const sloppy = random.below(3) === 0
   const isLossy = faults.length > 0 && random.below(2) === 0
   const clients = 2 + random.below(7)
+  const valueLog = drawValueLog(seededRandom(seedFor(seed, 'value log')))
   return {
     seed,
     nodes,
@@ -179,7 +184,7 @@ export function drawConfiguration(seed: number, options: DrawOptions = {}): Conf
     clients,
     operations: length.operations,
     thinkMs: (length.lastsMs * clients) / Math.max(1, length.operations),
-    valueBytesMax: pick(random, [32, 200, 2000]),
+    valueBytesMax: Math.max(pick(random, [32, 200, 2000]), valueLog?.valueBytesMax ?? 0),
     sameBytes: seededRandom(seedFor(seed, 'same bytes')).below(sameBytesIn) === 0,
     timeoutMs: pick(random, [500, 1500, 3000]),
     blindShare: random.fraction() * 0.15,
@@ -205,7 +210,26 @@ export function drawConfiguration(seed: number, options: DrawOptions = {}): Conf
     triesLiveness: churn === undefined && random.below(2) === 0,
     awaitsSchedule: repair.drawn.awaitsSchedule && churn === undefined,
     churn: churn === undefined || !length.isLong ? churn : calmer(churn),
+    valueLog: valueLog?.settings,
   }
+}
+
+/** So small that some hundred writes fill segments and empty them. A record is large enough for the log if its values are. */
+function drawValueLog(
+  random: Random,
+): { readonly settings: ValueLogSettings; readonly valueBytesMax: number } | undefined {
+  if (random.below(valueLogIn) !== 0) return undefined
+  const settings: ValueLogSettings = {
+    loggedBytesMin: 512,
+    segmentBytesMax: pick(random, [4096, 16_384, 65_536]),
+    lagBytesMax: pick(random, [2048, 16_384, 131_072]),
+    lagMs: pick(random, [20, 300, 2000]),
+    amplificationAtRest: 1.4,
+    amplificationBusy: pick(random, [1.5, 2]),
+    amplificationMax: 3,
+    placesMax: pick(random, [4, 65_536]),
+  }
+  return { settings, valueBytesMax: pick(random, [0, 2000, 2000]) }
 }
 
 interface Length {

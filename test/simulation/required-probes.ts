@@ -76,6 +76,7 @@ const common: readonly string[] = [
   'done slow-disk',
   'done stage',
   'done stop',
+  'done value-log-reclaim',
   'done want-join',
   'done want-leave',
   'done want-replace',

@@ -135,8 +135,8 @@ class Run {
   constructor(configuration: Configuration, options: SimulationOptions) {
     this.#configuration = configuration
     this.#hash = options.hash
-    const { seed, links, disk } = configuration
-    this.#world = new World({ seed, hash: options.hash, links, disk })
+    const { seed, links, disk, valueLog } = configuration
+    this.#world = new World({ seed, hash: options.hash, links, disk, valueLog })
     this.#cluster = new SimulatedCluster(this.#world, configuration, options.makeNode)
     this.#script = options.script
     this.#nemesis = new Nemesis(this.#cluster, configuration, this.#history, options.script?.faults)
