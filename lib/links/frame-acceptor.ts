@@ -51,7 +51,7 @@ interface Accepted {
   isDismissed: boolean
 }
 
-const sweepEveryMs = 1000
+const sweepEveryMs = 3000
 const dismissalLookMs = 10
 
 /** The listening side of the frame protocol: greets, hands requests on, sends answers back in whatever order they come. */

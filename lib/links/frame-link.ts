@@ -30,8 +30,11 @@ export type Outcome =
 
 export interface LinkSettings {
   readonly inFlightMax: number
+  /** A connection that is in use, and that has been silent for this long, is asked whether somebody is there. */
   readonly heartbeatEveryMs: number
-  /** A connection that is silent for this long is given up: a black hole gives no error by itself. */
+  /** Where nobody waits for anything, and nobody did lately, there is no hurry to know. */
+  readonly restingHeartbeatEveryMs: number
+  /** A heartbeat that is not answered for this long ends the connection: a black hole gives no error by itself. */
   readonly silenceMsMax: number
   readonly handshakeMsMax: number
   readonly backoffMsMin: number
@@ -41,7 +44,8 @@ export interface LinkSettings {
 export const linkSettingsDefault: LinkSettings = {
   inFlightMax: 4096,
   heartbeatEveryMs: 1000,
-  silenceMsMax: 3000,
+  restingHeartbeatEveryMs: 5000,
+  silenceMsMax: 2000,
   handshakeMsMax: 3000,
   backoffMsMin: 50,
   backoffMsMax: 5000,
@@ -163,13 +167,7 @@ export class FrameLink {
     if (this.#state === 'connecting' && nowMs - this.#connectingSinceMs > settings.handshakeMsMax) {
       this.#connection?.destroy('no welcome in time')
     } else if (this.#state === 'ready' && this.#connection !== undefined) {
-      const silentMs = nowMs - this.#connection.heardAtMs
-      if (silentMs > settings.silenceMsMax && this.#pingedAtMs > this.#connection.heardAtMs) {
-        this.#connection.destroy('silent')
-      } else if (silentMs > settings.heartbeatEveryMs && nowMs - this.#pingedAtMs > settings.heartbeatEveryMs) {
-        this.#pingedAtMs = nowMs
-        this.#connection.send({ kind: 'ping' })
-      }
+      this.#sweepReady(this.#connection, nowMs)
     }
   }
 
@@ -177,6 +175,19 @@ export class FrameLink {
     this.#state = 'closed'
     this.#connection?.destroy(reason)
     this.#failAll(reason)
+  }
+
+  #sweepReady(connection: FrameConnection, nowMs: number): void {
+    const { heartbeatEveryMs, restingHeartbeatEveryMs, silenceMsMax } = this.#parts.settings
+    const { heardAtMs } = connection
+    if (this.#pingedAtMs > heardAtMs) {
+      if (nowMs - this.#pingedAtMs > silenceMsMax) connection.destroy('silent')
+      return
+    }
+    const isResting = this.inFlight === 0 && nowMs - this.#usedAtMs > restingHeartbeatEveryMs
+    if (nowMs - heardAtMs <= (isResting ? restingHeartbeatEveryMs : heartbeatEveryMs)) return
+    this.#pingedAtMs = nowMs
+    connection.send({ kind: 'ping' })
   }
 
   #connect(nowMs: number): void {

@@ -6,7 +6,7 @@ import { FrameLink, type LinkOwner, type LinkParts, type Outcome } from './frame
 /** How often deadlines are looked at while there are any: an answer is given up at most this much late. */
 const sweepEveryMs = 20
 /** While nobody waits for anything there are only heartbeats to look at, and a node that has nothing to do should sleep. */
-const restMs = 250
+const restMs = 1000
 /** A link that nobody has used for this long is closed. */
 const idleMsMax = 120_000
 

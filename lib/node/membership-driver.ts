@@ -2,7 +2,7 @@ import type { LinkPool } from '../links/link-pool.ts'
 import type { DatagramSocket } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
 import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
-import type { MembershipEffect, MembershipEvent } from '../protocol/membership/events.ts'
+import type { MembershipEffect, MembershipEvent, MembershipTimer } from '../protocol/membership/events.ts'
 import type { Member, MemberMetadata } from '../protocol/membership/member.ts'
 import { Membership } from '../protocol/membership/membership.ts'
 import { defaultMembershipSettings } from '../protocol/membership/settings.ts'
@@ -76,7 +76,6 @@ export class MembershipDriver {
     this.#socket = socket
     this.#dispatch({ type: 'started', seeds: [], nowMs: this.#ports.time.nowMs() })
     this.#resolveSeeds()
-    this.#watchEventLoop()
   }
 
   /** A datagram came in, from anybody. */
@@ -156,9 +155,7 @@ export class MembershipDriver {
         this.#socket?.send(effect.to, encodeDatagram(effect.packet, this.#ports.hash))
         return
       case 'set-timer':
-        time.after(effect.afterMs, () =>
-          this.#dispatch({ type: 'timer-fired', timer: effect.timer, nowMs: time.nowMs() }),
-        )
+        time.after(effect.afterMs, () => this.#wake(effect.timer))
         return
       case 'exchange-members':
         return this.#exchange(effect.endpoint, effect.isJoin)
@@ -224,11 +221,13 @@ export class MembershipDriver {
     }
   }
 
-  /** A late process must not blame others for being late (Lifeguard, arXiv:1707.00788). */
-  #watchEventLoop(): void {
-    if (this.#isStopped) return
+  #wake(timer: MembershipTimer): void {
     const { time } = this.#ports
-    this.#dispatch({ type: 'event-loop-delayed', delayMs: time.eventLoopDelayMs(), nowMs: time.nowMs() })
-    time.after(1000, () => this.#watchEventLoop())
+    const nowMs = time.nowMs()
+    // A late process must not blame others for being late (Lifeguard, arXiv:1707.00788).
+    if (timer.type === 'probe-period-over') {
+      this.#dispatch({ type: 'event-loop-delayed', delayMs: time.eventLoopDelayMs(), nowMs })
+    }
+    this.#dispatch({ type: 'timer-fired', timer, nowMs })
   }
 }

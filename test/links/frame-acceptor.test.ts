@@ -144,7 +144,7 @@ t.test('a caller that is not welcome', async (t) => {
     other.say(greeting)
     world.run(acceptorSettingsDefault.handshakeMsMax - 100)
     t.equal(ada.closed.length, 0)
-    world.run(2000)
+    world.run(3200)
     t.same([ada.closed.length, other.closed.length, bob.acceptor.connections], [1, 0, 1])
     t.same(bob.malformed, [])
   })

@@ -243,7 +243,7 @@ interface Length {
 function drawLength(random: Random, options: DrawOptions & { readonly hasRetries: boolean }): Length {
   const isFull = options.scale === 'full'
   const isLong = isFull && random.below(8) === 0
-  const lastsMs = isLong ? 2_750_000 * (1 + random.fraction()) : pick(random, [10_000, 20_000, 50_000])
+  const lastsMs = isLong ? 2_660_000 * (1 + random.fraction()) : pick(random, [10_000, 20_000, 50_000])
   const many = Math.floor(logUniform(random, 265, 5))
   // Each record remembers the retried writes of ten minutes: thousands within one would make up all of it.
   const drawn = isFull ? Math.min(many, options.hasRetries ? 1200 : many) : 150 + random.below(200)

@@ -76,6 +76,8 @@ const { values } = parseArgs({
  * for each core, so nothing is won by helpers; and code that runs now and then in every seed is worth compiling at once.
  */
 const execArgv = ['--max-semi-space-size=64', '--single-threaded-gc', '--always-sparkplug']
+/** Refusals are ordinary here, and each would note down where it was made. */
+Error.stackTraceLimit = 4
 /** What is asked for in small pieces comes from few large ones. */
 Buffer.poolSize = 1024 * 1024
 /** Seeds that a process takes at a time: few enough for all processes to end at about the same time. */

@@ -14,6 +14,7 @@ import { Prober } from './prober.ts'
 import { Roster } from './roster.ts'
 import type { MembershipSettings } from './settings.ts'
 import { ShuffledTurns } from './shuffled-turns.ts'
+import { WakeUps } from './wake-ups.ts'
 
 export interface MembershipOptions extends ClusterView {
   readonly settings: MembershipSettings
@@ -56,7 +57,10 @@ export class Membership {
   #goodbyesLeft = goodbyes
   #introductions = 0
   #lastEventMs = 0
-  #gossipDueMs = Number.POSITIVE_INFINITY
+  readonly #wakeUps = new WakeUps()
+  /** When the next round of gossip may be, and whether it has been asked for: a round without news is none. */
+  #gossipFromMs = 0
+  #isGossipDue = false
   #metMs = Number.NEGATIVE_INFINITY
   #foreignLoggedMs = Number.NEGATIVE_INFINITY
 
@@ -82,10 +86,14 @@ export class Membership {
   /** What to do now that this has happened. After `left`, and before `started`, nothing. */
   handle(event: MembershipEvent): readonly MembershipEffect[] {
     if (this.#phase === 'left' || (this.#phase === 'new' && event.type !== 'started')) return []
-    this.#noticeStall(event.nowMs)
+    const { nowMs } = event
+    this.#noticeStall(nowMs)
     this.#dispatch(event)
-    this.#lastEventMs = event.nowMs
-    return this.#outbox.drain()
+    this.#gossipIfThereIsNews(nowMs)
+    this.#lastEventMs = nowMs
+    const effects = this.#outbox.drain()
+    for (const effect of effects) if (effect.type === 'set-timer') this.#wakeUps.add(nowMs + effect.afterMs)
+    return effects
   }
 
   /** The own entry. */
@@ -193,7 +201,8 @@ export class Membership {
     this.#phase = 'running'
     this.#roster.start(nowMs)
     this.#prober.start()
-    this.#armGossip(nowMs, this.#random.fraction() * this.#settings.gossipIntervalMs)
+    // Nodes that start together should not speak together.
+    this.#gossipFromMs = nowMs + this.#random.fraction() * this.#settings.gossipIntervalMs
     this.#arm({ type: 'exchange-due' }, this.#random.fraction() * this.#settings.exchangeIntervalMs)
     this.#arm({ type: 'reconnect-due' }, this.#random.fraction() * this.#settings.reconnectIntervalMs)
     this.#changeSeeds(seeds)
@@ -270,8 +279,15 @@ export class Membership {
     }
   }
 
+  #gossipIfThereIsNews(nowMs: number): void {
+    if (this.#isGossipDue || !(this.#outbox.hasNews || this.#phase === 'leaving')) return
+    this.#isGossipDue = true
+    this.#arm({ type: 'gossip-due' }, Math.max(0, this.#gossipFromMs - nowMs))
+  }
+
   #gossip(nowMs: number): void {
-    this.#armGossip(nowMs, this.#settings.gossipIntervalMs)
+    this.#isGossipDue = false
+    this.#gossipFromMs = nowMs + this.#settings.gossipIntervalMs
     if (this.#phase === 'leaving') return this.#sayGoodbye()
     for (let told = 0; told < this.#settings.gossipNodes && this.#outbox.hasNews; told += 1) {
       const id = this.#gossipTurns.next((candidate) => this.#isTold(candidate, nowMs))
@@ -373,11 +389,11 @@ export class Membership {
   }
 
   /**
-   * The gossip timer fires five times a second: when an event comes long after it was due, and nothing came between, our
-   * process stood still, and what the others said meanwhile has not been heard yet.
+   * When an event comes long after a timer should have fired, and nothing came between, our process stood still, and what
+   * the others said meanwhile has not been heard yet.
    */
   #noticeStall(nowMs: number): void {
-    const stalledMs = nowMs - Math.max(this.#lastEventMs, this.#gossipDueMs)
+    const stalledMs = nowMs - Math.max(this.#lastEventMs, this.#wakeUps.takeUntil(nowMs))
     if (stalledMs <= this.#settings.loopDelayMsMax) return
     this.#prober.loopDelayed(stalledMs)
     this.#roster.postponeSuspicions(stalledMs)
@@ -386,11 +402,6 @@ export class Membership {
   #isLongDead(id: NodeId, nowMs: number): boolean {
     const entry = this.#table.get(id)
     return entry?.member.state === 'dead' && nowMs - entry.changedMs >= this.#settings.gossipToDeadMs
-  }
-
-  #armGossip(nowMs: number, afterMs: number): void {
-    this.#gossipDueMs = nowMs + afterMs
-    this.#arm({ type: 'gossip-due' }, afterMs)
   }
 
   #arm(timer: MembershipTimer, afterMs: number): void {

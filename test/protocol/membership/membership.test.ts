@@ -182,7 +182,7 @@ t.test('a suspect', async (t) => {
     one.pass(3800)
     one.stall(10_000)
     t.equal(one.view(1), 'suspect/1/0', 'its objection may be waiting in our own socket')
-    t.equal(one.pass(500).view(1), 'suspect/1/0', 'nor was the last probe sent yet when we woke up')
+    t.equal(one.pass(499).view(1), 'suspect/1/0', 'nor was the last probe sent yet when we woke up')
     one.gossip(1, claim(1, 'alive', 1, 1))
     t.equal(one.view(1), 'alive/1/1')
   })
@@ -452,11 +452,23 @@ t.test('gossip', async (t) => {
     one.pass(200)
     t.same(one.sent('gossip'), [])
     one.tell({ type: 'metadata-changed', metadata: { ...metadataOf(0), zone: 'new' } })
-    one.pass(200)
-    t.equal(new Set(one.sent('gossip').map(({ to }) => to)).size, 3)
+    one.pass(199)
+    t.equal(new Set(one.sent('gossip').map(({ to }) => to)).size, 3, 'the first round at once')
     t.ok(one.told(0).includes('alive/7/1'))
-    one.pass(400)
+    t.equal(one.pass(200).sent('gossip').length, 3)
+    one.pass(200)
     t.equal(one.pass(200).sent('gossip').length, 0)
+  })
+  t.test('wakes nobody while there is no news', async (t) => {
+    const one = new OneMachine().withPeers(3)
+    one.passAnswered(3000)
+    t.same(
+      one
+        .passAnswered(60_000)
+        .did('set-timer')
+        .filter(({ timer }) => timer.type === 'gossip-due'),
+      [],
+    )
   })
   t.test('tells all members in turn', async (t) => {
     const one = new OneMachine().withPeers(6)
