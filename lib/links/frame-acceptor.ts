@@ -3,6 +3,7 @@ import type { Time, Timer } from '../ports/time.ts'
 import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { Endpoint } from '../vocabulary/ids.ts'
+import type { TraceContext } from '../vocabulary/trace-context.ts'
 import type { Frame, Goodbye, Hello, Refusal, Request, Response, Welcome } from '../wire/messages.ts'
 import { spokenSince } from '../wire/spoken-since.ts'
 import { FrameConnection } from './frame-connection.ts'
@@ -18,7 +19,12 @@ export interface AcceptorOwner {
   /** Whether to speak with whoever said this. */
   greet(hello: Hello, from: Endpoint): Welcome | Goodbye
   /** Answers once, at any time; an answer after the connection ended goes nowhere. */
-  serve(message: Request, caller: Caller, respond: (answer: Response | Refusal) => void): void
+  serve(
+    message: Request,
+    caller: Caller,
+    respond: (answer: Response | Refusal) => void,
+    trace: TraceContext | undefined,
+  ): void
   digest(): LayoutDigest
   onDigest(digest: LayoutDigest, caller: Caller): void
   /** A connection was ended because of what it sent. */
@@ -148,7 +154,7 @@ export class FrameAcceptor {
       case 'hello':
         return this.#greet(accepted, frame.message)
       case 'request':
-        return this.#serve(accepted, frame.id, frame.digest, frame.message)
+        return this.#serve(accepted, frame)
       case 'ping':
         return accepted.connection.send({ kind: 'pong' })
       case 'pong':
@@ -170,7 +176,7 @@ export class FrameAcceptor {
     accepted.connection.send({ kind: 'welcome', message: answer })
   }
 
-  #serve(accepted: Accepted, id: number, digest: LayoutDigest, message: Request): void {
+  #serve(accepted: Accepted, { id, digest, message, trace }: Frame & { readonly kind: 'request' }): void {
     const { caller, connection } = accepted
     if (caller === undefined) return this.#blame(accepted, 'a request before hello')
     if (spokenSince(message.type) > accepted.spoken) {
@@ -190,7 +196,7 @@ export class FrameAcceptor {
     if (this.#farewell !== undefined) return respond(leaving(this.#farewell.message))
     const isFull = accepted.inFlight > this.#settings.inFlightPerConnectionMax || connection.isFull
     if (isFull) return respond(busy)
-    this.#owner.serve(message, caller, respond)
+    this.#owner.serve(message, caller, respond, trace)
   }
 
   #blame(accepted: Accepted, reason: string): void {

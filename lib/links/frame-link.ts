@@ -4,6 +4,7 @@ import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { Endpoint } from '../vocabulary/ids.ts'
 import type { Random } from '../vocabulary/random.ts'
+import type { TraceContext } from '../vocabulary/trace-context.ts'
 import {
   type Frame,
   type Goodbye,
@@ -15,6 +16,7 @@ import {
   wireVersion,
 } from '../wire/messages.ts'
 import { spokenSince } from '../wire/spoken-since.ts'
+import { traceSpokenSince } from '../wire/trace-codec.ts'
 import { FrameConnection } from './frame-connection.ts'
 import { type Numbered, PendingTable } from './pending-table.ts'
 
@@ -76,6 +78,8 @@ interface Pending extends Numbered {
   id: number
   readonly deadlineMs: number
   readonly done: (outcome: Outcome) => void
+  /** Of which trace the request is a part. */
+  readonly trace: TraceContext | undefined
 }
 
 /**
@@ -131,10 +135,10 @@ export class FrameLink {
   }
 
   /** Asks, and hears exactly once what became of it; never inside this call. */
-  request(message: Request, timeoutMs: number, done: (outcome: Outcome) => void): void {
+  request(message: Request, timeoutMs: number, done: (outcome: Outcome) => void, trace?: TraceContext): void {
     const nowMs = this.#parts.time.nowMs()
     this.#usedAtMs = nowMs
-    const pending: Pending = { id: 0, deadlineMs: nowMs + timeoutMs, done }
+    const pending: Pending = { id: 0, deadlineMs: nowMs + timeoutMs, done, trace }
     if (this.inFlight >= this.#parts.settings.inFlightMax) return this.#refuse(pending, 'too many requests in flight')
     if (this.#state === 'closed') return this.#refuse(pending, 'the link is closed')
     if (this.#connection?.isFull === true) return this.#refuse(pending, 'too many bytes wait to be sent')
@@ -257,7 +261,9 @@ export class FrameLink {
     const id = this.#pending.nextId()
     pending.id = id
     this.#pending.add(pending)
-    this.#connection?.send({ kind: 'request', id, digest: this.#owner.digest(), message })
+    // An older node would take what it does not know for damage.
+    const trace = this.#spoken < traceSpokenSince ? undefined : pending.trace
+    this.#connection?.send({ kind: 'request', id, digest: this.#owner.digest(), message, trace })
   }
 
   #lost(connection: FrameConnection, reason: string): void {

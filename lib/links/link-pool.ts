@@ -1,5 +1,6 @@
 import type { Timer } from '../ports/time.ts'
 import type { Endpoint } from '../vocabulary/ids.ts'
+import type { TraceContext } from '../vocabulary/trace-context.ts'
 import type { Request } from '../wire/messages.ts'
 import { FrameLink, type LinkOwner, type LinkParts, type Outcome } from './frame-link.ts'
 
@@ -24,8 +25,14 @@ export class LinkPool {
     this.#owner = owner
   }
 
-  request(to: Endpoint, message: Request, timeoutMs: number, done: (outcome: Outcome) => void): void {
-    this.link(to).request(message, timeoutMs, done)
+  request(
+    to: Endpoint,
+    message: Request,
+    timeoutMs: number,
+    done: (outcome: Outcome) => void,
+    trace?: TraceContext,
+  ): void {
+    this.link(to).request(message, timeoutMs, done, trace)
   }
 
   link(to: Endpoint): FrameLink {

@@ -1,4 +1,5 @@
 import type { Outcome } from '../links/frame-link.ts'
+import type { Span } from '../ports/tracer.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import { contextOfGet, emptyContext, unknownDots } from '../protocol/causality/context.ts'
 import { isTombstone, visibleSiblings } from '../protocol/causality/inspect-record.ts'
@@ -49,9 +50,11 @@ import { hintSeat, type LocalSeat } from './hint-seat.ts'
 import { dotsOf, type KeyedWrite, keyedWriteOf } from './keyed-write.ts'
 import { mayCoordinate } from './may-coordinate.ts'
 import type { Done } from './node-api.ts'
+import { beginCoordination, endCoordination } from './node-spans.ts'
 import { type ReadLevels, type ReadResult, ReadRun } from './read-run.ts'
 import type { RequestContext } from './request-context.ts'
 import { standIns } from './stand-ins.ts'
+import type { RequestOrigin, Trail } from './trail.ts'
 import { WriteRun } from './write-run.ts'
 
 /** A forwarder leaves the owner a little less time than it has itself, so that the owner's own answer arrives. */
@@ -60,7 +63,7 @@ const hopMarginMs = 10
 const hopsMax = 2
 
 /** One client request at this node, with everything that was looked up for it. */
-interface Job<Request extends ClientRequest> {
+interface Job<Request extends ClientRequest> extends Trail {
   readonly request: Request
   readonly key: RecordKey
   readonly layout: LayoutInForce
@@ -78,6 +81,8 @@ interface Job<Request extends ClientRequest> {
   readonly isDoubtful?: boolean
   /** Set where this node owns nothing of the key: the owner for which it stands in. */
   readonly seat?: NodeId | undefined
+  readonly serial: number
+  readonly span: Span | undefined
   readonly done: Done<ClientAnswer>
 }
 
@@ -106,7 +111,7 @@ export class Coordinator {
   }
 
   /** @param hops forwarders so far; beyond one the request is refused rather than sent round in circles */
-  serve(request: ClientRequest, hops: number, done: Done<ClientAnswer>): void {
+  serve(request: ClientRequest, hops: number, done: Done<ClientAnswer>, origin?: RequestOrigin): void {
     const { time, hash, layout, self, buckets } = this.#context
     const fail = (error: StarlingError): void => time.soon(() => done(error, undefined))
     const inForce = layout.inForce
@@ -121,10 +126,18 @@ export class Coordinator {
     const partition = inForce.ring.partitionOf(key.token)
     this.#inFlight += 1
     const nowMs = time.nowMs()
+    const { slow, recorder } = this.#context
+    const serial = slow === undefined ? 0 : recorder.nextSerial()
+    const span = origin?.span === undefined ? undefined : beginCoordination(origin.span, request, hops)
     const counted: Done<ClientAnswer> = (error, answer) => {
       this.#inFlight -= 1
       const endedMs = time.nowMs()
-      this.#context.foreground.observe(endedMs - nowMs, endedMs)
+      const tookMs = endedMs - nowMs
+      this.#context.foreground.observe(tookMs, endedMs)
+      if (span !== undefined) endCoordination(span, error, answer)
+      if (slow !== undefined && tookMs + (origin?.waitedMs ?? 0) >= slow.afterMs) {
+        slow.note({ serial, request, key, hops, origin, startedAtMs: nowMs, tookMs, error, answer })
+      }
       done(error, answer)
     }
     const job: Job<ClientRequest> = {
@@ -137,6 +150,8 @@ export class Coordinator {
       hops,
       deadlineMs: nowMs + request.timeoutMs,
       keyed: undefined,
+      serial,
+      span,
       done: counted,
     }
     if (!mayCoordinate(inForce, self, partition, undefined)) return this.#forward(job)
@@ -355,7 +370,13 @@ export class Coordinator {
     const layout = this.#context.layout.inForce ?? job.layout
     gather(
       this.#context,
-      { key: job.key, owners: layout.ownersOf(job.partition), layoutNumber: layout.plannedNumber, timeoutMs },
+      {
+        key: job.key,
+        owners: layout.ownersOf(job.partition),
+        layoutNumber: layout.plannedNumber,
+        timeoutMs,
+        trail: job,
+      },
       ({ record, asOf }) => {
         if (record === undefined) return this.#writeNow(job, seen)
         this.#takeIn(job, record, asOf, () => this.#writeNow(job, seen))
@@ -405,6 +426,7 @@ export class Coordinator {
         levels,
         deadlineMs: job.deadlineMs,
         seat: job.seat,
+        trail: job,
       },
       (error, result) => {
         // A copy that is damaged or cannot be read must not be built on: another owner has a whole one.
@@ -442,7 +464,7 @@ export class Coordinator {
   ): void {
     const { key, layout, deadlineMs, request } = job
     const session = request.session === 'quorum' ? undefined : request.session
-    new ReadRun(this.#context, { key, layout, levels, session, deadlineMs }, done)
+    new ReadRun(this.#context, { key, layout, levels, session, deadlineMs, trail: job }, done)
   }
 
   /**
@@ -487,7 +509,7 @@ export class Coordinator {
     if (remainingMs <= 0) return this.#end(job, lastError ?? unreachableOwners())
     const timeoutMs = Math.max(1, remainingMs - hopMarginMs)
     const request = { ...job.request, timeoutMs }
-    peers.ask(to, { type: 'coordinate', request, hops: job.hops + 1 }, remainingMs, (outcome) => {
+    const heard = (outcome: Outcome): void => {
       if (outcome.type === 'answered' && outcome.message.type === 'coordinated') {
         return this.#end(job, undefined, outcome.message.answer)
       }
@@ -502,7 +524,8 @@ export class Coordinator {
       // nobody stands in for it, and least of all at that moment (docs/rules.md Q2).
       const isFinal = outcome.type === 'refused' && ['quorum-unavailable', 'overloaded'].includes(error.code)
       this.#forwardTo(next, others, failed, error, isFinal ? (tried) => this.#end(tried, error) : nobody)
-    })
+    }
+    peers.ask(to, { type: 'coordinate', request, hops: job.hops + 1 }, remainingMs, heard, job)
   }
 
   /**

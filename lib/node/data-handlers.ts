@@ -1,3 +1,4 @@
+import type { Span } from '../ports/tracer.ts'
 import type { Refusal, Request, Response } from '../wire/messages.ts'
 
 export type Respond = (answer: Response | Refusal) => void
@@ -23,10 +24,10 @@ export type DataRequest = Exclude<Request, ClusterRequest>
 
 /**
  * Who answers which requests about data. A handler responds once, now or later; what it throws as `UnreadableBytes`
- * is answered as malformed.
+ * is answered as malformed. `span`: of a request that is part of a trace.
  */
 export type DataHandlers = {
-  readonly [Type in DataRequest['type']]: (message: RequestOf<Type>, respond: Respond) => void
+  readonly [Type in DataRequest['type']]: (message: RequestOf<Type>, respond: Respond, span?: Span | undefined) => void
 }
 
 const clusterRequests: ReadonlySet<Request['type']> = new Set<ClusterRequestType>([

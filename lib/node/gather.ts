@@ -1,9 +1,11 @@
+import type { Outcome } from '../links/frame-link.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { RequestContext } from './request-context.ts'
+import type { Trail } from './trail.ts'
 
 export interface Gathered {
   /** Everything that the owners in reach hold, merged; undefined: nothing. */
@@ -22,6 +24,8 @@ export function gather(
     readonly owners: readonly NodeId[]
     readonly layoutNumber: number
     readonly timeoutMs: number
+    /** Of the client's request that needs it. */
+    readonly trail?: Trail
   },
   done: (gathered: Gathered) => void,
 ): void {
@@ -39,7 +43,7 @@ export function gather(
       layoutNumber: request.layoutNumber,
       timeoutMs: request.timeoutMs,
     } as const
-    peers.ask(owner, message, request.timeoutMs, (outcome) => {
+    const heard = (outcome: Outcome): void => {
       if (outcome.type === 'answered' && outcome.message.type === 'record-read') {
         const { state, record: bytes } = outcome.message
         if (state === 'found' && outcome.message.asOf < asOf) asOf = outcome.message.asOf
@@ -57,6 +61,7 @@ export function gather(
       }
       left -= 1
       if (left === 0) done({ record, answered, asOf })
-    })
+    }
+    peers.ask(owner, message, request.timeoutMs, heard, request.trail)
   }
 }

@@ -10,6 +10,7 @@ import type { Bucket, Key } from '../vocabulary/key.ts'
 import type { Admitted } from './entrance.ts'
 import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from './repair-views.ts'
 import type { SessionDone } from './session-door.ts'
+import type { RequestOrigin } from './trail.ts'
 
 export type Done<Answer> = (error: StarlingError | undefined, answer: Answer | undefined) => void
 
@@ -309,9 +310,9 @@ export interface NodeApi {
    */
   admit(kind: 'read' | 'write', done: Admitted): void
   /** Coordinates, or forwards to an owner. `done` is called once, never inside the call. */
-  serve(request: ClientRequest, done: Done<ClientAnswer>): void
+  serve(request: ClientRequest, done: Done<ClientAnswer>, origin?: RequestOrigin): void
   /** The same for a client that carries its session with it: `session` is the token it got last (docs/rules.md S1). */
-  serveInSession(request: ClientRequest, session: string | undefined, done: SessionDone): void
+  serveInSession(request: ClientRequest, session: string | undefined, done: SessionDone, origin?: RequestOrigin): void
   list(request: ListRequest, done: Done<ListPage>): void
   replica(bucket: Bucket, key: Key, done: Done<ReplicaView>): void
   explain(bucket: Bucket, key: Key, timeoutMs: number, done: Done<Explanation>): void

@@ -26,6 +26,7 @@ import { Crowded } from './crowded.ts'
 import { Departure } from './departure.ts'
 import { checkDuplicate } from './duplicate-check.ts'
 import type { Entrance } from './entrance.ts'
+import { FlightRecorder } from './flight-recorder.ts'
 import type { Identity } from './identity-file.ts'
 import { IdentityKeeper } from './identity-keeper.ts'
 import { KeptRows } from './kept-rows.ts'
@@ -92,6 +93,7 @@ export class NodeLife implements BehindPeerPort {
   #minting: Minting | undefined
   #meta: MetaStore | undefined
   #peers: Peers | undefined
+  readonly #recorder: FlightRecorder
   #cluster: ClusterService | undefined
   #votes: LayoutVotes | undefined
   #decider: VersionDecider | undefined
@@ -135,6 +137,7 @@ export class NodeLife implements BehindPeerPort {
       this.storageFailed({ kind: 'failed', message }),
     )
     this.standing = new OwnStanding(this.#keeper, parts.ports.log)
+    this.#recorder = new FlightRecorder(2 * (parts.settings.slowRequestMs ?? 0))
     this.#hadErrorByte = start.hasErrorByte
     this.#http = start.http
     this.#listener = listener
@@ -354,7 +357,7 @@ export class NodeLife implements BehindPeerPort {
     )
     this.#membership = membership
     this.#peers = new Peers(
-      { time, links, metrics: this.#metrics, plans: layout.plans },
+      { time, links, metrics: this.#metrics, plans: layout.plans, recorder: this.#recorder },
       (id) => membership.machine.member(id),
       (id) => layout.inForce?.isExcluded(id) === true,
     )
@@ -610,6 +613,7 @@ export class NodeLife implements BehindPeerPort {
         minting: this.#minting as Minting,
         layout: this.#layout as LayoutDriver,
         membership: this.#membership as MembershipDriver,
+        recorder: this.#recorder,
       },
       inForce,
       (failure) => this.storageFailed(failure),

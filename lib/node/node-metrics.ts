@@ -24,6 +24,7 @@ export interface NodeMetrics {
   readonly hintsRefused: (reason: string) => CounterCell
   readonly speculations: CounterCell
   readonly forwarded: CounterCell
+  readonly slowRequests: (operation: string) => CounterCell
   readonly admitted: Readonly<Record<RequestKind, CounterCell>>
   readonly shed: Readonly<Record<RequestKind, CounterCell>>
   readonly admissionWaitSeconds: HistogramCell
@@ -316,6 +317,11 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
       name: 'starling_speculative_reads_total',
       help: 'Reads that asked one more owner because an answer was late',
     })(),
+    slowRequests: metrics.counter({
+      name: 'starling_slow_requests_total',
+      help: 'Requests of clients coordinated here that took as long as --slow-request-ms says, or longer',
+      labels: ['operation'],
+    }),
     forwarded: metrics.counter({
       name: 'starling_forwarded_requests_total',
       help: 'Requests handed to an owner of their key',

@@ -28,6 +28,8 @@ export interface NodeSettings {
   /** How long a copy is kept that others own now; they hold all of it by then, 0 is safe (docs/rules.md T5). */
   readonly oldCopiesKeptSeconds: number
   readonly version: string
+  /** Client requests that take so long or longer are logged; undefined or 0: none are. */
+  readonly slowRequestMs?: number | undefined
 }
 
 /** Parts that test builds replace to see whether a checker notices; production uses `standardParts`. */

@@ -54,6 +54,7 @@ import {
 import type { Serving } from './serving.ts'
 import { type SessionDone, serveInSession } from './session-door.ts'
 import { StartProblem } from './start-problem.ts'
+import type { RequestOrigin } from './trail.ts'
 
 /** How long a node whose store failed waits before it opens it anew, at first and at most. */
 const reopenMsMin = 1_000
@@ -209,16 +210,16 @@ export class StarlingNode implements NodeApi {
     this.#entrance.enter(kind, done)
   }
 
-  serve(request: ClientRequest, done: Done<ClientAnswer>): void {
+  serve(request: ClientRequest, done: Done<ClientAnswer>, origin?: RequestOrigin): void {
     const serving = this.#life?.serving
     if (serving === undefined) return this.#ports.time.soon(() => done(this.#notServing(), undefined))
-    serving.coordinator.serve(request, 0, done)
+    serving.coordinator.serve(request, 0, done, origin)
   }
 
-  serveInSession(request: ClientRequest, session: string | undefined, done: SessionDone): void {
+  serveInSession(request: ClientRequest, session: string | undefined, done: SessionDone, origin?: RequestOrigin): void {
     const serving = this.#life?.serving
     if (serving === undefined) return this.#ports.time.soon(() => done(this.#notServing(), undefined, session))
-    serveInSession(serving, request, session, done)
+    serveInSession(serving, request, session, done, origin)
   }
 
   list(request: ListRequest, done: Done<ListPage>): void {

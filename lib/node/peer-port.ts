@@ -2,17 +2,11 @@ import { type Caller, FrameAcceptor } from '../links/frame-acceptor.ts'
 import type { DatagramSocket } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
 import { StorageError, type StorageFailure } from '../ports/storage.ts'
+import type { Span } from '../ports/tracer.ts'
 import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
 import { type Endpoint, formatEndpoint, type NodeId, parseEndpoint } from '../vocabulary/ids.ts'
-import {
-  type Goodbye,
-  type Hello,
-  type Refusal,
-  type Request,
-  type Response,
-  type Welcome,
-  wireVersionMin,
-} from '../wire/messages.ts'
+import type { TraceContext } from '../vocabulary/trace-context.ts'
+import { type Goodbye, type Hello, type Request, type Welcome, wireVersionMin } from '../wire/messages.ts'
 import type { ClusterService } from './cluster-service.ts'
 import { type DataRequest, isDataRequest, type RequestOf, type Respond } from './data-handlers.ts'
 import { type Entrance, overloaded } from './entrance.ts'
@@ -20,6 +14,7 @@ import type { Identity } from './identity-file.ts'
 import type { LayoutDriver } from './layout-driver.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeSettings } from './node-settings.ts'
+import { endingWith, rpcAttributes, systemName } from './node-spans.ts'
 import type { OccasionalLog } from './occasional-log.ts'
 import { refusal, refusalOf, storageRefused } from './refusals.ts'
 import { addressProblem, type StartProblem } from './start-problem.ts'
@@ -29,7 +24,7 @@ export interface BehindPeerPort {
   readonly identity: Identity
   readonly layout: LayoutDriver | undefined
   readonly cluster: ClusterService | undefined
-  readonly serving: { serve(message: DataRequest, respond: Respond): void } | undefined
+  readonly serving: { serve(message: DataRequest, respond: Respond, span?: Span): void } | undefined
   hearDatagram(bytes: Uint8Array, from: Endpoint): void
   endpointOf(nodeId: string): Endpoint | undefined
   storageFailed(failure: StorageFailure): void
@@ -86,7 +81,7 @@ export class PeerPort {
       { time, streams, hash },
       {
         greet: (hello, from) => this.#greet(hello, from),
-        serve: (message, caller, respond) => this.#serve(message, caller, respond),
+        serve: (message, caller, respond, trace) => this.#serve(message, caller, respond, trace),
         digest: () => this.digest(),
         onDigest: (digest, caller) => this.#differs(digest, caller),
         onMalformed: (reason, from) => this.malformed(reason, from),
@@ -163,7 +158,7 @@ export class PeerPort {
     }
   }
 
-  #serve(message: Request, caller: Caller, respond: (answer: Response | Refusal) => void): void {
+  #serve(message: Request, caller: Caller, respond: Respond, trace: TraceContext | undefined): void {
     if (caller.role === 'client' && !clientRequests.has(message.type)) {
       return respond(refusal('forbidden', `${message.type} is for members of the cluster, not for clients`))
     }
@@ -172,32 +167,48 @@ export class PeerPort {
       return respond(refusal('forbidden', forgottenMessage))
     }
     // Messages between replicas are parts of what has been admitted somewhere: they do not wait behind new requests.
-    if (message.type === 'coordinate') this.#admit(message, caller, respond)
-    else this.#serveSafely(message, caller, respond)
+    const span = this.#beginSpan(message, caller, trace)
+    const answer = span === undefined ? respond : endingWith(span, respond)
+    if (message.type === 'coordinate') this.#admit(message, caller, answer, span)
+    else this.#serveSafely(message, caller, answer, span)
   }
 
-  #admit(message: RequestOf<'coordinate'>, caller: Caller, respond: Respond): void {
+  /** A trace begins here only for what clients want; what nodes ask each other is part of one, or of none. */
+  #beginSpan(message: Request, caller: Caller, trace: TraceContext | undefined): Span | undefined {
+    const { tracer } = this.#ports
+    if (trace === undefined && (!tracer.isOn || caller.role === 'peer' || message.type === 'discover')) return undefined
+    const span = tracer.begin(`${systemName}/${message.type}`, 'server', trace)
+    if (span?.isRecorded !== true) return span
+    span.set(rpcAttributes(message))
+    span.set({
+      'client.address': caller.remote,
+      ...(caller.nodeId === '' ? {} : { 'starling.peer.id': caller.nodeId }),
+    })
+    return span
+  }
+
+  #admit(message: RequestOf<'coordinate'>, caller: Caller, respond: Respond, span: Span | undefined): void {
     const { request, hops } = message
     const kind = hops > 0 ? 'forwarded' : request.type === 'get' ? 'read' : 'write'
     this.#entrance.enter(kind, (isAdmitted, waitedMs) => {
       if (!isAdmitted) return respond(refusalOf(overloaded()))
-      if (waitedMs === 0) return this.#serveSafely(message, caller, respond)
+      if (waitedMs === 0) return this.#serveSafely(message, caller, respond, span)
       const timeoutMs = request.timeoutMs - waitedMs
       if (timeoutMs <= 0) return respond(refusal('deadline-exceeded', 'the deadline passed while the request waited'))
-      this.#serveSafely({ ...message, request: { ...request, timeoutMs } }, caller, respond)
+      this.#serveSafely({ ...message, request: { ...request, timeoutMs } }, caller, respond, span)
     })
   }
 
-  #serveSafely(message: Request, caller: Caller, respond: Respond): void {
+  #serveSafely(message: Request, caller: Caller, respond: Respond, span: Span | undefined): void {
     try {
-      this.#serveWhole(message, caller, respond)
+      this.#serveWhole(message, caller, respond, span)
     } catch (error) {
       if (error instanceof StorageError) {
         this.#life.storageFailed(error.failure)
         return respond(storageRefused(error.failure))
       }
       // A bug of ours must not become somebody's way to stop the node.
-      this.#bug(error, message.type)
+      this.#bug(error, message.type, span)
       respond({
         ...refusal('internal', 'the node met a bug of its own; its log says more'),
         aftermath: 'may-have-changed',
@@ -211,17 +222,18 @@ export class PeerPort {
     return forgotten !== undefined && forgotten.length > 0 && forgotten.includes(nodeId as NodeId)
   }
 
-  #bug(error: unknown, what: string): void {
+  #bug(error: unknown, what: string, span?: Span): void {
     this.#metrics.internalErrors.add(1)
     const stack = error instanceof Error ? error.stack : String(error)
-    this.#ports.log.error({ what, stack }, 'a bug of Starling: please report it with this line')
+    const fields = span === undefined ? { what, stack } : { what, traceId: span.context.traceId, stack }
+    this.#ports.log.error(fields, 'a bug of Starling: please report it with this line')
   }
 
-  #serveWhole(message: Request, caller: Caller, respond: (answer: Response | Refusal) => void): void {
+  #serveWhole(message: Request, caller: Caller, respond: Respond, span: Span | undefined): void {
     if (isDataRequest(message)) {
       const { serving } = this.#life
       if (serving === undefined) return respond(refusal('no-layout', this.#notServingBecause()))
-      return serving.serve(message, respond)
+      return serving.serve(message, respond, span)
     }
     const { cluster } = this.#life
     if (cluster === undefined) return respond(refusal('busy', 'the node is starting'))

@@ -2,11 +2,15 @@ import type { FrameLink, Outcome } from '../links/frame-link.ts'
 import type { LinkPool } from '../links/link-pool.ts'
 import type { HistogramCell } from '../ports/metrics.ts'
 import type { Time } from '../ports/time.ts'
+import type { Span } from '../ports/tracer.ts'
 import type { Member } from '../protocol/membership/member.ts'
 import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { Request } from '../wire/messages.ts'
+import type { FlightRecorder } from './flight-recorder.ts'
 import type { NodeMetrics } from './node-metrics.ts'
+import { beginAsking, endAsking } from './node-spans.ts'
 import type { PlansInFlight } from './plans-in-flight.ts'
+import type { Trail } from './trail.ts'
 
 /** A read asks one more owner when the slowest is later than this allows, within these bounds. */
 const speculateAfterMsMin = 5
@@ -42,6 +46,7 @@ export class Peers {
   readonly #metrics: NodeMetrics
   readonly #memberOf: (id: NodeId) => Member | undefined
   readonly #plans: PlansInFlight
+  readonly #recorder: FlightRecorder
   readonly #isExcluded: (id: NodeId) => boolean
   readonly #times = new Map<NodeId, PeerTimes>()
   /** What every request looks up, until the member changes. */
@@ -54,6 +59,7 @@ export class Peers {
       readonly metrics: NodeMetrics
       /** Told of every message that was planned with a layout, for as long as it is on its way (docs/rules.md T2). */
       readonly plans: PlansInFlight
+      readonly recorder: FlightRecorder
     },
     memberOf: (id: NodeId) => Member | undefined,
     /** By the layout in force (docs/rules.md L4). */
@@ -64,6 +70,7 @@ export class Peers {
     this.#metrics = parts.metrics
     this.#memberOf = memberOf
     this.#plans = parts.plans
+    this.#recorder = parts.recorder
     this.#isExcluded = isExcluded
   }
 
@@ -87,8 +94,11 @@ export class Peers {
     return this.#memberOf(id)?.metadata.name ?? id.slice(0, 8)
   }
 
-  /** Asks `id`, and hears once what became of it; never inside the call. */
-  ask(id: NodeId, message: Request, timeoutMs: number, done: (outcome: Outcome) => void): void {
+  /**
+   * Asks `id`, and hears once what became of it; never inside the call.
+   * @param trail of the client's request that it is asked for
+   */
+  ask(id: NodeId, message: Request, timeoutMs: number, done: (outcome: Outcome) => void, trail?: Trail): void {
     const peer = this.#peer(id)
     if (peer === undefined) {
       return this.#time.soon(() => done({ type: 'not-sent', reason: 'nobody knows where this node is' }))
@@ -101,15 +111,26 @@ export class Peers {
     }
     const plannedWith = planOf(message)
     if (plannedWith !== undefined) this.#plans.begin(plannedWith)
-    peer.link.request(message, timeoutMs, (outcome) => {
+    const serial = trail === undefined ? 0 : trail.serial
+    const place = serial === 0 ? 0 : this.#recorder.asked(serial, id, message.type, askedAtMs)
+    const span = trail?.span === undefined ? undefined : this.#beginSpan(trail.span, id, message)
+    const heard = (outcome: Outcome): void => {
+      const nowMs = this.#time.nowMs()
       if (plannedWith !== undefined) this.#plans.end(plannedWith)
       if (times !== undefined) {
         times.owed -= 1
-        if (outcome.type === 'answered' || outcome.type === 'refused') times.silentSinceMs = this.#time.nowMs()
+        if (outcome.type === 'answered' || outcome.type === 'refused') times.silentSinceMs = nowMs
       }
-      if (outcome.type === 'answered') this.#note(id, this.#time.nowMs() - askedAtMs)
+      if (outcome.type === 'answered') this.#note(id, nowMs - askedAtMs)
+      if (serial !== 0) this.#recorder.ended(place, serial, wordOf(outcome), nowMs)
+      if (span !== undefined) endAsking(span, outcome)
       done(outcome)
-    })
+    }
+    peer.link.request(message, timeoutMs, heard, span?.context)
+  }
+
+  #beginSpan(parent: Span, id: NodeId, message: Request): Span | undefined {
+    return beginAsking(parent, message, { name: this.nameOf(id), endpoint: this.endpointOf(id) })
   }
 
   /** Smoothed; 0 for a node never asked, so that it is tried. Of one that has fallen silent: for how long it has been. */
@@ -188,6 +209,11 @@ export class Peers {
     }
     times.seconds.observe(tookMs / 1000)
   }
+}
+
+/** How the flight recorder calls it. */
+function wordOf(outcome: Outcome): string {
+  return outcome.type === 'refused' ? outcome.refusal.code : outcome.type === 'unknown' ? 'no answer' : outcome.type
 }
 
 /** With which layout the message was planned, if it may change something where it arrives. */

@@ -1,3 +1,4 @@
+import type { Outcome } from '../links/frame-link.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import type { Seen } from '../protocol/causality/seen.ts'
@@ -30,9 +31,12 @@ import { type Deadline, deadlineFirstMs } from './deadlines.ts'
 import { failedReceipt } from './failed-receipt.ts'
 import { fenced } from './fenced.ts'
 import { isSilent } from './is-silent.ts'
+import { beginStoring, endStoring } from './node-spans.ts'
 import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 import { standIns } from './stand-ins.ts'
+import { beginStoreStep, endStoreStep } from './store-step.ts'
+import type { Trail } from './trail.ts'
 
 /** How often a late read that is out of budget looks whether somebody has fallen silent. */
 const stallCheckEveryMs = 50
@@ -74,6 +78,7 @@ export class ReadRun {
   readonly #deadlineMs: number
   readonly #levels: ReadLevels
   readonly #session: Seen | undefined
+  readonly #trail: Trail | undefined
   /** Planned anew when the answer would come by a layout that is no longer in force (docs/rules.md T8). */
   #layout: LayoutInForce
   #plan: ReadPlan
@@ -99,6 +104,7 @@ export class ReadRun {
       readonly deadlineMs: number
       /** What a session has seen of the key, and must be shown at least (docs/rules.md S1). */
       readonly session?: Seen | undefined
+      readonly trail?: Trail
     },
     done: (error: StarlingError | undefined, result: ReadResult | undefined) => void,
   ) {
@@ -108,6 +114,7 @@ export class ReadRun {
     this.#deadlineMs = request.deadlineMs
     this.#levels = request.levels
     this.#session = request.session
+    this.#trail = request.trail
     this.#properties = context.buckets.propertiesOf(request.key.bucket)
     this.#done = done
     this.#asOf = context.recovery.asOf(this.#partition, context.minting.read())
@@ -270,6 +277,7 @@ export class ReadRun {
       return
     }
     this.#context.metrics.speculations.add(1)
+    this.#trail?.span?.event('starling.one-more-owner')
     this.#dispatch({ type: 'speculation-due' })
   }
 
@@ -277,7 +285,11 @@ export class ReadRun {
   #readHere(): void {
     const asked = this.#machine
     const { self, store, time } = this.#context
+    const step = beginStoreStep(this.#context, this.#trail, 'store read')
+    const reading = beginStoring(this.#trail?.span, 'read')
     store.readStored(this.#key, (copy) => {
+      endStoreStep(this.#context, this.#trail, step, copy.state === 'failed' ? copy.failure.kind : 'answered')
+      endStoring(reading, copy.state === 'failed' ? copy.failure : undefined)
       const answer = this.#isFenced() ? undefined : this.#localAnswer(copy)
       // Never inside the call that asked: effects of one event are carried out before the next event.
       time.soon(() =>
@@ -340,7 +352,7 @@ export class ReadRun {
       layoutNumber: this.#layout.plannedNumber,
       timeoutMs: this.#remainingMs(),
     } as const
-    this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, (outcome) => {
+    const heard = (outcome: Outcome): void => {
       if (outcome.type !== 'answered' || outcome.message.type !== 'record-read') {
         return this.#dispatch({ type: 'failed', node: to }, asked)
       }
@@ -355,7 +367,8 @@ export class ReadRun {
         if (!(error instanceof UnreadableBytes)) throw error
         this.#dispatch({ type: 'failed', node: to }, asked)
       }
-    })
+    }
+    this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, heard, this.#trail)
   }
 
   #readHintsHere(): void {
@@ -379,7 +392,7 @@ export class ReadRun {
       layoutNumber: this.#layout.plannedNumber,
       timeoutMs: this.#remainingMs(),
     } as const
-    this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, (outcome) => {
+    const heard = (outcome: Outcome): void => {
       if (outcome.type !== 'answered' || outcome.message.type !== 'record-read') {
         return this.#dispatch({ type: 'hint-failed', node: to }, asked)
       }
@@ -393,7 +406,8 @@ export class ReadRun {
         if (!(error instanceof UnreadableBytes)) throw error
         this.#dispatch({ type: 'hint-failed', node: to }, asked)
       }
-    })
+    }
+    this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, heard, this.#trail)
   }
 
   #repairHere(record: KeyRecord): void {
@@ -424,13 +438,14 @@ export class ReadRun {
       asOf: this.#asOf,
       timeoutMs,
     } as const
-    this.#context.peers.ask(to, message, timeoutMs, (outcome) => {
+    const heard = (outcome: Outcome): void => {
       if (outcome.type === 'refused' && outcome.refusal.code === 're-read') return this.#reRead(to, asked)
       if (outcome.type === 'answered' && outcome.message.type === 'record-written') {
         return this.#dispatch({ type: 'repaired', node: to }, asked)
       }
       this.#dispatch({ type: 'repair-failed', node: to, isExcused: isNotOpenYet(outcome) }, asked)
-    })
+    }
+    this.#context.peers.ask(to, message, timeoutMs, heard, this.#trail)
   }
 
   #report(verdict: Extract<ReadEffect, { type: 'report' }>['verdict']): void {

@@ -1,5 +1,7 @@
+import type { Span } from '../ports/tracer.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import { siblingChecksum } from '../protocol/causality/state-hash.ts'
+import type { ClientAnswer } from '../protocol/quorum/client-request.ts'
 import type { Token } from '../vocabulary/key.ts'
 import type { MergeOutcome, Refusal, Response } from '../wire/messages.ts'
 import { decodeRecord } from '../wire/record.ts'
@@ -9,6 +11,8 @@ import type { Coordinator } from './coordinator.ts'
 import type { DataHandlers, RequestOf, Respond } from './data-handlers.ts'
 import { fenced } from './fenced.ts'
 import { isSilent } from './is-silent.ts'
+import type { Done } from './node-api.ts'
+import { beginStoring, endStoring } from './node-spans.ts'
 import { mergeRefused, refusal, refusalOf, storageRefused } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -32,15 +36,15 @@ export class ReplicaService {
   }
 
   readonly handlers = {
-    'write-record': (message, respond) => this.#writeRecord(message, respond),
-    'read-record': (message, respond) => this.#readRecord(message, respond),
-    coordinate: (message, respond) => this.#coordinate(message, respond),
+    'write-record': (message, respond, span) => this.#writeRecord(message, respond, span),
+    'read-record': (message, respond, span) => this.#readRecord(message, respond, span),
+    coordinate: (message, respond, span) => this.#coordinate(message, respond, span),
     'list-keys': (message, respond) => this.#listKeys(message, respond),
     'pull-partition': (message, respond) => this.#pullPartition(message, respond),
     'merge-records': (message, respond) => this.#mergeRecords(message, respond),
   } satisfies Partial<DataHandlers>
 
-  #writeRecord(message: RequestOf<'write-record'>, respond: Respond): void {
+  #writeRecord(message: RequestOf<'write-record'>, respond: Respond, span: Span | undefined): void {
     const { store, hash, minting } = this.#context
     const { token } = message.key
     const refused = fenced(this.#context, message.layoutNumber) ?? this.#notMine(token) ?? this.#closed(token)
@@ -48,12 +52,14 @@ export class ReplicaService {
     if (store.isFull) return respond(refusal('overloaded', 'too many writes wait for the disk'))
     const incoming = decodeRecord(message.record, hash, checked)
     minting.adopt(message.asOf)
+    const storing = beginStoring(span, 'write')
     store.merge(message.key, incoming, message.record, message.durability, message.asOf, (failure) => {
+      endStoring(storing, failure)
       respond(failure === undefined ? written : mergeRefused(failure))
     })
   }
 
-  #readRecord(message: RequestOf<'read-record'>, respond: Respond): void {
+  #readRecord(message: RequestOf<'read-record'>, respond: Respond, span: Span | undefined): void {
     // A read that goes by owners of the past may miss what was acknowledged since (docs/rules.md T4).
     const refused = fenced(this.#context, message.layoutNumber) ?? this.#notMine(message.key.token)
     if (refused !== undefined) return respond(refused)
@@ -62,7 +68,9 @@ export class ReplicaService {
     // What is here is of an earlier ownership: not even "absent" can be said (docs/rules.md T4).
     if (gained.isClosed(partition)) return respond(refusal('busy', 'the node has nothing of the partition yet'))
     const asOf = recovery.asOf(partition, minting.read())
+    const reading = beginStoring(span, 'read')
     store.readStored(message.key, (copy) => {
+      endStoring(reading, copy.state === 'failed' ? copy.failure : undefined)
       if (copy.state === 'failed') return respond(storageRefused(copy.failure))
       respond({
         type: 'record-read',
@@ -75,11 +83,13 @@ export class ReplicaService {
     })
   }
 
-  #coordinate(message: RequestOf<'coordinate'>, respond: Respond): void {
-    this.#coordinator.serve(message.request, message.hops, (error, answer) => {
+  #coordinate(message: RequestOf<'coordinate'>, respond: Respond, span: Span | undefined): void {
+    const done: Done<ClientAnswer> = (error, answer) => {
       if (answer !== undefined) respond({ type: 'coordinated', answer })
       else respond(refusalOf(error))
-    })
+    }
+    const origin = span === undefined ? undefined : { requestId: undefined, span, waitedMs: 0 }
+    this.#coordinator.serve(message.request, message.hops, done, origin)
   }
 
   #listKeys(message: RequestOf<'list-keys'>, respond: Respond): void {

@@ -9,6 +9,7 @@ import type { Deadlines } from './deadlines.ts'
 import type { DeletionBarriers } from './deletion-barriers.ts'
 import type { DirtyRanges } from './dirty-ranges.ts'
 import type { Entrance } from './entrance.ts'
+import type { FlightRecorder } from './flight-recorder.ts'
 import type { ForegroundLatency } from './foreground-latency.ts'
 import type { GainedPartitions } from './gained-partitions.ts'
 import type { HintStore } from './hint-store.ts'
@@ -21,6 +22,7 @@ import type { Peers } from './peers.ts'
 import type { RecoveryDriver } from './recovery-driver.ts'
 import type { RepairBudget } from './repair-budget.ts'
 import type { ReplicaStore } from './replica-store.ts'
+import type { SlowRequests } from './slow-requests.ts'
 import type { SpeculationBudget } from './speculation-budget.ts'
 import type { Stability } from './stability.ts'
 
@@ -58,6 +60,10 @@ export interface RequestContext {
   readonly repairs: RepairBudget
   readonly readRepair: ReadRepairMode
   readonly parts: NodeParts
+  /** The steps of the latest requests. */
+  readonly recorder: FlightRecorder
+  /** Says which requests were slow; undefined: nobody wants to know (`--slow-request-ms 0`). */
+  readonly slow: SlowRequests | undefined
   /** A key has many siblings: said in the log, at most once a minute for each key. */
   readonly warnOfSiblings: (key: RecordKey, count: number) => void
 }

@@ -1,5 +1,6 @@
 import type { Ports } from '../ports/ports.ts'
 import type { Storage, StorageFailure } from '../ports/storage.ts'
+import type { Span } from '../ports/tracer.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
 import { hintLimitsDefault } from '../protocol/handoff/hint-budget.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
@@ -19,6 +20,7 @@ import { Deletion, DeletionRecords } from './deletion.ts'
 import { DirtyRanges } from './dirty-ranges.ts'
 import type { Entrance } from './entrance.ts'
 import { type ExplainSources, explainHandlers } from './explain-replica.ts'
+import type { FlightRecorder } from './flight-recorder.ts'
 import { ForegroundLatency } from './foreground-latency.ts'
 import { GainedPartitions } from './gained-partitions.ts'
 import { HandBack } from './hand-back.ts'
@@ -46,6 +48,7 @@ import { ReplicaService } from './replica-service.ts'
 import { ReplicaStore } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 import { SiblingWarnings } from './sibling-warnings.ts'
+import { SlowRequests } from './slow-requests.ts'
 import { SpeculationBudget } from './speculation-budget.ts'
 import { StockTaking } from './stock-taking.ts'
 import { stockHandlers } from './take-stock.ts'
@@ -65,6 +68,7 @@ export interface ServingParts {
   readonly minting: Minting
   readonly layout: LayoutDriver
   readonly membership: MembershipDriver
+  readonly recorder: FlightRecorder
 }
 
 /**
@@ -188,6 +192,8 @@ export class Serving {
       repairs: new RepairBudget(time),
       readRepair: settings.readRepair,
       parts: nodeParts,
+      recorder: parts.recorder,
+      slow: slowRequests(parts),
       warnOfSiblings: (key, count) => warnings.warn(key, count),
     }
     this.context = context
@@ -241,11 +247,12 @@ export class Serving {
     }
   }
 
-  serve(message: DataRequest, respond: Respond): void {
+  /** @param span of the request, where it is part of a trace; whoever calls ends it */
+  serve(message: DataRequest, respond: Respond, span?: Span): void {
     // The table has a handler of the right type for every type: that is what its type says.
-    const handler = this.#handlers[message.type] as (message: DataRequest, respond: Respond) => void
+    const handler = this.#handlers[message.type] as (message: DataRequest, respond: Respond, span?: Span) => void
     try {
-      handler(message, respond)
+      handler(message, respond, span)
     } catch (error) {
       if (error instanceof UnreadableBytes) respond(refusal('malformed', error.message))
       else throw error
@@ -297,6 +304,14 @@ export class Serving {
     this.recovery.stop()
     this.context.deadlines.stop()
   }
+}
+
+function slowRequests({ ports, settings, metrics, peers, recorder, self }: ServingParts): SlowRequests | undefined {
+  const { slowRequestMs } = settings
+  if (slowRequestMs === undefined || slowRequestMs === 0) return undefined
+  const { time, log } = ports
+  const nameOf = (node: NodeId): string => (node === self ? settings.name : peers.nameOf(node))
+  return new SlowRequests({ time, log, recorder, nameOf, counted: metrics.slowRequests }, slowRequestMs)
 }
 
 /** A disk that does not say how much it has left has no room for hints. */

@@ -7,7 +7,9 @@ import { type RecordKey, toRecordKey } from '../vocabulary/key.ts'
 import { contextIn } from '../wire/context-token.ts'
 import { decodeSession, encodeSession } from '../wire/session-token.ts'
 import type { Coordinator } from './coordinator.ts'
+import type { Done } from './node-api.ts'
 import type { RequestContext } from './request-context.ts'
+import type { RequestOrigin } from './trail.ts'
 
 /** `session` is the token for the next request, also with an error: so a client that keeps the last one keeps it. */
 export type SessionDone = (
@@ -28,22 +30,23 @@ export function serveInSession(
   request: ClientRequest,
   token: string | undefined,
   done: SessionDone,
+  origin: RequestOrigin | undefined,
 ): void {
   const { coordinator, context } = serving
   const { hash, layout, time } = context
   const key = toRecordKey(request.bucket, request.key, hash)
   const clusterId = layout.inForce?.decided.clusterId
   if (clusterId === undefined || token === undefined) {
-    return coordinator.serve(request, 0, (error, answer) =>
-      done(error, answer, tokenAfter(newSession, key, answer, layout.inForce?.decided.clusterId, hash)),
-    )
+    const unbound: Done<ClientAnswer> = (error, answer) =>
+      done(error, answer, tokenAfter(newSession, key, answer, layout.inForce?.decided.clusterId, hash))
+    return coordinator.serve(request, 0, unbound, origin)
   }
   const session = decodeSession(token, clusterId, hash)
   if (session === undefined) return time.soon(() => done(invalidSession(), undefined, undefined))
   const need = seenOf(session, key.token) ?? 'quorum'
-  coordinator.serve({ ...request, session: need }, 0, (error, answer) =>
-    done(error, answer, tokenAfter(session, key, answer, clusterId, hash) ?? token),
-  )
+  const bound: Done<ClientAnswer> = (error, answer) =>
+    done(error, answer, tokenAfter(session, key, answer, clusterId, hash) ?? token)
+  coordinator.serve({ ...request, session: need }, 0, bound, origin)
 }
 
 /** Undefined: the answer shows nothing and wrote nothing, so the session is as it was. */
@@ -61,7 +64,7 @@ function tokenAfter(
   return encodeSession(noteSeen(session, key.token, seenWith(context)), clusterId, hash)
 }
 
-function invalidSession(): InvalidHeader {
+export function invalidSession(): InvalidHeader {
   return new InvalidHeader('Starling-Session is damaged, or of another cluster', {
     hint: 'Send the Starling-Session of the last answer, unchanged; without one a new session begins.',
   })

@@ -1,3 +1,4 @@
+import type { Outcome } from '../links/frame-link.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import { contextAfterRepeat, contextAfterWrite } from '../protocol/causality/context.ts'
 import { deleteRecord } from '../protocol/causality/delete.ts'
@@ -31,10 +32,13 @@ import { failedReceipt } from './failed-receipt.ts'
 import { hintSeat, type LocalSeat } from './hint-seat.ts'
 import { dotsOf, type KeyedWrite, problemOfKeyed } from './keyed-write.ts'
 import { mayCoordinate } from './may-coordinate.ts'
+import { beginStoring, endStoring } from './node-spans.ts'
 import type { Ticket } from './outstanding-writes.ts'
 import type { LocalCopy } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
 import { standIns } from './stand-ins.ts'
+import { beginStoreStep, endStoreStep } from './store-step.ts'
+import type { Trail } from './trail.ts'
 
 export interface WriteResult {
   readonly record: KeyRecord
@@ -77,6 +81,7 @@ export class WriteRun {
   #machine: Write
   readonly #deadlineMs: number
   readonly #done: Done
+  readonly #trail: Trail | undefined
   readonly #deadline: Deadline
   #hasBegun = false
   #isJudged = false
@@ -109,6 +114,7 @@ export class WriteRun {
       readonly deadlineMs: number
       /** Set at a fallback: the owner for which it stands in (docs/rules.md Q2). */
       readonly seat?: NodeId | undefined
+      readonly trail?: Trail
     },
     done: Done,
   ) {
@@ -122,6 +128,7 @@ export class WriteRun {
     this.#levels = request.levels
     this.#deadlineMs = request.deadlineMs
     this.#done = done
+    this.#trail = request.trail
     this.#seat = context.store
     this.#seatOwner = request.seat
     this.#partition = request.layout.ring.partitionOf(request.key.token)
@@ -252,9 +259,13 @@ export class WriteRun {
     const before = stored?.record
     const problem = this.#limitProblem(before, next.record)
     if (problem !== undefined) return this.#refuse(problem)
-    const bytes = seat.write(this.#key, before, next.record, next.mintAs, this.#durability, (failure) =>
-      this.#dispatch({ type: failure === undefined ? 'stored-locally' : 'local-store-failed' }),
-    )
+    const step = beginStoreStep(this.#context, this.#trail, 'store write')
+    const storing = beginStoring(this.#trail?.span, 'write')
+    const bytes = seat.write(this.#key, before, next.record, next.mintAs, this.#durability, (failure) => {
+      endStoreStep(this.#context, this.#trail, step, failure?.kind ?? 'answered')
+      endStoring(storing, failure)
+      this.#dispatch({ type: failure === undefined ? 'stored-locally' : 'local-store-failed' })
+    })
     // A fallback without room for one more hint has nowhere to write to.
     if (bytes === undefined) return this.#refuse(new QuorumUnavailable('no owner is in reach', { hint: quorumHint }))
     this.#isStored = true
@@ -341,7 +352,7 @@ export class WriteRun {
       asOf,
       timeoutMs,
     } as const
-    peers.ask(to, message, timeoutMs + deadlineFirstMs, (outcome) => {
+    const heard = (outcome: Outcome): void => {
       const isStored = outcome.type === 'answered' && outcome.message.type === 'record-written'
       if (outcome.type === 'refused' && outcome.refusal.code === 're-read' && reReadsLeft > 0) {
         return this.#reRead(to, reReadsLeft - 1)
@@ -350,7 +361,8 @@ export class WriteRun {
         return this.#awaitOpening(to, () => this.#sendState(to, record, asOf, reReadsLeft))
       }
       this.#dispatch({ type: isStored ? 'replica-acked' : 'replica-failed', node: to })
-    })
+    }
+    peers.ask(to, message, timeoutMs + deadlineFirstMs, heard, this.#trail)
   }
 
   /**
@@ -418,10 +430,11 @@ export class WriteRun {
       asOf: minting.read(),
       timeoutMs,
     } as const
-    peers.ask(to, message, timeoutMs + deadlineFirstMs, (outcome) => {
+    const heard = (outcome: Outcome): void => {
       const isStored = outcome.type === 'answered' && outcome.message.type === 'record-written'
       this.#dispatch({ type: isStored ? 'hint-acked' : 'hint-failed', target })
-    })
+    }
+    peers.ask(to, message, timeoutMs + deadlineFirstMs, heard, this.#trail)
   }
 
   /** Counts for nobody: it is there so that the owner gets the write whatever becomes of everybody else's. */

@@ -1,5 +1,6 @@
 import type { LogLevel } from '../ports/log.ts'
 import type { Ports } from '../ports/ports.ts'
+import { noTracer } from '../ports/tracer.ts'
 import { createDataDirectory, storePathOf } from './data-directory.ts'
 import { createNames } from './dns.ts'
 import { createRandoms, formatSeed, systemSeed } from './entropy.ts'
@@ -51,5 +52,6 @@ export async function createPlatformPorts(settings: PlatformSettings): Promise<P
     names: createNames(),
     log,
     metrics,
+    tracer: noTracer,
   }
 }

@@ -6,6 +6,7 @@ import type { Metrics } from './metrics.ts'
 import type { Datagrams, Names, Streams } from './network.ts'
 import type { StorageOpener } from './storage.ts'
 import type { Time } from './time.ts'
+import type { Tracer } from './tracer.ts'
 
 /** Everything a node needs of the world. Production and simulator each have one of these. */
 export interface Ports {
@@ -20,4 +21,5 @@ export interface Ports {
   readonly names: Names
   readonly log: Log
   readonly metrics: Metrics
+  readonly tracer: Tracer
 }

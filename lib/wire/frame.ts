@@ -7,6 +7,7 @@ import { readGoodbye, readHello, readWelcome, writeGoodbye, writeHello, writeWel
 import type { Frame } from './messages.ts'
 import { readRequest, requestBody, requestType, requestTypes, writeRequest } from './request-codec.ts'
 import { readResponse, responseBody, responseType, responseTypes, writeResponse } from './response-codec.ts'
+import { readTrace, writeTrace } from './trace-codec.ts'
 import { DamagedBytes, FrameTooLarge, MalformedBytes } from './unreadable-bytes.ts'
 
 /** Bytes that follow, bytes of header, checksum: u32 each. */
@@ -81,7 +82,9 @@ function writeHeader(writer: BytesWriter, frame: Frame): void {
       writer.varint(frame.id)
       writer.varint(frame.digest.number)
       writer.u32(frame.digest.documentHash)
-      return writeRequest(writer, frame.message)
+      writeRequest(writer, frame.message)
+      if (frame.trace !== undefined) writeTrace(writer, frame.trace)
+      return
     case 'response':
       writer.u8(responseTypes[frame.message.type])
       writer.varint(frame.id)
@@ -112,10 +115,14 @@ function readHeader(reader: BytesReader, body: Uint8Array, hash: Hash): Frame {
   if (request === undefined && response === undefined) return readControl(type, reader, body)
   const id = reader.varint()
   const digest = { number: reader.varint(), documentHash: reader.u32() }
-  const frame: Frame =
-    request === undefined
-      ? { kind: 'response', id, digest, message: readResponse(response as ResponseType, reader, body, hash) }
-      : { kind: 'request', id, digest, message: readRequest(request, reader, body, hash) }
+  let frame: Frame
+  if (request === undefined) {
+    frame = { kind: 'response', id, digest, message: readResponse(response as ResponseType, reader, body, hash) }
+  } else {
+    const message = readRequest(request, reader, body, hash)
+    const trace = reader.remaining === 0 ? undefined : readTrace(reader)
+    frame = { kind: 'request', id, digest, message, trace }
+  }
   reader.end()
   return frame
 }

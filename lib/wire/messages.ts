@@ -13,9 +13,10 @@ import type { Aftermath, ErrorCode } from '../vocabulary/errors.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { Bucket, RecordKey } from '../vocabulary/key.ts'
 import type { QuorumReceipt } from '../vocabulary/quorum-receipt.ts'
+import type { TraceContext } from '../vocabulary/trace-context.ts'
 
 /** The newest frame protocol this code speaks, and the oldest it still understands. */
-export const wireVersion = 2
+export const wireVersion = 3
 export const wireVersionMin = 1
 
 /** The first frame on a connection, from whoever connected. Checked before anything else is read. */
@@ -437,7 +438,14 @@ export type Frame =
   | { readonly kind: 'hello'; readonly message: Hello }
   | { readonly kind: 'welcome'; readonly message: Welcome }
   | { readonly kind: 'goodbye'; readonly message: Goodbye }
-  | { readonly kind: 'request'; readonly id: number; readonly digest: LayoutDigest; readonly message: Request }
+  | {
+      readonly kind: 'request'
+      readonly id: number
+      readonly digest: LayoutDigest
+      readonly message: Request
+      /** Of which trace it is a part, if it is part of one; from version 3 on. */
+      readonly trace?: TraceContext | undefined
+    }
   | {
       readonly kind: 'response'
       readonly id: number

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { FlightRecorder } from '../../lib/node/flight-recorder.ts'
 import { Peers } from '../../lib/node/peers.ts'
 import { PlansInFlight } from '../../lib/node/plans-in-flight.ts'
 import { SiblingWarnings } from '../../lib/node/sibling-warnings.ts'
@@ -129,7 +130,7 @@ function made(state: MemberState | 'unknown') {
   const { pool } = ada
   const plans = new PlansInFlight(() => {})
   const peers = new Peers(
-    { time: ada.time, links: pool, metrics, plans },
+    { time: ada.time, links: pool, metrics, plans, recorder: new FlightRecorder(0) },
     (id) => (id === bobId && state !== 'unknown' ? member(state) : undefined),
     () => false,
   )
