@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addClientOptions, parseWhole } from './client-options.ts'
+import { addHelp } from './help.ts'
 import { addKvCommands } from './kv/commands.ts'
 import { addLayoutCommands } from './layout/commands.ts'
 import { packageVersion } from './package-version.ts'
@@ -11,7 +12,6 @@ export function createProgram(): Command {
   const program = new Command('starling')
     .description('A leaderless key-value database: run nodes, use and inspect them.')
     .version(packageVersion(), '-V, --version', 'print the version')
-    .helpCommand('help [command]', 'show what a command takes')
     .showHelpAfterError(false)
     // Inherited by the commands below: errors become exceptions, and reporting them is ours.
     .exitOverride()
@@ -21,12 +21,24 @@ export function createProgram(): Command {
   addKvCommands(program)
   addBucketCommands(program)
   addInspectionCommands(program)
+  addCompletionCommands(program)
+  addHelp(program)
+  return program
+}
+
+function addCompletionCommands(program: Command): void {
   program
     .command('completion')
     .description('print a completion script for a shell')
     .argument('<shell>', 'bash, zsh or fish')
-    .action(async (shell: string) => (await import('./completion.ts')).completion(program, shell))
-  return program
+    .option('--json', 'machine-readable output')
+    .action(async (shell, options) => (await import('./completion/completion.ts')).completion(program, shell, options))
+  program
+    .command('complete', { hidden: true })
+    .description('what a completion script asks for: nodes or buckets')
+    .argument('<kind>')
+    .argument('[line...]')
+    .action(async (kind, line) => (await import('./completion/complete.ts')).complete(kind, line))
 }
 
 function addProcessCommands(program: Command): void {
@@ -57,7 +69,7 @@ function addProcessCommands(program: Command): void {
 
 function addBucketCommands(program: Command): void {
   const bucket = program.command('bucket').description('how the requests for a bucket are carried out')
-  addClientOptions(bucket.command('list').description('list the buckets whose properties were set')).action(
+  addClientOptions(bucket.command('list').description('list the buckets that hold keys, and those whose properties were set')).action(
     async (options) => (await import('./bucket.ts')).bucketList(options),
   )
   addClientOptions(bucket.command('show').description('show the properties of a bucket'))

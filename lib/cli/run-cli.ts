@@ -2,6 +2,7 @@ import { type Command, CommanderError } from 'commander'
 import { nearest } from '../vocabulary/nearest.ts'
 import { commandNamesOf, commandOf, flagsOf, pathOf } from './command-tree.ts'
 import { exitCode, exitCodeOf, UsageError } from './exit-code.ts'
+import { unknownCommand } from './help.ts'
 import { reportError } from './output.ts'
 import { createProgram } from './program.ts'
 
@@ -28,7 +29,7 @@ function usageErrorOf(error: CommanderError, command: Command, words: readonly s
   if (error.code === 'commander.excessArguments' && below.length > 0) {
     // Commander hands a slip to the default of the commands below, which then has one word too many.
     const slip = words.find((word) => !word.startsWith('-') && !pathOf(command).split(' ').includes(word)) ?? ''
-    return new UsageError(`unknown command '${slip}'`, `did you mean ${nearest(slip, below)}?`)
+    return unknownCommand(command, slip)
   }
   const message = error.message.replace(/^error: /, '').replace(/\s*\(Did you mean .*\)$/s, '')
   const unknown = /^unknown option '(--?[^'=]+)/.exec(message)?.[1]

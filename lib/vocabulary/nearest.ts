@@ -1,10 +1,18 @@
-/** The known word that `word` was most likely meant to be: the one with the fewest edits between them. */
-export function nearest(word: string, known: Iterable<string>): string | undefined {
+/**
+ * The known word that `word` was most likely meant to be: the one with the fewest edits between them.
+ *
+ * @param editsMax more than so many edits are no slip
+ */
+export function nearest(
+  word: string,
+  known: Iterable<string>,
+  editsMax = Number.POSITIVE_INFINITY,
+): string | undefined {
   let best: { readonly word: string; readonly edits: number } | undefined
   for (const candidate of known) {
     // What comes from outside may be long; a name of ours is not.
     const edits = editsBetween(word.toLowerCase().slice(0, 64), candidate.toLowerCase())
-    if (best === undefined || edits < best.edits) best = { word: candidate, edits }
+    if (edits <= editsMax && (best === undefined || edits < best.edits)) best = { word: candidate, edits }
   }
   return best?.word
 }

@@ -1,11 +1,14 @@
-import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
+import type { Command } from 'commander'
 import t, { type Test } from 'tap'
+import { commandOf } from '../../lib/cli/command-tree.ts'
+import { examplesOf } from '../../lib/cli/examples.ts'
+import { createProgram } from '../../lib/cli/program.ts'
 import type { FakeNode } from '../http-client/fixtures/fake-node.ts'
-import { directory, json, type Ran, spawnStarling, starling, started, text } from './fixtures/run-starling.ts'
+import { directory, json, spawnStarling, starling, started, text } from './fixtures/run-starling.ts'
 
 t.test('version and help', async (t) => {
   const [version, help, nothing, unknown, slip] = await Promise.all([
@@ -28,6 +31,44 @@ t.test('version and help', async (t) => {
   const below = await starling(['repair', 'statsu'])
   t.equal(below.code, 2)
   t.match(below.stderr, /unknown command 'statsu'[\s\S]*did you mean status\?/, 'also where there is a default')
+})
+
+t.test('help shows what a command takes, by any way to ask for it', async (t) => {
+  const [flag, words, below, asJson, other, slip, deeper] = await Promise.all([
+    starling(['kv', 'put', '--help']),
+    starling(['help', 'kv', 'put']),
+    starling(['kv', 'help', 'put']),
+    starling(['help', 'kv', 'put', '--json']),
+    starling(['help', 'kv', 'list']),
+    starling(['help', 'kv', 'pt']),
+    starling(['help', 'kv', 'put', 'carts']),
+  ])
+  t.match(flag, { code: 0, stderr: '' })
+  t.match(text(flag), /^Usage: starling kv put [\s\S]*--content-type <TYPE>[\s\S]*Examples:\n {2}starling kv put /)
+  t.equal(text(words), text(flag))
+  t.equal(text(below), text(flag))
+  t.match(json(asJson), { kind: 'Help', command: 'starling kv put', arguments: [{ name: 'bucket', required: true }] })
+  t.match(json(asJson), { options: [{ flags: '--endpoint <URL,...>', env: 'STARLING_ENDPOINT' }] })
+  t.match(text(other), /^Usage: starling kv scan\|list/)
+  t.match(slip, { code: 2, stderr: /unknown command 'pt'\n {2}hint: did you mean put\?/ })
+  t.match(deeper, { code: 2, stderr: /unknown command 'carts'\n {2}hint: see starling kv put --help/ })
+})
+
+t.test('each example in a help is a command that is taken as it stands', async (t) => {
+  const names = namesBelow(createProgram(), [])
+  let count = 0
+  for (const words of names) {
+    for (const line of examplesOf(commandOf(createProgram(), words))) {
+      const calls = [...line.matchAll(/\bstarling ((?:'[^']*'|[^|<>()'])+)/g)].map(([, call]) => call as string)
+      t.ok(calls.length > 0, line)
+      for (const call of calls) {
+        count += 1
+        const typed = [...call.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? (plain as string))
+        t.same(await taken(typed), undefined, line)
+      }
+    }
+  }
+  t.ok(count > 20, `${count} examples`)
 })
 
 t.test('config tells each value and where it came from', async (t) => {
@@ -198,23 +239,33 @@ t.test('scan lists keys; a reader that has enough ends it quietly', async (t) =>
   t.match(json(partial), { kind: 'KeyList', items: [{ siblings: [{ value: 'v' }] }], complete: false, missing: [5] })
 })
 
-t.test('completion scripts know the commands and their flags', async (t) => {
-  const [bash, zsh, fish, none] = await Promise.all(
-    ['bash', 'zsh', 'fish', 'tcsh'].map((shell) => starling(['completion', shell])),
-  )
-  for (const script of [bash, zsh, fish]) t.match(text(script as Ran), /kv put[^\n]*--content-type/)
-  t.match(none, { code: 2, stderr: /bash, zsh, fish/ })
-  const complete = 'COMP_WORDS=(starling kv p); COMP_CWORD=2; _starling; echo "$COMPREPLY"'
-  const shell = spawn('bash', ['-c', `${bash?.stdout}\n${complete}`], { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.equal((await buffer(shell.stdout)).toString(), 'put\n')
-})
-
 t.test('demo refuses ports that are taken', async (t) => {
   const node = await started(t)
   const port = new URL(node.url).port
   const ran = await starling(['demo', '--nodes', '1', '--port', port, '--data', join(directory, 'demo')])
   t.match(ran, { code: 1, stderr: new RegExp(`TCP 127.0.0.1:${port}[\\s\\S]*--port`) })
 })
+
+/** Why the command line would not be carried out; undefined: it would. */
+async function taken(words: readonly string[]): Promise<string | undefined> {
+  const program = createProgram()
+  const silence = (command: Command): void => {
+    if (command.commands.length === 0) command.action(() => {})
+    command.commands.forEach(silence)
+  }
+  silence(program)
+  return program.parseAsync(words, { from: 'user' }).then(
+    () => undefined,
+    (error: Error) => error.message,
+  )
+}
+
+function namesBelow(command: Command, path: readonly string[]): readonly (readonly string[])[] {
+  return command.commands.flatMap((below) => {
+    const name = [...path, below.name()]
+    return [name, ...namesBelow(below, name)]
+  })
+}
 
 /** Takes connections and says nothing. */
 async function silentUrl(t: Test): Promise<string> {

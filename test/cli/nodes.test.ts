@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
-import { cliReference } from './fixtures/cli-reference.ts'
 import { directory, json, type Ran, spawnStarling, starling, text } from './fixtures/run-starling.ts'
 
 const anyPort = ['--http', '127.0.0.1:0', '--peer', '127.0.0.1:0', '--log-level', 'error']
@@ -48,13 +46,6 @@ t.test('demo runs real processes, outlives one of them, and stops them all', asy
   child.kill('SIGTERM')
   t.equal(await ended, 0)
   t.throws(() => process.kill(first.pid, 0), { code: 'ESRCH' })
-})
-
-t.test('docs/cli.md holds the reference that --help gives', async (t) => {
-  // Tests run in the root of the package. When this fails, the text to paste is in the difference.
-  const page = readFileSync('docs/cli.md', 'utf8')
-  const reference = page.slice(page.indexOf('### starling start'))
-  t.equal(reference.trimEnd(), cliReference())
 })
 
 interface DemoNode {

@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { resolveSettings, type SettingsInput } from '../../lib/settings/resolve-settings.ts'
 import { settingNames, settingsSchema } from '../../lib/settings/schema.ts'
 import { InvalidParameter } from '../../lib/vocabulary/errors.ts'
 import { nearest } from '../../lib/vocabulary/nearest.ts'
-import { settingsTable } from './fixtures/settings-table.ts'
 
 t.test('without anything said, a node listens on loopback and commits a layout of its own', async (t) => {
   const { settings, sources, warnings } = resolveSettings({})
@@ -167,13 +165,6 @@ t.test('the nearest word is the one with the fewest slips', async (t) => {
   t.equal(nearest('loglevel', known), 'log-level')
   t.equal(nearest('LOG-FORMATS', known), 'log-format')
   t.equal(nearest('anything', []), undefined)
-})
-
-t.test('docs/settings.md holds the table that the schema gives', async (t) => {
-  // Tests run in the root of the package. When this fails, the table to paste is in the difference.
-  const page = readFileSync('docs/settings.md', 'utf8')
-  const table = page.split('\n').filter((line) => line.startsWith('|'))
-  t.same(table, settingsTable().split('\n'))
 })
 
 function refuses(t: Test, input: SettingsInput, message: string, hint: string): void {

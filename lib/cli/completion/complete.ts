@@ -1,0 +1,36 @@
+import { StarlingError } from '../../vocabulary/errors.ts'
+import { connect } from '../client-options.ts'
+import { writeLine } from '../output.ts'
+
+/** Whoever presses a key does not wait longer. */
+const timeoutMs = 1_000
+const endpointDefault = 'http://127.0.0.1:7070'
+
+/**
+ * What a completion script asks for: the names of nodes or of buckets, one on each line. The node to ask is the one that
+ * the line on which the key was pressed names. Where none answers nothing is said.
+ */
+export async function complete(kind: string, line: readonly string[]): Promise<void> {
+  try {
+    const client = connect({ endpoint: endpointIn(line) ?? process.env.STARLING_ENDPOINT ?? endpointDefault })
+    for (const name of await namesOf(client, kind)) if (!/\s/.test(name)) await writeLine(name)
+  } catch (error) {
+    if (!(error instanceof StarlingError)) throw error
+  }
+}
+
+async function namesOf(client: ReturnType<typeof connect>, kind: string): Promise<readonly string[]> {
+  switch (kind) {
+    case 'nodes':
+      return (await client.status({ timeoutMs })).members.map(({ name }) => name)
+    case 'buckets':
+      return (await client.buckets({ timeoutMs })).buckets.map(({ bucket }) => bucket)
+    default:
+      return []
+  }
+}
+
+function endpointIn(line: readonly string[]): string | undefined {
+  const at = line.indexOf('--endpoint')
+  return at === -1 ? line.find((word) => word.startsWith('--endpoint='))?.slice('--endpoint='.length) : line[at + 1]
+}

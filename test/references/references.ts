@@ -1,0 +1,19 @@
+import { cliReference } from '../cli/fixtures/cli-reference.ts'
+import { settingsTable } from '../settings/fixtures/settings-table.ts'
+
+/** The parts of the documentation that are made from the code. `npm run docs` writes them; a test compares. */
+export const references: Readonly<Record<string, () => string>> = {
+  'docs/cli.md': cliReference,
+  'docs/settings.md': settingsTable,
+}
+
+const begin = '<!-- what follows is written by npm run docs -->'
+const end = '<!-- what precedes is written by npm run docs -->'
+
+/** The page with `reference` between its marks. */
+export function withReference(page: string, reference: string): string {
+  const from = page.indexOf(begin)
+  const to = page.indexOf(end)
+  if (from === -1 || to < from) throw new Error('the page has no marks around its reference')
+  return `${page.slice(0, from + begin.length)}\n\n${reference.trim()}\n\n${page.slice(to)}`
+}
