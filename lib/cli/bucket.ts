@@ -1,7 +1,7 @@
 import type { GivenProperties, VersionedProperties } from '../http-client/bucket-answers.ts'
 import { nearest } from '../vocabulary/nearest.ts'
 import { type ClientOptions, connect, requestOptions } from './client-options.ts'
-import { UsageError } from './exit-code.ts'
+import { exitCode, UsageError } from './exit-code.ts'
 import { note, writeJson, writeLine } from './output.ts'
 import { formatFields, formatTable } from './table.ts'
 
@@ -10,12 +10,22 @@ export interface BucketSetOptions extends ClientOptions {
 }
 
 export async function bucketList(options: ClientOptions): Promise<void> {
-  const { buckets } = await connect(options).buckets(requestOptions(options))
-  if (options.json) return writeJson('BucketList', { buckets })
-  if (buckets.length === 0) return note('no bucket has properties of its own: all have the defaults')
+  const { buckets, complete, missing } = await connect(options).buckets(requestOptions(options))
+  if (!complete) {
+    process.exitCode = exitCode.partial
+    const because = missing.length > 0 ? `${missing.length} partitions had too few owners in reach` : 'there are more'
+    note(`starling: the list is partial: ${because}`)
+  }
+  if (options.json) return writeJson('BucketList', { buckets, complete, missing })
+  if (buckets.length === 0) return note('no bucket holds keys, or has properties of its own')
   const names = propertyNamesOf(buckets[0] as VersionedProperties)
-  const rows = buckets.map((found) => [found.bucket, ...names.map((name) => shown(found[name])), found.version])
-  await writeLine(formatTable(['bucket', ...names, 'version'], rows))
+  const rows = buckets.map((found) => [
+    found.bucket,
+    ...names.map((name) => shown(found[name])),
+    found.holdsKeys ? 'yes' : 'no',
+    found.version,
+  ])
+  await writeLine(formatTable(['bucket', ...names, 'keys', 'version'], rows))
 }
 
 export async function bucketShow(bucket: string, options: ClientOptions): Promise<void> {
@@ -51,8 +61,8 @@ async function show(bucket: string, properties: VersionedProperties, options: Cl
 
 /** Whatever the node knows of: it may be newer than this command. */
 function propertyNamesOf(properties: VersionedProperties): readonly (keyof VersionedProperties)[] {
-  const names = Object.keys(properties) as (keyof VersionedProperties | 'bucket')[]
-  return names.filter((name) => name !== 'version' && name !== 'bucket')
+  const names = Object.keys(properties) as (keyof VersionedProperties | 'bucket' | 'holdsKeys')[]
+  return names.filter((name) => name !== 'version' && name !== 'bucket' && name !== 'holdsKeys')
 }
 
 /** `r=2`, `conflict=lww`; with nothing behind the sign the property is the default again. */

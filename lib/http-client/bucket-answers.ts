@@ -26,5 +26,8 @@ export type GivenProperties = { readonly [Name in keyof VersionedProperties]?: V
 
 export interface BucketList {
   /** By name. */
-  readonly buckets: readonly (VersionedProperties & { readonly bucket: string })[]
+  readonly buckets: readonly (VersionedProperties & { readonly bucket: string; readonly holdsKeys: boolean })[]
+  /** False: there are more than 10,000, or some partition had too few owners in reach. */
+  readonly complete: boolean
+  readonly missing: readonly number[]
 }

@@ -147,12 +147,12 @@ export class HttpClient {
     return this.#write({ method: 'DELETE', path: kvPath(bucket, key), headers: writeHeaders(options) }, options)
   }
 
-  /** The live keys of a bucket in key order, page after page as they arrive. */
+  /** The live keys of a bucket in key order, or against it, page after page as they arrive. */
   list(bucket: string, options: ListOptions = {}): Listing {
-    const { prefix, start, end, values } = options
+    const { prefix, start, end, values, reverse } = options
     const path = `/v1/kv/${checkedBucket(bucket)}`
     return new Listing((cursor, limit) => {
-      const query = { prefix, start, end, values, limit, cursor }
+      const query = { prefix, start, end, values, reverse, limit, cursor }
       return this.#ask({ method: 'GET', path, query, options, takesTimeout: true }, async (response) => response)
     }, options)
   }
@@ -198,7 +198,7 @@ export class HttpClient {
     return this.#ask(call, async (response) => parseJson<VersionedProperties>(await response.bytes()))
   }
 
-  /** The buckets whose properties were set, by name. */
+  /** The buckets that hold keys, and those whose properties were set, by name. */
   async buckets(options: RequestOptions = {}): Promise<BucketList> {
     return this.#json('/v1/buckets', options)
   }

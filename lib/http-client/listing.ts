@@ -1,19 +1,24 @@
 import { InternalError, Unreachable } from '../vocabulary/errors.ts'
+import { compareKeys } from '../vocabulary/key-order.ts'
 import { readLines } from './ndjson.ts'
 import type { SiblingJson } from './sibling.ts'
 import { type HttpResponse, TransportFailure } from './transport.ts'
 
 export interface ListOptions {
   readonly prefix?: string | undefined
-  /** Inclusive. */
+  /** The least key; inclusive, also in reverse. */
   readonly start?: string | undefined
-  /** Exclusive. */
+  /** Only keys below it; exclusive, also in reverse. */
   readonly end?: string | undefined
+  /** From the greatest key to the least. */
+  readonly reverse?: boolean | undefined
+  /** Of an earlier listing of the same range: this one goes on where that one ended. */
+  readonly cursor?: string | undefined
   /** With contexts and siblings. */
   readonly values?: boolean | undefined
   /** At most this many entries in all; default: every one. */
   readonly limit?: number | undefined
-  /** Entries per request, 1 to 10,000; default 1,000. */
+  /** Entries per request at most, 1 to 10,000; default 1,000. */
   readonly pageLimit?: number | undefined
   /** Milliseconds for each page, 1 to 60,000. */
   readonly timeoutMs?: number | undefined
@@ -52,11 +57,17 @@ export class Listing implements AsyncIterable<ListEntry> {
   readonly #open: OpenPage
   readonly #options: ListOptions
   #complete = true
+  #cursor: string | undefined
   readonly #missing = new Set<number>()
 
   constructor(open: OpenPage, options: ListOptions) {
     this.#open = open
     this.#options = options
+  }
+
+  /** Known after an iteration that ended at its `limit`: where the next one goes on. Undefined: nothing is left. */
+  get cursor(): string | undefined {
+    return this.#cursor
   }
 
   /** Known after the iteration: false when some keys may not have been listed. */
@@ -70,8 +81,9 @@ export class Listing implements AsyncIterable<ListEntry> {
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<ListEntry> {
-    const { limit = Number.POSITIVE_INFINITY, pageLimit = 1000 } = this.#options
-    let cursor: string | undefined
+    const { limit = Number.POSITIVE_INFINITY, pageLimit = 1000, reverse = false } = this.#options
+    let { cursor } = this.#options
+    this.#cursor = cursor
     let last: string | undefined
     let count = 0
     let cutsInARow = 0
@@ -86,7 +98,7 @@ export class Listing implements AsyncIterable<ListEntry> {
             continue // To the end of the body, so that the connection can be used again.
           }
           // After a cut the page is read again from its beginning.
-          if (last !== undefined && compareKeys(parsed.key, last) <= 0) continue
+          if (last !== undefined && (reverse ? -1 : 1) * compareKeys(parsed.key, last) <= 0) continue
           last = parsed.key
           count += 1
           yield parsed
@@ -103,6 +115,7 @@ export class Listing implements AsyncIterable<ListEntry> {
       cutsInARow = 0
       if (!end.complete) this.#complete = false
       for (const partition of end.missing) this.#missing.add(partition)
+      this.#cursor = end.cursor ?? undefined
       if (end.cursor === null) return
       cursor = end.cursor
     }
@@ -115,13 +128,4 @@ function parseLine(line: string): ListEntry | ListEnd {
   } catch (error) {
     throw new InternalError('the listing holds a line that is not JSON', { cause: error })
   }
-}
-
-/** The order of the keys' UTF-8 bytes, which is that of their code points; strings compare by UTF-16 units. */
-function compareKeys(a: string, b: string): number {
-  let index = 0
-  while (index < a.length && a[index] === b[index]) index += 1
-  // The second half of a pair is no code point: step back to where the pair begins.
-  if (index > 0 && /[\uDC00-\uDFFF]/.test(`${a[index] ?? ''}${b[index] ?? ''}`)) index -= 1
-  return (a.codePointAt(index) ?? -1) - (b.codePointAt(index) ?? -1)
 }

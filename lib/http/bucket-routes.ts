@@ -1,8 +1,19 @@
+import type { BucketList } from '../node/node-api.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import { InvalidBody } from '../vocabulary/errors.ts'
 import { siblingsMax, ttlSecondsMax, valueBytesMax } from '../vocabulary/limits.ts'
 import { jsonBodyErrors, readJsonBody } from './json-body.ts'
-import { array, integer, type JsonSchema, nullable, object, oneOfWords, optional, text } from './json-schema.ts'
+import {
+  array,
+  boolean,
+  integer,
+  type JsonSchema,
+  nullable,
+  object,
+  oneOfWords,
+  optional,
+  text,
+} from './json-schema.ts'
 import { answerJsonOf } from './node-answer.ts'
 import { timeoutParameter } from './parameters.ts'
 import { noQuery, QueryReader } from './query.ts'
@@ -45,6 +56,7 @@ const givenSchema = object(
 
 const errors = ['invalid-bucket', 'no-layout', 'draining', 'storage-failed'] as const
 const setQuery = new QueryReader({ timeout: timeoutParameter })
+const listQuery = new QueryReader({ timeout: timeoutParameter })
 
 const show: Route = {
   method: 'GET',
@@ -99,26 +111,42 @@ const list: Route = {
   method: 'GET',
   path: '/v1/buckets',
   operation: 'buckets',
-  summary: 'The buckets whose properties were set.',
-  description:
-    'As this node knows them, by name. A bucket without properties of its own is not listed, whatever it holds.',
-  query: noQuery.parameters,
+  summary: 'The buckets that hold keys, and those whose properties were set.',
+  description: 'By name, 10,000 at most. A bucket is one as long as a key lives in it, or its properties are its own.',
+  query: listQuery.parameters,
   responses: {
     200: {
       description: 'The buckets.',
       content: {
         'application/json': object('The buckets.', {
-          buckets: array('By name.', object('One bucket.', { bucket: text('Its name.'), ...propertySchemas, version })),
+          buckets: array(
+            'By name.',
+            object('One bucket.', {
+              bucket: text('Its name.'),
+              ...propertySchemas,
+              version,
+              holdsKeys: boolean('Whether a key lives in it.'),
+            }),
+          ),
+          complete: boolean('False: there are more, or some partition had too few owners in reach.'),
+          missing: array('Those partitions.', integer('A partition.')),
         }),
       },
     },
   },
-  errors: ['no-layout', 'draining', 'storage-failed'],
+  errors: ['no-layout', 'draining', 'storage-failed', 'overloaded', 'clock-skew'],
   answer(exchange) {
-    noQuery.read(queryOf(exchange.target))
+    const { timeout } = listQuery.read(queryOf(exchange.target))
     exchange.edge.node.listBuckets(
-      answerJsonOf(exchange, (buckets) => ({
-        buckets: buckets.map(({ bucket, properties }) => ({ bucket, ...viewProperties(properties) })),
+      timeout,
+      answerJsonOf(exchange, ({ buckets, complete, missing }: BucketList) => ({
+        buckets: buckets.map(({ bucket, properties, holdsKeys }) => ({
+          bucket,
+          ...viewProperties(properties),
+          holdsKeys,
+        })),
+        complete,
+        missing,
       })),
     )
   },

@@ -24,7 +24,7 @@ export function parseCursor(hash: Hash, listing: readonly string[], text: string
   const isWhole = cursor.length > headBytes && cursor[0] === version && cursor.toString('base64url') === text
   if (!isWhole || cursor.readUInt32BE(1) !== checksum(hash, listing, key)) {
     throw new InvalidParameter('the parameter "cursor" is damaged, or came from another listing', {
-      hint: 'Send it with the bucket, prefix, start and end of the page it came from.',
+      hint: 'Send it with the bucket, prefix, start, end and reverse of the page it came from.',
     })
   }
   return key.toString('utf8')

@@ -1,6 +1,7 @@
 import type { NodeApi } from '../node/node-api.ts'
 import type { Log } from '../ports/log.ts'
 import type { Metrics } from '../ports/metrics.ts'
+import type { Tracer } from '../ports/tracer.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { BodyBudget } from './body-budget.ts'
 import type { HttpLimits } from './http-limits.ts'
@@ -14,10 +15,14 @@ export interface Edge {
   readonly metrics: Metrics
   readonly httpMetrics: HttpMetrics
   readonly log: Log
+  /** Undefined: nobody traces here, and no trace is handed on. */
+  readonly tracer: Tracer | undefined
   readonly hash: Hash
   readonly requestIds: RequestIds
   readonly limits: HttpLimits
   readonly bodies: BodyBudget
+  /** Pages of listings that clients have not taken yet. */
+  readonly pages: BodyBudget
   readonly plainEnd: PlainEnd
   /** True once the server is closing: every answer then ends its connection. */
   isClosing: boolean

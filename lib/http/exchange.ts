@@ -1,9 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { RequestOrigin } from '../node/trail.ts'
+import type { Span } from '../ports/tracer.ts'
 import { type Aftermath, InternalError, MethodNotAllowed } from '../vocabulary/errors.ts'
 import { valueBytesMax } from '../vocabulary/limits.ts'
 import type { Edge } from './edge.ts'
 import { retryAfterSeconds } from './error-status.ts'
 import type { OperationMetrics } from './http-metrics.ts'
+import { endHttpSpan } from './http-span.ts'
 import { isStarlingError, problemMediaType, problemOf } from './problem.ts'
 import type { RequestHeaders } from './request-headers.ts'
 
@@ -30,12 +33,16 @@ export type HeaderList = string[]
  * One request and its one answer. Answers are written to Node's response at once, past fastify's reply: the data routes
  * pay for no serializer, hook or promise.
  */
-export class Exchange {
+export class Exchange implements RequestOrigin {
   readonly edge: Edge
   readonly incoming: Incoming
   /** The request target as the client sent it. */
   readonly target: string
   readonly requestId: string
+  /** How long it was in line before. */
+  readonly waitedMs: number
+  /** Undefined: it is part of no trace. */
+  span: Span | undefined = undefined
   readonly #outgoing: Outgoing
   readonly #operation: OperationMetrics
   readonly #startedMs: number
@@ -51,6 +58,7 @@ export class Exchange {
     this.requestId = edge.requestIds.of(incoming.headers['x-request-id'])
     this.#outgoing = outgoing
     this.#operation = operation
+    this.waitedMs = edge.waitedMs
     this.#startedMs = performance.now() - edge.waitedMs
   }
 
@@ -64,6 +72,11 @@ export class Exchange {
 
   get isAnswered(): boolean {
     return this.#isAnswered
+  }
+
+  /** The client has gone: nobody would read an answer. */
+  get isAbandoned(): boolean {
+    return this.#outgoing.destroyed
   }
 
   /** Runs `step`, in which our own bugs become an answer instead of the end of the process. */
@@ -85,7 +98,7 @@ export class Exchange {
     }
     // Throws on a header that cannot be sent, before anything is: `guard` then answers with a problem.
     this.#outgoing.writeHead(status, headers)
-    this.#close(outcome)
+    this.#close(outcome, status)
     if (lingers) this.#linger(body)
     else this.#outgoing.end(body)
   }
@@ -105,7 +118,7 @@ export class Exchange {
     head += `${alwaysSaid}${this.requestId}\r\n`
     if (body !== undefined) head += `Content-Length: ${body.length}\r\n`
     head += this.edge.plainEnd.text()
-    this.#close(outcome)
+    this.#close(outcome, status)
     const bytes = Buffer.allocUnsafe(head.length + (body?.length ?? 0))
     bytes.write(head, 0, 'latin1')
     if (body !== undefined) bytes.set(body, head.length)
@@ -133,13 +146,22 @@ export class Exchange {
   /**
    * Starts an answer of unknown length. `pull` is asked for the next piece whenever the client has taken the last;
    * undefined ends the answer.
+   * @param onEnd called once, when the last piece is on its way or the client has gone
    */
-  answerInPieces(outcome: string, status: number, headers: HeaderList, pull: () => string | undefined): void {
-    if (this.#isAnswered) return
-    this.#prepareHead(headers)
+  answerInPieces(
+    outcome: string,
+    status: number,
+    headers: HeaderList,
+    pull: () => string | undefined,
+    onEnd: () => void = () => {},
+  ): void {
     const outgoing = this.#outgoing
+    // Node says so in either case, but not of a connection that was gone before.
+    if (this.#isAnswered || outgoing.destroyed) return onEnd()
+    outgoing.once('close', onEnd)
+    this.#prepareHead(headers)
     outgoing.writeHead(status, headers)
-    this.#close(outcome)
+    this.#close(outcome, status)
     const write = (): void => {
       try {
         for (let piece = pull(); piece !== undefined; piece = pull()) {
@@ -183,7 +205,7 @@ export class Exchange {
   /** The client went away before its request was complete. */
   abandon(): void {
     if (this.#isAnswered) return
-    this.#close('aborted')
+    this.#close('aborted', undefined)
     this.#outgoing.destroy()
   }
 
@@ -216,8 +238,9 @@ export class Exchange {
     return lingers
   }
 
-  #close(outcome: string): void {
+  #close(outcome: string, status: number | undefined): void {
     this.#isAnswered = true
+    if (this.span !== undefined) endHttpSpan(this.span, status, outcome)
     if (this.#bodyBytesReserved > 0) this.edge.bodies.release(this.#bodyBytesReserved)
     this.#operation.record(outcome, this.elapsedMs / 1000)
   }
@@ -247,8 +270,10 @@ export class Exchange {
   }
 
   #logBug(error: unknown): void {
-    const { requestId, target } = this
-    this.edge.log.error({ requestId, method: this.incoming.method, target, error }, 'a request met a bug')
+    const { requestId, target, span } = this
+    const trace = span === undefined ? {} : { traceId: span.context.traceId }
+    const fields = { requestId, ...trace, method: this.incoming.method, target, error }
+    this.edge.log.error(fields, 'a request met a bug')
   }
 }
 

@@ -18,6 +18,8 @@ export interface HttpLimits {
   readonly connectionsCheckMs: number
   /** Bytes of all request bodies held at one time; 429 beyond. */
   readonly bodiesBytesMax: number
+  /** Bytes of all pages of listings held for clients at one time; 429 beyond. */
+  readonly pagesBytesMax: number
   /** How long `close` waits for requests in flight before it cuts their connections. */
   readonly closeTimeoutMs: number
   /** How long a refused body is read on, so that its sender can see the answer. */
@@ -33,6 +35,7 @@ export const httpLimitsDefault: HttpLimits = {
   keepAliveTimeoutMs: 65_000,
   connectionsCheckMs: 2_000,
   bodiesBytesMax: 32 * valueBytesMax,
+  pagesBytesMax: 16 * valueBytesMax,
   closeTimeoutMs: 10_000,
   lingerMs: 5_000,
 }

@@ -13,6 +13,11 @@ export const httpMetricDeclarations = {
     labels: ['operation'],
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
   },
+  batchOperations: {
+    name: 'starling_batch_operations_total',
+    help: 'Operations inside of batches, by operation and by how they ended: the words of starling_requests_total, where a batch counts once.',
+    labels: ['operation', 'outcome'],
+  },
   connections: { name: 'starling_http_connections', help: 'Open HTTP connections.' },
   connectionsRefused: {
     name: 'starling_http_connections_refused_total',
@@ -24,6 +29,10 @@ export const httpMetricDeclarations = {
   },
   requestBytes: { name: 'starling_http_request_body_bytes_total', help: 'Bytes of request bodies read.' },
   bodiesBytes: { name: 'starling_http_bodies_bytes', help: 'Bytes of request bodies held now.' },
+  pagesBytes: {
+    name: 'starling_http_pages_bytes',
+    help: 'Bytes of pages of listings that clients have not taken yet, about.',
+  },
 } as const satisfies Record<string, MetricDeclaration & { readonly buckets?: readonly number[] }>
 
 /** The numbers of one operation, looked up once and kept by its route. */
@@ -54,6 +63,7 @@ export class OperationMetrics {
 
 export interface HttpMetrics {
   operation(name: string): OperationMetrics
+  batchOperations(operation: string, outcome: string): void
   readonly connectionsRefused: CounterCell
   readonly malformed: CounterCell
   readonly requestBytes: CounterCell
@@ -62,18 +72,34 @@ export interface HttpMetrics {
 /** @param readings asked when somebody looks */
 export function declareHttpMetrics(
   metrics: Metrics,
-  readings: { readonly connections: () => number; readonly bodiesBytes: () => number },
+  readings: {
+    readonly connections: () => number
+    readonly bodiesBytes: () => number
+    readonly pagesBytes: () => number
+  },
 ): HttpMetrics {
   const requests = metrics.counter(httpMetricDeclarations.requests)
   const seconds = metrics.histogram(httpMetricDeclarations.seconds)
+  const batchOperations = metrics.counter(httpMetricDeclarations.batchOperations)
+  const batchCells = new Map<string, CounterCell>()
   metrics.gauge(httpMetricDeclarations.connections, readings.connections)
   metrics.gauge(httpMetricDeclarations.bodiesBytes, readings.bodiesBytes)
+  metrics.gauge(httpMetricDeclarations.pagesBytes, readings.pagesBytes)
   return {
     operation: (name) =>
       new OperationMetrics(
         (outcome) => requests(name, outcome),
         () => seconds(name),
       ),
+    batchOperations: (operation, outcome) => {
+      const name = `${operation} ${outcome}`
+      let cell = batchCells.get(name)
+      if (cell === undefined) {
+        cell = batchOperations(operation, outcome)
+        batchCells.set(name, cell)
+      }
+      cell.add(1)
+    },
     connectionsRefused: metrics.counter(httpMetricDeclarations.connectionsRefused)(),
     malformed: metrics.counter(httpMetricDeclarations.malformed)(),
     requestBytes: metrics.counter(httpMetricDeclarations.requestBytes)(),

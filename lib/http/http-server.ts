@@ -2,6 +2,7 @@ import fastify from 'fastify'
 import type { NodeApi } from '../node/node-api.ts'
 import type { Log } from '../ports/log.ts'
 import type { Metrics } from '../ports/metrics.ts'
+import type { Tracer } from '../ports/tracer.ts'
 import { UnknownRoute } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../vocabulary/ids.ts'
@@ -29,6 +30,7 @@ export interface HttpServerOptions {
   readonly hash: Hash
   /** Makes the ids of requests. */
   readonly random: Random
+  readonly tracer?: Tracer | undefined
   readonly limits?: Partial<HttpLimits> | undefined
 }
 
@@ -52,6 +54,7 @@ export interface HttpServer {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const limits = { ...httpLimitsDefault, ...options.limits }
   const bodies = new BodyBudget(limits.bodiesBytesMax)
+  const pages = new BodyBudget(limits.pagesBytesMax)
   const connections = new Set<Socket>()
   const edge: Edge = {
     node: options.node,
@@ -59,12 +62,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     httpMetrics: declareHttpMetrics(options.metrics, {
       connections: () => connections.size,
       bodiesBytes: () => bodies.bytesHeld,
+      pagesBytes: () => pages.bytesHeld,
     }),
     log: options.log,
+    tracer: options.tracer,
     hash: options.hash,
     requestIds: new RequestIds(options.random),
     limits,
     bodies,
+    pages,
     plainEnd: new PlainEnd(limits.keepAliveTimeoutMs),
     isClosing: false,
     waitedMs: 0,

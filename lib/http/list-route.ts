@@ -1,33 +1,37 @@
 import type { ListPage } from '../node/node-api.ts'
+import { InvalidParameter, Overloaded } from '../vocabulary/errors.ts'
+import { compareKeys } from '../vocabulary/key-order.ts'
 import { keyBytesMax, listLimitDefault, listLimitMax } from '../vocabulary/limits.ts'
 import { formatCursor, parseCursor } from './cursor.ts'
 import type { Exchange } from './exchange.ts'
 import { array, boolean, integer, type JsonSchema, nullable, object, optional, text } from './json-schema.ts'
-import { compareKeys, predecessorOf } from './key-order.ts'
 import { booleanParameter, integerParameter, textParameter, timeoutParameter } from './parameters.ts'
-import { QueryReader, type ValuesOf } from './query.ts'
+import { QueryReader } from './query.ts'
 import { headOf, type Route } from './route.ts'
 import { siblingSchema, viewSibling } from './sibling-view.ts'
 import { bucketOf, queryOf } from './target.ts'
 
 /** Lines are written in pieces of about this size, as fast as the client takes them. */
 const pieceBytes = 64 * 1024
+/** What an entry takes beside what it holds, about. */
+const entryBytes = 200
 
 const listParameters = {
   prefix: keyTextParameter('Only keys that begin with it.'),
-  start: keyTextParameter('The first key; inclusive.'),
-  end: keyTextParameter('Where to stop; exclusive.'),
-  limit: integerParameter('Keys per page.', 1, listLimitMax, listLimitDefault),
+  start: keyTextParameter('The least key; inclusive, also in reverse.'),
+  end: keyTextParameter('Only keys below it; exclusive, also in reverse.'),
+  limit: integerParameter('Keys per page at most: a page may end earlier.', 1, listLimitMax, listLimitDefault),
   cursor: textParameter(
-    'The cursor of the page before, with the same bucket, prefix, start and end.',
+    'The cursor of the page before, with the same bucket, prefix, start, end and reverse.',
     'a cursor',
     () => true,
   ),
+  reverse: booleanParameter('From the greatest key to the least.', false),
   values: booleanParameter('With contexts and siblings.', false),
   timeout: timeoutParameter,
 }
 
-const listQuery = new QueryReader(listParameters, { reverse: 'comes in a later release' })
+const listQuery = new QueryReader(listParameters)
 
 const lineSchema: JsonSchema = {
   description: 'One line. The last one, and only that, has "end".',
@@ -41,7 +45,7 @@ const lineSchema: JsonSchema = {
       end: boolean('True.'),
       count: integer('Lines before this one.'),
       cursor: nullable(text('For the next page; null at the end.')),
-      complete: boolean('False when some partition had too few owners in reach: keys may be missing.'),
+      complete: boolean('False when some partition had too few owners in reach: keys may be missing from this page.'),
       missing: array('Those partitions.', integer('A partition.')),
     }),
   ],
@@ -52,7 +56,8 @@ const list: Route = {
   path: '/v1/kv/{bucket}',
   operation: 'list',
   summary: 'List the live keys of a bucket.',
-  description: 'In the order of their UTF-8 bytes, one JSON object per line.',
+  description:
+    'In the order of their UTF-8 bytes, one JSON object per line. A page ends at its limit, or where its keys and values come to about a mebibyte; the cursor says whether more follow, and is good at any node.',
   query: listParameters,
   responses: { 200: { description: 'A page.', content: { 'application/x-ndjson': lineSchema } } },
   errors: [
@@ -69,56 +74,62 @@ const list: Route = {
   answer(exchange) {
     const bucket = bucketOf(exchange.target)
     const query = listQuery.read(queryOf(exchange.target))
-    const listing = [bucket, query.prefix ?? '', query.start ?? '', query.end ?? '']
-    const { hash, node } = exchange.edge
-    node.list(
-      {
-        bucket,
-        prefix: query.prefix ?? '',
-        after: whereToGoOn(),
-        limit: query.limit,
-        withValues: query.values,
-        timeoutMs: query.timeout,
-      },
-      (error, page) => {
-        exchange.guard(() => {
-          if (page === undefined) exchange.fail(error)
-          else answerPage(exchange, listing, page, query)
-        })
-      },
-    )
-
-    function whereToGoOn(): string {
-      if (query.cursor !== undefined) return parseCursor(hash, listing, query.cursor)
-      return query.start === undefined ? '' : predecessorOf(query.start)
+    const { prefix = '', start = '', end = '', cursor, limit, reverse } = query
+    if (end !== '' && compareKeys(start, end) > 0) {
+      throw new InvalidParameter('the parameter "start" lies behind "end"', {
+        hint: 'start is the lesser of the two, also with reverse=true.',
+      })
     }
+    // Forward listings are named as they were before there were others: their cursors outlive an upgrade.
+    const listing = [bucket, prefix, start, end, ...(reverse ? ['reverse'] : [])]
+    const { hash, node } = exchange.edge
+    const after = cursor === undefined ? '' : parseCursor(hash, listing, cursor)
+    const range = { bucket, prefix, start, end, after, reverse, limit }
+    const isWanted = (): boolean => !exchange.isAbandoned
+    node.list({ ...range, withValues: query.values, timeoutMs: query.timeout, isWanted }, (error, page) => {
+      exchange.guard(() => {
+        if (exchange.isAbandoned) exchange.abandon()
+        else if (page === undefined) exchange.fail(error)
+        else answerPage(exchange, listing, page, query.values)
+      })
+    })
   },
 }
 
 export const listRoutes: readonly Route[] = [list, headOf(list)]
 
-type ListQuery = ValuesOf<typeof listParameters>
-
-function answerPage(exchange: Exchange, listing: readonly string[], page: ListPage, query: ListQuery): void {
-  const count = countBefore(page.entries, query.end)
-  const next = count < page.entries.length ? undefined : page.next
-  const end = {
-    end: true,
-    count,
-    cursor: next === undefined ? null : formatCursor(exchange.edge.hash, listing, next),
-    complete: page.complete,
-    missing: page.missing,
+function answerPage(exchange: Exchange, listing: readonly string[], page: ListPage, withValues: boolean): void {
+  const { entries, next, complete, missing } = page
+  const { hash, pages } = exchange.edge
+  // Held until a client has taken it, however slowly.
+  const bytes = sizeOf(page)
+  if (!pages.reserve(bytes)) {
+    return exchange.fail(new Overloaded('too many pages wait for clients that read slowly', { hint: 'ask again' }))
   }
+  const cursor = next === undefined ? null : formatCursor(hash, listing, next)
+  const end = { end: true, count: entries.length, cursor, complete, missing }
   let index = 0
-  exchange.answerInPieces('ok', 200, ['Content-Type', 'application/x-ndjson'], () => {
-    if (index > count) return undefined
+  const pull = (): string | undefined => {
+    if (index > entries.length) return undefined
     let piece = ''
-    while (index <= count && piece.length < pieceBytes) {
-      piece += `${JSON.stringify(index < count ? viewEntry(page.entries[index] as Entry, query.values) : end)}\n`
+    while (index <= entries.length && piece.length < pieceBytes) {
+      const entry = entries[index]
+      piece += `${JSON.stringify(entry === undefined ? end : viewEntry(entry, withValues))}\n`
       index += 1
     }
     return piece
-  })
+  }
+  exchange.answerInPieces('ok', 200, ['Content-Type', 'application/x-ndjson'], pull, () => pages.release(bytes))
+}
+
+/** About: what a page without values takes is a matter of its keys. */
+function sizeOf({ entries }: ListPage): number {
+  let bytes = 0
+  for (const { key, siblings } of entries) {
+    bytes += key.length + entryBytes
+    for (const { value } of siblings ?? []) bytes += value.length + entryBytes
+  }
+  return bytes
 }
 
 type Entry = ListPage['entries'][number]
@@ -126,13 +137,6 @@ type Entry = ListPage['entries'][number]
 function viewEntry(entry: Entry, withValues: boolean): unknown {
   if (!withValues) return { key: entry.key }
   return { key: entry.key, context: entry.context, siblings: entry.siblings?.map(viewSibling) ?? [] }
-}
-
-/** How many of the sorted entries stand before `end`. */
-function countBefore(entries: readonly Entry[], end: string | undefined): number {
-  const last = entries.at(-1)
-  if (end === undefined || last === undefined || compareKeys(last.key, end) < 0) return entries.length
-  return entries.findIndex((entry) => compareKeys(entry.key, end) >= 0)
 }
 
 function keyTextParameter(description: string) {

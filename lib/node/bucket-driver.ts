@@ -78,11 +78,15 @@ export class BucketDriver {
   }
 
   /** Of all buckets that were given some, by name. */
-  list(done: (buckets: readonly NamedProperties[]) => void): void {
+  /** Those whose properties were set, and those of `held`, which hold keys; by name. */
+  list(held: readonly Bucket[], done: (buckets: readonly NamedProperties[]) => void): void {
     this.#whenKnown(() => {
-      const named = [...this.#buckets.map].map(([bucket, { properties }]) => ({
-        bucket: bucket as Bucket,
-        properties: this.#effective(properties),
+      const holding = new Set(held)
+      const names = new Set([...held, ...([...this.#buckets.map.keys()] as Bucket[])])
+      const named = [...names].map((bucket) => ({
+        bucket,
+        properties: this.#effective(this.#buckets.propertiesOf(bucket)),
+        holdsKeys: holding.has(bucket),
       }))
       done(named.sort((one, other) => (one.bucket < other.bucket ? -1 : 1)))
     })

@@ -58,7 +58,7 @@ import type { RequestOrigin, Trail } from './trail.ts'
 import { WriteRun } from './write-run.ts'
 
 /** A forwarder leaves the owner a little less time than it has itself, so that the owner's own answer arrives. */
-const hopMarginMs = 10
+export const hopMarginMs = 10
 /** To a fallback, which may see an owner that the forwarder does not. */
 const hopsMax = 2
 
@@ -105,9 +105,21 @@ export class Coordinator {
     return this.#inFlight
   }
 
+  get drainedBecause(): string | undefined {
+    return this.#drainedBecause
+  }
+
   /** From now on nothing new is taken, `because` of this; what runs, runs on. */
   drain(because: string): void {
     this.#drainedBecause = because
+  }
+
+  /** Why nothing at all is taken now; undefined: each request is looked at. */
+  refusesAll(): StarlingError | undefined {
+    if (this.#drainedBecause !== undefined) return new Draining(this.#drainedBecause, { hint: 'ask another node' })
+    const { inForce, waitingBecause } = this.#context.layout
+    if (inForce !== undefined) return undefined
+    return new NoLayout('the node knows no decided layout yet', { hint: waitingBecause })
   }
 
   /** @param hops forwarders so far; beyond one the request is refused rather than sent round in circles */
@@ -601,7 +613,8 @@ function idFromFuture(): StarlingError {
   return new InvalidHeader('the id of the write is from the future', { hint: 'is the clock of the client its own?' })
 }
 
-function asDoubtful({ code, message, hint, quorum, cause }: StarlingError): StarlingError {
+/** Some node that was asked may have carried it out. */
+export function asDoubtful({ code, message, hint, quorum, cause }: StarlingError): StarlingError {
   return errorOf(code, message, { aftermath: 'may-have-changed', hint, quorum, cause })
 }
 

@@ -10,7 +10,7 @@ export function findKey(
 ): void {
   const { self, peers, store, layout } = context
   const nodes = layout.inForce?.nodeIds.filter((node) => node === self || peers.isReachable(node)) ?? []
-  const range = { bucket, prefix: '', after: '', limit: 1 }
+  const range = { bucket, prefix: '', after: '' }
   let left = nodes.length
   let isFound = false
   const answered = (count: number): void => {
@@ -21,10 +21,10 @@ export function findKey(
   if (left === 0) return done(false)
   for (const node of nodes) {
     if (node === self) {
-      store.list(range, (_failure, keys) => answered(keys.length))
+      store.list(range, { limit: 1 }, (_failure, keys) => answered(keys.length))
       continue
     }
-    peers.ask(node, { type: 'list-keys', ...range, timeoutMs }, timeoutMs, (outcome) => {
+    peers.ask(node, { type: 'list-keys', ...range, limit: 1, timeoutMs }, timeoutMs, (outcome) => {
       const keys = outcome.type === 'answered' && outcome.message.type === 'keys' ? outcome.message.keys : []
       answered(keys.length)
     })

@@ -14,14 +14,28 @@ import type { Hash } from '../vocabulary/hash.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import { parseRecordKey, type RecordKey } from '../vocabulary/key.ts'
 import { decodeRecord, encodeRecord } from '../wire/record.ts'
-import { compareBytes, hintKey, hintRange, keyAfter, parseHintKey } from '../wire/store-keys.ts'
+import {
+  compareBytes,
+  hintIndexKey,
+  hintIndexRange,
+  hintKey,
+  hintRange,
+  indexValue,
+  type KeyBounds,
+  keyAfter,
+  parseHintIndexKey,
+  parseHintKey,
+} from '../wire/store-keys.ts'
 import { decodeStored, encodeStored } from '../wire/stored-record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { BatchWriter } from './batch-writer.ts'
 import type { DirtyRanges } from './dirty-ranges.ts'
+import { mergeLists } from './merge-lists.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeParts } from './node-settings.ts'
 import type { LocalCopy } from './replica-store.ts'
+import { type IndexLimits, type IndexListed, scanIndex } from './scan-index.ts'
+import { isLive, shownUntil } from './shown-until.ts'
 
 /** `refused`: nothing was stored, and the range is marked for comparison instead, durably (docs/rules.md H2). */
 export type HintOutcome =
@@ -83,6 +97,8 @@ export class HintStore {
   /** How far it has got. */
   #readUpTo: Uint8Array = new Uint8Array(0)
   #isDiscarding = false
+  /** While the store is being read: whose hints have been found to be in their index. */
+  readonly #indexed = new Set<NodeId>()
   /** What was to be kept before this life of the node had told a stable. */
   #waiting: (() => void)[] = []
   #bytes = 0
@@ -200,6 +216,30 @@ export class HintStore {
     this.#batches.add([], 'os', done)
   }
 
+  /**
+   * Keys of a bucket of which something live is kept for somebody, in key order: costs nothing where nothing is kept.
+   * Calls back at once or later.
+   */
+  list(bounds: KeyBounds, limits: IndexLimits, done: IndexListed): void {
+    const targets = [...this.#ledgers].filter(([, { count }]) => count > 0).map(([target]) => target)
+    const lists: { readonly keys: readonly string[]; readonly isComplete: boolean }[] = []
+    let failed: StorageFailure | undefined
+    let left = this.#isDiscarding ? 0 : targets.length
+    if (left === 0) return done(undefined, [], true)
+    for (const target of targets) {
+      const range = hintIndexRange(target, bounds)
+      const within = { ...limits, reverse: bounds.reverse }
+      scanIndex(this.#storage, range, parseHintIndexKey, within, (failure, keys, isComplete) => {
+        failed ??= failure
+        lists.push({ keys, isComplete })
+        left -= 1
+        if (left > 0) return
+        const { keys: all, isComplete: isAll } = mergeLists(lists, bounds.reverse === true)
+        done(failed, all, isAll)
+      })
+    }
+  }
+
   /** Targets for which the key has a hint. */
   targetsOf(key: RecordKey): readonly NodeId[] {
     return [...this.#ledgers.keys()].filter((target) => {
@@ -271,10 +311,12 @@ export class HintStore {
       const name = nameOf(target, key)
       if (!this.#isStill(target, key, stored)) continue
       const storeKey = hintKeyOf(hint)
-      const facts = { bytes: storeKey.length + stored.length, mint: oldestMint(decodeRecord(record, this.#hash)) }
+      const decoded = decodeRecord(record, this.#hash)
+      const facts = { bytes: storeKey.length + stored.length, mint: oldestMint(decoded) }
       this.#countOnce(storeKey, name, target, facts)
       this.#sendOff(name, undefined)
       operations.push({ type: 'delete', key: storeKey })
+      indexChange(target, key, decoded, undefined, operations)
       removed.push({ target, name, facts })
     }
     // Synced before anybody may believe that nothing below it is left (docs/rules.md D5).
@@ -421,7 +463,9 @@ export class HintStore {
     this.#remember(target, factsOf(storeKey, stored, after))
     this.#sendOff(name, stored)
     this.#metrics.hintsStored.add(1)
-    this.#batches.add([{ type: 'put', key: storeKey, value: stored }], durability, (failure) => {
+    const operations: StorageOperation[] = [{ type: 'put', key: storeKey, value: stored }]
+    indexChange(target, key, before?.record, after, operations)
+    this.#batches.add(operations, durability, (failure) => {
       this.#arrived(name)
       done(failure === undefined ? { type: 'stored' } : { type: 'failed', failure })
     })
@@ -533,7 +577,24 @@ export class HintStore {
     const hint = this.#parse(storeKey, value)
     if (hint === undefined) return
     if (this.#counted?.has(nameOf(hint.target, hint.key)) === true) return
-    this.#remember(hint.target, factsOf(storeKey, value, decodeRecord(hint.record, this.#hash)))
+    const record = decodeRecord(hint.record, this.#hash)
+    this.#remember(hint.target, factsOf(storeKey, value, record))
+    this.#indexIfOlder(hint, record)
+  }
+
+  /** What a Starling kept that knew no index of hints gets one. */
+  #indexIfOlder({ target, key }: Hint, record: KeyRecord): void {
+    if (this.#indexed.has(target) || !isLive(record)) return
+    try {
+      // The first one speaks for the others.
+      if (this.#storage.get(hintIndexKey(target, key.bytes)) !== undefined) return void this.#indexed.add(target)
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+      return
+    }
+    const operations: StorageOperation[] = []
+    indexChange(target, key, undefined, record, operations)
+    this.#batches.add(operations, 'os', () => {})
   }
 
   #parse(storeKey: Uint8Array, value: Uint8Array): Hint | undefined {
@@ -561,7 +622,10 @@ export class HintStore {
       'a hint cannot be read: its range is compared instead',
     )
     this.#dirty.mark(target, partition)
-    this.#batches.add([{ type: 'delete', key: storeKey }], 'os', () => {})
+    const operations: StorageOperation[] = [{ type: 'delete', key: storeKey }]
+    const parsed = parseHintKey(storeKey)
+    if (parsed !== undefined) operations.push({ type: 'delete', key: hintIndexKey(target, parsed.keyBytes) })
+    this.#batches.add(operations, 'os', () => {})
   }
 
   #eachPage(
@@ -611,6 +675,21 @@ const freeAskedEveryMs = 10_000
 /** Of a hint's key, in front of bucket and key. */
 const hintHeadBytes = 27
 const readFailure: StorageFailure = { kind: 'failed', message: 'the hint cannot be read' }
+
+/** What changes in the index of hints with this hint. */
+function indexChange(
+  target: NodeId,
+  { bytes }: RecordKey,
+  before: KeyRecord | undefined,
+  after: KeyRecord | undefined,
+  operations: StorageOperation[],
+): void {
+  if (after !== undefined && isLive(after)) {
+    const until = shownUntil(after)
+    if (before !== undefined && isLive(before) && shownUntil(before) === until) return
+    operations.push({ type: 'put', key: hintIndexKey(target, bytes), value: indexValue(until) })
+  } else if (isLive(before)) operations.push({ type: 'delete', key: hintIndexKey(target, bytes) })
+}
 
 function nameOf(target: NodeId, key: RecordKey): string {
   return `${target}/${key.id}`

@@ -7,8 +7,10 @@ import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-requ
 import type { PlanCheckResult, StarlingError } from '../vocabulary/errors.ts'
 import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { Bucket, Key } from '../vocabulary/key.ts'
+import type { ScanEntry, ScanRange } from '../wire/messages.ts'
 import type { Admitted } from './entrance.ts'
 import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from './repair-views.ts'
+import type { BatchRequest, BatchServed } from './serve-batch.ts'
 import type { SessionDone } from './session-door.ts'
 import type { RequestOrigin } from './trail.ts'
 
@@ -88,24 +90,16 @@ export interface Explanation {
   readonly summary: string
 }
 
-export interface ListRequest {
-  readonly bucket: Bucket
-  readonly prefix: string
-  /** Exclusive: the last key of the page before; empty: from the beginning. */
-  readonly after: string
-  /** 1 to 10,000. */
-  readonly limit: number
+export interface ListRequest extends ScanRange {
   readonly withValues: boolean
   readonly timeoutMs: number
+  /** Says no when nobody waits for the page any more: then what has not begun is not done. */
+  readonly isWanted?: (() => boolean) | undefined
 }
 
 export interface ListPage {
-  readonly entries: readonly {
-    readonly key: Key
-    /** With `withValues`. */
-    readonly context: string | undefined
-    readonly siblings: readonly Sibling[] | undefined
-  }[]
+  /** A page ends where its keys, or its values, come to about a mebibyte. */
+  readonly entries: readonly ScanEntry[]
   /** The key to go on after; undefined at the end. */
   readonly next: string | undefined
   /** False when some partition had too few owners in reach to be sure of all its keys. */
@@ -117,6 +111,16 @@ export interface ListPage {
 export interface NamedProperties {
   readonly bucket: Bucket
   readonly properties: BucketProperties
+  /** A key of it is live. */
+  readonly holdsKeys: boolean
+}
+
+/** The buckets that have properties of their own or hold keys, by name. */
+export interface BucketList {
+  readonly buckets: readonly NamedProperties[]
+  /** False: there are more than are listed, or some partition had too few owners in reach to be sure. */
+  readonly complete: boolean
+  readonly missing: readonly number[]
 }
 
 export interface MemberView {
@@ -313,6 +317,9 @@ export interface NodeApi {
   serve(request: ClientRequest, done: Done<ClientAnswer>, origin?: RequestOrigin): void
   /** The same for a client that carries its session with it: `session` is the token it got last (docs/rules.md S1). */
   serveInSession(request: ClientRequest, session: string | undefined, done: SessionDone, origin?: RequestOrigin): void
+  /** Several requests, each of which ends by itself. `done` is called once, never inside the call. */
+  serveBatch(batch: BatchRequest, done: BatchServed): void
+  /** One page of a bucket's live keys, in key order or against it. */
   list(request: ListRequest, done: Done<ListPage>): void
   replica(bucket: Bucket, key: Key, done: Done<ReplicaView>): void
   explain(bucket: Bucket, key: Key, timeoutMs: number, done: Done<Explanation>): void
@@ -333,8 +340,8 @@ export interface NodeApi {
     timeoutMs: number,
     done: Done<BucketProperties>,
   ): void
-  /** The buckets whose properties were set, by name. */
-  listBuckets(done: Done<readonly NamedProperties[]>): void
+  /** The buckets whose properties were set, and those that merely hold keys; 10,000 at most. */
+  listBuckets(timeoutMs: number, done: Done<BucketList>): void
   /** As this node sees it now: of hints it knows only its own. */
   status(): ClusterStatus
   /** The same, with the hints that the other members keep: they are asked, and waited for a moment. */

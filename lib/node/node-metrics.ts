@@ -53,6 +53,10 @@ export interface NodeMetrics {
   readonly expiredSiblings: CounterCell
   readonly staleStatesRefused: CounterCell
   readonly internalErrors: CounterCell
+  readonly scanPages: (outcome: 'complete' | 'partial' | 'failed' | 'refused') => CounterCell
+  readonly scanKeys: CounterCell
+  readonly scanReads: CounterCell
+  readonly scansRunning: GaugeCell
 }
 
 export interface HintReading {
@@ -272,6 +276,11 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     help: 'Requests of clients turned away as overloaded, because they would have waited too long',
     labels: ['kind'],
   })
+  const scanPages = metrics.counter({
+    name: 'starling_scan_pages_total',
+    help: 'Pages of scans made here; partial: some partition had too few owners in reach',
+    labels: ['outcome'],
+  })
   return {
     replicaRequestSeconds: (peer) => replicaRequestSeconds(peer),
     quorumFailures: metrics.counter({
@@ -419,6 +428,16 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     damagedRecordsNow: metrics.gauge({
       name: 'starling_damaged_records',
       help: 'Records that wait to be healed from other owners',
+    })(),
+    scanPages: (outcome) => scanPages(outcome),
+    scanKeys: metrics.counter({ name: 'starling_scan_keys_total', help: 'Live keys in pages of scans made here' })(),
+    scanReads: metrics.counter({
+      name: 'starling_scan_reads_total',
+      help: 'Keys read for scans: for their values, or because their owners did not agree whether they live',
+    })(),
+    scansRunning: metrics.gauge({
+      name: 'starling_scans_running',
+      help: 'Pages of scans that are being made here',
     })(),
   }
 }

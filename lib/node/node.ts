@@ -18,8 +18,8 @@ import {
   writeIdentity,
 } from './identity-file.ts'
 import type { LayoutChanges } from './layout-changes.ts'
-import { listBucket } from './list-bucket.ts'
 import type {
+  BucketList,
   ClusterStatus,
   CommitAnswer,
   CommitRequest,
@@ -27,7 +27,6 @@ import type {
   Explanation,
   ListPage,
   ListRequest,
-  NamedProperties,
   NodeApi,
   NodeView,
   PlanView,
@@ -51,6 +50,7 @@ import {
   type WaitingTombstones,
   waitingTombstones,
 } from './repair-views.ts'
+import { type BatchRequest, type BatchServed, serveBatch } from './serve-batch.ts'
 import type { Serving } from './serving.ts'
 import { type SessionDone, serveInSession } from './session-door.ts'
 import { StartProblem } from './start-problem.ts'
@@ -222,11 +222,17 @@ export class StarlingNode implements NodeApi {
     serveInSession(serving, request, session, done, origin)
   }
 
+  serveBatch(batch: BatchRequest, done: BatchServed): void {
+    const serving = this.#life?.serving
+    if (serving === undefined) return this.#ports.time.soon(() => done(this.#notServing(), undefined, batch.session))
+    serveBatch(serving, batch, done)
+  }
+
   list(request: ListRequest, done: Done<ListPage>): void {
     if (this.#drain.isClosed) {
       return this.#ports.time.soon(() => done(new Draining(Drain.because, { hint: 'ask another node' }), undefined))
     }
-    this.#withServing(done, ({ context }) => listBucket(context, request, done))
+    this.#withServing(done, ({ scans }) => scans.page(request, done))
   }
 
   replica(bucket: Bucket, key: Key, done: Done<ReplicaView>): void {
@@ -270,8 +276,13 @@ export class StarlingNode implements NodeApi {
     this.#withServing(done, ({ buckets }) => buckets.set(bucket, given, timeoutMs, done))
   }
 
-  listBuckets(done: Done<readonly NamedProperties[]>): void {
-    this.#withServing(done, ({ buckets }) => buckets.list((listed) => done(undefined, listed)))
+  listBuckets(timeoutMs: number, done: Done<BucketList>): void {
+    this.#withServing(done, ({ buckets, scans }) => {
+      scans.buckets(timeoutMs, (error, held) => {
+        if (held === undefined) return done(error, undefined)
+        buckets.list(held.buckets, (listed) => done(undefined, { ...held, buckets: listed }))
+      })
+    })
   }
 
   status(): ClusterStatus {

@@ -282,10 +282,12 @@ const noLayout: LayoutDigest = { number: 0, documentHash: 0 }
 /** What an embedded client may ask; everything else could change a replica or the member list. */
 const clientRequests: ReadonlySet<Request['type']> = new Set([
   'coordinate',
+  'coordinate-many',
   'discover',
   'set-bucket',
   'read-bucket',
   'take-stock',
+  'scan',
 ])
 
 /** With `--peer HOST:0` the system chose the port. */

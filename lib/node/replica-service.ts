@@ -17,7 +17,6 @@ import { mergeRefused, refusal, refusalOf, storageRefused } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
 
 const pullBytesMax = 1024 * 1024
-const listKeysMax = 10_001
 /** An event loop that keeps events waiting for longer has no time for bulk. */
 const busyDelayMs = 100
 const noBytes = new Uint8Array(0)
@@ -93,11 +92,11 @@ export class ReplicaService {
   }
 
   #listKeys(message: RequestOf<'list-keys'>, respond: Respond): void {
-    const limit = Math.min(message.limit, listKeysMax)
+    const limits = { limit: message.limit, wallMs: this.#context.time.wallMs() }
     const { bucket, prefix, after } = message
-    this.#context.store.list({ bucket, prefix, after, limit, wallMs: this.#context.time.wallMs() }, (failure, keys) => {
+    this.#context.store.list({ bucket, prefix, after }, limits, (failure, keys, isComplete) => {
       if (failure !== undefined) return respond(storageRefused(failure))
-      respond({ type: 'keys', keys, isComplete: keys.length < limit })
+      respond({ type: 'keys', keys, isComplete })
     })
   }
 

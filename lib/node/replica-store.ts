@@ -17,11 +17,11 @@ import {
   indexKeyOf,
   indexRange,
   indexValue,
+  type KeyBounds,
   keyAfter,
   metaKey,
   parseDataKey,
   parseIndexKey,
-  parseIndexValue,
   prefixEnd,
   tokenKey,
 } from '../wire/store-keys.ts'
@@ -31,6 +31,9 @@ import type { BatchWriter } from './batch-writer.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeParts } from './node-settings.ts'
 import { type CachedRecord, RecordCache } from './record-cache.ts'
+import { type BucketsListed, scanBuckets } from './scan-buckets.ts'
+import { type IndexLimits, type IndexListed, scanIndex } from './scan-index.ts'
+import { shownUntil } from './shown-until.ts'
 
 /** This node's copy of one key. */
 export type LocalCopy =
@@ -373,37 +376,17 @@ export class ReplicaStore {
   }
 
   /** Live keys of a bucket in key order, from the key index. */
-  list(
-    range: {
-      readonly bucket: string
-      readonly prefix: string
-      readonly after: string
-      readonly limit: number
-      /** Keys of which everything has expired by this clock are left out; undefined: none. */
-      readonly wallMs?: number
-    },
-    done: (failure: StorageFailure | undefined, keys: readonly string[]) => void,
+  list(bounds: KeyBounds, limits: IndexLimits, done: IndexListed): void {
+    scanIndex(this.#storage, indexRange(bounds), parseIndexKey, { ...limits, reverse: bounds.reverse }, done)
+  }
+
+  /** Buckets with a live key here, and one such key of each, behind the bucket `after`: shorter names come first. */
+  listBuckets(
+    after: string,
+    { limit, wallMs }: { readonly limit: number; readonly wallMs: number },
+    done: BucketsListed,
   ): void {
-    const { from, to } = indexRange(range.bucket, range.prefix, range.after === '' ? undefined : range.after)
-    const keys: string[] = []
-    const step = (start: Uint8Array): void => {
-      const entriesMax = range.limit - keys.length
-      this.#storage.scan({ from: start, to, entriesMax }, (failure, entries) => {
-        for (const entry of entries) {
-          const parsed = parseIndexKey(entry.key)
-          const shownUntilMs = parseIndexValue(entry.value)
-          const isShown = shownUntilMs === undefined || range.wallMs === undefined || shownUntilMs > range.wallMs
-          if (parsed !== undefined && isShown) keys.push(parsed.key)
-        }
-        const last = entries.at(-1)
-        // What has expired and is still here must not make a page look like the last one.
-        if (failure === undefined && last !== undefined && entries.length === entriesMax && keys.length < range.limit) {
-          return step(keyAfter(last.key))
-        }
-        done(failure, keys)
-      })
-    }
-    step(from)
+    scanBuckets(this.#storage, after, { limit, wallMs }, done)
   }
 
   /** Records of one partition in token order, as the store has them, up to about `bytesMax`. Damaged ones are left out and quarantined. */
@@ -586,14 +569,4 @@ const empty = new Uint8Array(0)
 
 function copyOf({ bytes, mintAs }: CachedRecord): LocalCopy {
   return bytes === undefined ? absent : { state: 'found', bytes, mintAs }
-}
-
-/** The deadline of the last of its siblings to expire; undefined: one of them never does. */
-function shownUntil(record: KeyRecord): number | undefined {
-  let latest: number | undefined
-  for (const { expiresAtMs } of record.siblings) {
-    if (expiresAtMs === undefined) return undefined
-    if (latest === undefined || expiresAtMs > latest) latest = expiresAtMs
-  }
-  return latest
 }

@@ -47,6 +47,9 @@ import { RepairBudget } from './repair-budget.ts'
 import { ReplicaService } from './replica-service.ts'
 import { ReplicaStore } from './replica-store.ts'
 import type { RequestContext } from './request-context.ts'
+import { ScanService } from './scan-service.ts'
+import { Scans } from './scans.ts'
+import { batchHandlers } from './serve-batch.ts'
 import { SiblingWarnings } from './sibling-warnings.ts'
 import { SlowRequests } from './slow-requests.ts'
 import { SpeculationBudget } from './speculation-budget.ts'
@@ -78,6 +81,7 @@ export interface ServingParts {
 export class Serving {
   readonly context: RequestContext
   readonly coordinator: Coordinator
+  readonly scans: Scans
   readonly recovery: RecoveryDriver
   readonly buckets: BucketDriver
   readonly deletion: Deletion
@@ -198,6 +202,7 @@ export class Serving {
     }
     this.context = context
     this.coordinator = new Coordinator(context)
+    this.scans = new Scans(context, () => this.coordinator.drainedBecause)
     this.buckets = new BucketDriver(context, this.coordinator, log)
     this.deletion = new Deletion(context, deletionRecords, {
       graceSeconds: settings.tombstoneGraceSeconds,
@@ -220,9 +225,12 @@ export class Serving {
     this.stockTaking = new StockTaking({ time, peers })
     this.#members = () => parts.membership.machine.members()
     const replicas = new ReplicaService(context, this.coordinator).handlers
+    const scanService = new ScanService(context, this.scans)
     const hintService = new HintService(context)
     this.#handlers = {
       ...replicas,
+      ...scanService.handlers,
+      ...batchHandlers(context, this.coordinator),
       ...hintService.handlers,
       'merge-records': hintService.admit(replicas['merge-records']),
       ...this.buckets.handlers,

@@ -17,6 +17,12 @@ export const sessionCharsMax = 16 * 1024
 export const ttlSecondsMax = 3_155_760_000
 export const listLimitMax = 10_000
 export const listLimitDefault = 1_000
+/** In one list of buckets. */
+export const bucketsListedMax = 10_000
+export const batchOperationsMax = 1_000
+export const batchBytesMax = 16 * 1024 * 1024
+/** Of the values that one batch reads; the first of them is answered whatever its size. Fits into a frame. */
+export const batchAnswerBytesMax = 32 * 1024 * 1024
 export const unknownDotsInTokenMax = 8
 /**
  * A frame carries at most one record of this size, its header and its framing. More than a client may make of one record:

@@ -190,13 +190,15 @@ export function readDurability(reader: BytesReader): Durability {
   return readChoice(reader, durabilities)
 }
 
-function writeSibling(writer: BytesWriter, sibling: Sibling): void {
+/** All of it but the value. */
+export function writeSibling(writer: BytesWriter, sibling: Sibling): void {
   writeDot(writer, sibling.dot)
   writeSiblingFacts(writer, sibling)
   writer.varint(sibling.value.length)
 }
 
-function readSiblings(reader: BytesReader, values: BytesReader): readonly Sibling[] {
+/** @param values where their values stand, one after the other */
+export function readSiblings(reader: BytesReader, values: BytesReader): readonly Sibling[] {
   return readList(reader, dotBytesMin + siblingBytesMin + 1, () => {
     const dot = readDot(reader)
     const facts = readSiblingFacts(reader)
@@ -251,7 +253,7 @@ function readLevelAsked(reader: BytesReader): QuorumLevel | undefined {
   return written === asTheBucketSays ? undefined : (levels[written] ?? written - levels.length)
 }
 
-function readContext(reader: BytesReader): string {
+export function readContext(reader: BytesReader): string {
   return reader.text(contextCharsMax)
 }
 

@@ -1,5 +1,6 @@
 import type { CompareAnswer, ExchangeQuestion } from '../protocol/anti-entropy/exchange-messages.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
+import type { Sibling } from '../protocol/causality/record.ts'
 import type { Hlc } from '../protocol/clock/hlc.ts'
 import type { StoreRow } from '../protocol/continuity/store-row.ts'
 import type { Barrier } from '../protocol/deletion/barrier.ts'
@@ -11,7 +12,7 @@ import type { Member } from '../protocol/membership/member.ts'
 import type { ClientAnswer, ClientRequest, Durability } from '../protocol/quorum/client-request.ts'
 import type { Aftermath, ErrorCode } from '../vocabulary/errors.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
-import type { Bucket, RecordKey } from '../vocabulary/key.ts'
+import type { Bucket, Key, RecordKey } from '../vocabulary/key.ts'
 import type { QuorumReceipt } from '../vocabulary/quorum-receipt.ts'
 import type { TraceContext } from '../vocabulary/trace-context.ts'
 
@@ -136,6 +137,31 @@ export interface Comparison {
   readonly agoMs: number
 }
 
+/** Part of a bucket in key order, which is that of the keys' UTF-8 bytes. Empty texts: no such bound. */
+export interface ScanRange {
+  readonly bucket: Bucket
+  /** Only keys that begin with it. */
+  readonly prefix: string
+  /** The least key, inclusive; also in reverse. */
+  readonly start: string
+  /** Exclusive; also in reverse. */
+  readonly end: string
+  /** The last key of the page before: this one begins behind it, or in reverse below it. */
+  readonly after: string
+  /** From the greatest key to the least. */
+  readonly reverse: boolean
+  /** Keys of this page at most, 1 to 10,000. */
+  readonly limit: number
+}
+
+/** A live key of a scan. */
+export interface ScanEntry {
+  readonly key: Key
+  /** With values: a token that writes may be based on. */
+  readonly context: string | undefined
+  readonly siblings: readonly Sibling[] | undefined
+}
+
 /** What one node or client asks of a node. Every request is answered once, by its response type or by Refusal. */
 export type Request =
   /** Merge this state into your replica, and say when it is stored. */
@@ -161,6 +187,14 @@ export type Request =
     }
   /** Coordinate this for a client; `hops` counts forwarders. */
   | { readonly type: 'coordinate'; readonly request: ClientRequest; readonly hops: number }
+  /** Coordinate these for a client, those of one key in order; each ends by itself. */
+  | {
+      readonly type: 'coordinate-many'
+      readonly requests: readonly ClientRequest[]
+      readonly hops: number
+      /** Of the values that are read; further reads are refused as `busy`. */
+      readonly answerBytesMax: number
+    }
   /** Your layout document. */
   | { readonly type: 'pull-layout' }
   /** Push/pull of the member list over a connection (SWIM's full state exchange). */
@@ -305,6 +339,25 @@ export type Request =
     }
   /** The properties of a bucket that are in force at your node. */
   | { readonly type: 'read-bucket'; readonly bucket: Bucket }
+  /** The live keys of this range that you know: of your own records, and of what you keep for others. */
+  | {
+      readonly type: 'list-index'
+      readonly range: ScanRange
+      /** The layout version the sender planned with (rules.md T2). */
+      readonly layoutNumber: number
+      readonly timeoutMs: number
+    }
+  /** Buckets of which you know a live key, in the order of the store: shorter names first. */
+  | {
+      readonly type: 'tell-buckets'
+      /** Exclusive; empty: from the beginning. */
+      readonly after: string
+      readonly limit: number
+      readonly layoutNumber: number
+      readonly timeoutMs: number
+    }
+  /** A page of a scan, for a client. */
+  | { readonly type: 'scan'; readonly range: ScanRange; readonly withValues: boolean; readonly timeoutMs: number }
 
 export type Response =
   | { readonly type: 'record-written' }
@@ -322,6 +375,8 @@ export type Response =
       readonly gcDeleted: Hlc
     }
   | { readonly type: 'coordinated'; readonly answer: ClientAnswer }
+  /** One ending for each request, in order. */
+  | { readonly type: 'coordinated-many'; readonly endings: readonly (ClientAnswer | Refusal)[] }
   | { readonly type: 'layout'; readonly document: Uint8Array }
   | { readonly type: 'bucket-properties'; readonly properties: BucketProperties }
   | { readonly type: 'members'; readonly from: NodeId; readonly members: readonly Member[] }
@@ -409,6 +464,32 @@ export type Response =
       readonly outcome: 'decided' | 'stale' | 'undecided'
       /** Names of those that have not voted. */
       readonly waitingFor: readonly string[]
+    }
+  | {
+      readonly type: 'index-listed'
+      /** In the order asked for. */
+      readonly keys: readonly string[]
+      /** Of these there is a hint for somebody, in the same order. */
+      readonly hinted: readonly string[]
+      /** False: there is more behind the last of either. */
+      readonly isComplete: boolean
+      /** Partitions of which the node may have forgotten keys, or has not learnt them all (rules.md A5, T4), ascending. */
+      readonly silent: readonly number[]
+    }
+  | {
+      readonly type: 'buckets-told'
+      /** With a live key of each. */
+      readonly buckets: readonly { readonly bucket: string; readonly key: string }[]
+      readonly isComplete: boolean
+      readonly silent: readonly number[]
+    }
+  | {
+      readonly type: 'scanned'
+      readonly entries: readonly ScanEntry[]
+      /** The key to go on after; empty: this was the end. */
+      readonly next: string
+      /** Partitions of which too few owners answered: keys of theirs may be missing. */
+      readonly missing: readonly number[]
     }
   | {
       readonly type: 'stock'

@@ -1,6 +1,7 @@
 import type { Hash } from '../vocabulary/hash.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
 import { bucketBytesMax, keyBytesMax, listLimitMax } from '../vocabulary/limits.ts'
+import { readCoordinateMany, writeCoordinateMany, writeRequests } from './batch-codec.ts'
 import { readBucketName, readSetBucket, writeSetBucket } from './bucket-codec.ts'
 import type { BytesReader } from './bytes-reader.ts'
 import type { BytesWriter } from './bytes-writer.ts'
@@ -29,6 +30,7 @@ import { memberBytesMin, readMember, readStoreRow, writeMember, writeStoreRow } 
 import { readMergeRecords, writeEntries, writeMergeRecords } from './merge-codec.ts'
 import type { Request } from './messages.ts'
 import { readChoice, readList, readRecordKey, recordKeyBytesMax, writeChoice, writeList } from './part-codec.ts'
+import { readListIndex, readScan, readTellBuckets, writeListIndex, writeScan, writeTellBuckets } from './scan-codec.ts'
 import { MalformedBytes } from './unreadable-bytes.ts'
 import { decodeCandidate, encodeCandidate, readBallot, writeBallot } from './vote-codec.ts'
 
@@ -72,6 +74,10 @@ export const requestTypes: Readonly<Record<Request['type'], number>> = {
   'layout-accept': 55,
   'tell-sizes': 59,
   'propose-layout': 61,
+  'list-index': 112,
+  'tell-buckets': 113,
+  scan: 114,
+  'coordinate-many': 115,
 }
 
 const typesByNumber = new Map(Object.entries(requestTypes).map(([type, number]) => [number, type as Request['type']]))
@@ -97,6 +103,8 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
     case 'coordinate':
       writer.u8(request.hops)
       return writeClientRequest(writer, request.request)
+    case 'coordinate-many':
+      return writeCoordinateMany(writer, request)
     case 'exchange-members':
       writer.flag(request.isJoin)
       return writeList(writer, request.members, writeMember)
@@ -154,6 +162,12 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
       return writeBallot(writer, request.ballot)
     case 'propose-layout':
       return writeTimeout(writer, request.timeoutMs)
+    case 'list-index':
+      return writeListIndex(writer, request)
+    case 'tell-buckets':
+      return writeTellBuckets(writer, request)
+    case 'scan':
+      return writeScan(writer, request)
     case 'tell-stable':
     case 'pull-layout':
     case 'discover':
@@ -172,6 +186,7 @@ export function requestBody(request: Request): Uint8Array | undefined {
   if (request.type === 'layout-accept' || request.type === 'propose-layout') return encodeCandidate(request.candidate)
   if (request.type === 'merge-records' || request.type === 'confirm-tombstones') return writeEntries(request.entries)
   if (request.type === 'coordinate' && request.request.type === 'put') return request.request.value
+  if (request.type === 'coordinate-many') return writeRequests(request.requests)
   return undefined
 }
 
@@ -191,6 +206,8 @@ export function readRequest(type: Request['type'], reader: BytesReader, body: Ui
       }
     case 'coordinate':
       return { type, hops: reader.u8(), request: readClientRequest(reader, body) }
+    case 'coordinate-many':
+      return readCoordinateMany(reader, body)
     case 'store-hint':
       return readStoreHint(reader, body, hash)
     case 'exchange':
@@ -214,6 +231,7 @@ function readBodiless(
     Request['type'],
     | 'write-record'
     | 'coordinate'
+    | 'coordinate-many'
     | 'store-hint'
     | 'exchange'
     | 'merge-records'
@@ -279,6 +297,12 @@ function readBodiless(
       return { type, partitions: readList(reader, 2, (from) => from.u16()) }
     case 'layout-prepare':
       return { type, number: reader.varint(), ballot: readBallot(reader) }
+    case 'list-index':
+      return readListIndex(reader)
+    case 'tell-buckets':
+      return readTellBuckets(reader)
+    case 'scan':
+      return readScan(reader)
     case 'tell-stable':
     case 'pull-layout':
     case 'discover':

@@ -1,7 +1,6 @@
-import type { Aftermath } from '../vocabulary/errors.ts'
-import { isErrorCode } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
+import { readEndings, writeEndings } from './batch-codec.ts'
 import { readProperties, writeProperties } from './bucket-codec.ts'
 import type { BytesReader } from './bytes-reader.ts'
 import type { BytesWriter } from './bytes-writer.ts'
@@ -36,7 +35,18 @@ import {
   writeOptional,
   writeText,
 } from './part-codec.ts'
-import { readReceipt, writeReceipt } from './receipt-codec.ts'
+import { readRefusal, writeRefusal } from './refusal-codec.ts'
+import {
+  bucketsToldBody,
+  indexListedBody,
+  readBucketsTold,
+  readIndexListed,
+  readScanned,
+  scannedBody,
+  writeBucketsTold,
+  writeIndexListed,
+  writeScanned,
+} from './scan-codec.ts'
 import { readStock, writeStock } from './stock-codec.ts'
 import { MalformedBytes } from './unreadable-bytes.ts'
 import {
@@ -52,6 +62,7 @@ type ReplicaState = (Response & { readonly type: 'record-read' })['state']
 type Bodied =
   | 'record-read'
   | 'coordinated'
+  | 'coordinated-many'
   | 'layout'
   | 'keys'
   | 'partition-records'
@@ -60,12 +71,13 @@ type Bodied =
   | 'replica-explained'
   | 'discovered'
   | 'layout-prepared'
+  | 'index-listed'
+  | 'buckets-told'
+  | 'scanned'
 
 const states: readonly ReplicaState[] = ['found', 'absent', 'damaged']
 const proposedOutcomes = ['decided', 'stale', 'undecided'] as const
 const abortOutcomes = ['aborted', 'nothing-to-abort', 'decided-already'] as const
-const aftermaths: readonly Aftermath[] = ['nothing-changed', 'may-have-changed']
-const refusalsOnly: ReadonlySet<string> = new Set(['layout-stale', 'not-owner', 'busy', 'malformed', 're-read'])
 const dataKeyBytesMax = 2048
 
 /** The first byte of a response's header; a number is never given to another type. */
@@ -100,6 +112,10 @@ export const responseTypes: Readonly<Record<Answer['type'], number>> = {
   'layout-accepted': 103,
   'layout-proposed': 108,
   refused: 96,
+  'index-listed': 120,
+  'buckets-told': 121,
+  scanned: 122,
+  'coordinated-many': 123,
 }
 
 const typesByNumber = new Map(Object.entries(responseTypes).map(([type, number]) => [number, type as Answer['type']]))
@@ -115,6 +131,7 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
     case 'row-kept':
     case 'layout':
     case 'exchanged':
+    case 'coordinated-many':
       return
     case 'record-read':
       writeChoice(writer, states, response.state)
@@ -142,11 +159,7 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
     case 'layout-accepted':
       return writeAcceptReply(writer, response.reply)
     case 'refused':
-      writer.text(response.code)
-      writer.text(response.message)
-      writeChoice(writer, aftermaths, response.aftermath)
-      writer.text(response.hint)
-      return writeOptional(writer, response.quorum, writeReceipt)
+      return writeRefusal(writer, response)
     case 'members':
       writeNodeId(writer, response.from)
       return writeList(writer, response.members, writeMember)
@@ -189,6 +202,12 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
     case 'discovered':
       writer.u32(response.documentHash)
       return writeList(writer, response.members, writeMember)
+    case 'index-listed':
+      return writeIndexListed(writer, response)
+    case 'buckets-told':
+      return writeBucketsTold(writer, response)
+    case 'scanned':
+      return writeScanned(writer, response)
     default:
       return unreachable(response)
   }
@@ -205,6 +224,8 @@ export function responseBody(response: Answer): Uint8Array | undefined {
       return response.document
     case 'coordinated':
       return joinedValues(answeredSiblings(response.answer).map((sibling) => sibling.value))
+    case 'coordinated-many':
+      return writeEndings(response.endings)
     case 'keys':
       return listBytes(response.keys, writeText)
     case 'partition-records':
@@ -214,6 +235,12 @@ export function responseBody(response: Answer): Uint8Array | undefined {
       return writeAnswer(response.answer)
     case 'layout-prepared':
       return acceptedCandidate(response.reply)
+    case 'index-listed':
+      return indexListedBody(response)
+    case 'buckets-told':
+      return bucketsToldBody(response)
+    case 'scanned':
+      return scannedBody(response)
     default:
       return undefined
   }
@@ -224,6 +251,7 @@ export function readResponse(type: Answer['type'], reader: BytesReader, body: Ui
   switch (type) {
     case 'record-read':
     case 'coordinated':
+    case 'coordinated-many':
     case 'layout':
     case 'keys':
     case 'partition-records':
@@ -232,6 +260,9 @@ export function readResponse(type: Answer['type'], reader: BytesReader, body: Ui
     case 'replica-explained':
     case 'discovered':
     case 'layout-prepared':
+    case 'index-listed':
+    case 'buckets-told':
+    case 'scanned':
       return readBodied(type, reader, body, hash)
     default:
       if (body.length > 0) throw new MalformedBytes('a frame has a body it should not have')
@@ -252,6 +283,8 @@ function readBodied(type: Bodied, reader: BytesReader, body: Uint8Array, hash: H
       }
     case 'coordinated':
       return { type, answer: readClientAnswer(reader, body) }
+    case 'coordinated-many':
+      return { type, endings: readEndings(body) }
     case 'layout':
       return { type, document: body }
     case 'keys':
@@ -286,6 +319,12 @@ function readBodied(type: Bodied, reader: BytesReader, body: Uint8Array, hash: H
       return { type, reply: readPrepareReply(reader, body) }
     case 'discovered':
       return { type, documentHash: reader.u32(), members: readList(reader, memberBytesMin, readMember), document: body }
+    case 'index-listed':
+      return readIndexListed(reader, body)
+    case 'buckets-told':
+      return readBucketsTold(reader, body)
+    case 'scanned':
+      return readScanned(reader, body)
     default:
       return unreachable(type)
   }
@@ -342,24 +381,6 @@ function readReplicaState(reader: BytesReader, body: Uint8Array): ReplicaState {
   const state = readChoice(reader, states)
   if ((state === 'found') !== body.length > 0) throw new MalformedBytes('a record is there or not, against the state')
   return state
-}
-
-function readRefusal(reader: BytesReader): Refusal {
-  const refusal = {
-    type: 'refused',
-    code: readRefusalCode(reader),
-    message: reader.text(),
-    aftermath: readChoice(reader, aftermaths),
-    hint: reader.text(),
-  } as const
-  const quorum = readOptional(reader, readReceipt)
-  return quorum === undefined ? refusal : { ...refusal, quorum }
-}
-
-function readRefusalCode(reader: BytesReader): Refusal['code'] {
-  const code = reader.text()
-  if (!isErrorCode(code) && !refusalsOnly.has(code)) throw new MalformedBytes('an error code is unknown')
-  return code as Refusal['code']
 }
 
 /** One value stays the array it is; only several are copied together. */

@@ -14,6 +14,7 @@ const meta = 0x6d // m
 const hint = 0x68 // h
 const tombstone = 0x74 // t
 const expiry = 0x65 // e
+const hintIndex = 0x6c // l
 const noBytes = new Uint8Array(0)
 /** d, partition u16, token u64. */
 const dataHeadBytes = 11
@@ -21,6 +22,8 @@ const dataHeadBytes = 11
 const expiryHeadBytes = 7
 /** h, node id, partition u16, token u64. */
 const hintHeadBytes = 27
+/** l, node id. */
+const hintIndexHeadBytes = 17
 
 /** A half-open range of store keys. */
 export interface KeyRange {
@@ -171,25 +174,89 @@ export function parseIndexValue(bytes: Uint8Array): number | undefined {
   return bytes.length === 6 ? Buffer.from(bytes.buffer, bytes.byteOffset, 6).readUIntBE(0, 6) : undefined
 }
 
-/** The live keys of `bucket` that start with `prefix`; with `after`, those behind that key. */
-export function indexRange(bucket: string, prefix: string, after?: string): KeyRange {
-  const bounds = concat(indexPrefix(bucket), encoder.encode(prefix))
-  const behind = after === undefined ? bounds : keyAfter(indexKey(bucket, after))
-  return { from: compareBytes(behind, bounds) > 0 ? behind : bounds, to: prefixEnd(bounds) }
+/** A part of a bucket; empty texts: no such bound. */
+export interface KeyBounds {
+  readonly bucket: string
+  readonly prefix: string
+  /** Inclusive. */
+  readonly start?: string
+  /** Exclusive. */
+  readonly end?: string
+  /** Exclusive: where a page ended. */
+  readonly after: string
+  /** Then what is wanted lies below `after`. */
+  readonly reverse?: boolean
+}
+
+/** The live keys within `bounds`; empty when `to` is not behind `from`. */
+export function indexRange(bounds: KeyBounds): KeyRange {
+  return rangeWithin(indexPrefix(bounds.bucket), bounds)
+}
+
+/** The live keys of all buckets behind `bucket`, in the order of the store; empty: of all. */
+export function indexRangeBehind(bucket: string): KeyRange {
+  return { from: bucket === '' ? Uint8Array.of(index) : prefixEnd(indexPrefix(bucket)), to: Uint8Array.of(index + 1) }
+}
+
+/** l | node id, 16 bytes | bucket length u8, bucket, key: the live keys that have a hint for one node, in key order. */
+export function hintIndexKey(target: NodeId, keyBytes: Uint8Array): Uint8Array {
+  return concat(hintIndexPrefix(target), keyBytes)
+}
+
+/** The keys within `bounds` that have a live hint for `target`. */
+export function hintIndexRange(target: NodeId, bounds: KeyBounds): KeyRange {
+  return rangeWithin(concat(hintIndexPrefix(target), indexPrefix(bounds.bucket).subarray(1)), bounds)
+}
+
+/** The bucket and key of a hint's index key; undefined when it is not one. */
+export function parseHintIndexKey(bytes: Uint8Array): { readonly bucket: string; readonly key: string } | undefined {
+  return bytes[0] === hintIndex && bytes.length > hintIndexHeadBytes
+    ? parseIndexed(bytes.subarray(hintIndexHeadBytes))
+    : undefined
 }
 
 /** The bucket and key of an index key; undefined when it is not one. */
 export function parseIndexKey(bytes: Uint8Array): { readonly bucket: string; readonly key: string } | undefined {
-  const bucketBytes = bytes[1] ?? 0
-  if (bytes[0] !== index || bucketBytes === 0 || bytes.length < bucketBytes + 3) return undefined
+  return bytes[0] === index ? parseIndexed(bytes.subarray(1)) : undefined
+}
+
+function parseIndexed(bytes: Uint8Array): { readonly bucket: string; readonly key: string } | undefined {
+  const bucketBytes = bytes[0] ?? 0
+  if (bucketBytes === 0 || bytes.length < bucketBytes + 2) return undefined
   try {
     return {
-      bucket: decoder.decode(bytes.subarray(2, 2 + bucketBytes)),
-      key: decoder.decode(bytes.subarray(2 + bucketBytes)),
+      bucket: decoder.decode(bytes.subarray(1, 1 + bucketBytes)),
+      key: decoder.decode(bytes.subarray(1 + bucketBytes)),
     }
   } catch {
     return undefined
   }
+}
+
+/** `prefix` is what stands in front of the keys of one bucket. */
+function rangeWithin(prefix: Uint8Array, bounds: KeyBounds): KeyRange {
+  const keyed = (key: string): Uint8Array => concat(prefix, encoder.encode(key))
+  const begin = keyed(bounds.prefix)
+  let from = begin
+  let to = prefixEnd(begin)
+  const { start = '', end = '', after, reverse } = bounds
+  if (start !== '') from = later(from, keyed(start))
+  if (end !== '') to = earlier(to, keyed(end))
+  if (after !== '' && reverse === true) to = earlier(to, keyed(after))
+  else if (after !== '') from = later(from, keyAfter(keyed(after)))
+  return { from, to }
+}
+
+function later(one: Uint8Array, other: Uint8Array): Uint8Array {
+  return compareBytes(one, other) < 0 ? other : one
+}
+
+function earlier(one: Uint8Array, other: Uint8Array): Uint8Array {
+  return compareBytes(one, other) > 0 ? other : one
+}
+
+function hintIndexPrefix(target: NodeId): Uint8Array {
+  return plain(Buffer.from(`6c${target}`, 'hex'))
 }
 
 /** m | name: what the node keeps about itself. */

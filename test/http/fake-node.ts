@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Ending } from '../../lib/node/batch-run.ts'
 import type { Admitted } from '../../lib/node/entrance.ts'
 import type {
+  BucketList,
   ClusterStatus,
   CommitAnswer,
   CommitRequest,
@@ -8,7 +10,6 @@ import type {
   Explanation,
   ListPage,
   ListRequest,
-  NamedProperties,
   NodeApi,
   NodeView,
   PlanView,
@@ -19,6 +20,7 @@ import type {
   TransitionView,
 } from '../../lib/node/node-api.ts'
 import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from '../../lib/node/repair-views.ts'
+import type { BatchRequest, BatchServed } from '../../lib/node/serve-batch.ts'
 import type { SessionDone } from '../../lib/node/session-door.ts'
 import { type BucketProperties, checkProperties, propertiesDefault } from '../../lib/protocol/bucket/properties.ts'
 import type { Dot } from '../../lib/protocol/causality/dot.ts'
@@ -58,6 +60,9 @@ export class FakeNode implements NodeApi {
   readonly bucketRequests: { readonly bucket: string; readonly given: object; readonly timeoutMs: number }[] = []
   /** The session that each request carried, newest last; its answer gets one more than that. */
   readonly sessions: (string | undefined)[] = []
+  readonly batches: BatchRequest[] = []
+  /** Makes the next batches fail as a whole. */
+  readonly batchFailures: StarlingError[] = []
   /** Makes the next requests fail. */
   readonly failures: StarlingError[] = []
   /** Throws inside the call. */
@@ -86,6 +91,23 @@ export class FakeNode implements NodeApi {
   serveInSession(request: ClientRequest, session: string | undefined, done: SessionDone): void {
     this.sessions.push(session)
     this.serve(request, (error, answer) => done(error, answer, error === undefined ? `${session ?? ''}+` : session))
+  }
+
+  /** One after the other, each as if it had come by itself. */
+  serveBatch(batch: BatchRequest, done: BatchServed): void {
+    this.batches.push(batch)
+    const failure = this.batchFailures.shift()
+    if (failure !== undefined) return void this.#later(() => done(failure, undefined, batch.session))
+    const endings: Ending[] = []
+    const next = (): void => {
+      const request = batch.requests[endings.length]
+      if (request === undefined) return this.#later(() => done(undefined, endings, `${batch.session ?? ''}+`))
+      this.serve(request, (error, answer) => {
+        endings.push({ error, answer })
+        next()
+      })
+    }
+    next()
   }
 
   admit(_kind: 'read' | 'write', done: Admitted): void {
@@ -127,8 +149,8 @@ export class FakeNode implements NodeApi {
     const keys = [...this.#held]
       .filter(([name, held]) => name.startsWith(`${request.bucket}\0`) && held.siblings.length > 0)
       .map(([name]) => name.slice(request.bucket.length + 1))
-      .filter((key) => key.startsWith(request.prefix) && (request.after === '' || order(key, request.after) > 0))
-      .sort(order)
+      .filter((key) => key.startsWith(request.prefix) && isWithin(key, request))
+      .sort((one, other) => (request.reverse ? order(other, one) : order(one, other)))
     const page = keys.slice(0, request.limit)
     this.#later(() => {
       if (failure !== undefined) return done(failure, undefined)
@@ -175,14 +197,16 @@ export class FakeNode implements NodeApi {
     })
   }
 
-  listBuckets(done: Done<readonly NamedProperties[]>): void {
-    const buckets = [...this.#properties.keys()].sort(order)
-    this.#later(() =>
-      done(
-        undefined,
-        buckets.map((bucket) => ({ bucket, properties: this.#propertiesOf(bucket) })),
-      ),
-    )
+  listBuckets(_timeoutMs: number, done: Done<BucketList>): void {
+    const holding = new Set([...this.#held].filter(([, { siblings }]) => siblings.length > 0).map(([name]) => name))
+    const held = new Set([...holding].map((name) => name.slice(0, name.indexOf('\0')) as Bucket))
+    const names = [...new Set([...this.#properties.keys(), ...held])].sort(order)
+    const buckets = names.map((bucket) => ({
+      bucket,
+      properties: this.#propertiesOf(bucket),
+      holdsKeys: held.has(bucket),
+    }))
+    this.#later(() => done(undefined, { buckets, complete: this.missing.length === 0, missing: this.missing }))
   }
 
   #propertiesOf(bucket: Bucket): BucketProperties {
@@ -616,4 +640,9 @@ function siblingOf(dot: Dot, value: Uint8Array, request?: PutRequest): Sibling {
     expiresAtMs: request?.ttlSeconds === undefined ? undefined : 1_700_000_000_000 + request.ttlSeconds * 1000,
     checksum: 0,
   }
+}
+
+function isWithin(key: string, { start, end, after, reverse }: ListRequest): boolean {
+  if ((start !== '' && order(key, start) < 0) || (end !== '' && order(key, end) >= 0)) return false
+  return after === '' || (reverse ? order(key, after) < 0 : order(key, after) > 0)
 }

@@ -1,12 +1,10 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { compareKeys, predecessorOf } from '../../lib/http/key-order.ts'
 import { keyParameters } from '../../lib/http/parameters.ts'
 import { QueryReader } from '../../lib/http/query.ts'
 import { bucketOf, keyOf, originForm, queryOf, routingPath } from '../../lib/http/target.ts'
 import { InvalidBucket, InvalidKey, InvalidParameter } from '../../lib/vocabulary/errors.ts'
 import { bucketProblem, keyProblem } from '../../lib/vocabulary/key.ts'
-import { keyBytesMax } from '../../lib/vocabulary/limits.ts'
 
 const anyText = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 })
 const bucketName = anyText.filter((text) => bucketProblem(text) === undefined)
@@ -83,44 +81,6 @@ t.test('any query is read or refused', async (t) => {
     ),
   )
   t.same(reader.read('timeout=5&r=all'), { ...reader.read(''), timeout: 5, r: 'all' })
-})
-
-t.test('no key lies between a key and its predecessor', async (t) => {
-  // Keys that differ late from the predecessor: cut, lengthened, and changed by one code point.
-  t.doesNotThrow(() =>
-    fc.assert(
-      fc.property(keyName, keyName, fc.nat(400), (key, other, cut) => {
-        const before = predecessorOf(key)
-        if (before !== '' && (keyProblem(before) !== undefined || compareKeys(before, key) >= 0)) return false
-        const near = [...before]
-        const candidates = [
-          other,
-          key + other,
-          before + other,
-          near.slice(0, cut).join('') + other,
-          near.slice(0, -1).join('') + other,
-          near.slice(0, -1).join('') + String.fromCodePoint(0x10ffff),
-        ]
-        return candidates.every(
-          (candidate) =>
-            Buffer.byteLength(candidate) > keyBytesMax ||
-            compareKeys(candidate, before) <= 0 ||
-            compareKeys(candidate, key) >= 0,
-        )
-      }),
-    ),
-  )
-  t.equal(predecessorOf('a\0'), 'a')
-  t.equal(predecessorOf('\0'), '')
-  t.ok(predecessorOf('\ue000').startsWith('\ud7ff\u{10ffff}'), 'surrogates are skipped')
-  t.equal(Buffer.byteLength(predecessorOf('鳥')), keyBytesMax)
-})
-
-t.test('keys stand in the order of their bytes, not of their UTF-16 units', async (t) => {
-  t.ok(compareKeys('\uffff', '🐦') < 0)
-  t.ok('\uffff' > '🐦', 'as strings they stand the other way')
-  t.ok(compareKeys('a', 'ab') < 0)
-  t.equal(compareKeys('ä', 'ä'), 0)
 })
 
 function nameOr<Name>(refusal: typeof InvalidBucket | typeof InvalidKey, read: () => Name): Name | undefined {

@@ -44,7 +44,12 @@ t.test('a listing', async (t) => {
       ['end=%F0%9F%90%A6', ['a', 'ab', 'b', 'b/c', 'ä', '\uffff']],
       ['start=ab&end=b%2Fc', ['ab', 'b']],
       ['prefix=a&start=ab', ['ab']],
-      ['start=z&end=a', []],
+      ['start=b&end=b', []],
+      ['prefix=a&start=b', []],
+      ['reverse=true', [...all].reverse()],
+      ['reverse=false', all],
+      ['reverse=true&start=ab&end=%EF%BF%BF', ['ä', 'b/c', 'b', 'ab']],
+      ['reverse=true&prefix=b', ['b/c', 'b']],
     ]
     for (const [query, expected] of cases) {
       const list = await ask(`/v1/kv/birds?${query}`)
@@ -54,7 +59,7 @@ t.test('a listing', async (t) => {
   })
 
   await t.test('goes on where the page before ended, at any node', async (t) => {
-    for (const narrowed of ['', '&start=ab', '&end=%EF%BF%BF', '&prefix=b']) {
+    for (const narrowed of ['', '&start=ab', '&end=%EF%BF%BF', '&prefix=b', '&reverse=true', '&reverse=true&start=b']) {
       const whole = keysOf(await ask(`/v1/kv/birds?limit=100${narrowed}`))
       const other = await serve(t)
       for (const key of all) await put(other, encodeURIComponent(key))
@@ -81,6 +86,7 @@ t.test('a listing', async (t) => {
     for (const query of [
       `cursor=${next}&prefix=a`,
       `cursor=${next}&end=z`,
+      `cursor=${next}&reverse=true`,
       `cursor=${next.slice(0, 7)}${flipped}`,
       'cursor=x',
       `cursor=${next}=`,
@@ -100,7 +106,11 @@ t.test('a listing', async (t) => {
     for (const query of ['limit=0', 'limit=10001', 'values=1', 'prefix=', 'w=1', `prefix=${'p'.repeat(1025)}`]) {
       t.match(await ask(`/v1/kv/birds?${query}`), { status: 400, json: { code: 'invalid-parameter' } }, query)
     }
-    t.match((await ask('/v1/kv/birds?reverse=true')).json.detail, /later release/)
+    for (const query of ['start=z&end=a', 'start=z&end=a&reverse=true', 'start=%F0%9F%90%A6&end=%EF%BF%BF']) {
+      const refused = await ask(`/v1/kv/birds?${query}`)
+      t.match(refused, { status: 400, json: { code: 'invalid-parameter', aftermath: 'nothing-changed' } }, query)
+      t.match(refused.json.hint, /start is the lesser of the two/)
+    }
     t.match((await ask('/v1/kv/birds?limt=1')).json.hint, /"limit"/)
     t.match(await ask('/v1/kv/'), { status: 400, json: { code: 'invalid-bucket' } })
     t.equal((await ask('/v1/kv/birds', { method: 'PUT', body: 'x' })).headers.allow, 'GET, HEAD')

@@ -1,11 +1,14 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { toNodeId } from '../../lib/vocabulary/ids.ts'
-import { parseRecordKey } from '../../lib/vocabulary/key.ts'
+import { parseRecordKey, toRecordKey } from '../../lib/vocabulary/key.ts'
+import { compareKeys } from '../../lib/vocabulary/key-order.ts'
 import {
   compareBytes,
   dataKey,
   dataRange,
+  hintIndexKey,
+  hintIndexRange,
   hintKey,
   hintRange,
   indexKey,
@@ -29,9 +32,10 @@ import { named } from './fixtures/names.ts'
 
 const partition = fc.nat(65535)
 const tea = named('carts', 'tea')
+const ada = toNodeId('ad'.repeat(16))
+const bob = toNodeId('b0'.repeat(16))
 
 t.test('a hint key', async (t) => {
-  const ada = toNodeId('ad'.repeat(16))
   const last = toNodeId('ff'.repeat(16))
   t.equal(
     hex(hintKey(ada, 513, tea)),
@@ -135,13 +139,22 @@ t.test('an index key', async (t) => {
       fc.property(
         name,
         prefix,
-        fc.option(name, { nil: undefined }),
+        fc.record({ start: prefix, end: prefix, after: prefix, reverse: fc.boolean() }),
         name,
         name,
-        (bucket, prefix, after, otherBucket, key) => {
-          const isAfter = after === undefined || Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0
-          const isListed = bucket === otherBucket && key.startsWith(prefix) && isAfter
-          t.equal(isIn(indexRange(bucket, prefix, after), indexKey(otherBucket, key)), isListed)
+        (bucket, prefix, bounds, otherBucket, key) => {
+          const { start, end, after, reverse } = bounds
+          const isListed =
+            bucket === otherBucket &&
+            key.startsWith(prefix) &&
+            compareKeys(key, start) >= 0 &&
+            (end === '' || compareKeys(key, end) < 0) &&
+            (after === '' || (reverse ? compareKeys(key, after) < 0 : compareKeys(key, after) > 0))
+          const asked = { bucket, prefix, ...bounds }
+          t.equal(isIn(indexRange(asked), indexKey(otherBucket, key)), isListed)
+          const recordKey = toRecordKey(otherBucket as never, key as never, hash)
+          t.equal(isIn(hintIndexRange(ada, asked), hintIndexKey(ada, recordKey.bytes)), isListed, 'that of hints, too')
+          t.notOk(isIn(hintIndexRange(bob, asked), hintIndexKey(ada, recordKey.bytes)))
         },
       ),
       { numRuns: 1000 },

@@ -34,6 +34,8 @@ export function addKvCommands(program: Command): void {
   )
     .argument('<bucket>')
     .option('--limit <N>', 'at most this many keys', (text) => parseWhole(text, 1, 999_999_999))
+    .option('--reverse', 'from the greatest key to the least')
+    .option('--cursor <CURSOR>', 'go on where a scan of the same range was ended by its limit')
     .option('--values', 'with --json: contexts and siblings too')
     .action(async (bucket, options) => (await import('./scan.ts')).scan(bucket, options))
 

@@ -7,27 +7,30 @@ import type { RangeFlags } from './options.ts'
 export interface ScanFlags extends RangeFlags {
   readonly limit?: number
   readonly values?: boolean
+  readonly reverse?: boolean
+  readonly cursor?: string
 }
 
 export async function scan(bucket: string, flags: ScanFlags): Promise<void> {
-  const { prefix, start, end, limit, values } = flags
-  const range = { prefix, start, end, limit, values: flags.json === true ? values : undefined }
+  const { prefix, start, end, limit, reverse, cursor, values } = flags
+  const range = { prefix, start, end, limit, reverse, cursor, values: flags.json === true ? values : undefined }
   const listing = connect(flags).list(bucket, { ...range, ...requestOptions(flags) })
   if (flags.json) await printDocument(bucket, listing)
   else for await (const { key } of listing) await writeLine(key)
+  if (flags.json !== true && listing.cursor !== undefined) note(`more: --cursor ${listing.cursor}`)
   reportMissing(listing)
 }
 
-/** One document, written as the keys arrive: a bucket may be larger than the memory. */
+/** One document, an item on each line, written as the keys arrive: a bucket may be larger than the memory. */
 async function printDocument(bucket: string, listing: Listing): Promise<void> {
-  await writeData(`{"apiVersion":"v1","kind":"KeyList","bucket":${JSON.stringify(bucket)},"items":[`)
+  await writeData(`{"apiVersion":"v1","kind":"KeyList","bucket":${JSON.stringify(bucket)},"items":[\n`)
   let separator = ''
   for await (const entry of listing) {
     await writeData(`${separator}${JSON.stringify(entry)}`)
-    separator = ','
+    separator = ',\n'
   }
-  const { complete, missing } = listing
-  await writeLine(`],"complete":${complete},"missing":${JSON.stringify(missing)}}`)
+  const { complete, missing, cursor = null } = listing
+  await writeLine(`\n],"cursor":${JSON.stringify(cursor)},"complete":${complete},"missing":${JSON.stringify(missing)}}`)
 }
 
 /** A listing with holes must not pass for a whole one. */

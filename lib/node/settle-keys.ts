@@ -1,0 +1,206 @@
+import { contextOfGet } from '../protocol/causality/context.ts'
+import { visibleSiblings } from '../protocol/causality/inspect-record.ts'
+import { asLastWriteWins } from '../protocol/causality/last-write-wins.ts'
+import type { KeyRecord, Sibling } from '../protocol/causality/record.ts'
+import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
+import type { NodeId } from '../vocabulary/ids.ts'
+import type { RecordKey } from '../vocabulary/key.ts'
+import { encodeContext } from '../wire/context-token.ts'
+import type { ScanEntry } from '../wire/messages.ts'
+import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
+import type { Candidate } from './list-bucket.ts'
+import type { ListRequest } from './node-api.ts'
+import { ReadRun } from './read-run.ts'
+import type { RequestContext } from './request-context.ts'
+
+/** Read at the same time, as long as they are small. */
+const readsAtOnceMax = 32
+/** Before anything is known of their sizes. */
+const firstReadsMax = 4
+/** Of one page with its values. It holds one key at least, whatever its size. */
+const pageBytesMax = 1024 * 1024
+/** What an entry takes beside what it holds, about. */
+const entryBytes = 128
+
+export interface SettledKeys {
+  readonly entries: readonly ScanEntry[]
+  /** The last key that was looked at, live or not: the page ends behind it. Undefined: there was none. */
+  readonly lastKey: string | undefined
+  /** Partitions that could not be read. */
+  readonly unread: readonly number[]
+}
+
+interface Settled {
+  readonly entry: ScanEntry | undefined
+  readonly bytes: number
+}
+
+/**
+ * Decides which candidates are live, by reading those that are in dispute, or all when their values are wanted; as many
+ * as make a page, in order. `done` is not called inside the call.
+ */
+export function settleKeys(
+  context: RequestContext,
+  job: {
+    readonly layout: LayoutInForce
+    readonly request: ListRequest
+    readonly candidates: readonly Candidate[]
+    readonly deadlineMs: number
+  },
+  done: (settled: SettledKeys) => void,
+): void {
+  const { layout, request, candidates, deadlineMs } = job
+  const { time } = context
+  const settled: Settled[] = []
+  const unread = new Set<number>()
+  let begun = 0
+  let running = 0
+  let bytes = 0
+  let largestBytes = 0
+  const settle = (at: number, entry: ScanEntry | undefined): void => {
+    const size = entry === undefined ? 0 : sizeOf(entry)
+    settled[at] = { entry, bytes: size }
+    bytes += size
+    largestBytes = Math.max(largestBytes, size)
+  }
+  const mayBegin = (): boolean => {
+    if (begun === candidates.length || bytes >= pageBytesMax || request.isWanted?.() === false) return false
+    const atOnce = largestBytes === 0 ? firstReadsMax : Math.floor((pageBytesMax - bytes) / largestBytes)
+    return running < Math.max(1, Math.min(readsAtOnceMax, atOnce))
+  }
+  const goOn = (): void => {
+    while (mayBegin()) {
+      const at = begun
+      begun += 1
+      const candidate = candidates[at] as Candidate
+      if (candidate.isUndisputed && !request.withValues) {
+        settle(at, { key: candidate.key.key, context: undefined, siblings: undefined })
+        continue
+      }
+      running += 1
+      context.metrics.scanReads.add(1)
+      readLive(context, { layout, deadlineMs }, candidate, (isRead, record, siblings) => {
+        running -= 1
+        if (!isRead) unread.add(layout.ring.partitionOf(candidate.key.token))
+        const isShown = record !== undefined && siblings.length > 0
+        settle(at, isShown ? entryOf(context, request, layout, candidate.key, record, siblings) : undefined)
+        goOn()
+      })
+    }
+    if (running === 0) time.soon(() => done(cutToSize(candidates, settled, unread)))
+  }
+  goOn()
+}
+
+/** Everything up to the size of a page. */
+function cutToSize(
+  candidates: readonly Candidate[],
+  settled: readonly Settled[],
+  unread: ReadonlySet<number>,
+): SettledKeys {
+  const entries: ScanEntry[] = []
+  let bytes = 0
+  let count = 0
+  for (const { entry, bytes: size } of settled) {
+    if (bytes > 0 && bytes + size > pageBytesMax) break
+    if (entry !== undefined) entries.push(entry)
+    bytes += size
+    count += 1
+  }
+  return { entries, lastKey: candidates[count - 1]?.key.key, unread: [...unread] }
+}
+
+function entryOf(
+  context: RequestContext,
+  { withValues }: ListRequest,
+  { decided }: LayoutInForce,
+  key: RecordKey,
+  record: KeyRecord,
+  siblings: readonly Sibling[],
+): ScanEntry {
+  if (!withValues) return { key: key.key, context: undefined, siblings: undefined }
+  const token = encodeContext(contextOfGet(record), decided.clusterId, key, context.hash)
+  return { key: key.key, context: token, siblings }
+}
+
+function sizeOf({ key, context, siblings = [] }: ScanEntry): number {
+  let bytes = entryBytes + key.length + (context?.length ?? 0)
+  for (const { value, contentType, metadata } of siblings) {
+    bytes += entryBytes + value.length + contentType.length
+    for (const [name, text] of metadata) bytes += name.length + text.length
+  }
+  return bytes
+}
+
+/** A quorum read; where that finds nothing to show, what is kept for absent owners, too: it was acknowledged. */
+function readLive(
+  context: RequestContext,
+  { layout, deadlineMs }: { readonly layout: LayoutInForce; readonly deadlineMs: number },
+  { key, hintedAt }: Candidate,
+  done: (isRead: boolean, record: KeyRecord | undefined, siblings: readonly Sibling[]) => void,
+): void {
+  const isLww = context.buckets.propertiesOf(key.bucket).conflict === 'lww'
+  const levels = { r: 'quorum', pr: 0, sloppy: true } as const
+  new ReadRun(context, { key, layout, levels, deadlineMs }, (error, result) => {
+    const read = result?.record
+    const shown = siblingsOf(read)
+    if (shown.length > 0 || hintedAt.length === 0) return done(error === undefined, shownRecord(read), shown)
+    readHints(context, key, { nodes: hintedAt, layout, deadlineMs, record: read }, (record) =>
+      done(error === undefined, shownRecord(record), siblingsOf(record)),
+    )
+  })
+
+  function shownRecord(record: KeyRecord | undefined): KeyRecord | undefined {
+    return record !== undefined && isLww ? asLastWriteWins(record) : record
+  }
+  function siblingsOf(record: KeyRecord | undefined): readonly Sibling[] {
+    const whole = shownRecord(record)
+    return whole === undefined ? [] : visibleSiblings(whole, context.time.wallMs())
+  }
+}
+
+/** What `nodes` keep of the key for others, merged with `record`. */
+function readHints(
+  context: RequestContext,
+  key: RecordKey,
+  asked: {
+    readonly nodes: readonly NodeId[]
+    readonly layout: LayoutInForce
+    readonly deadlineMs: number
+    readonly record: KeyRecord | undefined
+  },
+  done: (record: KeyRecord | undefined) => void,
+): void {
+  const { self, peers, hints, minting, parts, time } = context
+  let merged = asked.record
+  let left = asked.nodes.length
+  const heard = (record: KeyRecord | undefined): void => {
+    if (record !== undefined) merged = merged === undefined ? record : parts.merge(merged, record)
+    left -= 1
+    if (left === 0) done(merged)
+  }
+  const timeoutMs = Math.max(1, asked.deadlineMs - time.nowMs())
+  const message = { type: 'read-hint', key, layoutNumber: asked.layout.plannedNumber, timeoutMs } as const
+  for (const node of asked.nodes) {
+    if (node === self) {
+      hints.readAllStored(key, (record) => heard(record === 'failed' ? undefined : record))
+      continue
+    }
+    peers.ask(node, message, timeoutMs, (outcome) => {
+      if (outcome.type !== 'answered' || outcome.message.type !== 'record-read') return heard(undefined)
+      const { state, record, asOf } = outcome.message
+      minting.adopt(asOf)
+      heard(state === 'found' ? decodeOrNothing(context, record) : undefined)
+    })
+  }
+}
+
+/** An answer that cannot be read is no answer. */
+function decodeOrNothing({ store }: RequestContext, bytes: Uint8Array): KeyRecord | undefined {
+  try {
+    return store.decode(bytes)
+  } catch (error) {
+    if (error instanceof UnreadableBytes) return undefined
+    throw error
+  }
+}
