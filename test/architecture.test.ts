@@ -41,6 +41,9 @@ const rooms: Readonly<Record<string, Room>> = {
     packages: ['msgpackr'],
   },
   'lib/http-client': { rooms: ['lib/vocabulary'] },
+  'lib/testing': {
+    rooms: ['lib/vocabulary', 'lib/protocol', 'lib/ports', 'lib/wire', 'lib/node', 'lib/simulator', 'lib/client'],
+  },
   'lib/settings': { rooms: ['lib/vocabulary'], packages: ['smol-toml'] },
   'lib/cli': {
     rooms: ['lib/vocabulary', 'lib/settings', 'lib/http-client', 'lib/cli/start.ts'],
@@ -52,6 +55,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   'lib/start-node.ts': { rooms: anything, packages: ['node:'] },
   'lib/connect.ts': { rooms: anything, packages: ['node:'] },
+  'lib/testing.ts': { rooms: anything },
   'lib/index.ts': { rooms: anything },
   bin: { rooms: ['lib/cli'], packages: ['node:'] },
   test: { rooms: anything, packages: anything },

@@ -15,6 +15,8 @@ export class SimulatedProcess {
   /** How many processes this machine started before. */
   readonly number: number
   readonly startedMs: number
+  /** Told after each turn of this process: for whoever waits for what it may have done outside the world. */
+  onTurn: (() => void) | undefined
   #isAlive = true
   #isPaused = false
   #isInTurn = false
@@ -130,6 +132,7 @@ export class SimulatedProcess {
     }
     if (this.#endOfTurn.length > 0) this.#endOfTurn = []
     this.#isInTurn = false
+    this.onTurn?.()
   }
 }
 

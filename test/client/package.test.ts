@@ -27,6 +27,17 @@ t.test('the HTTP client loads nothing that a browser lacks', async (t) => {
   t.same([...new Set(files.map((file) => file.split('/')[0]))].sort(), ['http-client', 'vocabulary'])
 })
 
+t.test('a simulated cluster loads no sockets and no store', async (t) => {
+  const { files, packages } = loadedBy('testing.js')
+  t.same(packages, ['xxhash-wasm'])
+  const ofPlatform = files.filter((file) => /^(platform|http|cli|settings)\//.test(file))
+  t.same(ofPlatform, ['platform/xxhash.js'])
+  t.ok(
+    files.includes('node/node.js') && files.includes('client/database.js'),
+    'the nodes and clients are the real ones',
+  )
+})
+
 t.test('the package gives what its exports promise', async (t) => {
   const { exports } = readManifest() as { readonly exports: Readonly<Record<string, { readonly default: string }>> }
   const load = async (name: string): Promise<Record<string, unknown>> => {
@@ -49,6 +60,7 @@ t.test('the package gives what its exports promise', async (t) => {
   }
   t.match(await load('./client'), { connect: all.connect, toCausalContext: all.toCausalContext })
   t.match(await load('./http'), { HttpClient: all.HttpClient })
+  t.match(await load('./testing'), { simulateCluster: Function })
 })
 
 function loadedBy(entry: string): { readonly files: readonly string[]; readonly packages: readonly string[] } {
