@@ -22,7 +22,7 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
   const refused = new RefusedAtTheDoor(edge)
   const keys = new KeyDoor(edge)
   server.on('request', (incoming: Incoming, outgoing: Outgoing) => {
-    if (!originForm(incoming.url ?? '').startsWith(dataPath)) return route(incoming, outgoing)
+    if (!isForData(originForm(incoming.url ?? ''))) return route(incoming, outgoing)
     edge.node.admit(isRead(incoming) ? 'read' : 'write', (isAdmitted, waitedMs) => {
       // Whoever waited may have gone, and behind another request of the same connection only the incoming side shows it.
       if (outgoing.destroyed || incoming.destroyed) return
@@ -34,9 +34,16 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
   })
 }
 
+function isForData(path: string): boolean {
+  return path.startsWith(dataPath) || path.startsWith(batchPath)
+}
+
 function isRead({ method }: Incoming): boolean {
   return method === 'GET' || method === 'HEAD'
 }
+
+/** What it asks for is admitted piece by piece, but not even the body is read where too much waits already. */
+const batchPath = '/v1/batch'
 
 /** A body up to this size is read and thrown away behind the answer, and the connection kept. */
 const bodyBytesMax = 64 * 1024
@@ -51,6 +58,7 @@ class RefusedAtTheDoor {
     readonly read: OperationMetrics
     readonly put: OperationMetrics
     readonly remove: OperationMetrics
+    readonly batch: OperationMetrics
   }
   readonly #error = overloaded()
   /** Around the request id, which stands in a header and in the body. */
@@ -64,6 +72,7 @@ class RefusedAtTheDoor {
       read: httpMetrics.operation('get'),
       put: httpMetrics.operation('put'),
       remove: httpMetrics.operation('delete'),
+      batch: httpMetrics.operation('batch'),
     }
     const mark = '?'
     const [before = '', behind = ''] = JSON.stringify(problemOf(this.#error, mark)).split(JSON.stringify(mark))
@@ -80,9 +89,9 @@ class RefusedAtTheDoor {
   }
 
   answer(incoming: Incoming, outgoing: Outgoing, waitedMs: number): void {
-    const { read, put, remove } = this.#operations
+    const { read, put, remove, batch } = this.#operations
     const { method } = incoming
-    const operation = method === 'PUT' ? put : method === 'DELETE' ? remove : read
+    const operation = method === 'PUT' ? put : method === 'DELETE' ? remove : method === 'POST' ? batch : read
     const { socket } = outgoing
     // Behind an answer that ends the connection Node lends its socket once more, but takes nothing for sent.
     if (socket === null || !socket.writable || !this.#isPlain(incoming, outgoing)) {

@@ -11,7 +11,7 @@ export const jsonBodyErrors: readonly ErrorCode[] = [
   'overloaded',
 ]
 
-/** More than any document of the API needs. */
+/** More than any document of the API needs, but a batch. */
 const jsonBytesMax = 64 * 1024
 
 /**
@@ -19,11 +19,12 @@ const jsonBytesMax = 64 * 1024
  * page of another origin can make a browser send a form, but not that.
  *
  * @throws {UnsupportedEncoding} for a body of another type
- * @throws {ValueTooLarge} beyond 64 KiB
+ * @throws {ValueTooLarge} beyond `bytesMax`
  */
 export function readJsonBody(
   exchange: Exchange,
   done: (body: Readonly<Record<string, unknown>> | undefined) => void,
+  bytesMax = jsonBytesMax,
 ): void {
   const { headers } = exchange
   refuseEncodings(headers)
@@ -34,7 +35,7 @@ export function readJsonBody(
       hint: 'Send JSON, with Content-Type: application/json.',
     })
   }
-  readBody(exchange, jsonBytesMax, (bytes) => {
+  readBody(exchange, bytesMax, (bytes) => {
     if (bytes.length === 0) return done(undefined)
     if (type === undefined) {
       throw new UnsupportedEncoding('the body has no Content-Type', {

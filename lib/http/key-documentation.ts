@@ -64,6 +64,14 @@ export const deleteHeaders: Headers = {
   ...session,
 }
 
+export const batchHeaders: Headers = {
+  'Idempotency-Key': header(
+    'Of every write of the batch that has none of its own: the same batch again is the same writes.',
+    { minLength: 1, maxLength: idempotencyKeyBytesMax },
+  ),
+  ...session,
+}
+
 const receiptText =
   'With ?receipt=full, in JSON: who coordinated, who owns the key, who answered for whom, their zones, what the acks promise, and how many copies were repaired.'
 

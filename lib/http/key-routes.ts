@@ -1,5 +1,6 @@
+import type { SessionDone } from '../node/session-door.ts'
 import type { ClientAnswer, ClientRequest, ReadOptions, WriteOptions } from '../protocol/quorum/client-request.ts'
-import { DeadlineExceeded, type ErrorCode } from '../vocabulary/errors.ts'
+import type { ErrorCode } from '../vocabulary/errors.ts'
 import { readIfMatch, readIfNoneMatchOfWrite, refuseIfNoneMatch } from './conditions.ts'
 import type { Exchange, HeaderList } from './exchange.ts'
 import { answerRead, answerWritten } from './key-answer.ts'
@@ -27,6 +28,7 @@ import {
 } from './request-headers.ts'
 import { headOf, type Route } from './route.ts'
 import { bucketOf, keyOf, queryOf } from './target.ts'
+import { timeLeft } from './time-left.ts'
 import { readValueBody } from './value-body.ts'
 
 const keyQuery = new QueryReader(keyParameters)
@@ -175,7 +177,7 @@ type KeyQuery = ValuesOf<typeof keyParameters>
 function serve(exchange: Exchange, query: KeyQuery, session: string | undefined, request: ClientRequest): void {
   if (request.type !== 'get') exchange.aftermathOfBugs = 'may-have-changed'
   const asked = query.receipt === undefined ? request : { ...request, wantsReceipt: true }
-  exchange.edge.node.serveInSession(asked, session, (error, answer, next) => {
+  const done: SessionDone = (error, answer, next) => {
     exchange.guard(() => {
       const headers: HeaderList = next === undefined ? [] : ['Starling-Session', next]
       const quorum = answer?.quorum ?? error?.quorum
@@ -186,7 +188,8 @@ function serve(exchange: Exchange, query: KeyQuery, session: string | undefined,
       if (quorum !== undefined) pushQuorum(headers, quorum)
       exchange.fail(error, headers)
     })
-  })
+  }
+  exchange.edge.node.serveInSession(asked, session, done, exchange)
 }
 
 function answerServed(exchange: Exchange, answer: ClientAnswer, headers: HeaderList): void {
@@ -200,11 +203,4 @@ function readOptions(query: KeyQuery): ReadOptions {
 
 function writeOptions(query: KeyQuery): WriteOptions {
   return { w: query.w, pw: query.pw, sloppy: query.sloppy, durability: query.durability }
-}
-
-/** The line took its share of the deadline, and the body. @throws {DeadlineExceeded} when nothing is left of it */
-function timeLeft(exchange: Exchange, timeoutMs: number): number {
-  const left = Math.ceil(timeoutMs - exchange.elapsedMs)
-  if (left <= 0) throw new DeadlineExceeded('the deadline passed before the request had begun')
-  return left
 }

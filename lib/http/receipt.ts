@@ -5,10 +5,11 @@ import type { HeaderList } from './exchange.ts'
 
 /** On every answer that a quorum had a part in, errors included: what was answered, what was needed, and who it was. */
 export function pushQuorum(headers: HeaderList, receipt: QuorumReceipt): void {
-  headers.push(
-    'Starling-Quorum',
-    `${receipt.kind}=${receipt.answered}/${receipt.needed}; owners=${receipt.owners}; fallbacks=${receipt.fallbacks}`,
-  )
+  headers.push('Starling-Quorum', quorumText(receipt))
+}
+
+export function quorumText({ kind, answered, needed, owners, fallbacks }: QuorumReceipt): string {
+  return `${kind}=${answered}/${needed}; owners=${owners}; fallbacks=${fallbacks}`
 }
 
 /**

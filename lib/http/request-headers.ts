@@ -102,6 +102,11 @@ export function readIdempotency(headers: RequestHeaders): Idempotency | undefine
   if (!isVisibleAscii(key, idempotencyKeyBytesMax)) {
     throw new InvalidHeader(`Idempotency-Key must be 1 to ${idempotencyKeyBytesMax} visible ASCII characters`)
   }
+  return idempotencyOf(key)
+}
+
+/** @param key checked */
+export function idempotencyOf(key: string): Idempotency {
   return { key, isFirst: false, since: never }
 }
 

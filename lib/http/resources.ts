@@ -1,3 +1,4 @@
+import { batchRoutes } from './batch-route.ts'
 import { bucketRoutes } from './bucket-routes.ts'
 import { clusterRoutes } from './cluster-routes.ts'
 import { documentationRoutes } from './documentation-routes.ts'
@@ -16,6 +17,7 @@ import type { Route } from './route.ts'
 export const resources: readonly (readonly Route[])[] = [
   keyRoutes,
   listRoutes,
+  batchRoutes,
   bucketRoutes,
   replicaRoutes,
   explainRoutes,

@@ -1,3 +1,4 @@
+import type { Entrance } from './entrance.ts'
 import type { RequestContext } from './request-context.ts'
 
 const eventLoopDelayMsMax = 50
@@ -8,7 +9,9 @@ const latencyFactorMax = 2
 /** Asked after a longer pause than this, another change has begun. */
 const pauseMs = 30_000
 
-type CrowdedContext = Pick<RequestContext, 'time' | 'store' | 'foreground' | 'entrance'>
+type CrowdedContext = Pick<RequestContext, 'time' | 'store' | 'foreground'> & {
+  readonly entrance: Pick<Entrance, 'isPressed'>
+}
 
 /**
  * Whether clients of this node wait longer than they did before partitions began to move: then moving must go more

@@ -55,7 +55,7 @@ export interface RequestContext {
   /** Whether what moves partitions must go more slowly. */
   readonly crowded: Crowded
   /** Where clients' requests come in: while they wait there, work in the background pauses. */
-  readonly entrance: Pick<Entrance, 'isPressed'>
+  readonly entrance: Pick<Entrance, 'isPressed' | 'enter'>
   readonly speculation: SpeculationBudget
   readonly repairs: RepairBudget
   readonly readRepair: ReadRepairMode
