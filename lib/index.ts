@@ -16,6 +16,7 @@ export type {
   RequestOptions,
   UpdateOptions,
 } from './client/request-options.ts'
+export type { Scan, Scanned, ScannedKey, ScanOptions } from './client/scan.ts'
 export type { Session } from './client/session.ts'
 export type { Found, Sibling } from './client/sibling.ts'
 export { connect } from './connect.ts'

@@ -31,6 +31,7 @@ import {
 } from './request-options.ts'
 import { timeoutMsAt } from './request-run.ts'
 import type { Requests } from './requests.ts'
+import { Scan, type Scanned, type ScannedKey, type ScanOptions, toScanned, toScannedKey } from './scan.ts'
 import { type Found, type Sibling, toSiblings } from './sibling.ts'
 
 export interface BucketParts {
@@ -196,6 +197,28 @@ export class Bucket<Value> {
       if (othersLeft <= 0 || round === updateRoundsMax)
         return { value, context: found.context, othersLeft: Math.max(0, othersLeft) }
     }
+  }
+
+  /**
+   * The live keys of the bucket in key order, page after page as they are iterated; with `values`, what a get would find,
+   * too. What a quorum has acknowledged before its page was asked for is given, and what a quorum has deleted is not,
+   * where `complete` says so afterwards. No snapshot, and no part of a session.
+   *
+   * @param options.limit entries in all; default: every one
+   * @param options.deadlineMs milliseconds for each page, 1 to 60,000; default 3,000
+   * @throws {InvalidParameter} at once: `start` behind `end`, or a bound that is none
+   * @throws {DeadlineExceeded | Unreachable | Overloaded} from the iteration, where no node could make the next page
+   * @throws {InvalidBody} from the iteration: a value is not what the bucket's codec writes
+   */
+  scan(options: ScanOptions & { readonly values: true }): Scan<Scanned<Value>>
+  scan(options?: ScanOptions & { readonly values?: false | undefined }): Scan<ScannedKey>
+  scan(options: ScanOptions = noOptions): Scan<Scanned<Value>> | Scan<ScannedKey> {
+    const { requests, deadlineMs } = this.#parts
+    const parts = { requests, deadlineMs }
+    const bucket = this.name as BucketName
+    return options.values === true
+      ? new Scan(parts, bucket, options, toScanned(this.#codec))
+      : new Scan(parts, bucket, options, toScannedKey)
   }
 
   #put<Result>(

@@ -24,7 +24,8 @@ export interface Asked {
   readonly ticket: BreakerTicket
   readonly atMs: number
   readonly deadlineMs: number
-  readonly isRead: boolean
+  /** Undefined: neither, and nothing is learnt from how long it takes. */
+  readonly isRead: boolean | undefined
 }
 
 /** A node as one client knows it: where it is, how fast it has been, whether it answers at all. */
@@ -100,7 +101,7 @@ export class KnownNode {
   }
 
   /** A request goes out; its outcome is told to `heard`, once. */
-  asked(nowMs: number, deadlineMs: number, isRead: boolean): Asked {
+  asked(nowMs: number, deadlineMs: number, isRead: boolean | undefined): Asked {
     if (this.#inFlight === 0) this.#silentSinceMs = nowMs
     this.#inFlight += 1
     return { ticket: this.breaker.asked(nowMs), atMs: nowMs, deadlineMs, isRead }
@@ -112,7 +113,7 @@ export class KnownNode {
     switch (outcome.type) {
       case 'answered':
         this.#silentSinceMs = nowMs
-        ;(isRead ? this.#gets : this.#writes).note(nowMs - atMs, nowMs)
+        if (isRead !== undefined) (isRead ? this.#gets : this.#writes).note(nowMs - atMs, nowMs)
         return breaker.answered(ticket, nowMs)
       case 'refused':
         this.#silentSinceMs = nowMs

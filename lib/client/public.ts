@@ -17,5 +17,6 @@ export type {
   RequestOptions,
   UpdateOptions,
 } from './request-options.ts'
+export type { Scan, Scanned, ScannedKey, ScanOptions } from './scan.ts'
 export type { Session } from './session.ts'
 export type { Found, Sibling } from './sibling.ts'

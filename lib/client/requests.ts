@@ -99,8 +99,14 @@ export class Requests {
     this.#isClosed = true
   }
 
-  /** Asks one node, and keeps its books. */
-  ask(node: KnownNode, message: Request, deadlineMs: number, isRead: boolean, done: (outcome: Outcome) => void): void {
+  /** Asks one node, and keeps its books. `isRead` undefined: what is asked is neither a get nor a write. */
+  ask(
+    node: KnownNode,
+    message: Request,
+    deadlineMs: number,
+    isRead: boolean | undefined,
+    done: (outcome: Outcome) => void,
+  ): void {
     const { time, connections } = this.parts
     const nowMs = time.nowMs()
     const asked = node.asked(nowMs, deadlineMs, isRead)
