@@ -152,12 +152,13 @@ function nodeSettings(settings: Settings): NodeSettings {
     tombstoneGraceSeconds: tombstoneGrace,
     oldCopiesKeptSeconds: keepOldCopies,
     version: packageVersion(),
+    slowRequestMs: settings.slowRequestMs,
   }
 }
 
 async function serveHttp(node: StarlingNode, ports: Ports, at: Endpoint): Promise<HttpServer> {
-  const { metrics, log, hash } = ports
-  const server = createHttpServer({ node, metrics, log, hash, random: ports.random('request-ids') })
+  const { metrics, log, hash, tracer } = ports
+  const server = createHttpServer({ node, metrics, log, hash, tracer, random: ports.random('request-ids') })
   await new Promise<void>((resolve, reject) => {
     server.listen(at, (failure) => {
       if (failure === undefined) return resolve()

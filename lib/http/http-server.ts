@@ -139,7 +139,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         const refused = (failure: Error & { code?: string }): void =>
           done({ kind: failure.code === 'EADDRINUSE' ? 'in-use' : 'failed', message: failure.message })
         server.once('error', refused)
-        server.listen({ host: endpoint.host, port: endpoint.port }, () => {
+        server.listen({ host: endpoint.host, port: endpoint.port, backlog: limits.backlogMax }, () => {
           server.removeListener('error', refused)
           // Accepting can fail later, for want of file descriptors: that is no reason to end the process.
           server.on('error', (error) => options.log.error({ error }, 'the HTTP server could not accept a connection'))

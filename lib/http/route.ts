@@ -3,6 +3,7 @@ import { type ErrorCode, InvalidHeader } from '../vocabulary/errors.ts'
 import type { Edge } from './edge.ts'
 import { Exchange, type Incoming, type Outgoing } from './exchange.ts'
 import type { OperationMetrics } from './http-metrics.ts'
+import { beginHttpSpan } from './http-span.ts'
 import type { JsonSchema } from './json-schema.ts'
 import type { Parameters } from './query.ts'
 import { routingPathOfTemplate } from './target.ts'
@@ -80,6 +81,10 @@ export function answerWith(
   target: string,
 ): void {
   const exchange = new Exchange(edge, operation, incoming, outgoing, target)
+  const { tracer } = edge
+  if (tracer !== undefined && (tracer.isOn || incoming.headers.traceparent !== undefined)) {
+    exchange.span = beginHttpSpan(tracer, route, incoming, target, exchange.requestId)
+  }
   try {
     requireHost(incoming)
     route.answer(exchange)

@@ -94,6 +94,9 @@ export const settingsSchema = {
   keepOldCopies: setting('keep-old-copies', integer(0, 31_536_000), 600, {
     help: 'seconds a copy is kept that other nodes own now; they hold all of it by then, 0 is safe',
   }),
+  slowRequestMs: setting('slow-request-ms', integer(0, 60_000), 1_000, {
+    help: 'log the requests of clients that take so many milliseconds or longer, with who was asked when; 0 logs none',
+  }),
   config: {
     ...optional('config', text('the path of a file', /^[^\0]+$/, 'FILE'), {
       defaultText: 'starling.toml, if there is one',

@@ -48,6 +48,7 @@ t.test('every setting can be given in every place, under the names that its row 
     'value-log': 'on',
     'tombstone-grace': '0',
     'keep-old-copies': '0',
+    'slow-request-ms': '0',
     config: 'f',
     insecure: 'true',
     'log-level': 'debug',
