@@ -6,6 +6,7 @@ import {
   InternalError,
   InvalidBucket,
   InvalidKey,
+  InvalidParameter,
   type StarlingError,
   Unreachable,
 } from '../vocabulary/errors.ts'
@@ -20,6 +21,7 @@ import { Listing, type ListOptions } from './listing.ts'
 import { errorFrom } from './problem.ts'
 import { idempotencyHeader, readFound, readWritten, writeHeaders } from './record-messages.ts'
 import type { AntiEntropy, Hints, Transfers } from './repair-answers.ts'
+import { isWorthAnotherTry, newIdempotencyKey, pause, retriesMax, waitMs } from './retry.ts'
 import { type HttpResponse, type Transport, TransportFailure } from './transport.ts'
 
 /** How many answers to wait for: a count, `one`, `quorum` or `all` of the owners that exist. */
@@ -51,6 +53,8 @@ export interface WriteOptions extends RequestOptions {
    * at the next endpoint also when nobody knows what became of it. Use another one for each write.
    */
   readonly idempotencyKey?: string | undefined
+  /** The `etag` of a read: write only where that is still the state. Best effort, as `onlyIfAbsent`. */
+  readonly ifMatch?: string | undefined
 }
 
 export interface PutOptions extends WriteOptions {
@@ -69,6 +73,12 @@ export interface HttpClientOptions {
   readonly transport?: Transport | undefined
   /** Share the requests among the endpoints, instead of asking the first while it can be reached. */
   readonly spread?: boolean | undefined
+  /**
+   * How often a request that failed at all endpoints is tried again, 0 to 10, where that is safe and may help, with a
+   * growing pause, and never after its `timeoutMs`; default 0. With it, puts and deletes that have no idempotency key get
+   * one, so that they may be tried again, too.
+   */
+  readonly retries?: number | undefined
 }
 
 /** What one node says of itself, not of the cluster: another node may well serve. */
@@ -100,9 +110,15 @@ interface Call {
 export class HttpClient {
   readonly #endpoints: Endpoints
   readonly #transport: Transport
+  readonly #retries: number
 
-  /** @throws {InvalidParameter} when an endpoint is not the URL of a node */
+  /** @throws {InvalidParameter} when an endpoint is not the URL of a node, or an option is out of its range */
   constructor(options: HttpClientOptions) {
+    const { retries = 0 } = options
+    if (!Number.isInteger(retries) || retries < 0 || retries > retriesMax) {
+      throw new InvalidParameter(`retries must be 0 to ${retriesMax}, not ${String(retries)}`)
+    }
+    this.#retries = retries
     this.#endpoints = new Endpoints(options.endpoints, { spread: options.spread })
     this.#transport = options.transport ?? fetchTransport(globalThis.fetch)
   }
@@ -328,21 +344,47 @@ export class HttpClient {
   #write(call: Pick<Call, 'method' | 'path' | 'headers' | 'body'>, options: WriteOptions): Promise<Written> {
     const { w, pw, sloppy, durability } = options
     const query = { w, pw, sloppy, durability }
-    return this.#ask({ ...call, query, options, takesTimeout: true }, async (response) => {
+    const headers = { ...call.headers }
+    if (this.#retries > 0) headers[idempotencyHeader] ??= newIdempotencyKey()
+    return this.#ask({ ...call, headers, query, options, takesTimeout: true }, async (response) => {
       await response.bytes()
       return readWritten(response)
     })
   }
 
   async #ask<Answer>(call: Call, read: (response: HttpResponse) => Promise<Answer>): Promise<Answer> {
+    if (this.#retries === 0) return this.#askAll(call, read, false)
+    const { timeoutMs = timeoutMsDefault, signal } = call.options
+    const endMs = Date.now() + timeoutMs
+    const mayRepeat = call.method === 'GET' || call.headers?.[idempotencyHeader] !== undefined
+    let isDoubtful = false
+    for (let retry = 0; ; retry += 1) {
+      try {
+        return await this.#askAll(withinTime(call, retry, endMs), read, isDoubtful)
+      } catch (error) {
+        if (retry === this.#retries || !isWorthAnotherTry(error, retry, mayRepeat)) throw error
+        const ms = waitMs(error, retry)
+        if (Date.now() + ms >= endMs) throw error
+        if (error.aftermath === 'may-have-changed') isDoubtful = true
+        await pause(ms, signal)
+      }
+    }
+  }
+
+  /** Each endpoint once, until one answers. `isDoubtful`: an earlier try may have carried the write out. */
+  async #askAll<Answer>(
+    call: Call,
+    read: (response: HttpResponse) => Promise<Answer>,
+    isDoubtfulBefore: boolean,
+  ): Promise<Answer> {
     const changes = call.method !== 'GET'
     const mayRepeat = call.headers?.[idempotencyHeader] !== undefined
-    let isDoubtful = false
+    let isDoubtful = isDoubtfulBefore
     let last: StarlingError | undefined
     for (const origin of this.#endpoints.inOrder()) {
       try {
         const response = await this.#transport(this.#request(origin, call))
-        if (response.status < 400 || response.status === call.alsoAccepts) {
+        if (isAnswer(response.status) || response.status === call.alsoAccepts) {
           const answer = await read(response)
           this.#endpoints.answered(origin)
           return answer
@@ -379,6 +421,17 @@ export class HttpClient {
       signal,
     }
   }
+}
+
+/** A redirect is none: it comes from something in between, and browsers show it as status 0. */
+function isAnswer(status: number): boolean {
+  return status >= 200 && status <= 300
+}
+
+/** As it is tried again: with the time that is left. */
+function withinTime(call: Call, retry: number, endMs: number): Call {
+  if (retry === 0) return call
+  return { ...call, options: { ...call.options, timeoutMs: Math.max(1, endMs - Date.now()) } }
 }
 
 /** An earlier endpoint may have carried the write out. */

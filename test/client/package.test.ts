@@ -8,6 +8,8 @@ import { StarlingError } from '../../lib/vocabulary/errors.ts'
 /** Of the compiled output, where type imports are gone: what is left is what a program loads. */
 const lib = fileURLToPath(new URL('../../lib', import.meta.url))
 
+const onlyInNode = new Set(['Buffer', 'process', 'global', 'setImmediate', 'clearImmediate', 'require', '__dirname'])
+
 t.test('the embedded client loads no server code', async (t) => {
   const { files, packages } = loadedBy('connect.js')
   const rooms = new Set(files.map((file) => file.split('/')[0]))
@@ -25,6 +27,8 @@ t.test('the HTTP client loads nothing that a browser lacks', async (t) => {
   const { files, packages } = loadedBy('http-client/public.js')
   t.same(packages, [])
   t.same([...new Set(files.map((file) => file.split('/')[0]))].sort(), ['http-client', 'vocabulary'])
+  for (const file of files) t.same(globalsOfNode(file), [], file)
+  t.same(globalsOfNode('wire/store-keys.js'), ['Buffer'], 'the check itself notices')
 })
 
 t.test('a simulated cluster loads no sockets and no store', async (t) => {
@@ -82,6 +86,19 @@ function loadedBy(entry: string): { readonly files: readonly string[]; readonly 
   }
   walk(join(lib, entry))
   return { files: [...files].map((file) => relative(lib, file)), packages: [...packages].sort() }
+}
+
+/** Names in its code (comments are none) that only Node.js knows. */
+function globalsOfNode(file: string): readonly string[] {
+  const found = new Set<string>()
+  const visit = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return
+    const { type, name } = node as { readonly type?: unknown; readonly name?: unknown }
+    if (type === 'Identifier' && onlyInNode.has(name as string)) found.add(name as string)
+    for (const child of Object.values(node)) visit(child)
+  }
+  visit(parseSync(file, readFileSync(join(lib, file), 'utf8')).program)
+  return [...found]
 }
 
 function readManifest(): unknown {
