@@ -137,7 +137,7 @@ function carryOut(
   const requests: ClientRequest[] = []
   for (const { request } of operations) if (request !== undefined) requests.push(request)
   if (requests.some(({ type }) => type !== 'get')) exchange.aftermathOfBugs = 'may-have-changed'
-  const batchRequest = { requests, timeoutMs, session, isAbandoned: () => exchange.isAbandoned }
+  const batchRequest = { requests, timeoutMs, session, isAbandoned: () => exchange.isAbandoned, origin: exchange }
   exchange.edge.node.serveBatch(batchRequest, (error, endings, next) => {
     exchange.guard(() => {
       const headers: HeaderList = next === undefined ? [] : ['Starling-Session', next]

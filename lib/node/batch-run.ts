@@ -14,6 +14,7 @@ import { asDoubtful, type Coordinator, errorOfOutcome, hopMarginMs } from './coo
 import { overloaded } from './entrance.ts'
 import { mayCoordinate } from './may-coordinate.ts'
 import type { RequestContext } from './request-context.ts'
+import type { RequestOrigin } from './trail.ts'
 
 /** Requests of one batch that are begun and have not ended. The others wait, so that a batch leaves room for single requests. */
 const underWayMax = 256
@@ -36,6 +37,7 @@ export interface BatchOrder {
   readonly session?: BatchSession | undefined
   /** Nobody waits for the answer any more: what has not begun is not begun. */
   readonly isAbandoned?: (() => boolean) | undefined
+  readonly origin?: RequestOrigin | undefined
 }
 
 export type BatchDone = (endings: readonly Ending[]) => void
@@ -197,7 +199,12 @@ export class BatchRun {
     const timeoutMs = this.#deadlineMs - this.#context.time.nowMs()
     if (timeoutMs <= 0) return end(tooLate())
     const asked = chain.isDoubtful ? asRetry(request) : request
-    this.#coordinator.serve({ ...asked, timeoutMs, session: this.#needOf(request, chain) }, this.#order.hops, end)
+    this.#coordinator.serve(
+      { ...asked, timeoutMs, session: this.#needOf(request, chain) },
+      this.#order.hops,
+      end,
+      this.#order.origin,
+    )
   }
 
   #goOn(chain: Chain, answer: ClientAnswer | undefined): void {
@@ -250,7 +257,7 @@ export class BatchRun {
     remainingMs: number,
   ): void {
     const { peers, metrics } = this.#context
-    const { hops, answerBytesMax } = this.#order
+    const { hops, answerBytesMax, origin } = this.#order
     const timeoutMs = Math.max(1, remainingMs - hopMarginMs)
     metrics.forwarded.add(requests.length)
     const message = {
@@ -260,7 +267,7 @@ export class BatchRun {
       answerBytesMax: Math.max(1, Math.floor((answerBytesMax * requests.length) / this.#order.requests.length)),
       requests: requests.map((request) => ({ ...request, timeoutMs })),
     } as const
-    peers.ask(owner, message, remainingMs, (outcome) => {
+    const heard = (outcome: Outcome): void => {
       if (outcome.type === 'answered') {
         const told = outcomesOf(outcome, places.length)
         const byPlace = new Map(places.map((place, index) => [place, told[index] as Outcome]))
@@ -269,7 +276,9 @@ export class BatchRun {
         for (const chain of chains) this.#heardNothing(chain, outcome)
       }
       this.#beginReady()
-    })
+    }
+    const span = origin?.span
+    peers.ask(owner, message, remainingMs, heard, span === undefined ? undefined : { serial: 0, span })
   }
 
   /** The owner has looked at each by itself. */

@@ -9,6 +9,7 @@ import type { DataHandlers } from './data-handlers.ts'
 import { refusal, refusalOf } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
 import { invalidSession } from './session-door.ts'
+import type { RequestOrigin } from './trail.ts'
 
 export interface BatchRequest {
   /** Up to 1,000, in the order of the answer; those of one key are carried out in this order. */
@@ -19,6 +20,7 @@ export interface BatchRequest {
   readonly session: string | undefined
   /** Nobody waits for the answer any more: what has not begun is not begun. */
   readonly isAbandoned?: (() => boolean) | undefined
+  readonly origin?: RequestOrigin | undefined
 }
 
 /** With an `error` nothing was carried out. Otherwise one ending for each request, and the token for the next one. */
@@ -50,9 +52,10 @@ export function batchHandlers(
   coordinator: Coordinator,
 ): Pick<DataHandlers, 'coordinate-many'> {
   return {
-    'coordinate-many': ({ requests, hops, answerBytesMax }, respond) => {
+    'coordinate-many': ({ requests, hops, answerBytesMax }, respond, span) => {
       const timeoutMs = requests.reduce((most, request) => Math.max(most, request.timeoutMs), 0)
-      const order = { requests, hops, timeoutMs, answerBytesMax: Math.min(answerBytesMax, batchAnswerBytesMax) }
+      const origin = span === undefined ? undefined : { requestId: undefined, span, waitedMs: 0 }
+      const order = { requests, hops, timeoutMs, origin, answerBytesMax: Math.min(answerBytesMax, batchAnswerBytesMax) }
       new BatchRun(context, coordinator, order, (endings) =>
         respond({
           type: 'coordinated-many',
