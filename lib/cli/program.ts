@@ -69,9 +69,9 @@ function addProcessCommands(program: Command): void {
 
 function addBucketCommands(program: Command): void {
   const bucket = program.command('bucket').description('how the requests for a bucket are carried out')
-  addClientOptions(bucket.command('list').description('list the buckets that hold keys, and those whose properties were set')).action(
-    async (options) => (await import('./bucket.ts')).bucketList(options),
-  )
+  addClientOptions(
+    bucket.command('list').description('list the buckets that hold keys, and those whose properties were set'),
+  ).action(async (options) => (await import('./bucket.ts')).bucketList(options))
   addClientOptions(bucket.command('show').description('show the properties of a bucket'))
     .argument('<bucket>')
     .action(async (name, options) => (await import('./bucket.ts')).bucketShow(name, options))
@@ -141,8 +141,10 @@ function addRepairCommands(program: Command): void {
     aboutNodes(program.command('transfers').description('list the data that moves between nodes now')),
   ).action(async (options) => (await import('./transfers.ts')).transfers(options))
   const repair = program.command('repair').description('compare and repair copies in the background')
-  aboutNodes(
-    repair.command('run', { isDefault: true }).description('begin an exchange between all owners now (the default)'),
+  addWatchOption(
+    aboutNodes(
+      repair.command('run', { isDefault: true }).description('begin an exchange between all owners now (the default)'),
+    ),
   )
     .option('--wait', 'return when they are done')
     .action(async (options) => (await import('./repair.ts')).repairRun(options))

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AntiEntropy, RepairExchange } from '../http-client/repair-answers.ts'
 import { requestOptions } from './client-options.ts'
 import { type AnswersOfNodes, askEachNode, type EachNodeOptions, reportMissing } from './each-node.ts'
-import { exitCode } from './exit-code.ts'
+import { exitCode, UsageError } from './exit-code.ts'
 import { note, writeJson, writeLine } from './output.ts'
 import { formatCount, formatTable } from './table.ts'
 import { formatBytes, formatSeconds } from './units.ts'
@@ -21,10 +21,16 @@ export async function repairStatus(options: EachNodeOptions & WatchOptions): Pro
   })
 }
 
-/** Every node begins an exchange with every other owner of what it owns; with `--wait` until they are done. */
-export async function repairRun(options: EachNodeOptions & { readonly wait?: boolean }): Promise<void> {
+/**
+ * Every node begins an exchange with every other owner of what it owns; with `--wait` until they are done, with `--watch`
+ * showing again and again how far they are.
+ */
+export async function repairRun(options: EachNodeOptions & WatchOptions & { readonly wait?: boolean }): Promise<void> {
+  if (options.wait === true && options.watch !== undefined)
+    throw new UsageError('--wait and --watch are given, and one of them is meant')
   const startedMs = performance.now()
   let asked = await askEachNode(options, (client) => client.runExchange(requestOptions(options)))
+  if (options.watch !== undefined) return repairStatus(options)
   let unfinished: readonly string[] = []
   if (options.wait === true) {
     const waiting = await waitForAll(options, asked, startedMs)

@@ -17,6 +17,7 @@ interface WriteFields {
   readonly metadata?: Readonly<Record<string, string>> | undefined
   readonly ttlSeconds?: number | undefined
   readonly onlyIfAbsent?: boolean | undefined
+  readonly ifMatch?: string | undefined
 }
 
 /** @throws {InvalidHeader} for an idempotency key that is none, and for metadata or a content type that no header can carry unchanged */
@@ -31,6 +32,7 @@ export function writeHeaders(fields: WriteFields): Record<string, string> {
   if (fields.contentType !== undefined) headers['content-type'] = toHeader('the content type', fields.contentType)
   if (fields.ttlSeconds !== undefined) headers['starling-ttl'] = String(fields.ttlSeconds)
   if (fields.onlyIfAbsent === true) headers['if-none-match'] = '*'
+  if (fields.ifMatch !== undefined) headers['if-match'] = fields.ifMatch
   for (const [name, value] of Object.entries(fields.metadata ?? {})) {
     if (!headerName.test(name))
       throw new InvalidHeader(`the metadata name ${JSON.stringify(name)} is not a header name`)

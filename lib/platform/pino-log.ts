@@ -37,7 +37,8 @@ function prettyLines(): DestinationStream {
   const options = {
     destination: standardError,
     sync: true,
-    colorize: process.stderr.isTTY,
+    // https://no-color.org: any value but an empty one.
+    colorize: process.stderr.isTTY && !process.env.NO_COLOR,
     errorLikeObjectKeys: ['error'],
   }
   return survivingErrors(build(options))

@@ -36,6 +36,42 @@ t.test('what export prints, import reads: binary values, metadata and siblings i
   t.match(await starling(['kv', 'export', 'b', '--endpoint', from.url]), { code: 7, stderr: /partial/ })
 })
 
+t.test('an export that was cut goes on behind its last whole line', async (t) => {
+  const node = await started(t)
+  for (let index = 0; index < 600; index += 1) node.put('b', `key-${String(index).padStart(3, '0')}`, `value ${index}`)
+  const at = ['--endpoint', node.url]
+  const whole = await starling(['kv', 'export', 'b', ...at])
+  const [cut, empty, foreign, missing] = ['cut', 'empty', 'foreign', 'missing'].map((name) => join(directory, name))
+  // In the middle of the line of key-300.
+  writeFileSync(cut as string, text(whole).slice(0, text(whole).indexOf('key-300') + 9))
+  writeFileSync(empty as string, '{"key":"half a l')
+  writeFileSync(foreign as string, 'not an export\n')
+  const [resumed, fromStart, refused, anew, useless] = await Promise.all([
+    starling(['kv', 'export', 'b', '--output', cut as string, '--resume', '--json', ...at]),
+    starling(['kv', 'export', 'b', '--output', empty as string, '--resume', '--json', ...at]),
+    starling(['kv', 'export', 'b', '--output', foreign as string, '--resume', ...at]),
+    starling(['kv', 'export', 'b', '--output', missing as string, '--resume', ...at]),
+    starling(['kv', 'export', 'b', '--resume', ...at]),
+  ])
+  t.match(json(resumed), { kind: 'ExportResult', exported: 300, after: 'key-299', complete: true })
+  t.match(json(fromStart), { exported: 600, after: null })
+  t.equal(anew.code, 0)
+  for (const file of [cut, empty, missing]) t.equal(readFileSync(file as string, 'utf8'), text(whole))
+  t.match(refused, { code: 2, stderr: /does not end like an export/ })
+  t.equal(readFileSync(foreign as string, 'utf8'), 'not an export\n')
+  t.match(useless, { code: 2, stderr: /--output FILE/ })
+})
+
+t.test('an export that fails on the way keeps what came, and says how to go on', async (t) => {
+  const node = await started(t)
+  for (let index = 0; index < 600; index += 1) node.put('b', `key-${String(index).padStart(3, '0')}`, `value ${index}`)
+  node.trouble = ({ query }) => (query.has('cursor') ? 'refuse' : undefined)
+  const file = join(directory, 'broken')
+  const ran = await starling(['kv', 'export', 'b', '--output', file, '--endpoint', node.url])
+  t.match(ran, { code: 1, stderr: /250 records are in .*broken; --resume goes on with it\n[\s\S]*\(draining\)/ })
+  t.equal(readFileSync(file, 'utf8').trimEnd().split('\n').length, 250)
+})
+
 t.test('import replaces other values, takes the last of two lines, and reports the lines that fail', async (t) => {
   const node = await started(t)
   node.put('b', 'old', 'before')
@@ -127,7 +163,13 @@ t.test('import stops when a record cannot be brought in, and says where', async 
   const stdin = Buffer.from(lines.join('\n'))
   const limits = ['--retry-seconds', '0', '--concurrency', '4']
   const ran = await starling(['kv', 'import', 'b', '-', ...limits, '--endpoint', node.url], { stdin })
-  t.match(ran, { code: 7, stderr: /stopped after line [4-8]: the detail of draining/ })
+  t.match(ran, { code: 7, stderr: /stopped after line [4-8]: the detail of draining; --from-line [5-9] goes on/ })
+  node.trouble = () => undefined
+  const rest = await starling(['kv', 'import', 'b', '-', '--from-line', '199', '--json', '--endpoint', node.url], {
+    stdin,
+  })
+  t.match(json(rest), { records: 2, written: 2 })
+  t.same([...node.records.keys()], ['b/k198', 'b/k199'])
 })
 
 t.test('the progress of an import tells how much, how fast and how long still', async (t) => {

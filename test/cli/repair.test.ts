@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import type { FakeNode } from '../http-client/fixtures/fake-node.ts'
-import { json, starling, started, text } from './fixtures/run-starling.ts'
+import { json, spawnStarling, starling, started, text } from './fixtures/run-starling.ts'
 
 const idle = { partitions: 682, differences: 3, keysRepaired: 5, bytes: 2048, state: 'idle', reason: null }
 
@@ -117,6 +117,15 @@ t.test('repair begins an exchange at every node', async (t) => {
     t.equal(looks, 2, 'it looked until the exchange was done')
     t.equal(waited.code, 0)
     t.match(json(waited), { kind: 'RepairRun', waited: true, unfinished: [], exchanges: [{ ageSeconds: 0 }, {}] })
+  })
+
+  await t.test('and with --watch shows how far they are, having begun them once', async (t) => {
+    const child = spawnStarling(['repair', '--watch', '--json', ...at])
+    const first = await new Promise<Buffer>((resolve) => child.stdout?.once('data', resolve))
+    child.kill('SIGTERM')
+    t.match(JSON.parse(first.toString()), { kind: 'Repair', exchanges: [{ nodeName: 'ada' }, {}] })
+    t.equal(ordersOf(ada).length, 3, 'one more than before')
+    t.match(await starling(['repair', '--watch', '--wait', ...at]), { code: 2, stderr: /one of them is meant/ })
   })
 
   await t.test('and gives up on those that do not run', async (t) => {

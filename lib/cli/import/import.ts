@@ -13,7 +13,7 @@ import { note, writeJson } from '../output.ts'
 import { formatCount } from '../table.ts'
 import { undiciTransport } from '../undici-transport.ts'
 import { codesOfEveryRecord, ImportRun, type LineFailure } from './import-run.ts'
-import { readLines } from './line-source.ts'
+import { type Line, readLines } from './line-source.ts'
 import { showProgress } from './progress-bar.ts'
 import { RecordImporter } from './record-importer.ts'
 
@@ -21,6 +21,7 @@ export interface ImportFlags extends ClientOptions {
   readonly concurrency?: number
   readonly retrySeconds?: number
   readonly failed?: string
+  readonly fromLine?: number
   readonly w?: QuorumLevel
 }
 
@@ -58,13 +59,17 @@ export async function importFile(bucket: string, file: string, flags: ImportFlag
   const interrupt = () => run.stop('interrupted')
   process.once('SIGINT', interrupt)
   try {
-    await run.over(readLines(source))
+    await run.over(linesFrom(readLines(source), flags.fromLine ?? 1))
   } finally {
     process.off('SIGINT', interrupt)
     bar.stop()
     await closed(rejects)
   }
   await report(bucket, file, run, Date.now() - startedMs, flags)
+}
+
+async function* linesFrom(lines: AsyncIterable<Line>, first: number): AsyncGenerator<Line> {
+  for await (const line of lines) if (line.number >= first) yield line
 }
 
 async function openSource(file: string) {
@@ -126,7 +131,10 @@ async function report(
   }
   for (const failure of run.failures.slice(0, failuresShownMax)) note(describeFailure(file, failure))
   if (failed > failuresShownMax) note(`... and ${formatCount(failed - failuresShownMax)} more`)
-  if (run.stopped !== undefined) note(`starling: stopped after line ${run.stopped.line}: ${run.stopped.reason}`)
+  if (run.stopped !== undefined)
+    note(
+      `starling: stopped after line ${run.stopped.line}: ${run.stopped.reason}; --from-line ${run.stopped.line + 1} goes on`,
+    )
   const seconds = elapsedMs / 1000
   const perSecond = formatCount(Math.round(records / Math.max(seconds, 0.001)))
   note(

@@ -39,6 +39,8 @@ export function addKvCommands(program: Command): void {
     .option('--values', 'with --json: contexts and siblings too')
     .action(async (bucket, options) => (await import('./scan.ts')).scan(bucket, options))
 
+  addResolveCommand(kv)
+
   addClientOptions(kv.command('import').description('store the records of an NDJSON file, each exactly once'))
     .argument('<bucket>')
     .argument(
@@ -47,6 +49,9 @@ export function addKvCommands(program: Command): void {
     )
     .option('--concurrency <N>', 'records on their way at once (default: 64)', (text) => parseWhole(text, 1, 1024))
     .option('--retry-seconds <N>', 'how long one record is tried (default: 60)', (text) => parseWhole(text, 0, 86_400))
+    .option('--from-line <N>', 'pass over the lines before: where an import stopped it names the line', (text) =>
+      parseWhole(text, 1, 999_999_999),
+    )
     .option('--failed <FILE>', 'write the lines that failed there, to be imported again')
     .option('--w <N>', 'acks to wait for: a count, one, quorum or all', parseQuorum)
     .action(async (bucket, file, options) => (await import('../import/import.ts')).importFile(bucket, file, options))
@@ -56,7 +61,27 @@ export function addKvCommands(program: Command): void {
   )
     .argument('<bucket>')
     .option('--output <FILE>', 'write to a file instead')
+    .option('--resume', 'go on behind the last whole line of that file')
     .action(async (bucket, options) => (await import('./export.ts')).exportBucket(bucket, options))
+}
+
+function addResolveCommand(kv: Command): void {
+  const description = 'put one value in the place of all siblings of a key; asks which on a terminal'
+  addWriteOptions(addClientOptions(kv.command('resolve').description(description)), { context: false })
+    .argument('<bucket>')
+    .argument('<key>')
+    .option('--pick <N>', 'that one, by its number in the list or its etag')
+    .option('--newest', 'the one that was written last, by the clocks of the nodes')
+    .option('--value <VALUE>', 'this value instead')
+    .option('--file <FILE>', 'the content of a file instead')
+    .option('--with <COMMAND>', 'what a command prints, run by sh: the siblings are on its input, and in files: "$@"')
+    .option('--edit', 'what is left of them in an editor: $VISUAL, $EDITOR or vi')
+    .option('--delete', 'nothing: delete the key')
+    .option('--content-type <TYPE>', 'default: that of the siblings')
+    .addOption(metadataOption())
+    .option('--ttl <SECONDS>', 'how long the value lives', (text) => parseWhole(text, 1, 999_999_999))
+    .option('--dry-run', 'only show what would be written')
+    .action(async (bucket, key, options) => (await import('./resolve.ts')).resolve(bucket, key, options))
 }
 
 function addReadOptions(command: Command): Command {
@@ -66,9 +91,9 @@ function addReadOptions(command: Command): Command {
     .option('--no-sloppy', 'let no fallback count')
 }
 
-function addWriteOptions(command: Command): Command {
+function addWriteOptions(command: Command, has = { context: true }): Command {
+  if (has.context) command.option('--context <CONTEXT>', 'of the read that this is based on; kv get --json shows it')
   return command
-    .option('--context <CONTEXT>', 'of the read that this is based on; kv get --json shows it')
     .option('--w <N>', 'acks to wait for: a count, one, quorum or all', parseQuorum)
     .option('--pw <N>', 'how many of them must be owners', parseQuorum)
     .option('--no-sloppy', 'let no fallback count')

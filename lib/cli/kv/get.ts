@@ -3,6 +3,7 @@ import { formatSibling } from '../../http-client/sibling.ts'
 import { connect } from '../client-options.ts'
 import { exitCode } from '../exit-code.ts'
 import { note, writeData, writeJson } from '../output.ts'
+import { describeSiblings } from './describe-siblings.ts'
 import { type ReadFlags, readOptions } from './options.ts'
 
 /** One value goes to stdout as it is. Several are a conflict for the caller to resolve; none is none. */
@@ -22,17 +23,9 @@ export async function get(bucket: string, key: string, flags: ReadFlags): Promis
 
 function explainSiblings(bucket: string, key: string, { siblings, context }: Found): void {
   note(`starling: ${bucket}/${key} has ${siblings.length} siblings: values written without knowing of each other`)
-  siblings.forEach((sibling, index) => {
-    const { value, contentType, writtenAt = '-' } = sibling
-    note(`  ${index + 1}  ${writtenAt}  ${contentType}  ${value.length} bytes  ${preview(value)}`)
-  })
+  for (const line of describeSiblings(siblings)) note(line)
   note(`  context: ${context}`)
-  note('  hint: --json shows them whole; kv put ... --context CONTEXT replaces all of them')
-}
-
-/** The beginning of a value on one line; bytes that are no text show as dots. */
-function preview(value: Uint8Array): string {
-  const text = new TextDecoder().decode(value.subarray(0, 60))
-  const visible = text.replaceAll(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, '.')
-  return value.length > 60 ? `${visible}...` : visible
+  note(
+    `  hint: --json shows them whole; kv resolve ${bucket} ${key}, or kv put with --context CONTEXT, puts one value in their place`,
+  )
 }
