@@ -6,6 +6,8 @@ export interface HttpLimits {
   readonly headerBytesMax: number
   /** Further connections are closed at once, and counted. */
   readonly connectionsMax: number
+  /** Connections that the system has made and this process has not accepted yet; beyond, clients try again after a second. */
+  readonly backlogMax: number
   /** How long the headers of a request may take; 408 and the end of the connection beyond. */
   readonly headersTimeoutMs: number
   /** How long a whole request with its body may take to arrive; 408 and the end of the connection beyond. */
@@ -29,6 +31,7 @@ export interface HttpLimits {
 export const httpLimitsDefault: HttpLimits = {
   headerBytesMax: 64 * 1024,
   connectionsMax: 10_000,
+  backlogMax: 4_096,
   headersTimeoutMs: 20_000,
   requestTimeoutMs: 120_000,
   stalledTimeoutMs: 2 * timeoutMsMax,

@@ -1,4 +1,5 @@
 import { Excess } from './excess.ts'
+import { Pace } from './pace.ts'
 import { StandingDelay } from './standing-delay.ts'
 import { WaitingLine } from './waiting-line.ts'
 
@@ -75,13 +76,16 @@ export type ArrivalVerdict = 'begin' | 'wait' | 'shed'
  * In every turn of its event loop a node begins new requests for `intakeMsPerTurn`, whatever has come. While there is
  * time enough for everybody that bound is never met. When there is not, the others wait in line. When that lasts, and more come
  * than are begun, what stands longest is turned away: so the line is as long as `delayTargetMs`, whatever comes, and never
- * empty, so nothing is wasted. (As in SEDA, SOSP 2001, and Maurer, Fail at Scale, ACM Queue 2015; but a line that drains, or of clients
+ * empty, so nothing is wasted. From then on whoever finds more in line than can be begun in time is turned away on
+ * arrival, before anything is kept for him: most of what is too much costs no more than its answer. (As in SEDA, SOSP 2001, and Maurer, Fail at Scale, ACM Queue 2015; but a line that drains, or of clients
  * who ask again only when answered, is left alone.) Messages between nodes never come here: what has been begun somewhere is finished first.
  */
 export class Admission<Work> {
   readonly #limits: AdmissionLimits
   readonly #lines: Readonly<Record<RequestKind, WaitingLine<Waiting<Work>>>>
   readonly #delays: Readonly<Record<RequestKind, StandingDelay>>
+  readonly #isTurningAway: Record<RequestKind, boolean> = { forwarded: false, write: false, read: false }
+  readonly #paces: Readonly<Record<RequestKind, Pace>>
   readonly #pressure: StandingDelay
   readonly #excess: Excess
   #pressedAtMs = Number.NEGATIVE_INFINITY
@@ -104,7 +108,9 @@ export class Admission<Work> {
       write: new StandingDelay(settings),
       read: new StandingDelay(settings),
     }
-    this.#excess = new Excess(limits.standingAfterMs / 2)
+    const stretchMs = limits.standingAfterMs / 2
+    this.#excess = new Excess(stretchMs)
+    this.#paces = { forwarded: new Pace(stretchMs), write: new Pace(stretchMs), read: new Pace(stretchMs) }
     this.#pressure = new StandingDelay({ targetMs: limits.backgroundTargetMs, intervalMs: limits.backgroundAfterMs })
   }
 
@@ -117,11 +123,10 @@ export class Admission<Work> {
     if (!this.#isInTurn) this.#beginTurn(nowMs)
     this.#excess.arrived(nowMs)
     if (this.#waiting === 0 && !isFull && nowMs - this.#turnBeganMs < this.#limits.intakeMsPerTurn) {
-      this.#excess.begun(nowMs)
-      this.#observe(kind, 0, nowMs)
+      this.#begun(kind, 0, nowMs)
       return 'begin'
     }
-    if (this.#waiting >= this.#limits.waitingMax) {
+    if (this.#waiting >= this.#limits.waitingMax || this.#isLineLong(kind, nowMs)) {
       this.#pressedAtMs = nowMs
       return 'shed'
     }
@@ -137,8 +142,7 @@ export class Admission<Work> {
     this.#begunSinceRead = kind === 'read' ? 0 : this.#begunSinceRead + 1
     this.#begunSinceWrite = kind === 'write' ? 0 : this.#begunSinceWrite + 1
     const waitedMs = nowMs - (this.#lines[kind].first as Waiting<Work>).arrivedMs
-    this.#excess.begun(nowMs)
-    this.#observe(kind, waitedMs, nowMs)
+    this.#begun(kind, waitedMs, nowMs)
     return { work: this.#take(kind), kind, waitedMs }
   }
 
@@ -178,9 +182,23 @@ export class Admission<Work> {
   }
 
   #patienceMs(kind: RequestKind, nowMs: number): number {
-    const { delayTargetMs, delayMsMax, waitingMin } = this.#limits
-    const isTooMuch = this.#waiting > waitingMin && this.#delays[kind].isStanding(nowMs) && this.#excess.isThere(nowMs)
-    return isTooMuch ? delayTargetMs : delayMsMax
+    const { delayTargetMs, delayMsMax } = this.#limits
+    return this.#isTooMuch(kind, nowMs) ? delayTargetMs : delayMsMax
+  }
+
+  #isTooMuch(kind: RequestKind, nowMs: number): boolean {
+    if (!this.#excess.isThere(nowMs)) this.#isTurningAway[kind] = false
+    // That the line is short then does not end it: it is kept short.
+    else if (this.#waiting > this.#limits.waitingMin && this.#delays[kind].isStanding(nowMs)) {
+      this.#isTurningAway[kind] = true
+    }
+    return this.#isTurningAway[kind]
+  }
+
+  /** Whoever came behind so many would only be turned away later. */
+  #isLineLong(kind: RequestKind, nowMs: number): boolean {
+    if (!this.#isTooMuch(kind, nowMs)) return false
+    return this.#lines[kind].length > this.#paces[kind].perMs(nowMs) * this.#limits.delayTargetMs
   }
 
   #mostUrgent(): RequestKind {
@@ -195,6 +213,12 @@ export class Admission<Work> {
   #take(kind: RequestKind): Work {
     this.#waiting -= 1
     return (this.#lines[kind].shift() as Waiting<Work>).work
+  }
+
+  #begun(kind: RequestKind, waitedMs: number, nowMs: number): void {
+    this.#excess.begun(nowMs)
+    this.#paces[kind].begun(nowMs)
+    this.#observe(kind, waitedMs, nowMs)
   }
 
   #observe(kind: RequestKind, inLineMs: number, nowMs: number): void {

@@ -92,6 +92,8 @@ t.test('at three times what a node can do', async (t) => {
   node.offer({ perSecond: { write: 1500, read: 1500 }, seconds: 1 })
   const waitedAtFirstMs = node.longestWaitMs
   node.waitingMax = 0
+  const shedAtFirst = node.shed.write + node.shed.read
+  const shedOnArrivalAtFirst = node.shedOnArrival
   node.offer({ perSecond: { write: 1500, read: 1500 }, seconds: 1 })
   const { begun, shed } = node
   t.test('it is as busy as it can be, with what it finishes', async (t) => {
@@ -108,6 +110,11 @@ t.test('at three times what a node can do', async (t) => {
   t.test('reads are turned away before writes, but not all of them', async (t) => {
     t.ok(shed.read / (shed.read + begun.read) > 1.3 * (shed.write / (shed.write + begun.write)))
     t.ok(begun.read > begun.write / 4, `${begun.read} reads beside ${begun.write} writes`)
+  })
+  t.test('most of what is turned away is so on arrival, before anything is kept for it', async (t) => {
+    const onArrival = node.shedOnArrival - shedOnArrivalAtFirst
+    const all = shed.write + shed.read - shedAtFirst
+    t.ok(onArrival > 0.7 * all, `${onArrival} of ${all}`)
   })
   t.test('the line is short', async (t) => {
     t.ok(node.waitingMax < 200, `${node.waitingMax} waited at most`)
@@ -196,6 +203,7 @@ class Loop {
   readonly waitsMs: number[] = []
   longestWaitMs = 0
   waitingMax = 0
+  shedOnArrival = 0
   nowMs = 0
   readonly #costMs: number
   #due: { readonly kind: RequestKind; readonly atMs: number }[] = []
@@ -238,7 +246,9 @@ class Loop {
     for (const { kind, atMs } of seen) {
       const verdict = admission.arrive(kind, atMs, false, this.nowMs)
       if (verdict === 'begin') this.#begin(kind, atMs)
-      if (verdict === 'shed') this.#turnAway(kind, atMs)
+      if (verdict !== 'shed') continue
+      this.shedOnArrival += 1
+      this.#turnAway(kind, atMs)
     }
     this.waitingMax = Math.max(this.waitingMax, admission.waiting)
     const intakeBeganMs = this.nowMs
