@@ -253,6 +253,7 @@ export class Membership {
     const wasLongDead = this.#isLongDead(header.from, nowMs)
     for (const update of updates.slice(0, updatesPerPacketMax)) this.#roster.hear(update, 'packet', from, nowMs)
     this.#prober.hear(packet, from, nowMs, wallMs)
+    this.#prober.askClock(header.from, nowMs)
     // A probe has been answered with the objection already.
     if (packet.message.type !== 'probe') this.#roster.objectTo(header, from, nowMs)
     const known = this.member(header.from)
@@ -277,6 +278,7 @@ export class Membership {
     for (const member of members) {
       if (member.id !== from) this.#roster.hear({ member, from }, route, source, nowMs)
     }
+    for (const { id } of members) this.#prober.askClock(id, nowMs)
   }
 
   #gossipIfThereIsNews(nowMs: number): void {

@@ -23,6 +23,8 @@ interface ProberParts {
 
 /** How fast the smoothed round trip follows: the weight of one new sample. */
 const rttSampleWeight = 0.2
+/** Clocks that are asked for at a time, beside the probe cycle; the cycle asks the rest. */
+const clockCallsMax = 16
 
 /** The probe cycle: one member per period; directly, then through helpers and over a stream. (SWIM §3.1, Lifeguard.) */
 export class Prober {
@@ -40,6 +42,7 @@ export class Prober {
   #probe: Probe | undefined
   /** The longest that our own event loop stood still in this period. */
   #loopDelayMs = 0
+  readonly #clockCalls = new Map<number, { readonly id: NodeId; readonly sentMs: number }>()
 
   constructor(parts: ProberParts) {
     this.#settings = parts.settings
@@ -105,6 +108,23 @@ export class Prober {
     this.#sendProbe(this.#nextSequence(), id, metadata.peer)
   }
 
+  /**
+   * The clock of a member that is new to us, without waiting for its turn: until enough are known a clock of our own that is
+   * wrong cannot be told, and what it says has expired is gone (rules.md K3).
+   */
+  askClock(id: NodeId, nowMs: number): void {
+    const entry = this.#table.get(id)
+    if (entry === undefined || entry.epochMs !== undefined || !this.#isProbed(id)) return
+    for (const [sequence, call] of this.#clockCalls) {
+      if (nowMs - call.sentMs >= this.#settings.probeTimeoutMs) this.#clockCalls.delete(sequence)
+      else if (call.id === id) return
+    }
+    if (this.#clockCalls.size >= clockCallsMax) return
+    const sequence = this.#nextSequence()
+    this.#clockCalls.set(sequence, { id, sentMs: nowMs })
+    this.#sendProbe(sequence, id, entry.member.metadata.peer)
+  }
+
   /** A packet with a probe, an answer or a request to help; its updates have been heard. */
   hear({ header, message }: MembershipPacket, from: Endpoint, nowMs: number, wallMs: number): void {
     switch (message.type) {
@@ -126,7 +146,12 @@ export class Prober {
         } else if (this.#probe?.sequence === sequence) {
           const isFirst = !this.#probe.isAcked
           const isOfTarget = this.#probe.ack(header.from, header.startNumber) && header.from === this.#probe.target.id
-          if (isFirst && isOfTarget) this.#measure(this.#probe, message.wallMs, nowMs)
+          if (isFirst && isOfTarget) this.#measure(this.#probe.target.id, this.#probe.sentMs, message.wallMs, nowMs)
+        } else {
+          const call = this.#clockCalls.get(sequence)
+          if (call?.id !== header.from) return
+          this.#clockCalls.delete(sequence)
+          this.#measure(call.id, call.sentMs, message.wallMs, nowMs)
         }
         return
       }
@@ -182,10 +207,10 @@ export class Prober {
     this.#outbox.push({ type: 'set-timer', timer: { type: 'relay-silent', sequence }, afterMs })
   }
 
-  #measure(probe: Probe, theirWallMs: number, nowMs: number): void {
-    const entry = this.#table.get(probe.target.id)
+  #measure(id: NodeId, sentMs: number, theirWallMs: number, nowMs: number): void {
+    const entry = this.#table.get(id)
     if (entry === undefined) return
-    const rttMs = Math.max(0, nowMs - probe.sentMs)
+    const rttMs = Math.max(0, nowMs - sentMs)
     entry.rttMs = entry.rttMs === undefined ? rttMs : entry.rttMs + (rttMs - entry.rttMs) * rttSampleWeight
     // They read their clock about half a round trip ago; not smoothed, so that a jump shows at once (rules.md K3).
     if (Number.isFinite(theirWallMs)) entry.epochMs = theirWallMs + rttMs / 2 - nowMs

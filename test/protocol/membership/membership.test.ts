@@ -731,6 +731,21 @@ t.test('what the node asks of it', async (t) => {
     t.equal(one.machine.clockOffsets(clocks()).size, 1, 'the clocks of the living only')
     t.equal(one.machine.clockSkewMs(clocks()), undefined)
   })
+  t.test('the clock of a newcomer, without waiting for its turn (rule K3)', async (t) => {
+    const one = new OneMachine()
+    const clocks = () => ({ nowMs: one.nowMs, wallMs: one.nowMs })
+    for (const from of [1, 2]) {
+      one.gossip(from, claim(from, 'alive'))
+      const [probe] = one.sent('probe')
+      t.equal(probe?.to, endpointOf(from))
+      t.same(one.gossip(from, claim(from, 'alive')).sent('probe'), [], 'once, while the answer may be on its way')
+      const { sequence } = probe?.packet.message as { readonly sequence: number }
+      one.hear(from, { type: 'ack', sequence, wallMs: one.nowMs - 60_000 }, [], {}, one.nowMs)
+    }
+    t.same([...one.machine.clockOffsets(clocks()).values()], [-60_000, -60_000])
+    t.equal(one.machine.clockSkewMs(clocks()), 60_000, 'before the first period is over')
+    t.same(one.gossip(1, claim(1, 'alive')).sent('probe'), [], 'and no more')
+  })
   t.test('who knows another layout', async (t) => {
     const one = new OneMachine().withPeers(1)
     const digest = { number: 2, documentHash: 9 }
