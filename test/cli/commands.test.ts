@@ -223,6 +223,21 @@ t.test('scan lists keys; a reader that has enough ends it quietly', async (t) =>
   head.stdout?.once('data', () => head.stdout?.destroy())
   t.equal(await new Promise((resolve) => head.once('close', resolve)), 0)
   t.equal((await said).toString(), '')
+  const [last, rest] = await Promise.all([
+    starling(['kv', 'scan', 'b', '--reverse', '--limit', '2', '--json', ...at]),
+    starling(['kv', 'scan', 'b', '--limit', '2999', ...at]),
+  ])
+  const { items, cursor } = json(last) as { items: { key: string }[]; cursor: string }
+  t.same(
+    items.map(({ key }) => key.slice(0, 9)),
+    ['key-02999', 'key-02998'],
+  )
+  t.match(
+    text(await starling(['kv', 'scan', 'b', '--reverse', '--limit', '1', '--cursor', cursor, ...at])),
+    /^key-02997/,
+  )
+  const [, more = ''] = /^more: --cursor (.*)$/m.exec(rest.stderr) ?? []
+  t.match(text(await starling(['kv', 'scan', 'b', '--cursor', more, ...at])), /^key-02999-x*\n$/)
   node.missing = [5]
   const [few, partial] = await Promise.all([
     starling(['kv', 'list', 'b', '--prefix', 'key-0001', '--limit', '2', ...at]),

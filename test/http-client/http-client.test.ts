@@ -104,6 +104,12 @@ for (const [name, transport] of transports) {
       t.same(await keysOf(client.list('b', { prefix: 'k1', limit: 3, pageLimit: 2 })), ['k10', 'k11', 'k12'])
       for await (const { siblings } of client.list('b', { values: true, limit: 1 }))
         t.match(siblings, [{ value: 'v0' }])
+      t.same(await keysOf(client.list('b', { reverse: true, prefix: 'k1', pageLimit: 4 })), keysFrom(19, 10))
+      const first = client.list('b', { limit: 20, pageLimit: 8 })
+      t.same(await keysOf(first), keysFrom(0, 19))
+      const second = client.list('b', { cursor: first.cursor })
+      t.same(await keysOf(second), keysFrom(20, 24))
+      t.equal(second.cursor, undefined, 'nothing is left')
       node.missing = [7, 3]
       const partial = client.list('b', { pageLimit: 10 })
       await keysOf(partial)
@@ -121,6 +127,8 @@ for (const [name, transport] of transports) {
       let cuts = 0
       node.trouble = () => (cuts++ < 2 ? 'cut' : undefined)
       t.same(await keysOf(client.list('b')), keys)
+      cuts = 0
+      t.same(await keysOf(client.list('b', { reverse: true })), [...keys].reverse())
       node.trouble = () => 'cut'
       await rejects(t, keysOf(client.list('b')), Unreachable, 'nothing-changed')
     })
@@ -318,6 +326,13 @@ async function started(t: Test): Promise<FakeNode> {
   const node = await FakeNode.start()
   t.teardown(() => node.stop())
   return node
+}
+
+/** `k00` and so on, in either direction. */
+function keysFrom(first: number, last: number): string[] {
+  const step = Math.sign(last - first)
+  const numbers = Array.from({ length: Math.abs(last - first) + 1 }, (_, index) => first + step * index)
+  return numbers.map((number) => `k${String(number).padStart(2, '0')}`)
 }
 
 async function keysOf(listing: AsyncIterable<{ readonly key: string }>): Promise<string[]> {

@@ -24,7 +24,7 @@ t.test('the properties of a bucket', async (t) => {
     const answer = await ask('/v1/buckets/carts')
     t.equal(answer.status, 200)
     t.same(answer.json, defaults)
-    t.same((await ask('/v1/buckets')).json, { buckets: [] })
+    t.same((await ask('/v1/buckets')).json, { buckets: [], complete: true, missing: [] })
   })
 
   await t.test('are replaced as a whole by a PUT, which answers with what is in force', async (t) => {
@@ -36,12 +36,18 @@ t.test('the properties of a bucket', async (t) => {
     t.same((await ask('/v1/buckets/carts')).json, second.json)
     await put(served, 'a%2Fb', {}, '?timeout=700')
     t.match(node.bucketRequests.at(-1), { bucket: 'a/b', timeoutMs: 700 })
-    t.same((await ask('/v1/buckets')).json, {
+    await ask('/v1/kv/keys-only/k', { method: 'PUT', body: 'v' })
+    node.missing = [3]
+    t.same((await ask('/v1/buckets?timeout=500')).json, {
       buckets: [
-        { bucket: 'a/b', ...defaults, version: 1 },
-        { bucket: 'carts', ...defaults, w: 'all', version: 2 },
+        { bucket: 'a/b', ...defaults, version: 1, holdsKeys: false },
+        { bucket: 'carts', ...defaults, w: 'all', version: 2, holdsKeys: false },
+        { bucket: 'keys-only', ...defaults, holdsKeys: true },
       ],
+      complete: false,
+      missing: [3],
     })
+    node.missing = []
   })
 
   await t.test('may be sent back as they were read, and then replace just that version', async (t) => {

@@ -290,6 +290,39 @@ t.test('closing', async (t) => {
   })
 })
 
+t.test('pages that clients do not take', async (t) => {
+  const page = 'GET /v1/kv/big?values=true HTTP/1.1\r\nHost: a\r\n\r\n'
+
+  await t.test('are held up to a bound, and let go with their connections', async (t) => {
+    const { node, port, metrics, ask } = await serve(t, { pagesBytesMax: 70_000_000, stalledTimeoutMs: 60_000 })
+    // More than sockets take.
+    for (let index = 0; index < 4; index += 1) node.plant('big', `k${index}`, { value: Buffer.alloc(8_000_000, 'x') })
+    const slow = await Promise.all([connected(port), connected(port)])
+    for (const socket of slow) socket.pause().write(page)
+    await until(() => metrics.of('starling_http_pages_bytes') > 60_000_000)
+    t.match(await ask('/v1/kv/big?values=true'), { status: 429, json: { code: 'overloaded' } })
+    t.match(await ask('/v1/kv/other'), { status: 200 }, 'small ones go on')
+    for (const socket of slow) socket.destroy()
+    await until(() => metrics.of('starling_http_pages_bytes') === 0)
+    t.match(await ask('/v1/kv/big?values=true'), { status: 200 })
+    await until(() => metrics.of('starling_http_pages_bytes') === 0)
+  })
+
+  await t.test('are not made any more when the client has gone', async (t) => {
+    const { node, port, metrics, raw } = await serve(t)
+    node.isHolding = true
+    const socket = await connected(port)
+    socket.write('GET /v1/kv/b HTTP/1.1\r\nHost: a\r\n\r\n')
+    await until(() => node.listRequests.length === 1)
+    t.equal(node.listRequests[0]?.isWanted?.(), true)
+    socket.destroy()
+    await until(() => node.listRequests[0]?.isWanted?.() === false)
+    node.release()
+    await until(() => metrics.of('starling_requests_total{operation="list",outcome="aborted"}') === 1)
+    t.match(await raw(get('/v1/kv/b')), /"end":true/, 'others are served on')
+  })
+})
+
 t.test('listening', async (t) => {
   const { port, node, server } = await serve(t)
   t.equal(server.address, `127.0.0.1:${port}`)
@@ -314,6 +347,13 @@ function get(target: string): string {
 
 function statusesIn(answers: string): number[] {
   return [...answers.matchAll(/HTTP\/1.1 ([0-9]{3}) /g)].map(([, status]) => Number(status))
+}
+
+async function connected(port: number): Promise<net.Socket> {
+  const socket = net.connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  return socket
 }
 
 async function everythingFrom(socket: net.Socket): Promise<string> {
