@@ -24,6 +24,8 @@ import {
   type GetOptions,
   type PutOptions,
   type RequestOptions,
+  toIfMatch,
+  toIfNoneMatch,
   toMetadata,
   toReadOptions,
   toWriteOptions,
@@ -119,6 +121,7 @@ export class Bucket<Value> {
    * @throws {QuorumUnavailable} under `w` acknowledgements; look at `aftermath`: the value may still appear later
    * @throws {DeadlineExceeded | Unreachable} with `may-have-changed`: the answer was lost, and nobody knows
    * @throws {TooManySiblings} nothing was stored: read, merge and write back
+   * @throws {PreconditionFailed} with `ifMatch` or `ifNoneMatch`: nothing was stored
    * @throws {ValueTooLarge} more than 8 MiB; nothing was sent
    * @see Dynamo (SOSP 2007) §4.4 and 4.5
    */
@@ -137,7 +140,7 @@ export class Bucket<Value> {
     return this.#send(
       key,
       options,
-      { reads: options.context === undefined, context: options.context },
+      { reads: options.context === undefined || options.ifMatch !== undefined, context: options.context },
       (bucket, checkedKey, timeoutMs, session) => ({
         type: 'delete',
         bucket,
@@ -146,7 +149,7 @@ export class Bucket<Value> {
         session,
         options: toWriteOptions(options),
         context: options.context,
-        ifMatch: undefined,
+        ifMatch: toIfMatch(options.ifMatch),
         idempotency: this.#idempotency(options),
       }),
       (answer) => answer.context as CausalContext | undefined,
@@ -231,13 +234,13 @@ export class Bucket<Value> {
     return this.#send(
       key,
       options,
-      { reads: false, context: options.context },
-      (bucket, checkedKey, timeoutMs) => ({
+      { reads: options.ifMatch !== undefined || options.ifNoneMatch !== undefined, context: options.context },
+      (bucket, checkedKey, timeoutMs, session) => ({
         type: 'put',
         bucket,
         key: checkedKey,
         timeoutMs,
-        session: undefined,
+        session,
         options: toWriteOptions(options),
         context: options.context,
         value: this.#encode(value),
@@ -246,8 +249,8 @@ export class Bucket<Value> {
         metadata: toMetadata(options.metadata),
         ttlSeconds: checkedTtlSeconds(options.ttlSeconds),
         returnValue,
-        ifMatch: undefined,
-        ifNoneMatch: false,
+        ifMatch: toIfMatch(options.ifMatch),
+        ifNoneMatch: toIfNoneMatch(options.ifNoneMatch),
         idempotency: this.#idempotency(options),
       }),
       (answer) => toResult(answer as WrittenAnswer),
@@ -318,8 +321,12 @@ export class Bucket<Value> {
     return this.#shown(answer)
   }
 
-  #shown(state: Pick<GetAnswer, 'siblings' | 'context'> | undefined): Found<Value> {
-    return { siblings: toSiblings(state?.siblings ?? [], this.#codec), context: state?.context as CausalContext }
+  #shown(state: Pick<GetAnswer, 'siblings' | 'context' | 'stateHash'> | undefined): Found<Value> {
+    return {
+      siblings: toSiblings(state?.siblings ?? [], this.#codec),
+      context: state?.context as CausalContext,
+      etag: `"${state?.stateHash ?? ''}"`,
+    }
   }
 }
 

@@ -38,10 +38,18 @@ export function errorOfOutcome(
   }
 }
 
+/** The same in one word, for those who count. */
+export function codeOfOutcome(outcome: Outcome, isOverdue: boolean): 'ok' | ErrorCode {
+  if (outcome.type === 'answered') return 'ok'
+  if (outcome.type === 'refused') return codeOf(outcome.refusal.code)
+  return isOverdue ? 'deadline-exceeded' : 'unreachable'
+}
+
 /** The last word about a write of which an earlier try may have taken effect. */
 export function asDoubtful(error: StarlingError): StarlingError {
   if (error.aftermath === 'may-have-changed') return error
-  return errorOf(error.code, error.message, { aftermath: 'may-have-changed', hint: readFirst, cause: error })
+  const { code, message, quorum } = error
+  return errorOf(code, message, { aftermath: 'may-have-changed', hint: readFirst, quorum, cause: error })
 }
 
 export function wrongAnswer(node: string, isRead: boolean): StarlingError {
@@ -50,10 +58,11 @@ export function wrongAnswer(node: string, isRead: boolean): StarlingError {
   })
 }
 
-function errorOfRefusal({ code, message, aftermath, hint }: Refusal, isRead: boolean): StarlingError {
+function errorOfRefusal({ code, message, aftermath, hint, quorum }: Refusal, isRead: boolean): StarlingError {
   return errorOf(codeOf(code), message, {
     aftermath: isRead ? 'nothing-changed' : aftermath,
     hint: hint === '' ? undefined : hint,
+    quorum,
   })
 }
 

@@ -49,6 +49,12 @@ export interface DeleteOptions extends KeyOptions {
   /** Of the read this write is based on: it supersedes what that read returned, and nothing else. */
   readonly context?: CausalContext | undefined
   /**
+   * The `etag` of a get, or several, or '*' for any value: written only if a quorum read finds that state, else
+   * `PreconditionFailed`. Without a context the write supersedes the state that it names. Best effort, not
+   * compare-and-swap: of two such writes at once both may succeed, as siblings.
+   */
+  readonly ifMatch?: string | readonly string[] | undefined
+  /**
    * 1 to 64 visible ASCII characters: makes every try of this write the same write for ten minutes, whoever makes it.
    * Default: the client makes one, good for its own tries. False: none; then a write whose answer is lost is not tried
    * again.
@@ -63,10 +69,13 @@ export interface PutOptions extends DeleteOptions {
   readonly metadata?: Readonly<Record<string, string>> | undefined
   /** Whole seconds after which the value is not shown any more; 1 to 3,155,760,000. */
   readonly ttlSeconds?: number | undefined
+  /** '*': written only if a quorum read finds nothing, else `PreconditionFailed`. Best effort, as `ifMatch`. */
+  readonly ifNoneMatch?: '*' | undefined
 }
 
 /** An update is several writes, so there is no key for all of them. */
-export type UpdateOptions = Omit<GetOptions, 'tombstone'> & Omit<PutOptions, 'context' | 'idempotencyKey'>
+export type UpdateOptions = Omit<GetOptions, 'tombstone'> &
+  Omit<PutOptions, 'context' | 'idempotencyKey' | 'ifMatch' | 'ifNoneMatch'>
 
 /** What a node reads a level as at most; how many replicas there are is for the node to say. */
 const levelMax = 65_535
@@ -118,6 +127,24 @@ export function checkedTtlSeconds(ttlSeconds: number | undefined): number | unde
     throw new InvalidParameter(`ttlSeconds must be 1 to ${ttlSecondsMax} whole seconds, not ${String(ttlSeconds)}`)
   }
   return ttlSeconds
+}
+
+/** State hashes without what an ETag has around them; a weak one matches nothing. @throws {InvalidHeader} */
+export function toIfMatch(given: string | readonly string[] | undefined): readonly string[] | undefined {
+  if (given === undefined) return undefined
+  const etags = typeof given === 'string' ? [given] : given
+  return etags.flatMap((etag) => {
+    if (etag === '*') return etag
+    const parts = /^(W\/)?"([^"]*)"$/.exec(etag)
+    if (parts === null) throw new InvalidHeader(`ifMatch takes etags as get gives them, and '*'; not ${etag}`)
+    return parts[1] === undefined ? (parts[2] as string) : []
+  })
+}
+
+/** @throws {InvalidHeader} */
+export function toIfNoneMatch(given: '*' | undefined): boolean {
+  if (given !== undefined && given !== '*') throw new InvalidHeader("ifNoneMatch of a write can only be '*'")
+  return given === '*'
 }
 
 /** @throws {InvalidHeader} the same as over HTTP, where it is a header */

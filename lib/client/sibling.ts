@@ -22,6 +22,8 @@ export interface Found<Value> {
   readonly siblings: readonly Sibling<Value>[]
   /** Give it with the write that is based on these siblings. */
   readonly context: CausalContext
+  /** Of this state, at whatever node: for `ifMatch`. */
+  readonly etag: string
 }
 
 /** @throws {InvalidBody} when the codec cannot read a value */

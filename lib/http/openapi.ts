@@ -161,7 +161,7 @@ function problemResponse(route: Route, status: number, codes: readonly ErrorCode
     headers: {
       ...route.errorHeaders,
       ...(status === 404 ? route.notFoundHeaders : {}),
-      ...(status === 503 || status === 504 ? route.quorumHeaders : {}),
+      ...(status === 412 || status === 503 || status === 504 ? route.quorumHeaders : {}),
       ...(isRetryable ? { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' } } } : {}),
       'X-Request-Id': requestId,
     },

@@ -42,7 +42,7 @@ export interface Route {
   readonly responses: Readonly<Record<number, ResponseDeclaration>>
   /** Beside those that any request can meet. */
   readonly errors: readonly ErrorCode[]
-  /** What the errors say in headers that come for want of answers: 503 and 504. */
+  /** What errors say in headers that a quorum had a part in: 412, 503 and 504. */
   readonly quorumHeaders?: Readonly<Record<string, HeaderDeclaration>>
   /** What any error says in headers. */
   readonly errorHeaders?: Readonly<Record<string, HeaderDeclaration>>

@@ -319,8 +319,11 @@ export class Coordinator {
       }
       if (isPlain) return this.#writeKnowing(job, seen)
       if (this.#hidesTooMuch(record)) return this.#endSkewed(job)
-      const failed = this.#failedCondition(job, record)
+      const failed = this.#failedCondition(job, record, result)
       if (failed !== undefined) return this.#end(job, failed)
+      // Whoever names the state has seen it: its siblings are what this write replaces.
+      const isNamed = request.context === undefined && request.ifMatch?.includes('*') === false
+      if (isNamed && record !== undefined) return this.#writeKnowing(job, contextOfGet(record))
       if (!isBlindDelete) return this.#writeKnowing(job, seen)
       // A delete without context deletes what a quorum read sees now; where nothing ever was, nothing is made.
       if (record === undefined) return this.#endUnwritten(job)
@@ -339,19 +342,24 @@ export class Coordinator {
     return copy.state === 'found' && dotsOf(job.keyed, this.#context.store.decode(copy.bytes)) !== undefined
   }
 
-  #failedCondition(job: Job<PutRequest | DeleteRequest>, record: KeyRecord | undefined): StarlingError | undefined {
+  #failedCondition(
+    job: Job<PutRequest | DeleteRequest>,
+    record: KeyRecord | undefined,
+    result: ReadResult,
+  ): StarlingError | undefined {
     const { request } = job
     const shown = this.#shown(job, record)
     const isThere = shown.siblings.length > 0
     if (request.type === 'put' && request.ifNoneMatch && isThere) {
-      return new PreconditionFailed('the key exists', { hint: 'If-None-Match: * writes only where nothing is' })
+      const hint = 'If-None-Match: * writes only where nothing is'
+      return new PreconditionFailed('the key exists', { hint, quorum: this.#receipt(job, 'r', result, result) })
     }
     const { ifMatch } = request
     if (ifMatch === undefined) return undefined
     const matches = isThere && (ifMatch.includes('*') || ifMatch.includes(shown.stateHash as string))
-    return matches
-      ? undefined
-      : new PreconditionFailed('the key has changed since it was read', { hint: 'read it again' })
+    if (matches) return undefined
+    const message = isThere ? 'the key has changed since it was read' : 'nothing is there that could match'
+    return new PreconditionFailed(message, { hint: 'read it again', quorum: this.#receipt(job, 'r', result, result) })
   }
 
   /** What the client has seen: undefined when its token is not one. */

@@ -60,6 +60,42 @@ t.test('a request goes straight to an owner of its key', async (t) => {
   })
 })
 
+t.test('a condition goes with the write, and the refusal says what it was compared with', async (t) => {
+  const cluster = new ScriptedCluster()
+  const db = await cluster.connected()
+  const bucket = db.bucket('b', { codec: text })
+  const { etag = '' } = (await cluster.settle(bucket.get('k'))) ?? {}
+  t.equal(etag, '"0123456789abcdef"')
+  cluster.asked.length = 0
+  await cluster.settle(bucket.put('k', 'v', { ifMatch: etag }))
+  await cluster.settle(bucket.put('k', 'v', { ifMatch: ['"1"', `W/${etag}`, '*'] }))
+  await cluster.settle(bucket.put('k', 'v', { ifNoneMatch: '*' }))
+  await cluster.settle(bucket.delete('k', { ifMatch: etag }))
+  await cluster.settle(bucket.put('k', 'v'))
+  t.match(
+    cluster.asked.splice(0).map(({ request }) => request),
+    [
+      { ifMatch: ['0123456789abcdef'], ifNoneMatch: false },
+      { ifMatch: ['1', '*'] },
+      { ifMatch: undefined, ifNoneMatch: true },
+      { type: 'delete', ifMatch: ['0123456789abcdef'] },
+      { ifMatch: undefined, ifNoneMatch: false },
+    ],
+  )
+  const quorum = { kind: 'r', answered: 2, needed: 2, owners: 2, fallbacks: 0, coordinator: 'a'.repeat(32) } as never
+  for (const name of nodeNames) {
+    cluster.node(name).script = (_request, respond) => respond({ ...refusal('precondition-failed'), quorum })
+  }
+  await t.rejects(cluster.settle(bucket.put('k', 'v', { ifMatch: etag })), {
+    code: 'precondition-failed',
+    aftermath: 'nothing-changed',
+    quorum,
+  })
+  t.equal(cluster.asked.length, 1, 'and is not asked for again')
+  await t.rejects(bucket.put('k', 'v', { ifMatch: '0123456789abcdef' }), { code: 'invalid-header' })
+  await t.rejects(bucket.put('k', 'v', { ifNoneMatch: etag as '*' }), { code: 'invalid-header' })
+})
+
 t.test('a node that cannot be reached costs nothing but the next one', async (t) => {
   const cluster = new ScriptedCluster()
   const db = await cluster.connected()

@@ -526,7 +526,9 @@ export class FakeNode implements NodeApi {
     const { ifMatch } = request
     const matches = ifMatch === undefined || (exists && (ifMatch.includes('*') || ifMatch.includes(stateHashOf(held))))
     const isVacant = request.type !== 'put' || !request.ifNoneMatch || !exists
-    if (!matches || !isVacant) throw new PreconditionFailed('the condition does not hold')
+    if (!matches || !isVacant) {
+      throw new PreconditionFailed('the condition does not hold', { quorum: receipt('r', request) })
+    }
   }
 
   #at(bucket: string, key: string): Held {

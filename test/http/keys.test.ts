@@ -321,7 +321,11 @@ t.test('conditions', async (t) => {
   await t.test('a write reaches the node with its conditions, and is 412 where they do not hold', async (t) => {
     const put = { method: 'PUT', body: 'y' } as const
     const refused = await ask('/v1/kv/carts/ada', { ...put, headers: { 'if-none-match': '*' } })
-    t.match(refused, { status: 412, json: { code: 'precondition-failed', aftermath: 'nothing-changed' } })
+    t.match(refused, {
+      status: 412,
+      headers: { 'starling-quorum': /^r=/ },
+      json: { code: 'precondition-failed', aftermath: 'nothing-changed' },
+    })
     t.equal((await ask('/v1/kv/carts/new', { ...put, headers: { 'if-none-match': '*' } })).status, 204)
     t.equal((await ask('/v1/kv/carts/ada', { ...put, headers: { 'if-match': '"0000"' } })).status, 412)
     t.equal((await ask('/v1/kv/carts/ada', { ...put, headers: { 'if-match': `W/${etag}` } })).status, 412, 'weak')
@@ -539,7 +543,7 @@ t.test('what is refused before the node hears of it', async (t) => {
       'unsupported-encoding',
     ],
     ['an unknown route', '/v2/kv/b/k', put, 404, 'unknown-route'],
-    ['a route of a later release', '/v1/batch', { method: 'POST', body: '{}' }, 404, 'unknown-route'],
+    ['a route of a later release', '/v1/watch', { method: 'POST', body: '{}' }, 404, 'unknown-route'],
     ['the root', '/', {}, 404, 'unknown-route'],
     ['a path that cannot be decoded', '/%ff', {}, 404, 'unknown-route'],
     ['a replica without a key', '/v1/replica/b', {}, 404, 'unknown-route'],

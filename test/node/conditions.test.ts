@@ -36,6 +36,46 @@ t.test('If-Match writes what has not changed since it was read', async (t) => {
   t.match(cluster.delete('bob', 'k', { ifMatch: ['*'] }), failed, 'a tombstone is nothing that is there')
 })
 
+t.test('whoever names a state has seen it, and replaces it without a context too', async (t) => {
+  const cluster = TestCluster.formed(['ada', 'bob', 'cyd', 'dan', 'eve'])
+  const key = cluster.keyWhere((owners) => !owners.includes('ada'))
+  cluster.put('ada', key, 'one')
+  cluster.put('bob', key, 'two')
+  const etag = cluster.get('ada', key).stateHash as string
+  cluster.put('cyd', key, 'three')
+  t.match(cluster.put('ada', key, 'merged', { ifMatch: [etag] }), failed, 'it is another state by now')
+  t.match(cluster.get('ada', key), { values: ['one', 'three', 'two'] })
+  const now = cluster.get('ada', key).stateHash as string
+  t.match(cluster.put('ada', key, 'merged', { ifMatch: [now] }), { code: 'ok' })
+  t.match(cluster.get('bob', key), { values: ['merged'] })
+  t.match(cluster.put('ada', key, 'beside', { ifMatch: ['*'] }), { code: 'ok' })
+  t.match(cluster.get('bob', key), { values: ['beside', 'merged'] }, 'who names any state has seen none')
+})
+
+t.test('one client after another sees compare-and-swap', async (t) => {
+  const cluster = TestCluster.formed(['ada', 'bob', 'cyd', 'dan', 'eve'])
+  let swapped = 0
+  for (let turn = 0; turn < 30; turn += 1) {
+    const at = cluster.names[turn % 5] as string
+    const { stateHash, values } = cluster.get(at, 'k')
+    const changes = stateHash === undefined ? { ifNoneMatch: true } : { ifMatch: [stateHash] }
+    t.match(cluster.put(cluster.names[(turn + 2) % 5] as string, 'k', `${turn}`, changes), { code: 'ok' })
+    t.match(cluster.put(cluster.names[(turn + 1) % 5] as string, 'k', 'late', changes), failed)
+    t.same(values, turn === 0 ? [] : [`${turn - 1}`])
+    swapped += 1
+  }
+  t.equal(swapped, 30)
+})
+
+t.test('what a condition was compared with is told with the refusal', async (t) => {
+  const cluster = TestCluster.formed(['ada', 'bob', 'cyd', 'dan', 'eve'])
+  for (const at of cluster.names) {
+    cluster.put(at, `k-${at}`, 'v')
+    t.match(cluster.put(at, `k-${at}`, 'w', { ifNoneMatch: true }), { ...failed, quorum: 'r=2/2' })
+    t.match(cluster.delete(at, `k-${at}`, { ifMatch: ['0'.repeat(16)] }), { ...failed, quorum: 'r=2/2' })
+  }
+})
+
 t.test('a condition is checked against a quorum, not against the copy at hand', async (t) => {
   const cluster = TestCluster.formed()
   cluster.isolate('ada')
