@@ -78,6 +78,7 @@ t.test('a node that was excluded and returns (docs/rules.md L5)', async (t) => {
     t.same(awaited(cluster, 'ada'), ['dan'], 'its partitions have no other owner yet')
     cluster.change('ada', { action: 'leave', node: 'dan' })
     cluster.await('all is brought back', () => awaited(cluster, 'ada').length === 0)
+    cluster.await('its owners are settled', () => cluster.node('ada').status().layout.live.length === 1)
     t.same(cluster.get('ada', key).values, ['cart'])
   })
 

@@ -58,7 +58,7 @@ export class Membership {
   #introductions = 0
   #lastEventMs = 0
   readonly #wakeUps = new WakeUps()
-  /** When the next round of gossip may be, and whether it has been asked for: a round without news is none. */
+  /** When the next round of gossip may be, and whether one is to come: while there is no news there is none. */
   #gossipFromMs = 0
   #isGossipDue = false
   #metMs = Number.NEGATIVE_INFINITY
@@ -201,8 +201,6 @@ export class Membership {
     this.#phase = 'running'
     this.#roster.start(nowMs)
     this.#prober.start()
-    // Nodes that start together should not speak together.
-    this.#gossipFromMs = nowMs + this.#random.fraction() * this.#settings.gossipIntervalMs
     this.#arm({ type: 'exchange-due' }, this.#random.fraction() * this.#settings.exchangeIntervalMs)
     this.#arm({ type: 'reconnect-due' }, this.#random.fraction() * this.#settings.reconnectIntervalMs)
     this.#changeSeeds(seeds)
@@ -284,7 +282,10 @@ export class Membership {
   #gossipIfThereIsNews(nowMs: number): void {
     if (this.#isGossipDue || !(this.#outbox.hasNews || this.#phase === 'leaving')) return
     this.#isGossipDue = true
-    this.#arm({ type: 'gossip-due' }, Math.max(0, this.#gossipFromMs - nowMs))
+    // News reaches many at the same moment: whoever was at rest begins at a moment of its own.
+    const { gossipIntervalMs } = this.#settings
+    const afterMs = this.#gossipFromMs > nowMs ? this.#gossipFromMs - nowMs : this.#random.fraction() * gossipIntervalMs
+    this.#arm({ type: 'gossip-due' }, afterMs)
   }
 
   #gossip(nowMs: number): void {
