@@ -15,6 +15,7 @@ export * from './client/public.ts'
  * @param seeds peer addresses of some nodes, as `host:port`; names are resolved, and again whenever nobody answers
  * @param options.cluster the cluster's name; default `starling`
  * @param options.connectTimeoutMs milliseconds to keep trying, 1 to 60,000; default 10,000
+ * @param options.signal stops it: rejects with the signal's reason
  * @throws {InvalidParameter} an option is out of its range, or the nodes belong to another cluster
  * @throws {Unreachable} nobody answered in time
  * @throws {NoLayout} the cluster had not formed in time
@@ -29,10 +30,20 @@ export async function connect(seeds: readonly string[], options: ConnectOptions 
     settings,
   )
   try {
-    await database.connected()
+    await unlessAborted(database.connected(), options.signal)
   } catch (error) {
     await database.close()
     throw error
   }
   return database
+}
+
+function unlessAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason)
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
 }

@@ -3,9 +3,11 @@ export type { Bucket, Updated } from './client/bucket.ts'
 export type { BucketProperties } from './client/bucket-properties.ts'
 export { type CausalContext, toCausalContext } from './client/causal-context.ts'
 export type { BreakerSettings, BreakerState } from './client/circuit-breaker.ts'
+export type { AttemptReport, ClientMetrics, RequestReport } from './client/client-metrics.ts'
 export type { ConnectOptions } from './client/client-settings.ts'
 export { bytes, type Codec, json, type OpenCodec, text } from './client/codec.ts'
 export type { Database, DatabaseStatus } from './client/database.ts'
+export type { DatabaseEvents, EventName } from './client/events.ts'
 export { msgpack } from './client/msgpack-codec.ts'
 export type {
   DeleteOptions,

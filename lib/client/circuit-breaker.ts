@@ -35,6 +35,7 @@ export type BreakerTicket = number
 export class CircuitBreaker {
   readonly #settings: BreakerSettings
   readonly #random: Random
+  readonly #onChange: ((state: BreakerState) => void) | undefined
   #isOpen = false
   #isProbing = false
   #period = 0
@@ -46,9 +47,11 @@ export class CircuitBreaker {
   /** How often in a row it opened. */
   #openings = 0
 
-  constructor(settings: BreakerSettings, random: Random) {
+  /** `onChange` is told when it opens, when the one request goes out that finds out, and when it closes. */
+  constructor(settings: BreakerSettings, random: Random, onChange?: (state: BreakerState) => void) {
     this.#settings = settings
     this.#random = random
+    this.#onChange = onChange
   }
 
   state(nowMs: number): BreakerState {
@@ -61,6 +64,7 @@ export class CircuitBreaker {
     if (this.state(nowMs) === 'half-open') {
       this.#isProbing = true
       this.#period += 1
+      this.#onChange?.('half-open')
     }
     return this.#period
   }
@@ -91,11 +95,13 @@ export class CircuitBreaker {
 
   /** Closes it: the node was heard of in another way. */
   close(): void {
+    const wasOpen = this.#isOpen
     this.#isOpen = false
     this.#isProbing = false
     this.#period += 1
     this.#openings = 0
     this.#forget()
+    if (wasOpen) this.#onChange?.('closed')
   }
 
   #open(nowMs: number): void {
@@ -108,6 +114,7 @@ export class CircuitBreaker {
     // Half of it is chance: the clients of a node that returns do not all probe at once.
     this.#probeAtMs = nowMs + openMs * (0.5 + this.#random.fraction() / 2)
     this.#forget()
+    this.#onChange?.('open')
   }
 
   #forget(): void {

@@ -2,6 +2,7 @@ import { InvalidParameter } from '../vocabulary/errors.ts'
 import { type Endpoint, parseEndpoint } from '../vocabulary/ids.ts'
 import { timeoutMsDefault } from '../vocabulary/limits.ts'
 import { type BreakerSettings, breakerSettingsDefault } from './circuit-breaker.ts'
+import type { ClientMetrics } from './client-metrics.ts'
 import { checkedDeadlineMs } from './request-options.ts'
 
 /** How a client works with its cluster. Every part has a default. */
@@ -24,6 +25,10 @@ export interface ConnectOptions {
   readonly breaker?: Partial<BreakerSettings> | undefined
   /** Whether the requests of the client are one session, which reads nothing older than it has seen; default true. */
   readonly session?: boolean | undefined
+  /** Hears what becomes of each request, and of each question to a node. */
+  readonly metrics?: ClientMetrics | undefined
+  /** Stops connecting: `connect` rejects with its reason. Means nothing once that has resolved. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface ClientSettings {
@@ -37,6 +42,7 @@ export interface ClientSettings {
   readonly inFlightMax: number
   readonly breaker: BreakerSettings
   readonly hasSession: boolean
+  readonly metrics: ClientMetrics | undefined
 }
 
 const connectTimeoutMsDefault = 10_000
@@ -55,6 +61,7 @@ export function toClientSettings(seeds: readonly string[], options: ConnectOptio
     inFlightMax: checkedCount('inFlightMax', options.inFlightMax ?? 2048, 1, 100_000),
     breaker: { ...breakerSettingsDefault, ...options.breaker },
     hasSession: options.session ?? true,
+    metrics: options.metrics,
   }
 }
 

@@ -3,7 +3,7 @@ import { layoutHash } from '../protocol/layout/layout-hash.ts'
 import { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
 import { mergeDocuments } from '../protocol/layout/merge-documents.ts'
-import type { Member } from '../protocol/membership/member.ts'
+import type { Member, MemberState } from '../protocol/membership/member.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { ClusterId, Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { Token } from '../vocabulary/key.ts'
@@ -12,15 +12,24 @@ import { decodeLayoutDocument } from '../wire/layout-document.ts'
 import type { Response } from '../wire/messages.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { type BreakerSettings, CircuitBreaker } from './circuit-breaker.ts'
+import type { Events } from './events.ts'
 import { KnownNode } from './known-node.ts'
 
 export type Discovered = Extract<Response, { type: 'discovered' }>
 
 const noOwners: readonly KnownNode[] = []
 
+export interface ViewParts {
+  readonly hash: Hash
+  readonly random: Random
+  readonly breaker: BreakerSettings
+  /** Told of what becomes known. */
+  readonly events: Events
+}
+
 /** The cluster as its nodes described it last: who is a member, and who owns what. */
 export class ClusterView {
-  readonly #parts: { readonly hash: Hash; readonly random: Random; readonly breaker: BreakerSettings }
+  readonly #parts: ViewParts
   #clusterId: ClusterId | undefined
   #digest: LayoutDigest = { number: 0, documentHash: 0 }
   #document: LayoutDocument = emptyDocument
@@ -31,7 +40,7 @@ export class ClusterView {
   /** The ring gives equal sets of owners as one array: each is looked up once. */
   #owners = new Map<readonly NodeId[], readonly KnownNode[]>()
 
-  constructor(parts: { readonly hash: Hash; readonly random: Random; readonly breaker: BreakerSettings }) {
+  constructor(parts: ViewParts) {
     this.#parts = parts
   }
 
@@ -80,7 +89,8 @@ export class ClusterView {
    * @returns why it cannot be used, or undefined
    */
   learn({ members, document, documentHash }: Discovered): string | undefined {
-    const { hash } = this.#parts
+    const { hash, events } = this.#parts
+    const { number } = this.#digest
     try {
       const problem = this.#learnLayout(decodeLayoutDocument(document, layoutHash, hash), documentHash)
       if (problem !== undefined) return problem
@@ -88,7 +98,14 @@ export class ClusterView {
       if (!(error instanceof UnreadableBytes)) throw error
       return `its layout cannot be read: ${error.message}`
     }
+    const before = this.#nodes
+    const states = new Map([...before].map(([id, node]) => [id, node.state]))
     this.#learnMembers(members)
+    // When all of it is known: whoever hears of it may ask at once.
+    if (this.#digest.number > number && this.#clusterId !== undefined) {
+      events.emit('layout', { number: this.#digest.number, clusterId: this.#clusterId })
+    }
+    this.#tellOfMembers(before, states)
     return undefined
   }
 
@@ -115,6 +132,21 @@ export class ClusterView {
       .map((endpoint) => known.get(endpoint) ?? this.#gateway(endpoint))
   }
 
+  #tellOfMembers(before: ReadonlyMap<NodeId, KnownNode>, states: ReadonlyMap<NodeId, MemberState>): void {
+    const { events } = this.#parts
+    for (const [id, { name, endpoint, state, startNumber }] of this.#nodes) {
+      const isSame = states.get(id) === state && before.get(id)?.startNumber === startNumber
+      if (!isSame) events.emit('member', { id, name, peer: endpoint, state, before: states.get(id) })
+    }
+    for (const [id, node] of before) {
+      if (this.#nodes.get(id) === node) continue
+      // Nobody keeps requests away from a process that is no more: whoever counts open breakers must hear of it.
+      node.breaker.close()
+      if (this.#nodes.has(id)) continue
+      events.emit('member', { id, name: node.name, peer: node.endpoint, state: 'gone', before: states.get(id) })
+    }
+  }
+
   #learnMembers(members: readonly Member[]): void {
     const nodes = new Map<NodeId, KnownNode>()
     for (const member of members) {
@@ -136,14 +168,17 @@ export class ClusterView {
   }
 
   #known({ id, startNumber, state, metadata }: Member): KnownNode {
-    return new KnownNode({ id, name: metadata.name, endpoint: metadata.peer, startNumber, state }, this.#breaker())
+    const { name, peer: endpoint } = metadata
+    return new KnownNode({ id, name, endpoint, startNumber, state }, this.#breaker(name, endpoint))
   }
 
   #gateway(endpoint: Endpoint): KnownNode {
-    return new KnownNode({ id: undefined, name: endpoint, endpoint, startNumber: 0, state: 'alive' }, this.#breaker())
+    const facts = { id: undefined, name: endpoint, endpoint, startNumber: 0, state: 'alive' } as const
+    return new KnownNode(facts, this.#breaker(endpoint, endpoint))
   }
 
-  #breaker(): CircuitBreaker {
-    return new CircuitBreaker(this.#parts.breaker, this.#parts.random)
+  #breaker(name: string, peer: Endpoint): CircuitBreaker {
+    const { breaker, random, events } = this.#parts
+    return new CircuitBreaker(breaker, random, (state) => events.emit('breaker', { name, peer, state }))
   }
 }

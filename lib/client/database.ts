@@ -18,6 +18,7 @@ import { ClusterView } from './cluster-view.ts'
 import { bytes, type Codec } from './codec.ts'
 import { Connections } from './connections.ts'
 import { Discovery } from './discovery.ts'
+import { type DatabaseEvents, type EventName, Events } from './events.ts'
 import { IdempotencyKeys } from './idempotency-keys.ts'
 import type { RequestOptions } from './request-options.ts'
 import { Requests } from './requests.ts'
@@ -39,6 +40,8 @@ export interface DatabaseStatus {
   readonly clusterId: string | undefined
   /** 0: none was seen. */
   readonly layoutNumber: number
+  /** On their way, and in line until others have ended. */
+  readonly requests: { readonly inFlight: number; readonly waiting: number }
   readonly nodes: readonly {
     readonly id: string | undefined
     readonly name: string
@@ -64,6 +67,7 @@ const finalGoodbyes: ReadonlySet<Goodbye['reason']> = new Set(['wrong-cluster', 
 export class Database {
   readonly #ports: ClientPorts
   readonly #settings: ClientSettings
+  readonly #events = new Events()
   readonly #view: ClusterView
   readonly #connections: Connections
   readonly #discovery: Discovery
@@ -80,7 +84,7 @@ export class Database {
     const { time, streams, names, hash, random } = ports
     this.#ports = ports
     this.#settings = settings
-    this.#view = new ClusterView({ hash, random, breaker: settings.breaker })
+    this.#view = new ClusterView({ hash, random, breaker: settings.breaker, events: this.#events })
     this.#view.learnSeeds(settings.seeds)
     // Requests that go beyond this are held back here: a link refuses none.
     const links = { ...linkSettingsDefault, inFlightMax: settings.inFlightMax * 2 + 1000 }
@@ -111,6 +115,7 @@ export class Database {
       overloadRetries: overloadRetryBudget(),
       retriesMax: settings.retriesMax,
       inFlightMax: settings.inFlightMax,
+      metrics: settings.metrics,
     })
     this.#bucketParts = {
       requests: this.#requests,
@@ -180,6 +185,7 @@ export class Database {
       cluster: this.#settings.cluster,
       clusterId: this.#view.clusterId,
       layoutNumber: this.#view.digest.number,
+      requests: { inFlight: this.#requests.running, waiting: this.#requests.waiting },
       nodes: this.#view.members.map((node) => ({
         id: node.id,
         name: node.name,
@@ -191,6 +197,23 @@ export class Database {
         writeLatencyMs: node.latencyMs(false, nowMs),
       })),
     }
+  }
+
+  /**
+   * Calls `listener` at each event of that name from now on: `layout` and `member` when the client hears of a change in the
+   * cluster, `breaker` when it begins or ends to keep requests away from a node. What a listener throws is an uncaught
+   * error.
+   *
+   * @returns ends it, as `off` does
+   * @throws {InvalidParameter} there is no such event
+   */
+  on<Name extends EventName>(name: Name, listener: (event: DatabaseEvents[Name]) => void): () => void {
+    this.#events.add(name, listener)
+    return () => this.#events.remove(name, listener)
+  }
+
+  off<Name extends EventName>(name: Name, listener: (event: DatabaseEvents[Name]) => void): void {
+    this.#events.remove(name, listener)
   }
 
   /** Ends every request that waits with `Closed`, then every connection and timer. Safe to call twice. */

@@ -4,7 +4,9 @@ import { Closed, DeadlineExceeded, Overloaded, type StarlingError, Unreachable }
 import type { Token } from '../vocabulary/key.ts'
 import type { Sleeper } from './alarms.ts'
 import { backoffMs } from './backoff.ts'
+import { callOut } from './call-out.ts'
 import { chooseHedge, chooseNode } from './choose-node.ts'
+import type { RequestReport } from './client-metrics.ts'
 import type { KnownNode } from './known-node.ts'
 import { asDoubtful, errorOfOutcome, wrongAnswer } from './request-error.ts'
 import type { AnswerDone, CancelableRequest, Requests } from './requests.ts'
@@ -46,6 +48,9 @@ export class RequestRun implements Sleeper, CancelableRequest {
   #state: 'in-line' | 'asking' | 'backing-off' = 'in-line'
   #asked: KnownNode | undefined
   #isHedged = false
+  /** Only where somebody counts. */
+  readonly #startMs: number
+  #attempts = 0
   /** Some node may have carried the write out: every further try says so. */
   #isDoubtful = false
   #error: StarlingError | undefined
@@ -58,6 +63,7 @@ export class RequestRun implements Sleeper, CancelableRequest {
     this.#done = done
     this.#isRead = request.type === 'get'
     this.#mayRepeat = request.type === 'get' || request.idempotency !== undefined
+    this.#startMs = requests.parts.metrics?.request === undefined ? 0 : requests.parts.time.nowMs()
   }
 
   begin(): void {
@@ -71,6 +77,7 @@ export class RequestRun implements Sleeper, CancelableRequest {
   }
 
   cancel(): void {
+    if (!this.isSettled) this.#report('aborted')
     this.#end()
   }
 
@@ -93,8 +100,22 @@ export class RequestRun implements Sleeper, CancelableRequest {
 
   settle(error: StarlingError | undefined, answer: ClientAnswer | undefined): void {
     if (this.isSettled) return
+    this.#report(error === undefined ? 'ok' : error.code)
     this.#end()
     this.#done(error, answer)
+  }
+
+  #report(outcome: RequestReport['outcome']): void {
+    const { metrics, time } = this.#requests.parts
+    if (metrics?.request === undefined) return
+    callOut<RequestReport>((report) => metrics.request?.(report), {
+      operation: this.#request.type,
+      bucket: this.#request.bucket,
+      outcome,
+      durationMs: time.nowMs() - this.#startMs,
+      attempts: this.#attempts,
+      isHedged: this.#isHedged,
+    })
   }
 
   #end(): void {
@@ -130,6 +151,7 @@ export class RequestRun implements Sleeper, CancelableRequest {
     this.#asked = node
     this.#tried = this.#tried.length === 0 ? [node] : [...this.#tried, node]
     this.#unanswered += 1
+    this.#attempts += 1
     this.#requests.ask(node, { type: 'coordinate', request, hops: 0 }, this.#deadlineMs, this.#isRead, (outcome) =>
       this.#heard(node, outcome),
     )

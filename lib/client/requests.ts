@@ -7,10 +7,13 @@ import type { Random } from '../vocabulary/random.ts'
 import type { Request } from '../wire/messages.ts'
 import { AbortWatch } from './abort-watch.ts'
 import type { Alarms } from './alarms.ts'
+import { callOut } from './call-out.ts'
+import type { AttemptReport, ClientMetrics } from './client-metrics.ts'
 import type { ClusterView } from './cluster-view.ts'
 import type { Connections } from './connections.ts'
 import type { Discovery } from './discovery.ts'
 import type { KnownNode } from './known-node.ts'
+import { codeOfOutcome } from './request-error.ts'
 import { RequestRun } from './request-run.ts'
 import type { ShareBudget } from './share-budget.ts'
 
@@ -32,6 +35,8 @@ export interface RequestParts {
   readonly overloadRetries: ShareBudget
   readonly retriesMax: number
   readonly inFlightMax: number
+  /** Undefined: nobody wants to hear of each request. */
+  readonly metrics: ClientMetrics | undefined
 }
 
 /** One request on its way, which may be called off. */
@@ -55,6 +60,14 @@ export class Requests {
 
   get isClosed(): boolean {
     return this.#isClosed
+  }
+
+  get running(): number {
+    return this.#running
+  }
+
+  get waiting(): number {
+    return this.#waiting.length - this.#waitingFrom
   }
 
   /** Asks whom it takes until there is an answer or the time is up. `done` is called once, never inside this call. */
@@ -111,8 +124,27 @@ export class Requests {
     const nowMs = time.nowMs()
     const asked = node.asked(nowMs, deadlineMs, isRead)
     connections.request(node.endpoint, message, deadlineMs - nowMs, (outcome) => {
-      node.heard(outcome, asked, time.nowMs())
+      const heardMs = time.nowMs()
+      node.heard(outcome, asked, heardMs)
+      if (this.parts.metrics?.attempt !== undefined) this.#report(node, message, outcome, nowMs, heardMs, deadlineMs)
       done(outcome)
+    })
+  }
+
+  #report(
+    node: KnownNode,
+    message: Request,
+    outcome: Outcome,
+    askedMs: number,
+    heardMs: number,
+    deadlineMs: number,
+  ): void {
+    callOut<AttemptReport>((report) => this.parts.metrics?.attempt?.(report), {
+      node: node.name,
+      peer: node.endpoint,
+      operation: message.type === 'coordinate' ? message.request.type : message.type,
+      outcome: codeOfOutcome(outcome, heardMs >= deadlineMs),
+      durationMs: heardMs - askedMs,
     })
   }
 }
