@@ -18,6 +18,7 @@ import { powerCut } from './power-cut.ts'
 import { repairModes } from './repair-modes.ts'
 import { replaceDead } from './replace-dead.ts'
 import { rollingRestart } from './rolling-restart.ts'
+import { scanCities } from './scan-cities.ts'
 import { sizes, sizesLarger } from './sizes.ts'
 import { wiped } from './wiped.ts'
 
@@ -52,4 +53,5 @@ export const catalogue: readonly Scenario[] = [
   operatorsStory,
   sizes,
   sizesLarger,
+  scanCities,
 ]

@@ -29,7 +29,11 @@ export class Operator {
   }
 
   /** `starling` with these words. @param through the node it speaks to; by default the first that is known */
-  async run(words: readonly string[], through?: Reachable): Promise<Ran> {
+  async run(
+    words: readonly string[],
+    through?: Reachable,
+    told: 'whole' | 'only how many lines' = 'whole',
+  ): Promise<Ran> {
     const known = through === undefined ? this.#members() : [through]
     const endpoint = known.map(({ http }) => `http://${http}`).join(',')
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('STARLING_'))
@@ -51,7 +55,9 @@ export class Operator {
     const ran = { line: `starling ${words.join(' ')}`, code, stdout, stderr, tookMs: performance.now() - startedMs }
     this.transcript.push(ran)
     this.#lab.say(`$ ${ran.line}  (exit code ${code} after ${(ran.tookMs / 1000).toFixed(1)} s)`)
-    for (const line of `${stdout}${stderr}`.trimEnd().split('\n')) this.#lab.say(`    ${line}`)
+    const lines = `${stdout}${stderr}`.trimEnd().split('\n')
+    if (told === 'whole') for (const line of lines) this.#lab.say(`    ${line}`)
+    else this.#lab.say(`    ${lines.length} lines`)
     return ran
   }
 
