@@ -41,6 +41,9 @@ export class OutstandingWrites {
     if (ticket.isEnded) return
     ticket.isEnded = true
     const { before, after } = ticket
+    // One that has grown old would keep all that came behind it in memory.
+    ticket.before = undefined
+    ticket.after = undefined
     if (before === undefined) this.#oldest = after
     else before.after = after
     if (after === undefined) this.#newest = before

@@ -128,12 +128,10 @@ export class ReadRun {
   }
 
   #planned(): ReadPlan {
-    const { context, layout, partition, session } = {
-      context: this.#context,
-      layout: this.#layout,
-      partition: this.#partition,
-      session: this.#session,
-    }
+    const context = this.#context
+    const layout = this.#layout
+    const partition = this.#partition
+    const session = this.#session
     const { self, peers } = context
     const readers = layout.readersOf(partition)
     const owners = this.#inOrder(readers)
@@ -155,12 +153,9 @@ export class ReadRun {
       speculateAfterMs: peers.speculateAfterMs(owners.slice(0, needs.needed)),
       merge: context.parts.merge,
       isSatisfied:
-        session &&
-        ((merged, answers) => {
-          // The excluded have no say in what is deleted for good.
-          const asked = readers.filter((owner) => !layout.isExcluded(owner))
-          return satisfiesSession(session, asked.length, merged, answers)
-        }),
+        session === undefined || session.vv.length === 0
+          ? undefined
+          : (merged, answers) => satisfiesSession(session, notExcluded(layout, readers), merged, answers),
     }
   }
 
@@ -495,6 +490,13 @@ export class ReadRun {
   #remainingMs(): number {
     return Math.max(1, this.#deadlineMs - this.#context.time.nowMs())
   }
+}
+
+/** The excluded have no say in what is deleted for good. */
+function notExcluded(layout: LayoutInForce, readers: readonly NodeId[]): number {
+  let count = 0
+  for (const owner of readers) if (!layout.isExcluded(owner)) count += 1
+  return count
 }
 
 function needsOf({ r, pr, sloppy, isAtLeastQuorum }: ReadLevels, owners: number, isNewest: boolean): QuorumNeeds {

@@ -33,9 +33,7 @@ export interface ReadPlan {
    * What a session asks of the answer beyond the quorum (docs/rules.md S1): given what all answers so far hold
    * together, and what each owner answered. While it says no, everybody else in reach is asked.
    */
-  readonly isSatisfied?:
-    | ((merged: KeyRecord | undefined, answers: ReadonlyMap<NodeId, ReplicaAnswer>) => boolean)
-    | undefined
+  readonly isSatisfied?: ((merged: KeyRecord | undefined, answers: readonly Heard[]) => boolean) | undefined
 }
 
 /** Owners of whom so many must hold what is answered. */
@@ -287,8 +285,7 @@ export class Read {
   #settleIfSatisfied(): readonly ReadEffect[] {
     const { isSatisfied } = this.#plan
     if (isSatisfied === undefined) return this.#settle()
-    const answers = new Map(this.#answers.map(({ node, answer }) => [node, answer]))
-    if (isSatisfied(this.#merged, answers)) return this.#settle()
+    if (isSatisfied(this.#merged, this.#answers)) return this.#settle()
     const effects = this.#askAll()
     const isAnybodyLeft = this.#awaited.length + (this.#standIns?.awaited.size ?? 0) > 0
     return isAnybodyLeft ? effects : this.#report({ type: 'session-unavailable' })
@@ -512,11 +509,13 @@ function countIn(owners: readonly NodeId[], nodes: readonly NodeId[]): number {
 function takeOut(nodes: NodeId[], node: NodeId): boolean {
   const index = nodes.indexOf(node)
   if (index === -1) return false
-  nodes.splice(index, 1)
+  for (let at = index + 1; at < nodes.length; at += 1) nodes[at - 1] = nodes[at] as NodeId
+  nodes.pop()
   return true
 }
 
-interface Heard {
+/** One owner and its answer; each owner once. */
+export interface Heard {
   readonly node: NodeId
   readonly answer: ReplicaAnswer
 }

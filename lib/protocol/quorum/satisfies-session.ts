@@ -1,7 +1,6 @@
-import type { NodeId } from '../../vocabulary/ids.ts'
 import type { KeyRecord } from '../causality/record.ts'
 import { hasAllOf, type Seen } from '../causality/seen.ts'
-import type { ReplicaAnswer } from './read.ts'
+import type { Heard } from './read.ts'
 
 /**
  * Whether a session that has seen this much of a key may be given this answer (rule S1): everything it has seen is in
@@ -17,11 +16,12 @@ export function satisfiesSession(
   seen: Seen,
   owners: number,
   merged: KeyRecord | undefined,
-  answers: ReadonlyMap<NodeId, ReplicaAnswer>,
+  answers: readonly Heard[],
 ): boolean {
   if (seen.vv.length === 0 || (merged !== undefined && hasAllOf(merged, seen))) return true
-  if (answers.size < owners) return false
-  for (const { state, isRecovering, gcDeleted } of answers.values()) {
+  if (answers.length < owners) return false
+  for (const { answer } of answers) {
+    const { state, isRecovering, gcDeleted } = answer
     if (state === 'damaged' || isRecovering || gcDeleted === undefined || gcDeleted < seen.hlc) return false
   }
   return true

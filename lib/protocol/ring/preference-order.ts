@@ -20,8 +20,11 @@ export function preferenceOrder(owners: readonly NodeId[], view: PreferenceView)
   // By insertion: there are a handful of owners, and this runs for every request.
   for (const node of owners) {
     let at = ordered.length
-    while (at > 0 && isBetter(node, ordered[at - 1] as NodeId, zone, view)) at -= 1
-    ordered.splice(at, 0, node)
+    ordered.push(node)
+    for (; at > 0 && isBetter(node, ordered[at - 1] as NodeId, zone, view); at -= 1) {
+      ordered[at] = ordered[at - 1] as NodeId
+    }
+    ordered[at] = node
   }
   return ordered
 }

@@ -89,7 +89,7 @@ t.test('S1: an answer satisfies a session', async (t) => {
   })
 
   t.test('when the session has seen nothing', async (t) => {
-    t.ok(satisfiesSession({ vv: [], hlc: 0 as Hlc }, 3, undefined, new Map()))
+    t.ok(satisfiesSession({ vv: [], hlc: 0 as Hlc }, 3, undefined, []))
   })
 })
 
@@ -97,14 +97,14 @@ function satisfied(
   merged: KeyRecord | undefined,
   answers: { readonly ada?: ReplicaAnswer; readonly bob?: ReplicaAnswer; readonly cyd?: ReplicaAnswer },
 ): boolean {
-  const byNode = new Map<NodeId, ReplicaAnswer>()
+  const heard: { readonly node: NodeId; readonly answer: ReplicaAnswer }[] = []
   for (const [node, answer] of [
     [ada, answers.ada],
     [bob, answers.bob],
     [cyd, answers.cyd],
   ] as const)
-    if (answer !== undefined) byNode.set(node, answer)
-  return satisfiesSession(seen, 3, merged, byNode)
+    if (answer !== undefined) heard.push({ node, answer })
+  return satisfiesSession(seen, 3, merged, heard)
 }
 
 function absent(gcDeleted: number): ReplicaAnswer {
