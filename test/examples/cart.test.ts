@@ -7,6 +7,9 @@ import { json } from '../../lib/index.ts'
 import { simulateCluster } from '../../lib/testing.ts'
 import { tellsItsReadme } from './fixtures/story.ts'
 
+// A machine that is busy takes its time.
+t.setTimeout(120_000)
+
 t.test('the story of the README is what the program prints', async (t) => {
   await tellsItsReadme(t, 'cart')
 })
