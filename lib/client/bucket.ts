@@ -4,17 +4,19 @@ import type {
   ClientRequest,
   GetAnswer,
   Idempotency,
+  PutRequest,
   SessionNeed,
   WrittenAnswer,
 } from '../protocol/quorum/client-request.ts'
-import { InvalidBody, InvalidBucket, InvalidKey, ValueTooLarge } from '../vocabulary/errors.ts'
+import { InvalidBody, InvalidBucket, InvalidKey, StarlingError, ValueTooLarge } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import { type Bucket as BucketName, bucketProblem, type Key, keyProblem, toRecordKey } from '../vocabulary/key.ts'
 import { valueBytesMax } from '../vocabulary/limits.ts'
 import type { CausalContext } from './causal-context.ts'
-import { type ClientSession, coversSeen } from './client-session.ts'
+import { type ClientSession, coversSeen, type KeySeen } from './client-session.ts'
 import type { Codec } from './codec.ts'
 import type { IdempotencyKeys } from './idempotency-keys.ts'
+import { type ManyItem, ManyRun } from './many-run.ts'
 import {
   checkedContentType,
   checkedDeadlineMs,
@@ -54,6 +56,24 @@ export interface Updated<Value> {
   /** Siblings that others wrote meanwhile and that ten rounds could not catch up with: usually 0. */
   readonly othersLeft: number
 }
+
+/** How one of many requests ended. */
+export type ManyResult<Result> =
+  | ({ readonly ok: true; readonly key: string } & Result)
+  /** `error.aftermath` says whether this one may have changed something. */
+  | { readonly ok: false; readonly key: string; readonly error: StarlingError }
+
+export type GotOne<Value> = ManyResult<{ readonly found: Found<Value> | undefined }>
+export type PutOne = ManyResult<{ readonly context: CausalContext }>
+
+/** Of `putMany`: holds for all entries. */
+export type PutManyOptions = Pick<
+  PutOptions,
+  'w' | 'pw' | 'sloppy' | 'durability' | 'deadlineMs' | 'signal' | 'session'
+>
+
+/** Of `putMany`: one value, and what is said of it alone. */
+export type PutEntry<Value> = { readonly key: string; readonly value: Value } & Omit<PutOptions, keyof PutManyOptions>
 
 /** Rounds of one update: reading or being shown what is there, merging, writing back. */
 const updateRoundsMax = 10
@@ -127,6 +147,55 @@ export class Bucket<Value> {
    */
   put(key: string, value: Value, options: PutOptions = noOptions): Promise<CausalContext> {
     return this.#put(key, value, options, false, (answer) => answer.context as CausalContext)
+  }
+
+  /**
+   * Reads many keys: those of one owner in one question. Resolves to one result for each, in the order of `keys`, when all
+   * have ended: one that failed does not fail the others.
+   *
+   * @param options as of `get`; one deadline holds for all together
+   * @throws {InvalidParameter} for an option that is none; nothing was asked
+   */
+  getMany(keys: readonly string[], options: GetOptions = noOptions): Promise<readonly GotOne<Value>[]> {
+    const readOptions = toReadOptions(options)
+    return this.#sendMany(
+      keys,
+      options,
+      (_index, bucket, key, timeoutMs, session, seen) => ({
+        type: 'get',
+        bucket,
+        key,
+        timeoutMs,
+        session: session?.needOf(seen),
+        options: readOptions,
+      }),
+      (answer) => ({ found: this.#found(answer as GetAnswer, options.tombstone === true) }),
+    )
+  }
+
+  /**
+   * Stores many values: those of one owner in one question. Not a transaction: resolves to one result for each entry, in
+   * their order, when all have ended. Entries of one key are carried out in their order.
+   *
+   * What was not stored, and may be tried again, is; then each by itself, as `put` does.
+   *
+   * @param entries a key and its value, with what `put` takes as options for one value
+   * @param options what `put` takes as options for the request; one deadline holds for all together
+   * @throws {InvalidParameter} for an option that is none; nothing was sent
+   */
+  putMany(entries: readonly PutEntry<Value>[], options: PutManyOptions = noOptions): Promise<readonly PutOne[]> {
+    toWriteOptions(options)
+    return this.#sendMany(
+      entries.map(({ key }) => key),
+      options,
+      (index, bucket, key, timeoutMs, session, seen) => {
+        const { value, ...own } = entries[index] as PutEntry<Value>
+        const all: PutOptions = { ...own, ...options }
+        const need = isConditional(all) ? session?.needOf(seen) : undefined
+        return this.#putRequest(bucket, key, value, all, { timeoutMs, session: need, returnValue: false })
+      },
+      (answer) => ({ context: answer.context as CausalContext }),
+    )
   }
 
   /**
@@ -234,27 +303,112 @@ export class Bucket<Value> {
     return this.#send(
       key,
       options,
-      { reads: options.ifMatch !== undefined || options.ifNoneMatch !== undefined, context: options.context },
-      (bucket, checkedKey, timeoutMs, session) => ({
-        type: 'put',
-        bucket,
-        key: checkedKey,
-        timeoutMs,
-        session,
-        options: toWriteOptions(options),
-        context: options.context,
-        value: this.#encode(value),
-        contentType:
-          options.contentType === undefined ? this.#codec.contentType : checkedContentType(options.contentType),
-        metadata: toMetadata(options.metadata),
-        ttlSeconds: checkedTtlSeconds(options.ttlSeconds),
-        returnValue,
-        ifMatch: toIfMatch(options.ifMatch),
-        ifNoneMatch: toIfNoneMatch(options.ifNoneMatch),
-        idempotency: this.#idempotency(options),
-      }),
+      { reads: isConditional(options), context: options.context },
+      (bucket, checkedKey, timeoutMs, session) =>
+        this.#putRequest(bucket, checkedKey, value, options, { timeoutMs, session, returnValue }),
       (answer) => toResult(answer as WrittenAnswer),
     )
+  }
+
+  #putRequest(
+    bucket: BucketName,
+    key: Key,
+    value: Value,
+    options: PutOptions,
+    rest: Pick<PutRequest, 'timeoutMs' | 'session' | 'returnValue'>,
+  ): PutRequest {
+    return {
+      type: 'put',
+      bucket,
+      key,
+      timeoutMs: rest.timeoutMs,
+      session: rest.session,
+      options: toWriteOptions(options),
+      context: options.context,
+      value: this.#encode(value),
+      contentType:
+        options.contentType === undefined ? this.#codec.contentType : checkedContentType(options.contentType),
+      metadata: toMetadata(options.metadata),
+      ttlSeconds: checkedTtlSeconds(options.ttlSeconds),
+      returnValue: rest.returnValue,
+      ifMatch: toIfMatch(options.ifMatch),
+      ifNoneMatch: toIfNoneMatch(options.ifNoneMatch),
+      idempotency: this.#idempotency(options),
+    }
+  }
+
+  /** Resolves when all have ended; a mistake in one of them is told of that one. */
+  #sendMany<Result extends object>(
+    keys: readonly string[],
+    options: RequestOptions & { readonly session?: false | undefined },
+    toRequest: (
+      index: number,
+      bucket: BucketName,
+      key: Key,
+      timeoutMs: number,
+      session: ClientSession | undefined,
+      seen: KeySeen | undefined,
+    ) => ClientRequest,
+    toResult: (answer: ClientAnswer) => Result,
+  ): Promise<readonly ManyResult<Result>[]> {
+    return new Promise((resolve, reject) => {
+      const { requests, hash, deadlineMs: deadlineMsDefault, idempotencyKeys } = this.#parts
+      const { signal } = options
+      signal?.throwIfAborted()
+      const deadlineMs = options.deadlineMs === undefined ? deadlineMsDefault : checkedDeadlineMs(options.deadlineMs)
+      const session = options.session === false ? undefined : this.#parts.session
+      const results: ManyResult<Result>[] = new Array(keys.length)
+      const items: ManyItem[] = []
+      const startMs = requests.parts.time.nowMs()
+      let left = keys.length
+      const end = (index: number, result: ManyResult<Result>): void => {
+        results[index] = result
+        left -= 1
+        if (left > 0) return
+        if (signal !== undefined) requests.aborts.unwatch(signal, onAbort)
+        resolve(results)
+      }
+      const fail = (index: number, error: unknown): void => {
+        if (error instanceof StarlingError) end(index, { ok: false, key: keys[index] as string, error })
+        else reject(error)
+      }
+      const run = new ManyRun(requests, startMs + deadlineMs)
+      const onAbort = (): void => {
+        run.cancel()
+        reject(signal?.reason)
+      }
+      if (left === 0) return resolve(results)
+      if (signal !== undefined) requests.aborts.watch(signal, onAbort)
+      for (const [index, key] of keys.entries()) {
+        try {
+          const problem = keyProblem(key)
+          if (problem !== undefined) throw new InvalidKey(`the key "${String(key).slice(0, 80)}" ${problem}`)
+          const recordKey = toRecordKey(this.name as BucketName, key as Key, hash)
+          const seen = session?.of(recordKey)
+          const request = toRequest(index, recordKey.bucket, recordKey.key, deadlineMs, session, seen)
+          const context = request.type === 'get' ? undefined : request.context
+          items.push({
+            request,
+            token: recordKey.token,
+            done: (error, answer) => {
+              if (answer === undefined) return fail(index, error)
+              if (answer.context !== undefined) {
+                idempotencyKeys.heard(answer.context, startMs)
+                session?.note(recordKey, answer.context, seen, answer.type === 'got' || coversSeen(context, seen))
+              }
+              try {
+                end(index, { ok: true, key, ...toResult(answer) })
+              } catch (unreadable) {
+                fail(index, unreadable)
+              }
+            },
+          })
+        } catch (error) {
+          fail(index, error)
+        }
+      }
+      run.begin(items)
+    })
   }
 
   /** One promise per request, and no other: the answer's way to it is callbacks. */
@@ -328,6 +482,10 @@ export class Bucket<Value> {
       etag: `"${state?.stateHash ?? ''}"`,
     }
   }
+}
+
+function isConditional({ ifMatch, ifNoneMatch }: PutOptions): boolean {
+  return ifMatch !== undefined || ifNoneMatch !== undefined
 }
 
 /** @throws {InvalidBody} */
