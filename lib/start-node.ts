@@ -61,6 +61,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
     logLevel: settings.logLevel,
     logFormat: settings.logFormat,
     hasValueLog: settings.valueLog === 'on',
+    traced: { name: nameOf(settings), cluster: settings.cluster, version: packageVersion() },
   })
   const node = new StarlingNode(ports, nodeSettings(settings), standardParts)
   const server = httpOption === undefined ? undefined : await serveHttp(node, ports, settings.http)
@@ -79,6 +80,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
     // Those who ask the node first: HTTP finishes its requests while the node still coordinates.
     stopping ??= Promise.all([closeHttp(), db?.close()])
       .then(() => new Promise<void>((resolve) => node.stop(resolve)))
+      .then(() => new Promise<void>((resolve) => ports.tracer.close(lastSpansMsMax, resolve)))
       .then(() => end?.resolve())
     return stopping
   }
@@ -132,12 +134,19 @@ function flagsOf(options: StartNodeOptions): Record<string, string> {
   return flags
 }
 
+/** What the last spans may take when the node stops. */
+const lastSpansMsMax = 2_000
+
+function nameOf({ name, advertisePeer, peer }: Settings): string {
+  return name ?? advertisePeer ?? peer
+}
+
 function nodeSettings(settings: Settings): NodeSettings {
   const { cluster, peer, advertisePeer, join, expect, zone, weight, replicas, partitions, readRepair } = settings
   const { hints, antiEntropy, tombstoneGrace, keepOldCopies } = settings
   return {
     cluster,
-    name: settings.name ?? advertisePeer ?? peer,
+    name: nameOf(settings),
     peer,
     advertisePeer,
     join,

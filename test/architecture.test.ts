@@ -26,7 +26,7 @@ const rooms: Readonly<Record<string, Room>> = {
   'lib/platform': {
     rooms: ['lib/vocabulary', 'lib/ports', 'lib/wire', 'lib/value-log'],
     typesOf: ['lib/protocol'],
-    packages: ['node:', 'level', 'xxhash-wasm', 'pino', 'pino-pretty', 'prom-client'],
+    packages: ['node:', 'level', 'xxhash-wasm', 'pino', 'pino-pretty', 'prom-client', '@opentelemetry/api'],
   },
   'lib/simulator': {
     rooms: ['lib/vocabulary', 'lib/protocol', 'lib/ports', 'lib/wire', 'lib/links', 'lib/node', 'lib/value-log'],

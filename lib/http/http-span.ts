@@ -3,8 +3,10 @@ import { parseTraceContext } from '../vocabulary/trace-context.ts'
 import type { Incoming } from './exchange.ts'
 import { type RequestHeaders, single } from './request-headers.ts'
 
-/** What people ask of the node; health and metrics are asked by machines, all the time. */
+/** Health and metrics are asked by machines, all the time: they are part of no trace. */
 const tracedPath = '/v1/'
+/** Where a trace may begin: for what operators and their dashboards ask, somebody else must have begun it. */
+const dataPaths = /^\/v1\/(?:kv|batch)(?:\/|$)/
 
 /**
  * The span of a request: `PUT /v1/kv/{bucket}/{key}`, named and described as OpenTelemetry's conventions for HTTP servers
@@ -20,6 +22,7 @@ export function beginHttpSpan(
   if (!route.path.startsWith(tracedPath)) return undefined
   const headers: RequestHeaders = incoming.headers
   const parent = parseTraceContext(single(headers, 'traceparent'), single(headers, 'tracestate'))
+  if (parent === undefined && !dataPaths.test(route.path)) return undefined
   const span = tracer.begin(`${route.method} ${route.path}`, 'server', parent)
   if (span?.isRecorded === true) span.set(attributesOf(route, incoming, target, requestId))
   return span

@@ -4,13 +4,14 @@ import { noTracer } from '../ports/tracer.ts'
 import { createDataDirectory, storePathOf } from './data-directory.ts'
 import { createNames } from './dns.ts'
 import { createRandoms, formatSeed, systemSeed } from './entropy.ts'
-import { createLevelStorage, type LevelSettings } from './level-storage.ts'
+import type { LevelSettings } from './level-storage.ts'
 import { createLog, type LogFormat } from './pino-log.ts'
 import { createMetrics } from './prometheus-metrics.ts'
 import { createSystemTime } from './system-time.ts'
 import { createStreams } from './tcp.ts'
+import { createTracer, type TracedService } from './tracing/create-tracer.ts'
 import { createDatagrams } from './udp.ts'
-import { createValueLogStorage } from './value-log-storage.ts'
+import { createDrainedStorage, createValueLogStorage } from './value-log-storage.ts'
 import { createHash } from './xxhash.ts'
 
 export interface PlatformSettings {
@@ -22,6 +23,8 @@ export interface PlatformSettings {
   readonly storage?: LevelSettings | undefined
   /** Large values lie in a log beside LevelDB. Default false. */
   readonly hasValueLog?: boolean | undefined
+  /** Whose spans they are; undefined: nobody traces here. */
+  readonly traced?: TracedService | undefined
 }
 
 /** The world as this machine has it. Nothing is opened, made or locked before the node asks. */
@@ -46,12 +49,12 @@ export async function createPlatformPorts(settings: PlatformSettings): Promise<P
     storage:
       settings.hasValueLog === true
         ? createValueLogStorage(storePath, { hash, time }, settings.storage)
-        : createLevelStorage(storePath, settings.storage),
+        : createDrainedStorage(storePath, { hash, time }, settings.storage),
     datagrams: createDatagrams((reason) => unsentDatagrams(reason).add(1)),
     streams: createStreams(),
     names: createNames(),
     log,
     metrics,
-    tracer: noTracer,
+    tracer: settings.traced === undefined ? noTracer : await createTracer(settings.traced, { log, metrics }),
   }
 }

@@ -11,6 +11,7 @@ import type { Time } from '../../lib/ports/time.ts'
 import { World } from '../../lib/simulator/world.ts'
 import { type Endpoint, toEndpoint, toNodeId } from '../../lib/vocabulary/ids.ts'
 import { invariant } from '../../lib/vocabulary/invariant.ts'
+import type { TraceContext } from '../../lib/vocabulary/trace-context.ts'
 import { FrameReader } from '../../lib/wire/frame-reader.ts'
 import { encodeFrame } from '../../lib/wire/frame-writer.ts'
 import type { Frame, Hello, Refusal, Request, Response, Welcome } from '../../lib/wire/messages.ts'
@@ -76,6 +77,7 @@ interface Served {
   readonly message: Request
   readonly caller: Caller
   readonly respond: (answer: Response | Refusal) => void
+  readonly trace: TraceContext | undefined
 }
 
 /** The listening side of links, and what it was told. Answers at once unless `isSlow`. */
@@ -98,8 +100,8 @@ export function listening(
   const digests: unknown[] = []
   const owner: AcceptorOwner = {
     greet: options.greet ?? (() => welcome),
-    serve(message, caller, respond) {
-      served.push({ message, caller, respond })
+    serve(message, caller, respond, trace) {
+      served.push({ message, caller, respond, trace })
       if (!side.isSlow) respond(answerTo(message))
     },
     digest: () => bobDigest,

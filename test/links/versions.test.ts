@@ -3,7 +3,20 @@ import type { Frame, Request } from '../../lib/wire/messages.ts'
 import { wireVersion } from '../../lib/wire/messages.ts'
 import { requestTypes } from '../../lib/wire/request-codec.ts'
 import { spokenSince } from '../../lib/wire/spoken-since.ts'
-import { at, bobDigest, hello, linking, listening, newWorld, RawPeer, rawListening, told, welcome } from './parties.ts'
+import { traceSpokenSince } from '../../lib/wire/trace-codec.ts'
+import {
+  at,
+  bobDigest,
+  hello,
+  linking,
+  listening,
+  newWorld,
+  question,
+  RawPeer,
+  rawListening,
+  told,
+  welcome,
+} from './parties.ts'
 
 const newRequest: Request = { type: 'layout-prepare', number: 2, ballot: { round: 1, node: 'a'.repeat(32) as never } }
 
@@ -97,5 +110,23 @@ t.test('whoever sends more than was agreed on is dismissed', async (t) => {
     world.run(10)
     t.same(ada.heardKinds, kinds)
     t.equal(bob.malformed.length, agreed === 1 ? 1 : 0)
+  }
+})
+
+t.test('a request says of which trace it is a part, to whoever can read that', async (t) => {
+  const trace = { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7', flags: 1, state: 'rojo=1' }
+  for (const agreed of [2, traceSpokenSince]) {
+    const world = newWorld()
+    const bob = listening(world, 'bob', { greet: () => ({ ...welcome, wireVersion: agreed }) })
+    const ada = linking(world, 'ada')
+    const outcomes: Parameters<typeof told>[0][number][] = []
+    ada.pool.request(at('bob'), question('in a trace'), 1000, (outcome) => outcomes.push(outcome), trace)
+    ada.pool.request(at('bob'), question('in none'), 1000, (outcome) => outcomes.push(outcome))
+    world.run(20)
+    t.same(told(outcomes), ['answered in a trace', 'answered in none'], `version ${agreed}`)
+    t.same(
+      bob.served.map((served) => served.trace),
+      [agreed < traceSpokenSince ? undefined : trace, undefined],
+    )
   }
 })
