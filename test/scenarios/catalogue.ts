@@ -55,4 +55,5 @@ export const catalogue: readonly Scenario[] = [
   sizes,
   sizesLarger,
   scanCities,
+  payments,
 ]
