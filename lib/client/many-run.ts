@@ -1,10 +1,12 @@
 import type { Outcome } from '../links/frame-link.ts'
-import type { ClientRequest } from '../protocol/quorum/client-request.ts'
+import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
 import { Closed, DeadlineExceeded, type StarlingError } from '../vocabulary/errors.ts'
 import type { Token } from '../vocabulary/key.ts'
 import { batchAnswerBytesMax, batchBytesMax, batchOperationsMax } from '../vocabulary/limits.ts'
 import type { Sleeper } from './alarms.ts'
+import { callOut } from './call-out.ts'
 import { chooseNode } from './choose-node.ts'
+import type { RequestReport } from './client-metrics.ts'
 import type { KnownNode } from './known-node.ts'
 import { asDoubtful, errorOfOutcome, wrongAnswer } from './request-error.ts'
 import { timeoutMsAt } from './request-run.ts'
@@ -31,12 +33,14 @@ export interface ManyItem {
  */
 export class ManyRun implements CancelableRequest {
   readonly #requests: Requests
+  readonly #startMs: number
   readonly #deadlineMs: number
   readonly #single = new Set<CancelableRequest>()
   #isCanceled = false
 
   constructor(requests: Requests, deadlineMs: number) {
     this.#requests = requests
+    this.#startMs = requests.parts.time.nowMs()
     this.#deadlineMs = deadlineMs
   }
 
@@ -69,7 +73,8 @@ export class ManyRun implements CancelableRequest {
     const { time, alarms } = this.#requests.parts
     const remainingMs = this.#deadlineMs - time.nowMs()
     if (remainingMs <= 0) {
-      for (const item of items) item.done(new DeadlineExceeded('the deadline passed before this was sent'), undefined)
+      for (const item of items)
+        this.#end(item, new DeadlineExceeded('the deadline passed before this was sent'), undefined)
       return this.#askNext(node, frames, index + 1)
     }
     const timeoutMs = timeoutMsAt(remainingMs)
@@ -95,16 +100,31 @@ export class ManyRun implements CancelableRequest {
       const ending = endings?.[index]
       if (ending !== undefined && ending.type !== 'refused') {
         const isRight = (ending.type === 'got') === isRead
-        if (isRight) item.done(undefined, ending)
-        else item.done(wrongAnswer(node.name, isRead), undefined)
+        if (isRight) this.#end(item, undefined, ending)
+        else this.#end(item, wrongAnswer(node.name, isRead), undefined)
         continue
       }
       if (outcome.type === 'answered' && ending === undefined) {
-        item.done(wrongAnswer(node.name, isRead), undefined)
+        this.#end(item, wrongAnswer(node.name, isRead), undefined)
         continue
       }
       this.#failed(node, item, ending === undefined ? outcome : { type: 'refused', refusal: ending })
     }
+  }
+
+  #end(item: ManyItem, error: StarlingError | undefined, answer: ClientAnswer | undefined): void {
+    const { metrics, time } = this.#requests.parts
+    if (metrics?.request !== undefined) {
+      callOut<RequestReport>((report) => metrics.request?.(report), {
+        operation: item.request.type,
+        bucket: item.request.bucket,
+        outcome: error === undefined ? 'ok' : error.code,
+        durationMs: time.nowMs() - this.#startMs,
+        attempts: 1,
+        isHedged: false,
+      })
+    }
+    item.done(error, answer)
   }
 
   #failed(node: KnownNode, item: ManyItem, outcome: Outcome): void {
@@ -114,13 +134,13 @@ export class ManyRun implements CancelableRequest {
     const isOverdue = time.nowMs() >= this.#deadlineMs
     const error = errorOfOutcome(outcome, { node: node.name, isRead, isOverdue })
     const isDoubtful = error.aftermath === 'may-have-changed'
-    if (this.#requests.isClosed) return item.done(isDoubtful ? asDoubtful(closed()) : closed(), undefined)
+    if (this.#requests.isClosed) return this.#end(item, isDoubtful ? asDoubtful(closed()) : closed(), undefined)
     const mayRepeat = isRead || idOf(item.request) !== undefined
     const isFinal = isOverdue || error.code === 'deadline-exceeded' || !error.retryable || (isDoubtful && !mayRepeat)
-    if (isFinal) return item.done(error, undefined)
+    if (isFinal) return this.#end(item, error, undefined)
     // Its answer was too large for one frame; by itself it is not. That is no overload.
     const isLarge = outcome.type === 'refused' && outcome.refusal.code === 'busy'
-    if (error.code === 'overloaded' && !isLarge && !overloadRetries.spend()) return item.done(error, undefined)
+    if (error.code === 'overloaded' && !isLarge && !overloadRetries.spend()) return this.#end(item, error, undefined)
     this.#alone(item, isDoubtful)
   }
 

@@ -85,6 +85,33 @@ t.test('a client of three real nodes', async (t) => {
     }
   })
 
+  await t.test('many keys are written and read at once, and each tells how it ended', async (t) => {
+    const many = Array.from({ length: 300 }, (_, index) => ({ key: `many-${index}`, value: `${index}` }))
+    const bucket = db.bucket('many', { codec: text })
+    t.ok((await bucket.putMany(many)).every(({ ok }) => ok))
+    const found = await bucket.getMany([...many.map(({ key }) => key), 'nobody', ''])
+    t.same(
+      found.slice(0, 300).map((one) => one.ok && one.found?.siblings[0]?.value),
+      many.map(({ value }) => value),
+    )
+    t.match(found.slice(300), [
+      { ok: true, key: 'nobody', found: undefined },
+      { ok: false, key: '', error: { code: 'invalid-key' } },
+    ])
+    const [first] = found
+    const { etag = '', context } = (first?.ok && first.found) || {}
+    const again = await bucket.putMany([
+      { key: 'many-0', value: 'x', ifMatch: etag, context },
+      { key: 'many-0', value: 'y', ifMatch: etag, context },
+      { key: 'many-1', value: 'z', ifNoneMatch: '*' },
+    ])
+    t.match(again, [
+      { ok: true },
+      { ok: false, error: { code: 'precondition-failed', aftermath: 'nothing-changed', quorum: { kind: 'r' } } },
+      { ok: false, error: { code: 'precondition-failed' } },
+    ])
+  })
+
   await t.test('what a node refuses has the code and aftermath it gave', async (t) => {
     const { context } = (await bucket.get('k')) ?? {}
     t.match(await failure(bucket.put('another', 'v', { context })), {

@@ -50,6 +50,19 @@ t.test('many keys are asked of their owners in one frame each', async (t) => {
   t.same(await bucket.getMany([]), [])
 })
 
+t.test('each of many is counted', async (t) => {
+  const reports: string[] = []
+  const request = ({ operation, outcome, attempts }: { operation: string; outcome: string; attempts: number }) =>
+    reports.push(`${operation} ${outcome} ${attempts}`)
+  const { cluster, db } = await connected({ metrics: { request } })
+  for (const name of nodeNames) {
+    cluster.node(name).script = (asked, respond) =>
+      respond(asked.key === 'k0' ? refusal('internal') : coordinated(name, asked))
+  }
+  await cluster.settle(db.bucket('b').getMany(['k0', 'k1', 'k2']))
+  t.same(reports.sort(), ['get internal 1', 'get ok 1', 'get ok 1'])
+})
+
 t.test('one that fails does not fail the others', async (t) => {
   const { cluster, db } = await connected()
   const bucket = db.bucket('b', { codec: json as typeof text })
