@@ -110,12 +110,12 @@ async function measure(
   { workload, contestant, round, target, rate }: Turn,
   { options, yardstick, profiles }: Instruments,
 ): Promise<Omit<Run, 'workload' | 'contestant' | 'round' | 'rate'>> {
-  const { distribution, writeShare, writeType } = workload
+  const { distribution, writeShare, writeType, scanMax } = workload
   const { runMs, openMs, operationsMin } = options
   const inFlight = rate === undefined ? options.inFlight : openLanes
   const order = (end: LoopEnd): Extract<Order, { type: 'run' }> => {
     const open = rate === undefined ? {} : { rate }
-    return { type: 'run', target, inFlight, end, distribution, writeShare, writeType, ...open }
+    return { type: 'run', target, inFlight, end, distribution, writeShare, writeType, scanMax, ...open }
   }
   await generator.make(order(warmUpEnd(warmed, { workload, contestant }, options)))
   const pids = system.children.map(({ pid }) => pid)

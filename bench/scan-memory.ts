@@ -26,9 +26,14 @@ const limitMiB = 64
 const lookEveryMs = 200
 const restMs = 3000
 
-/** In this order: the first one of each kind warms up. */
+/**
+ * In this order. The first two warm up, and nothing is expected of them: a node that reads values for the first time fills
+ * its caches of records and blocks, which have bounds of their own.
+ */
+const warmUps = 2
 const readers = [
   ['embedded', 'keys', 0],
+  ['embedded', 'values', 0],
   ['embedded', 'keys', 0],
   ['embedded', 'keys', 50],
   ['http', 'keys', 0],
@@ -46,12 +51,19 @@ console.log(
 )
 console.log('| --- | --- | --- | --- | --- | --- | --- | --- |')
 let isKept = true
-for (const [kind, what, readerRestMs] of readers) await measure(kind, what, readerRestMs)
+for (const [index, [kind, what, readerRestMs]] of readers.entries()) {
+  await measure(kind, what, readerRestMs, index >= warmUps)
+}
 await workplace.clear()
 console.log(`${isKept ? 'ok' : 'MISSED'}: at most ${limitMiB} MiB more in any process`)
 process.exit(isKept ? 0 : 1)
 
-async function measure(kind: 'embedded' | 'http', what: 'keys' | 'values', readerRestMs: number): Promise<void> {
+async function measure(
+  kind: 'embedded' | 'http',
+  what: 'keys' | 'values',
+  readerRestMs: number,
+  isJudged: boolean,
+): Promise<void> {
   const target = kind === 'embedded' ? cluster.embedded : cluster.http
   if (target.type === 'floor') throw new Error('Starling is no floor')
   const words = [kind, target.ports.join(), 'bench', what, String(readerRestMs)]
@@ -75,8 +87,8 @@ async function measure(kind: 'embedded' | 'http', what: 'keys' | 'values', reade
   const nodesCpu = cpuMicrosecondsOf(nodes) - cpuBefore[1]
   client.send('end')
   const [clientMiB = 0, ...nodeMiB] = most.map((bytes, index) => (bytes - (before[index] as number)) / mebibyte)
-  const reader = `${kind}, ${what}${readerRestMs === 0 ? '' : ', slow'}`
-  if (clientMiB > limitMiB || nodeMiB.some((more) => more > limitMiB)) isKept = false
+  const reader = `${kind}, ${what}${readerRestMs === 0 ? '' : ', slow'}${isJudged ? '' : ', first'}`
+  if (isJudged && (clientMiB > limitMiB || nodeMiB.some((more) => more > limitMiB))) isKept = false
   console.log(
     `| ${reader} | ${count} | ${complete ? 'yes' : 'NO'} | ${seconds.toFixed(1)} | ${clientMiB.toFixed(0)} | ${nodeMiB.map((more) => more.toFixed(0)).join(', ')} | ${(clientCpu / count).toFixed(1)} | ${(nodesCpu / count).toFixed(1)} |`,
   )

@@ -56,4 +56,18 @@ class EmbeddedLane implements Lane {
       () => done('failed'),
     )
   }
+
+  scan(key: number, count: number, done: (outcome: OperationOutcome) => void): void {
+    this.#scan(this.#keys.name(key), count).then(done, () => done('failed'))
+  }
+
+  async #scan(start: string, limit: number): Promise<OperationOutcome> {
+    let last = ''
+    for await (const { key, siblings } of this.#bucket.scan({ start, limit, values: true })) {
+      // The first one is there: no key is ever deleted.
+      if (siblings.length === 0 || (last === '' ? key !== start : key <= last)) return 'failed'
+      last = key
+    }
+    return last === '' ? 'failed' : 'done'
+  }
 }

@@ -5,6 +5,8 @@ import type { Driver, Lane, OperationOutcome } from './lane.ts'
 const contextHeader = '\r\nStarling-Context: '
 const lengthHeader = /\r\ncontent-length: *([0-9]+)/i
 const headEnd = Buffer.from('\r\n\r\n')
+const chunkedHeader = /\r\ntransfer-encoding: *chunked/i
+const lastChunk = Buffer.from('\r\n0\r\n\r\n')
 
 /**
  * One connection per lane, spread over the nodes, one request at a time on each; hand-written, because a general client
@@ -36,6 +38,7 @@ class HttpLane implements Lane {
   #socket: Socket
   #key = 0
   #isWrite = false
+  #isScan = false
   #keepsContext = false
   #done: ((outcome: OperationOutcome) => void) | undefined
   #received: Buffer | undefined
@@ -59,6 +62,7 @@ class HttpLane implements Lane {
   put(key: number, done: (outcome: OperationOutcome) => void): void {
     this.#key = key
     this.#isWrite = true
+    this.#isScan = false
     this.#done = done
     const { valueBytes, contexts } = this.#keys
     const context = contexts[key]
@@ -73,9 +77,19 @@ class HttpLane implements Lane {
   get(key: number, done: (outcome: OperationOutcome) => void, keepsContext: boolean): void {
     this.#key = key
     this.#isWrite = false
+    this.#isScan = false
     this.#keepsContext = keepsContext
     this.#done = done
     this.#send(`GET ${this.#path}${this.#keys.name(key)} HTTP/1.1\r\nHost: bench\r\n\r\n`)
+  }
+
+  scan(key: number, count: number, done: (outcome: OperationOutcome) => void): void {
+    this.#key = key
+    this.#isWrite = false
+    this.#isScan = true
+    this.#done = done
+    const query = `start=${this.#keys.name(key)}&limit=${count}&values=true`
+    this.#send(`GET ${this.#path.slice(0, -1)}?${query} HTTP/1.1\r\nHost: bench\r\n\r\n`)
   }
 
   close(): void {
@@ -106,6 +120,11 @@ class HttpLane implements Lane {
     if (endOfHead === -1) return
     const head = bytes.toString('latin1', 0, endOfHead)
     const bodyAt = endOfHead + headEnd.length
+    if (chunkedHeader.test(head)) {
+      if (!bytes.subarray(-lastChunk.length).equals(lastChunk)) return
+      this.#received = undefined
+      return this.#finish(this.#judgeScan(head, bytes.toString('latin1', bodyAt)))
+    }
     const length = Number(lengthHeader.exec(head)?.[1] ?? 0)
     if (bytes.length < bodyAt + length) return
     this.#received = undefined
@@ -123,6 +142,12 @@ class HttpLane implements Lane {
     if (this.#keepsContext || (status === '300' && !this.#keys.isBeingWritten(this.#key))) this.#keepContext(head)
     if (status === '300') return 'siblings'
     return status === '200' && this.#keys.isValueOf(this.#key, bytes, bodyAt, length) ? 'done' : 'failed'
+  }
+
+  /** Whole, and beginning with the key that was asked for, which is there: no key is ever deleted. */
+  #judgeScan(head: string, body: string): OperationOutcome {
+    const isGood = this.#isScan && head.slice(9, 12) === '200' && /"end":true,.*"complete":true/.test(body)
+    return isGood && body.includes(`{"key":"${this.#keys.name(this.#key)}"`) ? 'done' : 'failed'
   }
 
   #keepContext(head: string): void {

@@ -6,6 +6,8 @@ export interface Lane {
   put(key: number, done: (outcome: OperationOutcome) => void): void
   /** @param keepsContext whether the next put of this key shall name what this read found */
   get(key: number, done: (outcome: OperationOutcome) => void, keepsContext: boolean): void
+  /** Up to `count` keys and values in key order, beginning with `key`. Left out: the system has no scans. */
+  scan?(key: number, count: number, done: (outcome: OperationOutcome) => void): void
 }
 
 /** So many lanes to one system, open. */

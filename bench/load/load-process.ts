@@ -43,8 +43,8 @@ async function obey(order: Order): Promise<Answer> {
     }
     case 'run': {
       const driver = await driverFor(order.target, order.inFlight)
-      const { writeShare, writeType = 'write', rate } = order
-      const mix: Mix = { writeShare, writeType, chooseKey: chooserFor(order.distribution), fraction }
+      const { writeShare, writeType = 'write', scanMax, rate } = order
+      const mix: Mix = { writeShare, writeType, scanMax, chooseKey: chooserFor(order.distribution), fraction }
       if (rate !== undefined) {
         const arrivals = new Arrivals(rate, fraction)
         return { type: 'finished', result: await runOpenLoop(keys, driver, mix, arrivals, order.end.durationMs) }

@@ -7,6 +7,8 @@ export interface Mix {
   /** How many of their operations write, 0 to 1; the others read. */
   readonly writeShare: number
   readonly writeType: WriteType
+  /** Those that do not write scan 1 to so many keys, uniformly; left out: they read one. */
+  readonly scanMax?: number | undefined
   readonly chooseKey: () => number
   readonly fraction: Fractions
 }
@@ -17,8 +19,12 @@ export type WriteType = 'write' | 'insert' | 'read-modify-write'
 const drawsMax = 1000
 
 /** Draws the next operation, and takes its key when it is one that writes. */
-export function chooseOperation(keys: KeySpace, { writeShare, writeType, chooseKey, fraction }: Mix): Operation {
-  if (fraction() >= writeShare) return { key: chooseKey(), type: 'read' }
+export function chooseOperation(keys: KeySpace, mix: Mix): Operation {
+  const { writeShare, writeType, scanMax, chooseKey, fraction } = mix
+  if (fraction() >= writeShare) {
+    if (scanMax === undefined) return { key: chooseKey(), type: 'read' }
+    return { key: chooseKey(), type: 'scan', count: 1 + Math.floor(fraction() * scanMax) }
+  }
   if (writeType === 'insert') return { key: keys.beginInsert(), type: 'write' }
   for (let draw = 0; draw < drawsMax; draw += 1) {
     const key = chooseKey()

@@ -5,14 +5,16 @@ import type { Lane, OperationOutcome } from './lane.ts'
 export interface Operation {
   readonly key: number
   /** `replace`: as `read-modify-write`, yet there may be nothing to be read. */
-  readonly type: 'read' | 'write' | 'read-modify-write' | 'replace'
+  readonly type: 'read' | 'write' | 'read-modify-write' | 'replace' | 'scan'
+  /** Of a scan that begins with `key`: how many keys. */
+  readonly count?: number
 }
 
 /** Calls `done` once, when all of it has been answered. */
 export function perform(
   keys: KeySpace,
   lane: Lane,
-  { key, type }: Operation,
+  { key, type, count = 1 }: Operation,
   done: (outcome: OperationOutcome) => void,
 ): void {
   const write = (written: (outcome: OperationOutcome) => void): void => {
@@ -29,6 +31,9 @@ export function perform(
     case 'read-modify-write':
       return lane.get(key, (read) => write((written) => done(written === 'done' ? read : written)), true)
     case 'replace':
-      lane.get(key, () => write(done), true)
+      return lane.get(key, () => write(done), true)
+    case 'scan':
+      if (lane.scan === undefined) throw new Error('this system has no scans')
+      lane.scan(key, count, done)
   }
 }

@@ -29,6 +29,8 @@ export type Order =
       readonly writeShare: number
       /** Left out: `write`. */
       readonly writeType?: WriteType
+      /** Those that do not write scan 1 to so many keys; left out: they read one. */
+      readonly scanMax?: number | undefined
       /** Arrivals per second of an open loop, for `end.durationMs`; left out: a closed loop. */
       readonly rate?: number
     }

@@ -102,6 +102,17 @@ t.test('operations', async (t) => {
     }
     t.ok(Math.abs(writes - 1000) < 100, `${writes} of 4000`)
   })
+  t.test('where the others scan, by a uniform number of keys', async (t) => {
+    const keys = new KeySpace(1000, 100)
+    const mix: Mix = { ...reads(), scanMax: 100, chooseKey: nextOf(1000) }
+    const counts = Array.from({ length: 4000 }, () => chooseOperation(keys, mix)).map(({ type, count = 0 }) =>
+      type === 'scan' ? count : Number.NaN,
+    )
+    t.equal(Math.min(...counts), 1)
+    t.equal(Math.max(...counts), 100)
+    const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length
+    t.ok(Math.abs(mean - 50.5) < 3, `${mean}`)
+  })
   t.test('a key that is being written is not written by another client', async (t) => {
     const keys = new KeySpace(2, 100)
     const mix: Mix = { ...reads(), writeShare: 1, chooseKey: nextOf(2) }

@@ -4,7 +4,7 @@ import { readOptions } from '../../bench/options.ts'
 import { keysOf } from '../../bench/prepare.ts'
 import { readProfileOptions } from '../../bench/profile.ts'
 import { targets } from '../../bench/targets.ts'
-import { readWorkload, readWorkloads, suites } from '../../bench/workloads.ts'
+import { contestantsOf, readWorkload, readWorkloads, suites } from '../../bench/workloads.ts'
 
 t.test('a workload is named by words', async (t) => {
   t.test('and has one name, whatever was left out or in which order it came', async (t) => {
@@ -27,8 +27,12 @@ t.test('a workload is named by words', async (t) => {
       ...{ valueBytes: 100, nodeCount: 1, durability: 'disk', openShare: 0.6 },
     })
   })
-  t.test('E is refused: there are no ordered scans', async (t) => {
-    t.throws(() => readWorkload('E'), /no ordered scans: take B or D/)
+  t.test('E scans, and is asked of no system that has no order', async (t) => {
+    const workload = readWorkload('E')
+    t.match(workload, { writeShare: 0.05, distribution: 'zipfian', writeType: 'insert', scanMax: 100 })
+    const all = { systems: ['starling', 'floor'], clients: ['http', 'binary'] } as const
+    t.ok(contestantsOf(all, workload).every(({ system }) => system === 'starling'))
+    t.ok(contestantsOf(all, readWorkload('B')).some(({ system }) => system === 'floor'))
   })
   t.test('what means nothing is refused, with what would mean something', async (t) => {
     t.throws(() => readWorkload('toString'), /"toString" is no mix/)
@@ -36,7 +40,7 @@ t.test('a workload is named by words', async (t) => {
     t.throws(() => readWorkload('delete'), /"delete" is no mix; .*put, get/)
     t.throws(() => readWorkload('put 2KiB'), /"2KiB" in "put 2KiB" means nothing; .*100B, 1KiB, 16KiB/s)
     t.throws(() => readWorkload('put open-120%'), /1 to 100 %/)
-    t.throws(() => readWorkload('get latest'), /only D inserts/)
+    t.throws(() => readWorkload('get latest'), /only D and E insert/)
   })
 })
 
