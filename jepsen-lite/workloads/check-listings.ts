@@ -6,6 +6,7 @@ import { type KeyHistory, keyHistoriesOf } from '../../test/checkers/key-history
 interface Listing {
   readonly invokedAt: number
   readonly endedAt: number
+  /** In the order of the keys, whichever way they came. */
   readonly keys: readonly string[]
   /** Every partition had enough owners in reach. */
   readonly isComplete: boolean
@@ -83,8 +84,9 @@ function listingsOf(records: readonly HistoryRecord[]): readonly Listing[] {
     if (f !== 'list') continue
     if (t === 'invoke') begun.set(p, i)
     if (t !== 'ok') continue
-    const isComplete = (v as { readonly isComplete?: boolean } | undefined)?.isComplete === true
-    listings.push({ invokedAt: begun.get(p) ?? i, endedAt: i, keys: vals, isComplete })
+    const said = v as { readonly isComplete?: boolean; readonly isReverse?: boolean } | undefined
+    const keys = said?.isReverse === true ? vals.toReversed() : vals
+    listings.push({ invokedAt: begun.get(p) ?? i, endedAt: i, keys, isComplete: said?.isComplete === true })
   }
   return listings
 }

@@ -10,6 +10,10 @@ import { RecordedClient, type Seen, scripted } from './recorded-client.ts'
 const keysOfEach = 20
 const listShare = 0.1
 const deleteShare = 0.4
+/** Of the listings, from the last key to the first. */
+const reverseShare = 0.5
+/** Of them, with values: every key is read. */
+const valuesShare = 0.3
 /** Small pages: a listing goes on at other nodes. */
 const pageKeys = 40
 
@@ -17,7 +21,7 @@ const pageKeys = 40
 export const listing: Workload = {
   name: 'listing',
   summary:
-    'keys come and go while the bucket is listed page by page: nothing that is there is missing, nothing invented',
+    'keys come and go while the bucket is listed page by page, in either direction, with and without values: nothing that is there is missing, nothing invented',
   client(parts) {
     const door = new HttpDoor(parts)
     return scripted(life(new RecordedClient(parts, door), parts), door)
@@ -25,7 +29,8 @@ export const listing: Workload = {
   async finish({ cluster, recorder }) {
     for (const member of cluster.members) {
       const lister = new Lister({ recorder, nodeNow: () => member }, 'final')
-      await lister.list()
+      await lister.list(noOptions)
+      await lister.list({ reverse: true, values: true })
     }
   },
   check: (records) => [named('listings', checkListings(records)), ...judgeStrict(records)],
@@ -38,7 +43,7 @@ async function* life(client: RecordedClient, parts: ClientParts): AsyncGenerator
   const known = new Map<string, Seen>()
   for (;;) {
     if (fraction() < listShare) {
-      await lister.list()
+      await lister.list({ reverse: fraction() < reverseShare, values: fraction() < valuesShare })
       yield
       continue
     }
@@ -77,7 +82,7 @@ class Lister {
     this.#process = parts.recorder.nextProcess()
   }
 
-  async list(): Promise<void> {
+  async list(options: ListOptions): Promise<void> {
     const base = { p: this.#process, s: this.#session, f: 'list' }
     this.#recorder.add({ t: 'invoke', ...base })
     const vals: string[] = []
@@ -87,7 +92,7 @@ class Lister {
     while (cursor !== null) {
       const member = this.#nodeNow()
       node = member.name
-      const page = await pageAt(member, cursor)
+      const page = await pageAt(member, cursor, options)
       if ('error' in page) {
         this.#recorder.add({ t: page.type, ...base, node, error: page.error })
         if (page.type === 'info') this.#process = this.#recorder.nextProcess()
@@ -97,9 +102,16 @@ class Lister {
       isComplete &&= page.isComplete
       cursor = page.cursor
     }
-    this.#recorder.add({ t: 'ok', ...base, node, vals, v: { isComplete } })
+    this.#recorder.add({ t: 'ok', ...base, node, vals, v: { isComplete, isReverse: options.reverse } })
   }
 }
+
+interface ListOptions {
+  readonly reverse: boolean
+  readonly values: boolean
+}
+
+const noOptions: ListOptions = { reverse: false, values: false }
 
 interface Page {
   readonly keys: readonly string[]
@@ -110,9 +122,12 @@ interface Page {
 async function pageAt(
   member: Member,
   cursor: string,
+  { reverse, values }: ListOptions,
 ): Promise<Page | { readonly type: 'fail' | 'info'; readonly error: string }> {
   const query = new URLSearchParams({ limit: String(pageKeys), timeout: String(timeoutMs) })
   if (cursor !== '') query.set('cursor', cursor)
+  if (reverse) query.set('reverse', 'true')
+  if (values) query.set('values', 'true')
   const reply = await send({ member, method: 'GET', path: `/v1/kv/${bucket}?${query}`, headers: {} })
   if ('type' in reply) return reply
   if (reply.status !== 200) return refusalOf(reply)
