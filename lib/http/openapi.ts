@@ -1,8 +1,13 @@
 import type { ErrorCode } from '../vocabulary/errors.ts'
 import { errorPages } from './error-status.ts'
+import type { Example } from './examples/example.ts'
+import { examplesOf } from './examples/examples.ts'
 import type { JsonSchema } from './json-schema.ts'
 import { problemMediaType, problemSchema } from './problem.ts'
 import type { HeaderDeclaration, ResponseDeclaration, Route } from './route.ts'
+
+/** By name: what has the same name in the request and in its answer belongs together. */
+export type OpenApiExamples = Readonly<Record<string, { readonly summary: string; readonly value: unknown }>>
 
 export interface OpenApiParameter {
   readonly name: string
@@ -10,12 +15,22 @@ export interface OpenApiParameter {
   readonly required: boolean
   readonly description: string
   readonly schema: JsonSchema
+  readonly examples?: OpenApiExamples
+}
+
+export interface OpenApiHeader extends HeaderDeclaration {
+  readonly examples?: OpenApiExamples
+}
+
+interface OpenApiMedia {
+  readonly schema: JsonSchema
+  readonly examples?: OpenApiExamples
 }
 
 export interface OpenApiResponse {
   readonly description: string
-  readonly headers: Readonly<Record<string, HeaderDeclaration>>
-  readonly content?: Readonly<Record<string, { readonly schema: JsonSchema }>>
+  readonly headers: Readonly<Record<string, OpenApiHeader>>
+  readonly content?: Readonly<Record<string, OpenApiMedia>>
 }
 
 export interface OpenApiOperation {
@@ -25,7 +40,7 @@ export interface OpenApiOperation {
   readonly parameters: readonly OpenApiParameter[]
   readonly requestBody?: {
     readonly description: string
-    readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>>
+    readonly content: Readonly<Record<string, OpenApiMedia>>
   }
   readonly responses: Readonly<Record<string, OpenApiResponse>>
 }
@@ -49,7 +64,7 @@ export function openApiOf(routes: readonly Route[]): OpenApiDocument {
   const paths: Record<string, Record<string, OpenApiOperation>> = {}
   for (const route of routes) {
     const operations = paths[route.path] ?? {}
-    operations[route.method.toLowerCase()] = operationOf(route)
+    operations[route.method.toLowerCase()] = withExamples(operationOf(route), examplesOf(route.operation))
     paths[route.path] = operations
   }
   return {
@@ -169,4 +184,67 @@ function problemResponse(route: Route, status: number, codes: readonly ErrorCode
       ? {}
       : { content: { [problemMediaType]: { schema: { $ref: '#/components/schemas/Problem' } } } }),
   }
+}
+
+function withExamples(operation: OpenApiOperation, examples: readonly Example[]): OpenApiOperation {
+  const { parameters, requestBody, responses } = operation
+  return {
+    ...operation,
+    parameters: parameters.map((parameter) => {
+      const place = parameter.in === 'header' ? 'headers' : parameter.in
+      return { ...parameter, ...shownIn(examples, (example) => example[place]?.[parameter.name]) }
+    }),
+    ...(requestBody === undefined
+      ? {}
+      : {
+          requestBody: {
+            ...requestBody,
+            content: mapValues(requestBody.content, (media) => ({
+              ...media,
+              ...shownIn(examples, ({ body }) => body),
+            })),
+          },
+        }),
+    responses: mapValues(responses, (response, status) => {
+      const seen = examples.filter(({ answer }) => String(answer.status) === status)
+      const { headers, content } = response
+      return {
+        ...response,
+        headers: mapValues(headers, (header, name) => ({
+          ...header,
+          ...shownIn(seen, ({ answer }) => answer.headers?.[name]),
+        })),
+        ...(content === undefined
+          ? {}
+          : {
+              content: mapValues(content, (media, type) => ({
+                ...media,
+                ...shownIn(seen, ({ answer }) => (isOfType(type, answer.mediaType) ? answer.body : undefined)),
+              })),
+            }),
+      }
+    }),
+  }
+}
+
+function isOfType(type: string, given: string | undefined): boolean {
+  return given !== undefined && (type === given || type === '*/*')
+}
+
+/** Nothing where no example has it. */
+function shownIn(
+  examples: readonly Example[],
+  valueIn: (example: Example) => unknown,
+): { readonly examples?: OpenApiExamples } {
+  const shown = examples
+    .map((example) => [example.name, { summary: example.summary, value: valueIn(example) }] as const)
+    .filter(([, { value }]) => value !== undefined)
+  return shown.length === 0 ? {} : { examples: Object.fromEntries(shown) }
+}
+
+function mapValues<Value, Result>(
+  values: Readonly<Record<string, Value>>,
+  map: (value: Value, name: string) => Result,
+): Record<string, Result> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value, name)]))
 }
