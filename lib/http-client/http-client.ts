@@ -13,6 +13,7 @@ import {
 import { bucketProblem, keyProblem } from '../vocabulary/key.ts'
 import { timeoutMsDefault } from '../vocabulary/limits.ts'
 import type { ClusterStatus, Explanation, Found, NodeStatus, Readiness, Replica, RingView, Written } from './answers.ts'
+import { type BatchOperation, type BatchResult, formatBatch, parseBatch } from './batch.ts'
 import type { BucketList, GivenProperties, VersionedProperties } from './bucket-answers.ts'
 import { Endpoints } from './endpoints.ts'
 import { fetchTransport } from './fetch-transport.ts'
@@ -66,6 +67,9 @@ export interface PutOptions extends WriteOptions {
   readonly onlyIfAbsent?: boolean | undefined
 }
 
+/** Of all operations of a batch. */
+export type BatchOptions = ReadOptions & Omit<WriteOptions, 'context' | 'ifMatch'>
+
 export interface HttpClientOptions {
   /** URLs of nodes; any node serves any request. */
   readonly endpoints: readonly string[]
@@ -98,6 +102,8 @@ interface Call {
   readonly takesTimeout: boolean
   /** A status from 400 on that is an answer all the same. */
   readonly alsoAccepts?: number
+  /** Default: whatever is not a GET. */
+  readonly changes?: boolean
 }
 
 /**
@@ -161,6 +167,31 @@ export class HttpClient {
    */
   async delete(bucket: string, key: string, options: WriteOptions = {}): Promise<Written> {
     return this.#write({ method: 'DELETE', path: kvPath(bucket, key), headers: writeHeaders(options) }, options)
+  }
+
+  /**
+   * Carries out up to 1,000 operations, in 16 MiB of JSON, and tells of each what became of it; `r`, `w` and the like hold for
+   * all of them. Not a transaction. What rejects has carried out nothing, unless its `aftermath` says that nobody knows.
+   *
+   * @param options.idempotencyKey makes every try of this batch the same writes: it is tried at the next endpoint also when
+   *   nobody knows what became of it
+   * @throws {InvalidBody | DeadlineExceeded | Unreachable | Overloaded}
+   */
+  async batch(operations: readonly BatchOperation[], options: BatchOptions = {}): Promise<readonly BatchResult[]> {
+    const { r, pr, w, pw, sloppy, durability } = options
+    const changes = operations.some(({ op }) => op !== 'get')
+    const idempotencyKey = options.idempotencyKey ?? (changes && this.#retries > 0 ? newIdempotencyKey() : undefined)
+    const call: Call = {
+      method: 'POST',
+      path: '/v1/batch',
+      query: { r, pr, w, pw, sloppy, durability },
+      headers: { ...writeHeaders({ idempotencyKey }), 'content-type': 'application/json' },
+      body: new TextEncoder().encode(formatBatch(operations)),
+      options,
+      takesTimeout: true,
+      changes,
+    }
+    return this.#ask(call, async (response) => parseBatch(new TextDecoder().decode(await response.bytes()), operations))
   }
 
   /** The live keys of a bucket in key order, or against it, page after page as they arrive. */
@@ -377,7 +408,7 @@ export class HttpClient {
     read: (response: HttpResponse) => Promise<Answer>,
     isDoubtfulBefore: boolean,
   ): Promise<Answer> {
-    const changes = call.method !== 'GET'
+    const { changes = call.method !== 'GET' } = call
     const mayRepeat = call.headers?.[idempotencyHeader] !== undefined
     let isDoubtful = isDoubtfulBefore
     let last: StarlingError | undefined

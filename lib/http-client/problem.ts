@@ -26,7 +26,11 @@ interface ProblemJson {
  * is unknown.
  */
 export function errorFrom(status: number, body: Uint8Array, changes: boolean): StarlingError {
-  const problem = parse(body)
+  return errorOfProblem(status, parse(body), changes)
+}
+
+/** The same of a problem that stands in an answer, as with the results of a batch. */
+export function errorOfProblem(status: number, problem: ProblemJson, changes: boolean): StarlingError {
   const { code } = problem
   if (typeof code !== 'string' || !isErrorCode(code)) return foreignError(status, changes)
   return errorOf(code, textOf(problem.detail) ?? textOf(problem.title) ?? code, {

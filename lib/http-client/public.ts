@@ -1,9 +1,11 @@
 /** What a user of the HTTP client names; runs wherever there is a `fetch`. */
 export * from '../vocabulary/errors.ts'
 export type * from './answers.ts'
+export type { BatchOperation, BatchResult } from './batch.ts'
 export type * from './bucket-answers.ts'
 export { fetchTransport } from './fetch-transport.ts'
 export {
+  type BatchOptions,
   HttpClient,
   type HttpClientOptions,
   type PutOptions,

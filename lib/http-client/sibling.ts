@@ -56,7 +56,7 @@ function parseValue({ value, valueBase64 }: SiblingJson): Uint8Array {
   throw new TypeError('a value is a string, in either "value" or "valueBase64"')
 }
 
-function formatValue(bytes: Uint8Array): { readonly value: string } | { readonly valueBase64: string } {
+export function formatValue(bytes: Uint8Array): { readonly value: string } | { readonly valueBase64: string } {
   try {
     return { value: decoder.decode(bytes) }
   } catch {
