@@ -101,7 +101,7 @@ class SegmentFiles implements Segments {
     return asStorage(() => {
       const size = this.#sizes.get(number) ?? 0
       const wanted = Math.max(0, Math.min(bytes, size - from))
-      const buffer = new Uint8Array(wanted)
+      const buffer = new Uint8Array(Buffer.allocUnsafeSlow(wanted).buffer)
       let read = 0
       while (read < wanted) {
         const count = readSync(this.#open(number), buffer, read, wanted - read, from + read)
@@ -124,6 +124,14 @@ class SegmentFiles implements Segments {
       failure = toStorageFailure(error)
     }
     queueMicrotask(() => done(failure))
+  }
+
+  destroy(): void {
+    asStorage(() => {
+      this.#closeFiles()
+      rmSync(this.#path, { recursive: true })
+      syncDirectory(dirname(this.#path))
+    })
   }
 
   close(): void {

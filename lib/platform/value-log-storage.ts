@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { StorageOpener } from '../ports/storage.ts'
 import type { Time } from '../ports/time.ts'
@@ -26,4 +27,24 @@ export function createValueLogStorage(
     },
     valueLog,
   )
+}
+
+/**
+ * The storage port for whoever wants no log: LevelDB alone. A log that is there is emptied into LevelDB in the background, and
+ * goes with the first close in good order after that.
+ */
+export function createDrainedStorage(
+  path: string,
+  parts: { readonly hash: Hash; readonly time: Time },
+  settings: LevelSettings = {},
+): StorageOpener {
+  return {
+    open(done) {
+      const hasLog = existsSync(join(path, valuesName))
+      const opener = hasLog
+        ? createValueLogStorage(path, parts, settings, { isDraining: true })
+        : createLevelStorage(path, settings)
+      opener.open(done)
+    },
+  }
 }

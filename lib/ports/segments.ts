@@ -21,4 +21,6 @@ export interface Segments {
   /** Nothing refers to it any more. Whether it is gone after a power cut is left open. */
   remove(number: number, done: (failure: StorageFailure | undefined) => void): void
   close(): void
+  /** Nothing refers to any of them: they go, with the place they lie in, and nothing is asked for afterwards. @throws StorageError */
+  destroy(): void
 }

@@ -9,6 +9,8 @@ import { SortedEntries } from './sorted-entries.ts'
 export interface LogPlace {
   /** Counts up whenever the segments have become others. */
   readonly changes: () => number
+  /** Counts logs that have gone. */
+  readonly logsGone: () => number
   readonly segments: () => readonly number[]
   readonly read: (segment: number, from: number, bytes: number) => Uint8Array
   readonly index: () => SortedEntries
@@ -28,6 +30,7 @@ export class LoggedContents {
   #entries: SortedEntries | undefined
   #end = beginning
   #changesSeen = -1
+  #logsGoneSeen = 0
   #checkpointSeen: Uint8Array | undefined
 
   constructor(place: LogPlace, hash: Hash) {
@@ -41,6 +44,8 @@ export class LoggedContents {
   }
 
   entries(): SortedEntries {
+    if (this.#place.logsGone() !== this.#logsGoneSeen) this.forget()
+    this.#logsGoneSeen = this.#place.logsGone()
     const known = this.#entries
     if (known !== undefined && this.#place.changes() === this.#changesSeen) return known
     const stored = this.#place.indexValue(checkpointKey)
@@ -49,13 +54,15 @@ export class LoggedContents {
     this.#changesSeen = this.#place.changes()
     this.#goOn(entries)
     if (stored === this.#checkpointSeen) return entries
-    this.#checkpointSeen = stored
     const checkpoint = checkpointIn(stored)
-    if (checkpoint.sequence === this.#end.sequence) {
+    // A log that was emptied went, and another one has begun.
+    const isAnother = checkpoint.sequence < checkpointIn(this.#checkpointSeen).sequence
+    this.#checkpointSeen = stored
+    if (!isAnother && checkpoint.sequence === this.#end.sequence) {
       // Behind a frame that was cut short a log goes on in another segment.
       this.#end = checkpoint
       this.#goOn(entries)
-    } else if (checkpoint.sequence > this.#end.sequence) {
+    } else if (isAnother || checkpoint.sequence > this.#end.sequence) {
       this.forget()
       return this.entries()
     }

@@ -13,8 +13,10 @@ export class SegmentContents {
   #segments = new Map<number, Contents>()
   /** Bytes that power cuts took: the proof that they bit. */
   bytesLost = 0
-  /** Counts up with everything that happens. */
+  /** Counts up with everything that is added. */
   changes = 0
+  /** Counts logs that have gone. */
+  logsGone = 0
 
   constructor(random: Random) {
     this.#random = random
@@ -63,6 +65,13 @@ export class SegmentContents {
     this.changes += 1
     const contents = this.#segments.get(number)
     if (contents !== undefined) contents.synced = Math.max(contents.synced, until)
+  }
+
+  /** The log is no more; another one may begin. */
+  clear(): void {
+    this.#segments.clear()
+    this.changes += 1
+    this.logsGone += 1
   }
 
   remove(number: number): void {

@@ -71,15 +71,16 @@ export class SimulatedDisk {
     this.inode = random.uint32()
     if (logHash === undefined) return
     const changes = (): number => segments.changes
+    const logsGone = (): number => segments.logsGone
     const numbers = (): readonly number[] => segments.list().map(({ number }) => number)
     const index = (): SortedEntries => this.#live
     const live = {
-      ...{ changes, segments: numbers, index },
+      ...{ changes, logsGone, segments: numbers, index },
       read: segments.read.bind(segments),
       indexValue: (key: Uint8Array) => this.#live.get(key),
     }
     const durable = {
-      ...{ changes, segments: numbers },
+      ...{ changes, logsGone, segments: numbers },
       index: () => this.#durableIndex(),
       read: segments.readSynced.bind(segments),
       indexValue: (key: Uint8Array) => this.#durableInIndex(key),

@@ -64,6 +64,13 @@ export class SimulatedSegments implements Segments {
     })
   }
 
+  destroy(): void {
+    const { fault, segments } = this.#disk
+    if (fault !== 'none') throw new StorageError({ kind: fault, message: `simulated disk: ${fault}` })
+    segments.clear()
+    this.#isClosed = true
+  }
+
   close(): void {
     this.#isClosed = true
   }

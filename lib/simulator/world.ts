@@ -30,8 +30,8 @@ export interface WorldOptions {
   readonly hash: Hash
   readonly links?: LinkSettings | undefined
   readonly disk?: DiskSettings | undefined
-  /** Machines keep large values in a log over their stores. Default: they do not. */
-  readonly valueLog?: Partial<ValueLogSettings> | undefined
+  /** Machines keep large values in a log over their stores; each process may do it in its own way. Default: they do not. */
+  readonly valueLog?: Partial<ValueLogSettings> | ((life: string) => Partial<ValueLogSettings>) | undefined
   readonly logLinesMax?: number | undefined
   readonly logLevel?: LogLevel | undefined
 }
@@ -59,7 +59,7 @@ export class World {
   readonly machines = new Map<string, Machine>()
   readonly #hash: Hash
   readonly #disk: DiskSettings
-  readonly #valueLog: Partial<ValueLogSettings> | undefined
+  readonly #valueLog: WorldOptions['valueLog']
   readonly #events = new EventQueue()
   #nowMs = 0
   #happened = 0
@@ -137,7 +137,8 @@ export class World {
     if (this.#valueLog === undefined) return index
     const time = new SimulatedTime(process, machine.clock, this.random(`${life}/value-log`))
     const openSegments = (): SimulatedSegments => new SimulatedSegments(process, machine.disk)
-    return createValueLog({ index, openSegments, hash: this.#hash, time }, this.#valueLog)
+    const settings = typeof this.#valueLog === 'function' ? this.#valueLog(life) : this.#valueLog
+    return createValueLog({ index, openSegments, hash: this.#hash, time }, settings)
   }
 
   /**

@@ -38,9 +38,24 @@ export interface Move {
 }
 
 export interface EncodedFrame {
+  /** Good until the next frame is encoded in the same room. */
   readonly bytes: Uint8Array
-  /** Their keys and values are views of `bytes`. */
+  /** Their keys are views of `bytes`; small values are not. */
   readonly records: readonly FrameRecord[]
+}
+
+/** Frames larger than this get room of their own. */
+const roomBytesMax = 1024 * 1024
+
+/** One frame is on its way at a time, so all can have the same memory: what is made anew for each keeps the collector busy. */
+export class FrameRoom {
+  #room = Buffer.allocUnsafeSlow(0)
+
+  take(bytes: number): Buffer {
+    if (bytes > roomBytesMax) return Buffer.allocUnsafeSlow(bytes)
+    if (bytes > this.#room.length) this.#room = Buffer.allocUnsafeSlow(Math.min(roomBytesMax, bytes * 2))
+    return this.#room.subarray(0, bytes)
+  }
 }
 
 const magic = 0x53564c31 // SVL1
@@ -65,14 +80,18 @@ export function encodeFrame(
   moves: readonly Move[],
   loggedBytesMin: number,
   hash: Hash,
+  room: FrameRoom = new FrameRoom(),
 ): EncodedFrame {
+  let hasSmall = false
   let directoryBytes = 0
   let valueBytes = 0
   for (const operation of operations) {
     directoryBytes += operation.key.length
     if (operation.type === 'delete') directoryBytes += recordHeadBytes.delete
-    else if (operation.value.length < loggedBytesMin) directoryBytes += recordHeadBytes.small + operation.value.length
-    else {
+    else if (operation.value.length < loggedBytesMin) {
+      directoryBytes += recordHeadBytes.small + operation.value.length
+      hasSmall = true
+    } else {
       directoryBytes += recordHeadBytes.logged
       valueBytes += operation.value.length
     }
@@ -81,7 +100,9 @@ export function encodeFrame(
     directoryBytes += recordHeadBytes.moved + move.key.length
     valueBytes += move.value.length
   }
-  const frame = Buffer.allocUnsafeSlow(frameHeadBytes + directoryBytes + valueBytes)
+  const frame = room.take(frameHeadBytes + directoryBytes + valueBytes)
+  // Small values are wanted until the index has them: they get memory of their own, together.
+  const kept = hasSmall ? Buffer.allocUnsafeSlow(frameHeadBytes + directoryBytes) : frame
   const records: FrameRecord[] = []
   let at = frameHeadBytes
   let valueAt = frameHeadBytes + directoryBytes
@@ -112,8 +133,9 @@ export function encodeFrame(
       at = frame.writeUInt32BE(length, head(frame, at, codes.small, key.length))
       const ownKey = putKey(key)
       frame.set(value, at)
+      kept.set(value, at)
       at += length
-      records.push({ type: 'small', key: ownKey, value: plainView(frame, at - length, at) })
+      records.push({ type: 'small', key: ownKey, value: plainView(kept, at - length, at) })
     } else {
       at = head(frame, at, codes.logged, key.length)
       const logged = putValue(value)
@@ -150,7 +172,7 @@ export function parseFrameHead(bytes: Uint8Array): FrameHead | undefined {
   return { sequence: view.readUIntBE(4, 6), directoryBytes: view.readUInt32BE(10), valueBytes: view.readUInt32BE(14) }
 }
 
-/** The records of a frame, from its head and directory. Undefined: these are not the bytes that were written. */
+/** The records of a frame, from its head and directory, with views of `bytes`. Undefined: these are not the bytes that were written. */
 export function parseDirectory(bytes: Uint8Array, hash: Hash): readonly FrameRecord[] | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (view.readUInt32BE(18) !== checksumOf(view, bytes.length, hash)) return undefined
@@ -162,7 +184,7 @@ export function parseDirectory(bytes: Uint8Array, hash: Hash): readonly FrameRec
     const keyBytes = view.readUInt32BE(at + 1)
     at += 5
     if (code === codes.delete) {
-      records.push({ type: 'delete', key: bytes.slice(at, at + keyBytes) })
+      records.push({ type: 'delete', key: bytes.subarray(at, at + keyBytes) })
       at += keyBytes
       continue
     }
@@ -170,21 +192,25 @@ export function parseDirectory(bytes: Uint8Array, hash: Hash): readonly FrameRec
     at += 4
     if (code === codes.small) {
       const valueAt = at + keyBytes
-      records.push({ type: 'small', key: bytes.slice(at, valueAt), value: bytes.slice(valueAt, valueAt + length) })
+      records.push({
+        type: 'small',
+        key: bytes.subarray(at, valueAt),
+        value: bytes.subarray(valueAt, valueAt + length),
+      })
       at = valueAt + length
       continue
     }
     const checksum = view.readUInt32BE(at)
     at += 4
     if (code === codes.logged) {
-      records.push({ type: 'logged', key: bytes.slice(at, at + keyBytes), offset, length, checksum })
+      records.push({ type: 'logged', key: bytes.subarray(at, at + keyBytes), offset, length, checksum })
     } else {
       const fromSegment = view.readUInt32BE(at)
       const fromOffset = view.readUInt32BE(at + 4)
       at += 8
       records.push({
         type: 'moved',
-        key: bytes.slice(at, at + keyBytes),
+        key: bytes.subarray(at, at + keyBytes),
         offset,
         length,
         fromSegment,

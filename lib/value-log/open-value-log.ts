@@ -132,11 +132,13 @@ function begin(ports: ValueLogPorts, settings: ValueLogSettings, index: OpenedSt
     behind,
   )
   const end = replay(segments, numbers, checkpoint, ports.hash, (frame) =>
-    log.replay(frame.bytes, frame.records, frame.segment, frame.offset),
+    log.replay(frame.records, frame.segment, frame.offset),
   )
   const last = numbers.at(-1) ?? 0
   const isAsItWasClosed = end.sequence === checkpoint.sequence && end.damage === undefined && last <= checkpoint.segment
-  if (!isAsItWasClosed || table.bytesOf(checkpoint.segment) !== checkpoint.offset) {
+  // What is drained must not be written to.
+  const goesOn = isAsItWasClosed && table.bytesOf(checkpoint.segment) === checkpoint.offset && !settings.isDraining
+  if (!goesOn) {
     // What lies behind the last whole frame stays where it is, and is never read: the log goes on in a new segment.
     log.goOnAt({ segment: Math.max(last, checkpoint.segment) + 1, offset: 0, sequence: end.sequence })
   }

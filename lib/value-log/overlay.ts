@@ -3,8 +3,9 @@ import type { Place } from './frame.ts'
 
 /** What the log has of one key and the index does not, yet. */
 export interface Overlaid {
-  readonly key: Uint8Array
-  /** Undefined: it is deleted. */
+  /** The key, by `idOf`. */
+  readonly id: string
+  /** Of a small one. Undefined: it is deleted, or lies at `place`. */
   readonly value: Uint8Array | undefined
   /** Where the value stays. Undefined: deleted, or small enough for the index. */
   readonly place: Place | undefined
@@ -35,10 +36,11 @@ export class Overlay {
     return this.#pending.get(id) ?? this.#onItsWay.get(id)
   }
 
-  set(id: string, entry: Overlaid): void {
+  set(entry: Overlaid): void {
+    const { id, value, place } = entry
     this.#pending.set(id, entry)
-    // What it replaces keeps its frame alive as well: nothing is taken off.
-    this.#pendingBytes += entryBytes + entry.key.length + (entry.value?.length ?? 0)
+    // A value that lies in the log takes no memory, but a start has to read it.
+    this.#pendingBytes += entryBytes + id.length + (value?.length ?? (place === undefined ? 0 : place.length >> 2))
   }
 
   /** All that is there goes to the index now. What comes from now on waits for the next time. */
@@ -65,7 +67,7 @@ export class Overlay {
       if (id >= low && id < high && !this.#pending.has(id)) found.push(entry)
     }
     const sign = reverse === true ? -1 : 1
-    return found.sort((a, b) => sign * Buffer.compare(a.key, b.key))
+    return found.sort((a, b) => (a.id < b.id ? -sign : sign))
   }
 }
 
@@ -75,4 +77,9 @@ const entryBytes = 200
 /** A key as a string of its bytes, each a character: it compares as they do. */
 export function idOf(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+}
+
+export function keyOf(id: string): Uint8Array {
+  const bytes = Buffer.from(id, 'latin1')
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
 }

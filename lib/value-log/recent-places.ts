@@ -4,8 +4,7 @@ import type { Place } from './frame.ts'
 export const nowhere = 'nowhere'
 
 /**
- * Where the values of recently used keys lie, so that whoever overwrites one need not ask the index which bytes are dead
- * now. Always the newest: every change of a key comes by here. In two halves: when the newer one is full, the older is dropped.
+ * Where the values of recently used keys lie, so that whoever reads or overwrites one need not ask the index. Always the newest: every change of a key comes by here. In two halves: when the newer one is full, the older is dropped.
  */
 export class RecentPlaces {
   readonly #halfMax: number
@@ -17,7 +16,17 @@ export class RecentPlaces {
   }
 
   get(id: string): Place | typeof nowhere | undefined {
-    return this.#newer.get(id) ?? this.#older.get(id)
+    const newer = this.#newer.get(id)
+    if (newer !== undefined) return newer
+    const older = this.#older.get(id)
+    if (older !== undefined) this.set(id, older)
+    return older
+  }
+
+  /** A value was moved: whoever is not remembered is not for this. */
+  move(id: string, place: Place): void {
+    if (this.#newer.has(id)) this.#newer.set(id, place)
+    else if (this.#older.has(id)) this.#older.set(id, place)
   }
 
   set(id: string, place: Place | typeof nowhere): void {

@@ -6,15 +6,26 @@ import { frameHeadBytes, type Move, parseDirectory, parseFrameHead } from './fra
 import type { ValueLogSettings } from './settings.ts'
 import type { ValueLog } from './value-log.ts'
 
-/** One step looks at so many records, or copies about so much, whichever comes first. */
-const recordsMax = 128
-const copiedBytesMax = 256 * 1024
-/** A pause is so many times as long as the step before it took. */
-const pauseFactor = { rest: 1, busy: 4, crowded: 20 } as const
-const pauseMsMin = 5
+/** One step reads so much, or a whole frame, and asks the index for so many keys. */
+const pieceBytes = 256 * 1024
+const askedMax = 128
+/** A pause is so many times as long as the step before it took: at rest, and while somebody writes, from little need to much. */
+const pauseAtRest = 1
+const pauseBusy = { most: 8, least: 0.5 } as const
+const pauseMsMin = 2
+/** Segments that are of no account: the one that is being written to, and while somebody writes the one that is being emptied. */
+const asideAtRest = 1
+const asideBusy = 2
 /** Nobody has written for so long: the store is at rest. */
 const restMs = 1000
 const lookAgainMs = 500
+
+interface Victim {
+  readonly number: number
+  readonly bytes: number
+  offset: number
+  recordsDone: number
+}
 
 /** Empties segments one by one: copies what is still of use to the end of the log, and removes the rest. */
 export class Reclaimer {
@@ -23,7 +34,7 @@ export class Reclaimer {
   readonly #hash: Hash
   readonly #time: Time
   readonly #settings: ValueLogSettings
-  #victim: { readonly number: number; readonly bytes: number; offset: number; recordsDone: number } | undefined
+  #victim: Victim | undefined
   #timer: Timer | undefined
   #isStepping = false
   #isStopped = false
@@ -51,8 +62,7 @@ export class Reclaimer {
   /** There may be something to do now. */
   wake(): void {
     if (this.#isStopped || this.#isStepping || this.#timer !== undefined) return
-    if (this.#victim !== undefined || this.#amplification() > this.#settings.amplificationAtRest)
-      this.#after(pauseMsMin)
+    if (this.#victim !== undefined || this.#isNeeded()) this.#after(pauseMsMin)
   }
 
   stop(): void {
@@ -60,11 +70,18 @@ export class Reclaimer {
     this.#timer?.cancel()
   }
 
-  /** Full segments alone: the one that is being written to is of no account. */
-  #amplification(): number {
-    const { table, currentSegment } = this.#log
-    const full = table.bytes - table.bytesOf(currentSegment)
-    return full === 0 ? 1 : table.bytes / Math.max(1, table.liveBytes)
+  /**
+   * Bytes to those of use, but for so many segments: of a small store one segment is much, and to empty them as soon as they
+   * are full would be to copy all of it again and again.
+   */
+  #amplification(segmentsAside: number): number {
+    const { table } = this.#log
+    const bytes = table.bytes - segmentsAside * this.#settings.segmentBytesMax
+    return Math.max(1, bytes / Math.max(1, table.liveBytes))
+  }
+
+  #isNeeded(): boolean {
+    return this.#settings.isDraining || this.#amplification(asideAtRest) > this.#settings.amplificationAtRest
   }
 
   #after(delayMs: number): void {
@@ -77,11 +94,10 @@ export class Reclaimer {
 
   #look(): void {
     if (!this.#log.isUsable) return this.stop()
-    const amplification = this.#amplification()
-    const pace = this.#pace(amplification)
-    if (pace === undefined) {
+    const pause = this.#pause()
+    if (pause === undefined) {
       // While the need for it grows or clients go away, it is looked at again.
-      if (amplification > this.#settings.amplificationAtRest) this.#after(lookAgainMs)
+      if (this.#isNeeded()) this.#after(lookAgainMs)
       return
     }
     if (this.#victim === undefined) {
@@ -102,17 +118,22 @@ export class Reclaimer {
       const tookMs = this.#time.nowMs() - startedMs
       this.seconds += tookMs / 1000
       if (isDone) this.#victim = undefined
-      this.#after(Math.max(pauseMsMin, tookMs * pauseFactor[pace]))
+      this.#after(Math.max(pauseMsMin, tookMs * pause))
     })
   }
 
-  #pace(amplification: number): keyof typeof pauseFactor | undefined {
-    const { amplificationAtRest, amplificationBusy, amplificationMax } = this.#settings
+  /** How many times as long as a step the pause behind it is; undefined: nothing is to be done now. */
+  #pause(): number | undefined {
+    const { amplificationBusy, amplificationMax, isDraining } = this.#settings
     // What was begun shall end: half a segment emptied gives back nothing.
-    if (amplification <= amplificationAtRest && this.#victim === undefined) return undefined
-    if (!this.mayWork()) return amplification > amplificationMax ? 'crowded' : undefined
-    if (this.#time.nowMs() - this.#log.lastWriteMs > restMs) return 'rest'
-    return amplification > amplificationBusy || this.#victim !== undefined ? 'busy' : undefined
+    const isBegun = this.#victim !== undefined || isDraining
+    if (!isBegun && !this.#isNeeded()) return undefined
+    const busy = this.#amplification(asideBusy)
+    if (busy <= amplificationMax && !this.mayWork()) return undefined
+    if (this.#time.nowMs() - this.#log.lastWriteMs > restMs) return pauseAtRest
+    if (busy <= amplificationBusy && !isBegun) return undefined
+    const need = Math.min(1, Math.max(0, (busy - amplificationBusy) / (amplificationMax - amplificationBusy)))
+    return pauseBusy.most + (pauseBusy.least - pauseBusy.most) * need
   }
 
   #step(done: (isDone: boolean) => void): void {
@@ -143,41 +164,38 @@ export class Reclaimer {
   }
 
   /** The next values of the segment that something points to. Goes on where it stopped, also inside a frame. */
-  #collect(victim: {
-    readonly number: number
-    readonly bytes: number
-    offset: number
-    recordsDone: number
-  }): readonly Move[] | 'unreadable' {
-    const { table } = this.#log
+  #collect(victim: Victim): readonly Move[] | 'unreadable' {
     const moves: Move[] = []
-    let looked = 0
-    let copied = 0
+    let asked = 0
+    // In one piece: one read of it costs less than one for each of its values.
+    let piece = this.#segments.read(victim.number, victim.offset, pieceBytes)
+    let at = 0
     while (victim.offset < victim.bytes) {
-      const headBytes = this.#segments.read(victim.number, victim.offset, frameHeadBytes)
-      const head = headBytes.length < frameHeadBytes ? undefined : parseFrameHead(headBytes)
+      const head = piece.length - at < frameHeadBytes ? undefined : parseFrameHead(piece.subarray(at))
+      if (head === undefined && at > 0) return moves
       if (head === undefined) return 'unreadable'
-      const directory = this.#segments.read(victim.number, victim.offset, frameHeadBytes + head.directoryBytes)
-      const records =
-        directory.length < frameHeadBytes + head.directoryBytes ? undefined : parseDirectory(directory, this.#hash)
+      const valuesAt = at + frameHeadBytes + head.directoryBytes
+      const end = valuesAt + head.valueBytes
+      if (end > piece.length) {
+        if (at > 0) return moves
+        piece = this.#segments.read(victim.number, victim.offset, end)
+        if (piece.length < end) return 'unreadable'
+      }
+      const records = parseDirectory(piece.subarray(at, valuesAt), this.#hash)
       if (records === undefined) return 'unreadable'
       for (; victim.recordsDone < records.length; victim.recordsDone += 1) {
-        if (looked >= recordsMax || copied >= copiedBytesMax) return moves
         const record = records[victim.recordsDone]
         if (record?.type !== 'logged' && record?.type !== 'moved') continue
-        const from = { segment: victim.number, offset: victim.offset + record.offset, length: record.length }
-        if (table.isDead(from.segment, from.offset)) continue
-        looked += 1
-        const place = this.#log.placeOf(record.key)
-        if (place?.segment !== from.segment || place.offset !== from.offset) continue
-        const value = this.#segments.read(from.segment, from.offset, from.length)
-        if (value.length < from.length) return 'unreadable'
-        copied += value.length
-        moves.push({ key: record.key, value, from })
+        if (asked >= askedMax) return moves
+        const { offset, length } = record
+        const from = { segment: victim.number, offset: victim.offset + offset, length }
+        if (!this.#log.table.knowsDead(victim.number)) asked += 1
+        if (!this.#log.isNewest(record.key, from)) continue
+        moves.push({ key: record.key, value: piece.subarray(at + offset, at + offset + length), from })
       }
-      victim.offset += frameHeadBytes + head.directoryBytes + head.valueBytes
+      victim.offset += end - at
       victim.recordsDone = 0
-      looked += 1
+      at = end
     }
     return moves
   }

@@ -12,6 +12,8 @@ interface Segment {
   dead: Uint8Array
   /** Whether `loggedBytes` is all that was ever logged here, for sure. */
   readonly isKnown: boolean
+  /** All of it was written since the open: which of it is dead is known, but for what lies over the index. */
+  readonly isOfThisLife: boolean
   /** It holds something that cannot be read: it is left as it is. */
   isStuck: boolean
   /** Nothing points there any more, and the next open shall not look for it. */
@@ -46,6 +48,7 @@ export class SegmentTable {
       deadBytes: dead,
       dead: none,
       isKnown,
+      isOfThisLife: false,
       isStuck: false,
       isEmptied: false,
     })
@@ -66,7 +69,8 @@ export class SegmentTable {
 
   died(keyBytes: number, { segment, offset, length }: Place): void {
     const found = this.#segments.get(segment)
-    if (found === undefined) return
+    // Who is overwritten while the index follows is told of twice.
+    if (found === undefined || this.isDead(segment, offset)) return
     const bytes = Math.min(loggedBytes(keyBytes, length), found.loggedBytes - found.deadBytes)
     found.deadBytes += bytes
     this.liveBytes -= bytes
@@ -81,10 +85,20 @@ export class SegmentTable {
     return found?.isKnown === true && found.loggedBytes === 0
   }
 
+  /** Once the index has followed, surely nothing points to any of them. */
+  get areAllUnused(): boolean {
+    return [...this.#segments].every(([number, { isEmptied }]) => isEmptied || this.isUnused(number))
+  }
+
   /** Surely. */
   isDead(segment: number, offset: number): boolean {
     const granule = Math.floor(offset / granuleBytes)
     return (((this.#segments.get(segment)?.dead[granule >> 3] ?? 0) >> (granule & 7)) & 1) === 1
+  }
+
+  /** Nobody else can know better than `isDead` what of this segment is of use. */
+  knowsDead(number: number): boolean {
+    return this.#segments.get(number)?.isOfThisLife === true
   }
 
   remove(number: number): void {
@@ -131,7 +145,16 @@ export class SegmentTable {
   #of(number: number): Segment {
     let segment = this.#segments.get(number)
     if (segment === undefined) {
-      segment = { bytes: 0, loggedBytes: 0, deadBytes: 0, dead: none, isKnown: true, isStuck: false, isEmptied: false }
+      segment = {
+        bytes: 0,
+        loggedBytes: 0,
+        deadBytes: 0,
+        dead: none,
+        isKnown: true,
+        isOfThisLife: true,
+        isStuck: false,
+        isEmptied: false,
+      }
       this.#segments.set(number, segment)
     }
     return segment

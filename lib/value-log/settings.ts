@@ -7,25 +7,28 @@ export interface ValueLogSettings {
   readonly lagBytesMax: number
   /** So long after a write the index has it. */
   readonly lagMs: number
-  /** Bytes of all segments to those of use: above it the emptiest segment is emptied when nobody writes... */
+  /** Bytes of all segments but one to those of use: above it the emptiest segment is emptied when nobody writes... */
   readonly amplificationAtRest: number
-  /** ... and also while somebody does. */
+  /** ... and also while somebody does, but for two, the quicker the nearer it comes... */
   readonly amplificationBusy: number
-  /** ... and even where clients wait for it. */
+  /** ... to this one, beyond which it is done even where clients wait for it. */
   readonly amplificationMax: number
   /** Keys whose place is remembered. */
   readonly placesMax: number
+  /** Nothing stays in the log any more: all of it goes to the index, and the log with the next close in good order. */
+  readonly isDraining: boolean
 }
 
 const mebibyte = 1024 * 1024
 
 export const valueLogSettingsDefault: ValueLogSettings = {
-  loggedBytesMin: 4096,
+  loggedBytesMin: 1024,
   segmentBytesMax: 32 * mebibyte,
   lagBytesMax: 8 * mebibyte,
   lagMs: 2000,
   amplificationAtRest: 1.4,
-  amplificationBusy: 2,
-  amplificationMax: 3,
+  amplificationBusy: 1.4,
+  amplificationMax: 2,
   placesMax: 65_536,
+  isDraining: false,
 }

@@ -9,7 +9,7 @@ import {
 } from '../ports/storage.ts'
 import type { Time, Timer } from '../ports/time.ts'
 import type { Hash } from '../vocabulary/hash.ts'
-import { encodeFrame, type FrameRecord, type Move, type Place } from './frame.ts'
+import { encodeFrame, type FrameRecord, FrameRoom, type Move, type Place } from './frame.ts'
 import {
   checkpointKey,
   damageKey,
@@ -19,7 +19,7 @@ import {
   isOwnKey,
   parseEntry,
 } from './index-entry.ts'
-import { idOf, type Overlaid, Overlay } from './overlay.ts'
+import { idOf, keyOf, type Overlaid, Overlay } from './overlay.ts'
 import { nowhere, RecentPlaces } from './recent-places.ts'
 import type { SegmentTable } from './segment-table.ts'
 import type { ValueLogSettings } from './settings.ts'
@@ -67,6 +67,7 @@ export class ValueLog implements Storage {
   readonly table: SegmentTable
   readonly #overlay = new Overlay()
   readonly #places: RecentPlaces
+  readonly #room = new FrameRoom()
   /** The end of the last frame that has been applied. */
   #applied: Position
   #waiting: WaitingWrite[] = []
@@ -104,8 +105,8 @@ export class ValueLog implements Storage {
   }
 
   /** A frame that a start has found behind the checkpoint. */
-  replay(frame: Uint8Array, records: readonly FrameRecord[], segment: number, frameOffset: number): void {
-    this.#apply(frame, records, segment, frameOffset)
+  replay(records: readonly FrameRecord[], segment: number, frameOffset: number): void {
+    this.#apply(records, segment, frameOffset, undefined)
   }
 
   /** After the last frame that a start has found: what comes now is written there. */
@@ -130,8 +131,10 @@ export class ValueLog implements Storage {
     if (this.#refusal !== undefined) throw new StorageError(this.#refusal)
     const id = idOf(key)
     const overlaid = this.#overlay.get(id)
-    // The caller may do with it what it likes.
-    if (overlaid !== undefined) return overlaid.value?.slice()
+    if (overlaid !== undefined) return this.#overlaidValue(overlaid)
+    const recent = this.#places.get(id)
+    if (recent !== undefined && recent !== nowhere)
+      return this.#segments.read(recent.segment, recent.offset, recent.length)
     const stored = this.#index.get(key)
     if (stored === undefined) {
       this.#places.set(id, nowhere)
@@ -144,6 +147,12 @@ export class ValueLog implements Storage {
     }
     this.#places.set(id, entry)
     return this.#segments.read(entry.segment, entry.offset, entry.length)
+  }
+
+  /** The caller may do with it what it likes. */
+  #overlaidValue({ value, place }: Overlaid): Uint8Array | undefined {
+    if (value !== undefined || place === undefined) return value?.slice()
+    return this.#segments.read(place.segment, place.offset, place.length)
   }
 
   write(operations: readonly StorageOperation[], options: { readonly sync: boolean }, done: Done): void {
@@ -174,9 +183,16 @@ export class ValueLog implements Storage {
     this.#refusal ??= { kind: 'closed', message: 'the store is closed' }
     this.#whenIdle(() => {
       if (this.#refusal?.kind === 'poisoned') return this.#closeAll()
-      this.#isFollowWanted = true
-      this.#followIfDue()
-      this.#whenIdle(() => this.#forgetDamage())
+      if (!this.#settings.isDraining) {
+        this.#isFollowWanted = true
+        this.#followIfDue()
+        return this.#whenIdle(() => this.#forgetDamage())
+      }
+      // Durably: the log may be gone afterwards.
+      this.follow((failure) => {
+        if (failure === undefined) this.#whenIdle(() => this.#endDraining())
+        else this.#closeAll()
+      }, undefined)
     })
   }
 
@@ -192,6 +208,14 @@ export class ValueLog implements Storage {
     const stored = this.#index.get(key)
     const entry = stored === undefined ? undefined : parseEntry(stored)
     return entry?.type === 'pointer' ? entry : undefined
+  }
+
+  /** Whether the key's newest value is the one there. Under a hold only. */
+  isNewest(key: Uint8Array, from: Place): boolean {
+    if (this.table.isDead(from.segment, from.offset)) return false
+    const overlaid = this.#overlay.get(idOf(key))
+    if (overlaid !== undefined) return isSame(overlaid.place, from)
+    return this.table.knowsDead(from.segment) || isSame(this.placeOf(key), from)
   }
 
   hold(): void {
@@ -228,17 +252,24 @@ export class ValueLog implements Storage {
     if (this.#refusal?.kind === 'poisoned') return
     // Memory is bounded: the index must catch up first.
     if (this.#overlay.bytes > 8 * this.#settings.lagBytesMax && this.#isFollowing) return
-    const batch = this.#takeBatch()
     const moves = this.#moves
     this.#moves = undefined
+    const batch = this.#takeBatch()
     this.#isWriting = true
     const operations: StorageOperation[] = []
     for (const write of batch) for (const operation of write.operations) operations.push(operation)
     const { segment, offset, sequence } = this.#applied
-    const frame = encodeFrame(sequence, operations, moves?.moves ?? [], this.#settings.loggedBytesMin, this.#hash)
+    const frame = encodeFrame(
+      sequence,
+      operations,
+      moves?.moves ?? [],
+      this.#settings.isDraining ? Number.POSITIVE_INFINITY : this.#settings.loggedBytesMin,
+      this.#hash,
+      this.#room,
+    )
     const ended = (failure: StorageFailure | undefined): void => {
       this.#isWriting = false
-      if (failure === undefined) this.#apply(frame.bytes, frame.records, segment, offset)
+      if (failure === undefined) this.#apply(frame.records, segment, offset, frame.bytes)
       if (failure === undefined) this.#advance(frame.bytes.length)
       else this.#poison(failure)
       if (failure === undefined) this.#writeNext()
@@ -277,7 +308,7 @@ export class ValueLog implements Storage {
   }
 
   /** Puts the records of a frame over the index: one that was just written, or one that a start replays. */
-  #apply(frame: Uint8Array, records: readonly FrameRecord[], segment: number, frameOffset: number): void {
+  #apply(records: readonly FrameRecord[], segment: number, frameOffset: number, written: Uint8Array | undefined): void {
     for (const record of records) {
       const { key } = record
       if (record.type === 'delete') this.#put(key, undefined, undefined)
@@ -285,20 +316,38 @@ export class ValueLog implements Storage {
       else {
         const { offset, length } = record
         const place = { segment, offset: frameOffset + offset, length }
-        if (record.type === 'moved' && !this.#isAt(key, record.fromSegment, record.fromOffset)) {
-          // A crash may have come between the pieces of an index batch: then it has arrived already, and counts.
-          if (this.#isAt(key, segment, place.offset)) this.table.logged(segment, key.length, length)
-          continue
-        }
         this.table.logged(segment, key.length, length)
-        this.#put(key, frame.subarray(offset, offset + length), place)
+        if (record.type === 'logged') this.#put(key, undefined, place)
+        else {
+          const from = { segment: record.fromSegment, offset: record.fromOffset, length }
+          const value = this.#settings.isDraining ? written?.slice(offset, offset + length) : undefined
+          this.#putMoved(key, from, place, value, written === undefined)
+        }
       }
     }
   }
 
-  #isAt(key: Uint8Array, segment: number, offset: number): boolean {
-    const place = this.placeOf(key)
-    return place !== undefined && place.segment === segment && place.offset === offset
+  /** A copy does nothing where a newer write of the key came before it. */
+  #putMoved(key: Uint8Array, from: Place, place: Place, drained: Uint8Array | undefined, isReplay: boolean): void {
+    const id = idOf(key)
+    const before = this.#overlay.get(id)
+    // The index stands still from the look to the copy; at a replay it may be anywhere between the two.
+    const isWanted = before !== undefined ? isSame(before.place, from) : !isReplay || isSame(this.placeOf(key), from)
+    if (!isWanted) {
+      // A crash may have come between the pieces of an index batch: then the copy has arrived already.
+      if (!isReplay || !isSame(this.placeOf(key), place)) this.table.died(key.length, place)
+      return
+    }
+    this.table.died(key.length, from)
+    const isBeforeUnknown = before?.isBeforeUnknown === true
+    if (drained !== undefined) {
+      this.table.died(key.length, place)
+      this.#overlay.set({ id, value: drained, place: undefined, isBeforeUnknown })
+      this.#places.set(id, nowhere)
+      return
+    }
+    this.#overlay.set({ id, value: undefined, place, isBeforeUnknown })
+    this.#places.move(id, place)
   }
 
   #put(key: Uint8Array, value: Uint8Array | undefined, place: Place | undefined): void {
@@ -308,7 +357,7 @@ export class ValueLog implements Storage {
     const dead = before === undefined ? recent : before.place
     if (dead !== undefined && dead !== nowhere) this.table.died(key.length, dead)
     const isBeforeUnknown = before === undefined ? recent === undefined : before.isBeforeUnknown
-    this.#overlay.set(id, { key, value, place, isBeforeUnknown })
+    this.#overlay.set({ id, value, place, isBeforeUnknown })
     this.#places.set(id, place ?? nowhere)
   }
 
@@ -401,10 +450,11 @@ export class ValueLog implements Storage {
   }
 
   #toIndex(entry: Overlaid): StorageOperation {
-    const { key, value, place } = entry
+    const { id, value, place } = entry
+    const key = keyOf(id)
     if (entry.isBeforeUnknown) this.#noteDead(key, place)
-    if (value === undefined) return { type: 'delete', key }
-    return { type: 'put', key, value: place === undefined ? encodeInline(value) : encodePointer(place) }
+    if (place !== undefined) return { type: 'put', key, value: encodePointer(place) }
+    return value === undefined ? { type: 'delete', key } : { type: 'put', key, value: encodeInline(value) }
   }
 
   /** What the index points to and is about to forget is dead. */
@@ -462,11 +512,13 @@ export class ValueLog implements Storage {
         const above = overlaid[over]
         const below = stored[under]
         if (above === undefined && below === undefined) break
-        const order = above === undefined ? 1 : below === undefined ? -1 : sign * Buffer.compare(above.key, below.key)
-        if (above !== undefined && order <= 0) {
+        const key = above === undefined ? undefined : keyOf(above.id)
+        const order = key === undefined ? 1 : below === undefined ? -1 : sign * Buffer.compare(key, below.key)
+        if (above !== undefined && key !== undefined && order <= 0) {
           over += 1
           if (order === 0) under += 1
-          if (above.value !== undefined) entries.push({ key: above.key.slice(), value: above.value.slice() })
+          const value = this.#overlaidValue(above)
+          if (value !== undefined) entries.push({ key, value })
         } else if (below !== undefined) {
           under += 1
           if (!isOwnKey(below.key)) entries.push({ key: below.key, value: this.#valueOf(below.value) })
@@ -503,6 +555,23 @@ export class ValueLog implements Storage {
     for (const scan of this.#waitingScans.splice(0)) scan()
   }
 
+  /** Where nothing points to the log any more it goes, and what is left is LevelDB alone. */
+  #endDraining(): void {
+    if (!this.table.areAllUnused) return this.#forgetDamage()
+    const operations: StorageOperation[] = [
+      { type: 'delete', key: damageKey },
+      { type: 'delete', key: checkpointKey },
+    ]
+    // A log without segments opens with and without its checkpoint; one with segments and without a checkpoint does not.
+    try {
+      this.#segments.destroy()
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+      return this.#closeAll()
+    }
+    this.#index.write(operations, { sync: true }, () => this.#closeAll())
+  }
+
   #forgetDamage(): void {
     if (this.#refusal?.kind === 'poisoned') return this.#closeAll()
     this.#index.write([{ type: 'delete', key: damageKey }], { sync: false }, () => this.#closeAll())
@@ -528,6 +597,10 @@ export class ValueLog implements Storage {
     const [callback] = this.#onIdle.splice(0, 1)
     if (callback !== undefined) this.#time.soon(callback)
   }
+}
+
+function isSame(place: Place | undefined, { segment, offset }: Place): boolean {
+  return place !== undefined && place.segment === segment && place.offset === offset
 }
 
 /** Entries of the log's own that a scan of the index may meet. */

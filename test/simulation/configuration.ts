@@ -114,6 +114,8 @@ export interface Configuration {
   readonly churn: Churn | undefined
   /** Stores have their large values in a log. Undefined: they have LevelDB alone. */
   readonly valueLog?: ValueLogSettings | undefined
+  /** Each process either keeps a log or empties the one it finds. */
+  readonly switchesValueLog?: boolean | undefined
 }
 
 /**
@@ -211,13 +213,14 @@ export function drawConfiguration(seed: number, options: DrawOptions = {}): Conf
     awaitsSchedule: repair.drawn.awaitsSchedule && churn === undefined,
     churn: churn === undefined || !length.isLong ? churn : calmer(churn),
     valueLog: valueLog?.settings,
+    switchesValueLog: valueLog?.isSwitched,
   }
 }
 
 /** So small that some hundred writes fill segments and empty them. A record is large enough for the log if its values are. */
 function drawValueLog(
   random: Random,
-): { readonly settings: ValueLogSettings; readonly valueBytesMax: number } | undefined {
+): { readonly settings: ValueLogSettings; readonly valueBytesMax: number; readonly isSwitched: boolean } | undefined {
   if (random.below(valueLogIn) !== 0) return undefined
   const settings: ValueLogSettings = {
     loggedBytesMin: 512,
@@ -228,8 +231,9 @@ function drawValueLog(
     amplificationBusy: pick(random, [1.5, 2]),
     amplificationMax: 3,
     placesMax: pick(random, [4, 65_536]),
+    isDraining: false,
   }
-  return { settings, valueBytesMax: pick(random, [0, 2000, 2000]) }
+  return { settings, valueBytesMax: pick(random, [0, 2000, 2000]), isSwitched: random.below(4) === 0 }
 }
 
 interface Length {

@@ -1,4 +1,5 @@
-import { World } from '../../lib/simulator/world.ts'
+import { seededRandom, seedFor } from '../../lib/ports/random.ts'
+import { World, type WorldOptions } from '../../lib/simulator/world.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import type { Key } from '../../lib/vocabulary/key.ts'
 import { checkAcknowledgedWrites } from '../checkers/check-acknowledged-writes.ts'
@@ -135,8 +136,8 @@ class Run {
   constructor(configuration: Configuration, options: SimulationOptions) {
     this.#configuration = configuration
     this.#hash = options.hash
-    const { seed, links, disk, valueLog } = configuration
-    this.#world = new World({ seed, hash: options.hash, links, disk, valueLog })
+    const { seed, links, disk } = configuration
+    this.#world = new World({ seed, hash: options.hash, links, disk, valueLog: valueLogOf(configuration) })
     this.#cluster = new SimulatedCluster(this.#world, configuration, options.makeNode)
     this.#script = options.script
     this.#nemesis = new Nemesis(this.#cluster, configuration, this.#history, options.script?.faults)
@@ -604,4 +605,9 @@ function known(result: CheckResult): CheckResult {
 /** Faults after which hints alone cannot bring copies together. */
 function losesHints(kind: FaultKind): boolean {
   return ['wipe', 'roll-back', 'flip-bit', 'bare-return', 'disk-full', 'disk-error'].includes(kind)
+}
+
+function valueLogOf({ seed, valueLog, switchesValueLog }: Configuration): WorldOptions['valueLog'] {
+  if (valueLog === undefined || switchesValueLog !== true) return valueLog
+  return (life) => ({ ...valueLog, isDraining: seededRandom(seedFor(seed, `${life}/drains`)).below(2) === 0 })
 }

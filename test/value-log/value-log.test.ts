@@ -13,6 +13,10 @@ t.test(
   },
 )
 
+t.test('the same while some lives keep a log and others empty it, and some end in good order', async (t) => {
+  for (let seed = 61; seed <= 120; seed += 1) t.equal(crashAgainAndAgain(seed, true), undefined, `seed ${seed}`)
+})
+
 t.test('a synced value survives a power cut that takes the value written over it', async (t) => {
   let lost = 0
   for (let seed = 1; seed <= 40; seed += 1) {
@@ -91,6 +95,28 @@ t.test('reclaiming waits while clients would wait for it', async (t) => {
   t.ok((place.opened.valueLog?.figures().reclaimedBytes ?? 0) > 0)
 })
 
+t.test('a log that is no longer wanted is emptied into the index, and goes with the next close', async (t) => {
+  const place = new Place(12)
+  for (let key = 0; key < 200; key += 1) place.write([put(`k${key}`, `first ${key}`)], false)
+  place.settle()
+  const before = place.all().map(({ key, value }) => [text(key), text(value)])
+  place.isDraining = true
+  place.closeAndOpen()
+  t.ok(place.segmentBytes() > 200 * 600, 'it is there at first')
+  place.write([put('k0', 'second')], false)
+  place.settle(60_000)
+  t.equal(place.opened.valueLog?.figures().liveBytes, 0, 'nothing of use is left in it')
+  place.close()
+  const { disk } = place.world.machine('ada')
+  t.equal(place.segmentBytes(), 0)
+  t.equal(disk.index.get(checkpointKey), undefined, 'LevelDB alone can go on')
+  for (const [key, value] of before) {
+    const stored = text(disk.index.get(bytes(key as string)))
+    if (key === 'k0') t.match(stored, /^second/)
+    else if (stored !== value) t.fail(`${key}: ${stored}`)
+  }
+})
+
 t.test('deleted values give their room back', async (t) => {
   const place = new Place(9)
   for (let key = 0; key < 200; key += 1) place.write([put(`k${key}`, 'x')], false)
@@ -116,7 +142,7 @@ t.test('a segment that cannot be read is left where it is, and its values tell b
 })
 
 /** @returns what is wrong, or undefined */
-function crashAgainAndAgain(seed: number): string | undefined {
+function crashAgainAndAgain(seed: number, isSwitched = false): string | undefined {
   const random = seededRandom(seedFor(seed, 'test'))
   const place = new Place(seed)
   let before: readonly (readonly [string, string])[] = []
@@ -135,10 +161,15 @@ function crashAgainAndAgain(seed: number): string | undefined {
       })
       if (random.below(3) === 0) place.settle(random.below(4) === 0 ? 400 : 1)
     }
-    const kind = random.below(2) === 0 ? 'kill' : 'power'
-    place.crash(kind)
+    if (isSwitched) {
+      place.isDraining = random.below(2) === 0
+      if (random.below(2) === 0) place.settle(20_000)
+    }
+    const kind = isSwitched && random.below(3) === 0 ? 'close' : random.below(2) === 0 ? 'kill' : 'power'
+    if (kind === 'close') place.closeAndOpen()
+    else place.crash(kind)
     const found = JSON.stringify(place.all().map(({ key, value }) => [text(key), text(value)]))
-    const least = kind === 'kill' ? acknowledged : synced
+    const least = kind === 'power' ? synced : acknowledged
     const survived = states.findLastIndex((state) => JSON.stringify(state) === found)
     if (survived < least) return `life ${life}, ${kind}: ${survived} survived, ${least} had to`
     before = states[survived] ?? []
