@@ -4,6 +4,7 @@ import { createNames } from './platform/dns.ts'
 import { createRandoms, systemSeed } from './platform/entropy.ts'
 import { createSystemTime } from './platform/system-time.ts'
 import { createStreams } from './platform/tcp.ts'
+import { loadApiTracer } from './platform/tracing/api-tracer.ts'
 import { createHash } from './platform/xxhash.ts'
 
 export * from './client/public.ts'
@@ -25,8 +26,9 @@ export async function connect(seeds: readonly string[], options: ConnectOptions 
   const settings = toClientSettings(seeds, options)
   const hash = await createHash()
   const random = createRandoms(systemSeed())('client')
+  const tracer = await loadApiTracer('starling-kv')
   const database = new Database(
-    { time: createSystemTime(), streams: createStreams(), names: createNames(), hash, random },
+    { time: createSystemTime(), streams: createStreams(), names: createNames(), hash, random, tracer },
     settings,
   )
   try {

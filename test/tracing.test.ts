@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { connect } from '../lib/connect.ts'
 import type { RunningNode } from '../lib/start-node.ts'
+import { registerSdk } from './client/fixtures/recording-sdk.ts'
 import { eventually, nodeIn, ready } from './node/fixtures/real-nodes.ts'
 import { Collector, type HeardSpan } from './platform/fixtures/collector.ts'
 import { scratchDirectory } from './platform/fixtures/scratch.ts'
@@ -99,6 +101,26 @@ t.test('three nodes and a collector', async (t) => {
     await ask(ada, 'GET', '/livez', { traceparent: `00-${other}-${asked.spanId}-01` })
     await new Promise((resolve) => setTimeout(resolve, 300))
     t.same([...new Set(collector.spans.map(({ traceId }) => traceId))].sort(), [asked.traceId, failing])
+  })
+
+  await t.test('a program with an SDK of its own sees its requests go on in the nodes', async (t) => {
+    const sdk = registerSdk(t)
+    const db = await connect([ada.peer])
+    t.teardown(() => db.close())
+    await db.bucket('carts').put('k', new TextEncoder().encode('v'), { w: 'all' })
+    const [own] = sdk.spans
+    t.match(own, { name: 'put carts', isEnded: true })
+    const { traceId, spanId } = own?.spanContext() ?? {}
+    const spans = await eventually(
+      'the spans of the nodes have come',
+      async () => collector.spans.filter((span) => span.traceId === traceId),
+      (found) => found.length >= 9,
+    )
+    const [first, ...others] = spans.filter(({ parentSpanId }) => parentSpanId === spanId) as [HeardSpan]
+    t.same(others, [])
+    t.match(first, { name: 'starling/coordinate', kind: 'server' })
+    t.match(collector.childrenOf(first), [{ name: 'put carts', kind: 'internal' }])
+    t.same([...new Set(spans.map(({ node }) => node))].sort(), ['ada', 'bob', 'cyd'])
   })
 
   await t.test('a node that is stopped sends its last spans first', async (t) => {

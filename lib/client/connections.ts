@@ -1,6 +1,7 @@
 import type { LinkOwner, LinkParts, Outcome } from '../links/frame-link.ts'
 import { LinkPool } from '../links/link-pool.ts'
 import type { Endpoint } from '../vocabulary/ids.ts'
+import type { TraceContext } from '../vocabulary/trace-context.ts'
 import type { Request } from '../wire/messages.ts'
 
 /** A few pipelined connections to each node, used in turn. */
@@ -14,10 +15,16 @@ export class Connections {
   }
 
   /** Asks, and hears exactly once what became of it; never inside this call. */
-  request(to: Endpoint, message: Request, timeoutMs: number, done: (outcome: Outcome) => void): void {
+  request(
+    to: Endpoint,
+    message: Request,
+    timeoutMs: number,
+    done: (outcome: Outcome) => void,
+    trace?: TraceContext,
+  ): void {
     this.#turn = this.#turn + 1 < this.#pools.length ? this.#turn + 1 : 0
     const pool = this.#pools[this.#turn] as LinkPool
-    pool.request(to, message, timeoutMs, done)
+    pool.request(to, message, timeoutMs, done, trace)
   }
 
   /** The node behind `endpoint` may be back: the next request tries at once. */

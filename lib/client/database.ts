@@ -1,6 +1,7 @@
 import { linkSettingsDefault } from '../links/frame-link.ts'
 import type { Names, Streams } from '../ports/network.ts'
 import type { Time, Timer } from '../ports/time.ts'
+import { noTracer, type Tracer } from '../ports/tracer.ts'
 import type { MemberState } from '../protocol/membership/member.ts'
 import { Closed, InvalidParameter, NoLayout, type StarlingError, Unreachable } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
@@ -31,6 +32,8 @@ export interface ClientPorts {
   readonly names: Names
   readonly hash: Hash
   readonly random: Random
+  /** Undefined: nobody traces. */
+  readonly tracer?: Tracer | undefined
 }
 
 /** The cluster as the client sees it now. */
@@ -116,6 +119,7 @@ export class Database {
       retriesMax: settings.retriesMax,
       inFlightMax: settings.inFlightMax,
       metrics: settings.metrics,
+      tracer: ports.tracer ?? noTracer,
     })
     this.#bucketParts = {
       requests: this.#requests,

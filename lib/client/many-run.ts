@@ -1,4 +1,5 @@
 import type { Outcome } from '../links/frame-link.ts'
+import type { Span } from '../ports/tracer.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
 import { Closed, DeadlineExceeded, type StarlingError } from '../vocabulary/errors.ts'
 import type { Token } from '../vocabulary/key.ts'
@@ -10,6 +11,7 @@ import type { RequestReport } from './client-metrics.ts'
 import type { KnownNode } from './known-node.ts'
 import { asDoubtful, errorOfOutcome, wrongAnswer } from './request-error.ts'
 import { timeoutMsAt } from './request-run.ts'
+import { beginManySpan } from './request-span.ts'
 import type { AnswerDone, CancelableRequest, Requests } from './requests.ts'
 
 /** What one request adds to a frame beside its value, about. */
@@ -37,6 +39,8 @@ export class ManyRun implements CancelableRequest {
   readonly #deadlineMs: number
   readonly #single = new Set<CancelableRequest>()
   #isCanceled = false
+  /** Undefined: nobody traces them. */
+  #span: Span | undefined
 
   constructor(requests: Requests, deadlineMs: number) {
     this.#requests = requests
@@ -45,8 +49,9 @@ export class ManyRun implements CancelableRequest {
   }
 
   /** Nobody's `done` is called inside this call. */
-  begin(items: readonly ManyItem[]): void {
+  begin(given: readonly ManyItem[]): void {
     const { view, time, overloadRetries } = this.#requests.parts
+    const items = this.#traced(given)
     const nowMs = time.nowMs()
     const byNode = new Map<KnownNode, ManyItem[]>()
     for (const item of items) {
@@ -64,7 +69,31 @@ export class ManyRun implements CancelableRequest {
 
   cancel(): void {
     this.#isCanceled = true
+    this.#span?.fail('aborted')
+    this.#span?.end()
     for (const one of this.#single) one.cancel()
+  }
+
+  /** The same, and the end of the last one ends their span. */
+  #traced(items: readonly ManyItem[]): readonly ManyItem[] {
+    const { tracer } = this.#requests.parts
+    if (!tracer.isOn) return items
+    const span = beginManySpan(
+      tracer,
+      items.map(({ request }) => request),
+    )
+    if (span === undefined) return items
+    this.#span = span
+    let left = items.length
+    return items.map((item) => ({
+      ...item,
+      done: (error, answer) => {
+        left -= 1
+        if (error !== undefined) span.event('starling.failed', { 'error.type': error.code })
+        if (left === 0) span.end()
+        item.done(error, answer)
+      },
+    }))
   }
 
   #askNext(node: KnownNode, frames: readonly (readonly ManyItem[])[], index: number): void {
@@ -83,11 +112,12 @@ export class ManyRun implements CancelableRequest {
       for (const item of late) this.#alone(item, item.request.type !== 'get')
     })
     const message = { type: 'coordinate-many', requests, hops: 0, answerBytesMax: batchAnswerBytesMax } as const
-    this.#requests.ask(node, message, this.#deadlineMs, undefined, (outcome) => {
+    const heard = (outcome: Outcome): void => {
       frame.isSettled = true
       if (!this.#isCanceled) this.#heard(frame, outcome)
       this.#askNext(node, frames, index + 1)
-    })
+    }
+    this.#requests.ask(node, message, this.#deadlineMs, undefined, heard, this.#span)
     frame.watch(alarms, time.nowMs())
   }
 
@@ -155,6 +185,7 @@ export class ManyRun implements CancelableRequest {
         this.#single.delete(run)
         done(error !== undefined && isDoubtful ? asDoubtful(error) : error, answer)
       },
+      this.#span,
     )
     this.#single.add(run)
   }

@@ -1,4 +1,5 @@
 import type { Outcome } from '../links/frame-link.ts'
+import type { Span } from '../ports/tracer.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
 import { Closed, DeadlineExceeded, Overloaded, type StarlingError, Unreachable } from '../vocabulary/errors.ts'
 import type { Token } from '../vocabulary/key.ts'
@@ -9,6 +10,7 @@ import { chooseHedge, chooseNode } from './choose-node.ts'
 import type { RequestReport } from './client-metrics.ts'
 import type { KnownNode } from './known-node.ts'
 import { asDoubtful, errorOfOutcome, wrongAnswer } from './request-error.ts'
+import { type AskedAgain, endRequestSpan, tellAsked } from './request-span.ts'
 import type { AnswerDone, CancelableRequest, Requests } from './requests.ts'
 
 /** A node is left a little less time than the client has itself, so that the node's own answer arrives. */
@@ -51,16 +53,26 @@ export class RequestRun implements Sleeper, CancelableRequest {
   /** Only where somebody counts. */
   readonly #startMs: number
   #attempts = 0
+  /** Undefined: nobody traces it. */
+  readonly #span: Span | undefined
   /** Some node may have carried the write out: every further try says so. */
   #isDoubtful = false
   #error: StarlingError | undefined
 
-  constructor(requests: Requests, request: ClientRequest, token: Token, deadlineMs: number, done: AnswerDone) {
+  constructor(
+    requests: Requests,
+    request: ClientRequest,
+    token: Token,
+    deadlineMs: number,
+    done: AnswerDone,
+    span: Span | undefined,
+  ) {
     this.#requests = requests
     this.#request = request
     this.#token = token
     this.#deadlineMs = deadlineMs
     this.#done = done
+    this.#span = span
     this.#isRead = request.type === 'get'
     this.#mayRepeat = request.type === 'get' || request.idempotency !== undefined
     this.#startMs = requests.parts.metrics?.request === undefined ? 0 : requests.parts.time.nowMs()
@@ -78,6 +90,8 @@ export class RequestRun implements Sleeper, CancelableRequest {
 
   cancel(): void {
     if (!this.isSettled) this.#report('aborted')
+    this.#span?.fail('aborted')
+    this.#span?.end()
     this.#end()
   }
 
@@ -101,6 +115,7 @@ export class RequestRun implements Sleeper, CancelableRequest {
   settle(error: StarlingError | undefined, answer: ClientAnswer | undefined): void {
     if (this.isSettled) return
     this.#report(error === undefined ? 'ok' : error.code)
+    if (this.#span !== undefined) endRequestSpan(this.#span, error)
     this.#end()
     this.#done(error, answer)
   }
@@ -146,14 +161,20 @@ export class RequestRun implements Sleeper, CancelableRequest {
     return { ...request, timeoutMs, idempotency: { ...request.idempotency, isFirst: false } }
   }
 
-  #ask(node: KnownNode, request: ClientRequest): void {
+  #ask(node: KnownNode, request: ClientRequest, again: AskedAgain = 'retry'): void {
     const { hedges, alarms, time } = this.#requests.parts
     this.#asked = node
     this.#tried = this.#tried.length === 0 ? [node] : [...this.#tried, node]
     this.#unanswered += 1
     this.#attempts += 1
-    this.#requests.ask(node, { type: 'coordinate', request, hops: 0 }, this.#deadlineMs, this.#isRead, (outcome) =>
-      this.#heard(node, outcome),
+    if (this.#span !== undefined) tellAsked(this.#span, node, this.#attempts === 1 ? undefined : again)
+    this.#requests.ask(
+      node,
+      { type: 'coordinate', request, hops: 0 },
+      this.#deadlineMs,
+      this.#isRead,
+      (outcome) => this.#heard(node, outcome),
+      this.#span,
     )
     if (!this.#mayRepeat) return
     const nowMs = time.nowMs()
@@ -238,7 +259,7 @@ export class RequestRun implements Sleeper, CancelableRequest {
     const node = this.#asked?.isStalled(nowMs) === true ? this.#choose() : undefined
     if (node === undefined) return alarms.wakeAt(nowMs + silenceCheckEveryMs, this)
     this.#isDoubtful = true
-    this.#ask(node, this.#again(this.#deadlineMs - nowMs))
+    this.#ask(node, this.#again(this.#deadlineMs - nowMs), 'silent')
   }
 
   /** The get is late: asks another owner too, once, if the budget allows it or if its node answers nobody at all. */
@@ -252,7 +273,7 @@ export class RequestRun implements Sleeper, CancelableRequest {
       return alarms.wakeAt(nowMs + stallCheckEveryMs, this)
     }
     this.#isHedged = true
-    this.#ask(node, { ...this.#request, timeoutMs: timeoutMsAt(this.#deadlineMs - nowMs) })
+    this.#ask(node, { ...this.#request, timeoutMs: timeoutMsAt(this.#deadlineMs - nowMs) }, 'hedge')
   }
 
   #closed(outcome: Outcome): void {

@@ -1,5 +1,6 @@
 import type { Outcome } from '../links/frame-link.ts'
 import type { Time } from '../ports/time.ts'
+import type { Span, Tracer } from '../ports/tracer.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
 import { Closed, Overloaded, type StarlingError } from '../vocabulary/errors.ts'
 import type { Token } from '../vocabulary/key.ts'
@@ -15,6 +16,7 @@ import type { Discovery } from './discovery.ts'
 import type { KnownNode } from './known-node.ts'
 import { codeOfOutcome } from './request-error.ts'
 import { RequestRun } from './request-run.ts'
+import { beginRequestSpan } from './request-span.ts'
 import type { ShareBudget } from './share-budget.ts'
 
 /** Requests beyond those in flight wait in line; so many of them. */
@@ -37,6 +39,7 @@ export interface RequestParts {
   readonly inFlightMax: number
   /** Undefined: nobody wants to hear of each request. */
   readonly metrics: ClientMetrics | undefined
+  readonly tracer: Tracer
 }
 
 /** One request on its way, which may be called off. */
@@ -70,9 +73,20 @@ export class Requests {
     return this.#waiting.length - this.#waitingFrom
   }
 
-  /** Asks whom it takes until there is an answer or the time is up. `done` is called once, never inside this call. */
-  run(request: ClientRequest, token: Token, deadlineMs: number, done: AnswerDone): CancelableRequest {
-    const run = new RequestRun(this, request, token, deadlineMs, done)
+  /**
+   * Asks whom it takes until there is an answer or the time is up. `done` is called once, never inside this call.
+   * @param around the span that it is a part of; undefined: of whatever the program does now
+   */
+  run(
+    request: ClientRequest,
+    token: Token,
+    deadlineMs: number,
+    done: AnswerDone,
+    around?: Span | undefined,
+  ): CancelableRequest {
+    const { tracer } = this.parts
+    const span = tracer.isOn ? beginRequestSpan(tracer, request, around) : undefined
+    const run = new RequestRun(this, request, token, deadlineMs, done, span)
     const { time, alarms, inFlightMax } = this.parts
     if (this.#isClosed) {
       time.soon(() => run.settle(new Closed('the client was closed'), undefined))
@@ -119,16 +133,18 @@ export class Requests {
     deadlineMs: number,
     isRead: boolean | undefined,
     done: (outcome: Outcome) => void,
+    span?: Span | undefined,
   ): void {
     const { time, connections } = this.parts
     const nowMs = time.nowMs()
     const asked = node.asked(nowMs, deadlineMs, isRead)
-    connections.request(node.endpoint, message, deadlineMs - nowMs, (outcome) => {
+    const heard = (outcome: Outcome): void => {
       const heardMs = time.nowMs()
       node.heard(outcome, asked, heardMs)
       if (this.parts.metrics?.attempt !== undefined) this.#report(node, message, outcome, nowMs, heardMs, deadlineMs)
       done(outcome)
-    })
+    }
+    connections.request(node.endpoint, message, deadlineMs - nowMs, heard, span?.context)
   }
 
   #report(

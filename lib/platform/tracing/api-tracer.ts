@@ -8,7 +8,7 @@ type Api = typeof OpenTelemetry
  * Spans for whatever SDK the program around us registers with `@opentelemetry/api`, now or later: none is needed, and
  * none is forced on anybody. Undefined: the program has no such package.
  */
-export async function loadApiTracer(name: string, version: string): Promise<ApiTracer | undefined> {
+export async function loadApiTracer(name: string, version?: string): Promise<ApiTracer | undefined> {
   try {
     return new ApiTracer(await import('@opentelemetry/api'), name, version)
   } catch {
@@ -19,11 +19,11 @@ export async function loadApiTracer(name: string, version: string): Promise<ApiT
 export class ApiTracer implements Tracer {
   readonly #api: Api
   readonly #name: string
-  readonly #version: string
+  readonly #version: string | undefined
   /** Where spans go as long as no SDK is registered: nowhere. */
   readonly #nowhere: OpenTelemetry.TracerProvider
 
-  constructor(api: Api, name: string, version: string) {
+  constructor(api: Api, name: string, version: string | undefined) {
     this.#api = api
     this.#name = name
     this.#version = version
