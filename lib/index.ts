@@ -1,5 +1,5 @@
 /** The public names of the package, one by one. `starling-kv/client` and `starling-kv/http` give parts of them. */
-export type { Bucket, Updated } from './client/bucket.ts'
+export type { Bucket, GotOne, ManyResult, PutEntry, PutManyOptions, PutOne, Updated } from './client/bucket.ts'
 export type { BucketProperties } from './client/bucket-properties.ts'
 export { type CausalContext, toCausalContext } from './client/causal-context.ts'
 export type { BreakerSettings, BreakerState } from './client/circuit-breaker.ts'

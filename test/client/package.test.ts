@@ -70,6 +70,19 @@ t.test('the package gives what its exports promise', async (t) => {
   t.match(await load('./testing'), { simulateCluster: Function })
 })
 
+t.test('what the client names, the whole package names, types as well', async (t) => {
+  const namedIn = (file: string): readonly string[] =>
+    [...readFileSync(join(lib, file), 'utf8').matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, names]) =>
+      (names as string).split(',').map((name) => name.trim().replace('type ', '')),
+    )
+  const all = namedIn('index.d.ts')
+  t.same(
+    namedIn('client/public.d.ts').filter((name) => name !== '' && !all.includes(name)),
+    [],
+  )
+  t.ok(namedIn('client/public.d.ts').length > 20)
+})
+
 function loadedBy(entry: string): { readonly files: readonly string[]; readonly packages: readonly string[] } {
   const files = new Set<string>()
   const packages = new Set<string>()
