@@ -1,5 +1,3 @@
-import type { Outcome } from '../links/frame-link.ts'
-import type { Span } from '../ports/tracer.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import { contextOfGet, emptyContext, unknownDots } from '../protocol/causality/context.ts'
 import { isTombstone, visibleSiblings } from '../protocol/causality/inspect-record.ts'
@@ -21,16 +19,12 @@ import type {
   QuorumReceipt,
 } from '../protocol/quorum/client-request.ts'
 import { quorumNeeds } from '../protocol/quorum/quorum-level.ts'
-import { preferenceOrder } from '../protocol/ring/preference-order.ts'
 import {
   ClockSkew,
-  DeadlineExceeded,
   Draining,
-  errorOf,
   InvalidContext,
   InvalidHeader,
   InvalidParameter,
-  isErrorCode,
   NoLayout,
   Overloaded,
   PreconditionFailed,
@@ -39,52 +33,24 @@ import {
   StorageFailed,
   ValueTooLarge,
 } from '../vocabulary/errors.ts'
-import type { NodeId } from '../vocabulary/ids.ts'
-import { type RecordKey, toRecordKey } from '../vocabulary/key.ts'
+import { toRecordKey } from '../vocabulary/key.ts'
 import { clockAheadMsMax, valueBytesMax } from '../vocabulary/limits.ts'
 import type { ReceiptNode } from '../vocabulary/quorum-receipt.ts'
 import { decodeContext, encodeContext } from '../wire/context-token.ts'
 import { refusedWhileClosed } from './closed-partition.ts'
+import { Forwarder } from './forwarder.ts'
 import { gather } from './gather.ts'
 import { hintSeat, type LocalSeat } from './hint-seat.ts'
-import { dotsOf, type KeyedWrite, keyedWriteOf } from './keyed-write.ts'
+import { hopsMax, type Job } from './job.ts'
+import { dotsOf, keyedWriteOf } from './keyed-write.ts'
 import { mayCoordinate } from './may-coordinate.ts'
 import type { Done } from './node-api.ts'
 import { beginCoordination, endCoordination } from './node-spans.ts'
+import { asDoubtful } from './owner-outcome.ts'
 import { type ReadLevels, type ReadResult, ReadRun } from './read-run.ts'
 import type { RequestContext } from './request-context.ts'
-import { standIns } from './stand-ins.ts'
-import type { RequestOrigin, Trail } from './trail.ts'
+import type { RequestOrigin } from './trail.ts'
 import { WriteRun } from './write-run.ts'
-
-/** A forwarder leaves the owner a little less time than it has itself, so that the owner's own answer arrives. */
-export const hopMarginMs = 10
-/** To a fallback, which may see an owner that the forwarder does not. */
-const hopsMax = 2
-
-/** One client request at this node, with everything that was looked up for it. */
-interface Job<Request extends ClientRequest> extends Trail {
-  readonly request: Request
-  readonly key: RecordKey
-  readonly layout: LayoutInForce
-  readonly partition: number
-  /** Whose answers count when the key is read. */
-  readonly owners: readonly NodeId[]
-  /** What the request does not say itself. */
-  readonly properties: BucketProperties
-  /** Forwarders so far. */
-  readonly hops: number
-  readonly deadlineMs: number
-  /** Of a write that has an idempotency key; made by whoever coordinates it. */
-  keyed: KeyedWrite | undefined
-  /** Some owner that was asked may have carried it out: whatever follows, it may have changed something. */
-  readonly isDoubtful?: boolean
-  /** Set where this node owns nothing of the key: the owner for which it stands in. */
-  readonly seat?: NodeId | undefined
-  readonly serial: number
-  readonly span: Span | undefined
-  readonly done: Done<ClientAnswer>
-}
 
 /**
  * Runs client requests: at an owner by itself, elsewhere by handing them to the best living owner. (Dynamo, SOSP 2007,
@@ -94,11 +60,16 @@ interface Job<Request extends ClientRequest> extends Trail {
  */
 export class Coordinator {
   readonly #context: RequestContext
+  readonly #forwarder: Forwarder
   #drainedBecause: string | undefined
   #inFlight = 0
 
   constructor(context: RequestContext) {
     this.#context = context
+    this.#forwarder = new Forwarder(context, {
+      coordinate: (job) => this.#coordinateIfAble(job),
+      end: (job, error, answer) => this.#end(job, error, answer),
+    })
   }
 
   get inFlight(): number {
@@ -166,7 +137,7 @@ export class Coordinator {
       span,
       done: counted,
     }
-    if (!mayCoordinate(inForce, self, partition, undefined)) return this.#forward(job)
+    if (!mayCoordinate(inForce, self, partition, undefined)) return this.#forwarder.forward(job)
     this.#coordinateIfAble(job)
   }
 
@@ -176,7 +147,7 @@ export class Coordinator {
     if (minting.isClockSkewed) return this.#endSkewed(job)
     if (!minting.isReady) {
       // One that has just become a member; the others are none the worse for it.
-      if (job.hops === 0 && this.#isOtherInReach(job)) return this.#forward(job)
+      if (job.hops === 0 && this.#isOtherInReach(job)) return this.#forwarder.forward(job)
       return this.#end(
         job,
         new NoLayout('the node is still checking its store against the other members', { hint: 'retry in a moment' }),
@@ -206,7 +177,7 @@ export class Coordinator {
   }
 
   #handOn(job: Job<ClientRequest>): void {
-    if (job.hops < hopsMax) return this.#forward(job)
+    if (job.hops < hopsMax) return this.#forwarder.forward(job)
     const hint = 'another owner of the key has to answer first; see `starling cluster status`'
     this.#end(job, new QuorumUnavailable('the node reads again what its store lost', { hint }))
   }
@@ -407,7 +378,7 @@ export class Coordinator {
   /** What others hold belongs into the copy that the write builds on. */
   #takeIn(job: Job<PutRequest | DeleteRequest>, record: KeyRecord, asOf: Hlc, then: () => void): void {
     const changed = this.#changedHands(job)
-    if (changed !== undefined) return this.#forward(changed)
+    if (changed !== undefined) return this.#forwarder.forward(changed)
     this.#seatOf(job).mergeDecoded(job.key, record, 'os', asOf, then)
   }
 
@@ -426,7 +397,7 @@ export class Coordinator {
   #writeNow(job: Job<PutRequest | DeleteRequest>, seen: CausalContext): void {
     const { request, key, owners, properties } = job
     const changed = this.#changedHands(job)
-    if (changed !== undefined) return this.#forward(changed)
+    if (changed !== undefined) return this.#forwarder.forward(changed)
     // Reading may have taken a while: the write is planned with what is in force now (docs/rules.md T8).
     const layout = this.#context.layout.inForce ?? job.layout
     const { sloppy } = request.options
@@ -451,7 +422,8 @@ export class Coordinator {
       (error, result) => {
         // A copy that is damaged or cannot be read must not be built on: another owner has a whole one.
         const isUnreadable = error?.code === 'storage-failed' && error.aftermath === 'nothing-changed'
-        if (isUnreadable && job.seat === undefined && job.hops < hopsMax && owners.length > 1) return this.#forward(job)
+        if (isUnreadable && job.seat === undefined && job.hops < hopsMax && owners.length > 1)
+          return this.#forwarder.forward(job)
         if (error !== undefined || result === undefined) return this.#end(job, error)
         const wantsState = request.type === 'put' && request.returnValue
         const shown = wantsState ? this.#shown(job, result.record) : undefined
@@ -485,89 +457,6 @@ export class Coordinator {
     const { key, layout, deadlineMs, request } = job
     const session = request.session === 'quorum' ? undefined : request.session
     new ReadRun(this.#context, { key, layout, levels, session, deadlineMs, trail: job }, done)
-  }
-
-  /**
-   * Hands the request to the best living owner, and to the next one as long as nothing can have happened; after the
-   * last to whoever stands in for them.
-   */
-  #forward(job: Job<ClientRequest>): void {
-    const { self, peers, metrics } = this.#context
-    const { layout, partition } = job
-    const inReach = layout.ownersOf(partition).filter((owner) => owner !== self && peers.isReachable(owner))
-    if (job.hops >= hopsMax) {
-      if (inReach.length === 0) return this.#standIn(job, new Set(), undefined)
-      const stale = new QuorumUnavailable('the node that forwarded this holds another layout', { hint: 'retry' })
-      return this.#end(job, stale)
-    }
-    const candidates = preferenceOrder(inReach, {
-      partition,
-      self,
-      zoneOf: (node) => layout.zoneOf(node),
-      latencyMsOf: (node) => peers.latencyMsOf(node),
-    })
-    metrics.forwarded.add(1)
-    // Whoever may be gone comes last: to wait for a connection to it can take all the time there is. A new owner comes
-    // behind those that have everything already.
-    const unsure = (owner: NodeId): number => (peers.isConnected(owner) ? 0 : 2) + (job.owners.includes(owner) ? 0 : 1)
-    const order = [...candidates].sort((a, b) => unsure(a) - unsure(b))
-    const failed = new Set<NodeId>()
-    this.#forwardTo(job, order, failed, undefined, (tried, error) => this.#standIn(tried, failed, error))
-  }
-
-  /** Asks one after the other as long as nothing can have happened; `nobody` when none has answered for good. */
-  #forwardTo(
-    job: Job<ClientRequest>,
-    [to, ...others]: readonly NodeId[],
-    failed: Set<NodeId>,
-    lastError: StarlingError | undefined,
-    nobody: (job: Job<ClientRequest>, error: StarlingError | undefined) => void,
-  ): void {
-    const { peers, time } = this.#context
-    const remainingMs = job.deadlineMs - time.nowMs()
-    if (to === undefined) return nobody(job, lastError)
-    if (remainingMs <= 0) return this.#end(job, lastError ?? unreachableOwners())
-    const timeoutMs = Math.max(1, remainingMs - hopMarginMs)
-    const request = { ...job.request, timeoutMs }
-    const heard = (outcome: Outcome): void => {
-      if (outcome.type === 'answered' && outcome.message.type === 'coordinated') {
-        return this.#end(job, undefined, outcome.message.answer)
-      }
-      const error = errorOfOutcome(outcome, job.request.type === 'get')
-      const isNothing = job.request.type === 'get' || error.aftermath === 'nothing-changed'
-      // Without an id nobody tries a write at a second owner when the first may have received it (docs/rules.md I2).
-      const isSafe = isNothing || job.request.idempotency !== undefined
-      if (!isSafe || !error.retryable) return this.#end(job, error)
-      const next = isNothing ? job : asRetry(job)
-      failed.add(to)
-      // One that could coordinate and found no quorum has asked the fallbacks itself. One that has too much to do is there:
-      // nobody stands in for it, and least of all at that moment (docs/rules.md Q2).
-      const isFinal = outcome.type === 'refused' && ['quorum-unavailable', 'overloaded'].includes(error.code)
-      this.#forwardTo(next, others, failed, error, isFinal ? (tried) => this.#end(tried, error) : nobody)
-    }
-    peers.ask(to, { type: 'coordinate', request, hops: job.hops + 1 }, remainingMs, heard, job)
-  }
-
-  /**
-   * No owner takes the request. The first fallback does, if the quorum is sloppy (docs/rules.md Q2): this node itself,
-   * or the one that everybody else would choose too. One that was asked as a fallback asks no other.
-   */
-  #standIn(job: Job<ClientRequest>, failed: ReadonlySet<NodeId>, lastError: StarlingError | undefined): void {
-    const { self, peers } = this.#context
-    const { layout, partition, request } = job
-    const owners = layout.ownersOf(partition)
-    const absent = new Set(owners.filter((owner) => failed.has(owner) || !peers.isReachable(owner)))
-    const order = standIns(this.#context, layout, partition, absent)?.() ?? []
-    const mayStandIn = request.options.sloppy && !owners.includes(self)
-    const unavailable = lastError ?? unreachableOwners()
-    if (!mayStandIn || order.length === 0) return this.#end(job, unavailable)
-    // The first absent one by id, so that every coordinator builds on the same hint.
-    const [seat] = [...absent].sort()
-    const coordinateHere = (tried: Job<ClientRequest>): void =>
-      order.includes(self) ? this.#coordinateIfAble({ ...tried, seat }) : this.#end(tried, unavailable)
-    if (job.hops > 0) return coordinateHere(job)
-    const before = order.includes(self) ? order.slice(0, order.indexOf(self)) : order
-    this.#forwardTo(job, before, new Set(), lastError, coordinateHere)
   }
 
   #token(job: Job<ClientRequest>, context: CausalContext): string {
@@ -609,21 +498,8 @@ interface Counted {
   readonly repaired?: number
 }
 
-/** The write for the next owner, which must know that another one may have it already. */
-function asRetry(job: Job<ClientRequest>): Job<ClientRequest> {
-  const { request } = job
-  if (request.type === 'get' || request.idempotency === undefined) return job
-  const idempotency = { ...request.idempotency, isFirst: false }
-  return { ...job, isDoubtful: true, request: { ...request, idempotency } }
-}
-
 function idFromFuture(): StarlingError {
   return new InvalidHeader('the id of the write is from the future', { hint: 'is the clock of the client its own?' })
-}
-
-/** Some node that was asked may have carried it out. */
-export function asDoubtful({ code, message, hint, quorum, cause }: StarlingError): StarlingError {
-  return errorOf(code, message, { aftermath: 'may-have-changed', hint, quorum, cause })
 }
 
 function levelProblem(
@@ -636,31 +512,6 @@ function levelProblem(
   return new InvalidParameter(`${name}=${level} is outside ${least} to ${most}`, {
     hint: `the cluster keeps ${most} replicas of every key`,
   })
-}
-
-/** What a forwarder tells its client of an owner that did not answer as hoped. */
-export function errorOfOutcome(outcome: Outcome, isRead: boolean): StarlingError {
-  const aftermath = isRead ? 'nothing-changed' : 'may-have-changed'
-  switch (outcome.type) {
-    case 'not-sent':
-      return new QuorumUnavailable(`an owner could not be reached: ${outcome.reason}`, { hint: 'retry' })
-    case 'unknown':
-      return new DeadlineExceeded(`an owner did not answer: ${outcome.reason}`, {
-        aftermath,
-        hint: 'read before writing again',
-      })
-    case 'refused': {
-      const { code, message, aftermath: left, hint, quorum } = outcome.refusal
-      const known = isErrorCode(code) ? code : 'quorum-unavailable'
-      return errorOf(known, message, { aftermath: left, hint: hint === '' ? undefined : hint, quorum })
-    }
-    case 'answered':
-      return new QuorumUnavailable('an owner gave an answer of the wrong kind', { aftermath })
-  }
-}
-
-function unreachableOwners(): StarlingError {
-  return new QuorumUnavailable('no owner of the key could be reached', { hint: 'see `starling cluster status`' })
 }
 
 function clockSkewed(offsetMs: number): StarlingError {

@@ -13,9 +13,10 @@ import type { NodeId } from '../vocabulary/ids.ts'
 import type { Bucket } from '../vocabulary/key.ts'
 import { encodeBucketMap } from '../wire/bucket-codec.ts'
 import { type BucketDriver, bucketsBucket, bucketsKey } from './bucket-driver.ts'
-import { type Coordinator, errorOfOutcome } from './coordinator.ts'
+import type { Coordinator } from './coordinator.ts'
 import { findKey } from './find-key.ts'
 import type { Done } from './node-api.ts'
+import { errorOfOutcome } from './owner-outcome.ts'
 import type { RequestContext } from './request-context.ts'
 
 interface Job {

@@ -45,3 +45,32 @@ t.test('and while the other one is only far away, they are asked of the stopped 
   const more = cluster.metric('ada', 'starling_speculative_reads_total') - before
   t.ok(more < 40, `${more} of 220`)
 })
+
+t.test(
+  'a node that owns nothing of a key hands a read on to another owner when the first has fallen silent',
+  async (t) => {
+    const cluster = TestCluster.formed(['ada', 'bob', 'cyd', 'dan', 'eve'])
+    const { world } = cluster
+    const key = cluster.keyWhere((owners) => !owners.includes('ada'))
+    cluster.put('ada', key, 'v')
+    for (const paused of cluster.ownersOf(key)) {
+      for (let count = 0; count < 20; count += 1) cluster.get('ada', key)
+      world.pause(paused)
+      const tookMs: number[] = []
+      for (let number = 0; number < 100; number += 1) {
+        world.after(number * 10, () => {
+          const beganMs = world.nowMs
+          cluster.begin('ada', [cluster.getRequest(key)], (_index, { code }) => {
+            t.equal(code, 'ok')
+            tookMs.push(world.nowMs - beganMs)
+          })
+        })
+      }
+      world.run(1_500)
+      t.equal(tookMs.length, 100)
+      t.ok(Math.max(...tookMs) < 300, `with ${paused} stopped the longest took ${Math.max(...tookMs)} ms`)
+      world.resume(paused)
+      world.run(5_000)
+    }
+  },
+)
