@@ -23,15 +23,39 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
   const keys = new KeyDoor(edge)
   server.on('request', (incoming: Incoming, outgoing: Outgoing) => {
     if (!isForData(originForm(incoming.url ?? ''))) return route(incoming, outgoing)
+    let isHeard = false
+    let heldBytes = 0
     edge.node.admit(isRead(incoming) ? 'read' : 'write', (isAdmitted, waitedMs) => {
+      if (isHeard) return
+      isHeard = true
+      if (heldBytes > 0) edge.bodies.release(heldBytes)
       // Whoever waited may have gone, and behind another request of the same connection only the incoming side shows it.
-      if (outgoing.destroyed || incoming.destroyed) return
+      if (outgoing.destroyed || incoming.destroyed) return refused.abandon(incoming, waitedMs)
       if (!isAdmitted) return refused.answer(incoming, outgoing, waitedMs)
       edge.waitedMs = waitedMs
       if (!keys.answer(incoming, outgoing)) route(incoming, outgoing)
       edge.waitedMs = 0
     })
+    if (isHeard) return
+    // It stands in line, and what has come of its body with it.
+    const bytes = bytesRead(incoming)
+    if (bytes === 0) return
+    if (edge.bodies.reserve(bytes)) {
+      heldBytes = bytes
+      return
+    }
+    isHeard = true
+    refused.answer(incoming, outgoing, 0)
   })
+}
+
+/** So much of a body Node reads, at most, before anybody asks for it. */
+const unaskedBytesMax = 64 * 1024
+
+function bytesRead({ headers }: Incoming): number {
+  if (headers['transfer-encoding'] !== undefined) return unaskedBytesMax
+  const length = headers['content-length']
+  return length === undefined ? 0 : Math.min(Number(length), unaskedBytesMax)
 }
 
 function isForData(path: string): boolean {
@@ -88,10 +112,13 @@ class RefusedAtTheDoor {
     ].join('\r\n')
   }
 
+  /** The client has gone; nothing was begun. */
+  abandon(incoming: Incoming, waitedMs: number): void {
+    this.#operationOf(incoming).record('aborted', waitedMs / 1000)
+  }
+
   answer(incoming: Incoming, outgoing: Outgoing, waitedMs: number): void {
-    const { read, put, remove, batch } = this.#operations
-    const { method } = incoming
-    const operation = method === 'PUT' ? put : method === 'DELETE' ? remove : method === 'POST' ? batch : read
+    const operation = this.#operationOf(incoming)
     const { socket } = outgoing
     // Behind an answer that ends the connection Node lends its socket once more, but takes nothing for sent.
     if (socket === null || !socket.writable || !this.#isPlain(incoming, outgoing)) {
@@ -107,6 +134,11 @@ class RefusedAtTheDoor {
     socket.write(`${this.#head}${body.length}\r\nX-Request-Id: ${requestId}\r\n${end}${body}`, 'latin1')
     // What Node's own response does when its last byte is handed over: the connection waits for the next request.
     outgoing.emit('finish')
+  }
+
+  #operationOf({ method }: Incoming): OperationMetrics {
+    const { read, put, remove, batch } = this.#operations
+    return method === 'PUT' ? put : method === 'DELETE' ? remove : method === 'POST' ? batch : read
   }
 
   /** An answer with a body may follow at once, and the connection is kept. */

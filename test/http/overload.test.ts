@@ -93,9 +93,21 @@ t.test('whoever goes away while in line leaves nothing behind', async (t) => {
     await until(() => waiting.length > 0)
     socket.destroy()
     await until(() => metrics.of('starling_http_connections') === 0)
+    t.ok(metrics.of('starling_http_bodies_bytes') > 0, 'what has come of the body counts while it waits')
     for (const done of waiting.splice(0)) done(true, 10)
     t.equal(metrics.of('starling_http_bodies_bytes'), 0)
   }
+  t.equal(metrics.of('starling_requests_total{operation="put",outcome="aborted"}'), 2)
+})
+
+t.test('who waits with a body when the room for bodies is taken is turned away at once', async (t) => {
+  const { node, ask } = await serve(t, { bodiesBytesMax: 100 })
+  const waiting: Admitted[] = []
+  node.admit = (_kind, done) => void waiting.push(done)
+  const answer = await ask('/v1/kv/carts/k', { method: 'PUT', body: 'x'.repeat(200) })
+  t.equal(answer.status, 429)
+  for (const done of waiting.splice(0)) done(true, 10)
+  t.equal(node.requests.length, 0, 'and is not served when its turn comes')
 })
 
 async function until(condition: () => boolean): Promise<void> {
