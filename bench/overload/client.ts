@@ -10,5 +10,7 @@ export type Done = (outcome: Outcome) => void
 /** Sends one request at once, whatever else is under way. */
 export interface Client {
   ask(asked: Asked, done: Done): void
+  /** Makes all the connections it may have, and waits until they have been accepted. */
+  connectAll(): Promise<void>
   close(): Promise<void>
 }

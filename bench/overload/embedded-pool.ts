@@ -34,6 +34,7 @@ export async function openEmbedded(
           done('done')
         }, refusedOr)
     },
+    connectAll: async () => {},
     close: () => database.close(),
   }
 }

@@ -5,6 +5,7 @@ import type { Asked, Client, Done } from './client.ts'
 const headEnd = Buffer.from('\r\n\r\n')
 const lengthHeader = /\r\ncontent-length: *([0-9]+)/i
 const retryAfterHeader = /\r\nretry-after: *[0-9]+/i
+const connectedAtOnce = 32
 const contextHeader = '\r\nStarling-Context: '
 
 /**
@@ -38,6 +39,32 @@ export class HttpPool implements Client {
       if (isWrite && head !== undefined) this.#keepContext(key, head)
       if (!connection.isClosed) idle.push(connection)
       done(outcome)
+    })
+  }
+
+  /** A server of Node accepts one connection in each turn of its event loop: what waited for that would not be a request. */
+  async connectAll(): Promise<void> {
+    const each = Math.floor(this.#connectionsMax / this.#ports.length)
+    await Promise.all(this.#ports.map((_, node) => this.#connectMany(node, each)))
+  }
+
+  async #connectMany(node: number, count: number): Promise<void> {
+    const idle = this.#idle[node] as HttpConnection[]
+    while (idle.length < count) {
+      const before = idle.length
+      await Promise.all(Array.from({ length: connectedAtOnce }, () => this.#connectOne(node)))
+      if (idle.length === before) return
+    }
+  }
+
+  #connectOne(node: number): Promise<void> {
+    return new Promise((resolve) => {
+      const connection = this.#connect(node)
+      if (connection === undefined) return resolve()
+      connection.ask('GET /livez HTTP/1.1\r\nHost: bench\r\n\r\n', () => {
+        if (!connection.isClosed) (this.#idle[node] as HttpConnection[]).push(connection)
+        resolve()
+      })
     })
   }
 

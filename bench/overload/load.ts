@@ -55,6 +55,7 @@ process.on('disconnect', () => process.exit(0))
 async function obey(order: LoadOrder): Promise<LoadReport> {
   const open = await clientFor(order.target)
   if (order.fills === true) await fill(open)
+  if (order.pace.type === 'open') await open.connectAll()
   const run = new Run(open, order)
   return await run.finished
 }
