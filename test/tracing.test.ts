@@ -12,6 +12,9 @@ const traceparent = `00-${asked.traceId}-${asked.spanId}-01`
 const failing = '5bf92f3577b34da6a3ce929d0e0e4736'
 const tracestate = 'congo=t61rcWkgMzE,rojo=00f067aa0ba902b7'
 
+// Real nodes on a machine that may be busy.
+t.setTimeout(120_000)
+
 t.test('three nodes and a collector', async (t) => {
   const collector = await Collector.start(t)
   const nodes = await cluster(t, {
@@ -121,6 +124,23 @@ t.test('three nodes and a collector', async (t) => {
     t.match(first, { name: 'starling/coordinate', kind: 'server' })
     t.match(collector.childrenOf(first), [{ name: 'put carts', kind: 'internal' }])
     t.same([...new Set(spans.map(({ node }) => node))].sort(), ['ada', 'bob', 'cyd'])
+
+    const before = sdk.spans.length
+    for await (const _entry of db.bucket('carts').scan());
+    const scan = sdk.spans[before]
+    t.match(scan, { name: 'scan carts', isEnded: true })
+    const asked = await eventually(
+      'the spans of the scan have come',
+      async () => collector.spans.filter((span) => span.traceId === scan?.spanContext().traceId),
+      (found) => found.length >= 5,
+    )
+    t.same(asked.map(({ name, kind }) => `${name} ${kind}`).sort(), [
+      'starling/list-index client',
+      'starling/list-index client',
+      'starling/list-index server',
+      'starling/list-index server',
+      'starling/scan server',
+    ])
   })
 
   await t.test('a node that is stopped sends its last spans first', async (t) => {

@@ -1,4 +1,6 @@
+import type { Outcome } from '../links/frame-link.ts'
 import type { Timer } from '../ports/time.ts'
+import type { Span } from '../ports/tracer.ts'
 import { Closed, DeadlineExceeded, type StarlingError, Unreachable } from '../vocabulary/errors.ts'
 import type { Request, Response } from '../wire/messages.ts'
 import { backoffMs } from './backoff.ts'
@@ -6,6 +8,7 @@ import { chooseNode } from './choose-node.ts'
 import type { KnownNode } from './known-node.ts'
 import { errorOfOutcome, wrongAnswer } from './request-error.ts'
 import { timeoutMsAt } from './request-run.ts'
+import { abortSpan, endRequestSpan, tellAsked } from './request-span.ts'
 import type { CancelableRequest, Requests } from './requests.ts'
 
 /**
@@ -18,17 +21,21 @@ export function askAnybody<Type extends Response['type']>(
     readonly toMessage: (timeoutMs: number) => Request
     readonly answer: Type
     readonly deadlineMs: number
+    /** Ends with the answer. Undefined: nobody traces it. */
+    readonly span?: Span | undefined
   },
   done: (error: StarlingError | undefined, answer: Extract<Response, { type: Type }> | undefined) => void,
 ): CancelableRequest {
   const { time, view, random, discovery, retriesMax } = requests.parts
   let tried: readonly KnownNode[] = []
   let rounds = 0
+  let attempts = 0
   let isOver = false
   let timer: Timer | undefined
   const end = (error: StarlingError | undefined, answer: Extract<Response, { type: Type }> | undefined): void => {
     if (isOver) return
     isOver = true
+    if (ask.span !== undefined) endRequestSpan(ask.span, error)
     done(error, answer)
   }
   const fail = (error: StarlingError): void => time.soon(() => end(error, undefined))
@@ -41,9 +48,11 @@ export function askAnybody<Type extends Response['type']>(
     }
     const node = chooseNode(view, [], true, tried, nowMs)
     if (node === undefined) return beginRound(last)
+    if (ask.span !== undefined) tellAsked(ask.span, node, attempts === 0 ? undefined : 'retry')
+    attempts += 1
     tried = [...tried, node]
     const message = ask.toMessage(timeoutMsAt(ask.deadlineMs - nowMs))
-    requests.ask(node, message, ask.deadlineMs, undefined, (outcome) => {
+    const heard = (outcome: Outcome): void => {
       if (outcome.type === 'answered') {
         const { message: answer } = outcome
         if (answer.type !== ask.answer) return end(wrongAnswer(node.name, true), undefined)
@@ -53,7 +62,8 @@ export function askAnybody<Type extends Response['type']>(
       const error = errorOfOutcome(outcome, { node: node.name, isRead: true, isOverdue })
       if (!error.retryable || isOverdue) return end(error, undefined)
       askNext(error)
-    })
+    }
+    requests.ask(node, message, ask.deadlineMs, undefined, heard, ask.span)
   }
   /** Nobody is left to be asked now. */
   const beginRound = (last: StarlingError | undefined): void => {
@@ -68,6 +78,7 @@ export function askAnybody<Type extends Response['type']>(
   askNext(undefined)
   return {
     cancel() {
+      if (!isOver && ask.span !== undefined) abortSpan(ask.span)
       isOver = true
       timer?.cancel()
     },

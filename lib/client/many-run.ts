@@ -11,7 +11,7 @@ import type { RequestReport } from './client-metrics.ts'
 import type { KnownNode } from './known-node.ts'
 import { asDoubtful, errorOfOutcome, wrongAnswer } from './request-error.ts'
 import { timeoutMsAt } from './request-run.ts'
-import { beginManySpan } from './request-span.ts'
+import { abortSpan, beginManySpan } from './request-span.ts'
 import type { AnswerDone, CancelableRequest, Requests } from './requests.ts'
 
 /** What one request adds to a frame beside its value, about. */
@@ -69,8 +69,7 @@ export class ManyRun implements CancelableRequest {
 
   cancel(): void {
     this.#isCanceled = true
-    this.#span?.fail('aborted')
-    this.#span?.end()
+    if (this.#span !== undefined) abortSpan(this.#span)
     for (const one of this.#single) one.cancel()
   }
 
@@ -90,7 +89,10 @@ export class ManyRun implements CancelableRequest {
       done: (error, answer) => {
         left -= 1
         if (error !== undefined) span.event('starling.failed', { 'error.type': error.code })
-        if (left === 0) span.end()
+        if (left === 0) {
+          this.#span = undefined
+          span.end()
+        }
         item.done(error, answer)
       },
     }))

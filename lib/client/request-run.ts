@@ -10,7 +10,7 @@ import { chooseHedge, chooseNode } from './choose-node.ts'
 import type { RequestReport } from './client-metrics.ts'
 import type { KnownNode } from './known-node.ts'
 import { asDoubtful, errorOfOutcome, wrongAnswer } from './request-error.ts'
-import { type AskedAgain, endRequestSpan, tellAsked } from './request-span.ts'
+import { type AskedAgain, abortSpan, endRequestSpan, tellAsked } from './request-span.ts'
 import type { AnswerDone, CancelableRequest, Requests } from './requests.ts'
 
 /** A node is left a little less time than the client has itself, so that the node's own answer arrives. */
@@ -89,9 +89,10 @@ export class RequestRun implements Sleeper, CancelableRequest {
   }
 
   cancel(): void {
-    if (!this.isSettled) this.#report('aborted')
-    this.#span?.fail('aborted')
-    this.#span?.end()
+    if (!this.isSettled) {
+      this.#report('aborted')
+      if (this.#span !== undefined) abortSpan(this.#span)
+    }
     this.#end()
   }
 

@@ -27,6 +27,11 @@ export function beginManySpan(tracer: Tracer, requests: readonly ClientRequest[]
   })
 }
 
+/** The span of one page of a scan: `scan carts`. */
+export function beginScanSpan(tracer: Tracer, bucket: string): Span | undefined {
+  return tracer.begin(`scan ${bucket}`, 'client', undefined, databaseAttributes('scan', bucket))
+}
+
 function databaseAttributes(operation: string, bucket: string): Attributes {
   return { 'db.system.name': systemName, 'db.operation.name': operation, 'db.collection.name': bucket }
 }
@@ -44,6 +49,12 @@ export function tellAsked(span: Span, node: KnownNode, again: AskedAgain | undef
   }
   if (again === undefined) span.set(attributes)
   else span.event(`starling.${again}`, attributes)
+}
+
+/** Nobody waits for it any more. */
+export function abortSpan(span: Span): void {
+  span.fail('aborted')
+  span.end()
 }
 
 export function endRequestSpan(span: Span, error: StarlingError | undefined): void {

@@ -7,6 +7,7 @@ import { askAnybody } from './ask-anybody.ts'
 import type { CausalContext } from './causal-context.ts'
 import type { Codec } from './codec.ts'
 import { checkedDeadlineMs, type RequestOptions } from './request-options.ts'
+import { beginScanSpan } from './request-span.ts'
 import type { CancelableRequest, Requests } from './requests.ts'
 import { type Sibling, toSiblings } from './sibling.ts'
 
@@ -119,10 +120,12 @@ export class Scan<Entry> implements AsyncIterable<Entry> {
         running?.cancel()
         if (signal !== undefined) requests.aborts.unwatch(signal, onAbort)
       }
+      const { time, tracer } = requests.parts
       const ask = {
         toMessage: (timeoutMs: number) => ({ type: 'scan', range, withValues: values, timeoutMs }) as const,
         answer: 'scanned' as const,
-        deadlineMs: requests.parts.time.nowMs() + (this.#options.deadlineMs ?? deadlineMs),
+        deadlineMs: time.nowMs() + (this.#options.deadlineMs ?? deadlineMs),
+        span: tracer.isOn ? beginScanSpan(tracer, this.#bucket) : undefined,
       }
       running = askAnybody(requests, ask, (error: StarlingError | undefined, answer: Page | undefined) => {
         stop()

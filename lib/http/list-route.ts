@@ -86,7 +86,8 @@ const list: Route = {
     const after = cursor === undefined ? '' : parseCursor(hash, listing, cursor)
     const range = { bucket, prefix, start, end, after, reverse, limit }
     const isWanted = (): boolean => !exchange.isAbandoned
-    node.list({ ...range, withValues: query.values, timeoutMs: query.timeout, isWanted }, (error, page) => {
+    const { span } = exchange
+    node.list({ ...range, withValues: query.values, timeoutMs: query.timeout, isWanted, span }, (error, page) => {
       exchange.guard(() => {
         if (exchange.isAbandoned) exchange.abandon()
         else if (page === undefined) exchange.fail(error)

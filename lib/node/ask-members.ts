@@ -1,3 +1,5 @@
+import type { Outcome } from '../links/frame-link.ts'
+import type { Span } from '../ports/tracer.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import { answersNeeded } from '../protocol/quorum/quorum-level.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
@@ -73,6 +75,8 @@ export interface MemberQuestion<Answer extends IndexAnswer> {
   readonly needed: (owners: number) => number
   readonly message: Request
   readonly deadlineMs: number
+  /** Of whoever wants to know. */
+  readonly span?: Span | undefined
   answerHere(done: (refused: Refusal | undefined, answer: Answer | undefined) => void): void
   /** Undefined: it is no answer to this. */
   read(message: Response): Answer | undefined
@@ -91,6 +95,7 @@ export function askMembers<Answer extends IndexAnswer>(
   const { layout, message } = question
   const answers = new Answers<Answer>(layout, question.needed)
   const timeoutMs = Math.max(1, (question.deadlineMs - time.nowMs()) * askingShare)
+  const trail = question.span === undefined ? undefined : { serial: 0, span: question.span }
   const awaited = new Set(layout.nodeIds.filter((node) => node === self || peers.isReachable(node)))
   let isOver = false
   let isHurried = false
@@ -117,10 +122,11 @@ export function askMembers<Answer extends IndexAnswer>(
       time.soon(() => question.answerHere((refused, answer) => answered(self, refused, answer)))
       continue
     }
-    peers.ask(node, message, timeoutMs, (outcome) => {
+    const heard = (outcome: Outcome): void => {
       if (outcome.type === 'refused') return answered(node, outcome.refusal, undefined)
       answered(node, undefined, outcome.type === 'answered' ? question.read(outcome.message) : undefined)
-    })
+    }
+    peers.ask(node, message, timeoutMs, heard, trail)
   }
 }
 

@@ -52,6 +52,7 @@ function attempt(context: RequestContext, request: ListRequest, deadlineMs: numb
       timeoutMs: Math.max(1, deadlineMs - time.nowMs()),
     },
     deadlineMs,
+    span: request.span,
     answerHere: (answered: Parameters<typeof ownIndexPage>[3]) => ownIndexPage(context, range, layoutNumber, answered),
     read: (message: Response) => (message.type === 'index-listed' ? pageOf(message) : undefined),
   } as const

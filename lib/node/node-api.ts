@@ -1,3 +1,4 @@
+import type { Span } from '../ports/tracer.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import type { Dot, VersionVector } from '../protocol/causality/dot.ts'
 import type { Sibling } from '../protocol/causality/record.ts'
@@ -95,6 +96,8 @@ export interface ListRequest extends ScanRange {
   readonly timeoutMs: number
   /** Says no when nobody waits for the page any more: then what has not begun is not done. */
   readonly isWanted?: (() => boolean) | undefined
+  /** Undefined: it is part of no trace. */
+  readonly span?: Span | undefined
 }
 
 export interface ListPage {
