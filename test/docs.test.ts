@@ -134,7 +134,7 @@ function isThere(path: string): boolean {
 }
 
 function ruleNames(): readonly string[] {
-  const counts = { A: 10, K: 4, L: 5, T: 8, Q: 5, I: 2, S: 1, D: 7, H: 3, M: 2 }
+  const counts = { A: 10, K: 4, L: 5, T: 8, Q: 6, I: 2, S: 1, D: 7, H: 3, M: 2 }
   return Object.entries(counts).flatMap(([letter, count]) =>
     Array.from({ length: count }, (_, index) => `${letter}${index + 1}`),
   )

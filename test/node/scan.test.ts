@@ -129,7 +129,8 @@ t.test('H1: a key that only hints know of', async (t) => {
     t.match(cluster.put(at, 'k', 'v'), { code: 'ok' })
     for (const owner of owners) gate.close(owner, 'merge-records', 'write-record')
     for (const owner of owners) cluster.start(owner)
-    cluster.await('all are there', () => cluster.list(at).complete)
+    cluster.await('all are there', () => owners.every((owner) => cluster.node(owner).self().state === 'serving'))
+    cluster.await('as the others know', () => cluster.list(at).complete)
     t.same(
       owners.map((owner) => cluster.replica(owner, 'k').present),
       owners.map(() => false),

@@ -1,9 +1,11 @@
 import { cliReference } from '../cli/fixtures/cli-reference.ts'
 import { settingsTable } from '../settings/fixtures/settings-table.ts'
+import { httpReference } from './http-reference.ts'
 
 /** The parts of the documentation that are made from the code. `npm run docs` writes them; a test compares. */
 export const references: Readonly<Record<string, () => string>> = {
   'docs/cli.md': cliReference,
+  'docs/http-reference.md': httpReference,
   'docs/settings.md': settingsTable,
 }
 
