@@ -345,13 +345,16 @@ export class SimulatedCluster {
     }
   }
 
-  async #noticed(what: string): Promise<void> {
+  #noticed(what: string): Promise<void> {
     let unnoticed: readonly string[] = []
     const isNoticed = (): boolean => {
       unnoticed = this.#unnoticed()
       return unnoticed.length === 0
     }
-    await this.#time.until(isNoticed, lookEveryMs, noticeLimitMs, () => this.#failure(what, unnoticed))
+    const noticed = this.#time.until(isNoticed, lookEveryMs, noticeLimitMs, () => this.#failure(what, unnoticed))
+    // A test may go on, and end, without having waited for it: that is no unhandled rejection.
+    noticed.catch(() => {})
+    return noticed
   }
 
   /** In what the nodes that run are wrong about each other, or not ready. */

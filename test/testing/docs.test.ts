@@ -10,6 +10,8 @@ import t from 'tap'
 const lib = pathToFileURL(fileURLToPath(new URL('../../lib', import.meta.url))).href
 const seedsHere = 6
 
+t.setTimeout(120_000)
+
 t.test('the test of docs/testing.md passes, and finds a merge function that is wrong', async (t) => {
   const files = programs()
   t.same([...files.keys()], ['cart.js', 'cart.test.js', 'believing-in-clocks.js'])

@@ -3,6 +3,9 @@ import { json, msgpack, text } from '../../lib/client/public.ts'
 import { type SimulatedCluster, type SimulationOptions, simulateCluster } from '../../lib/testing.ts'
 import { InvalidParameter } from '../../lib/vocabulary/errors.ts'
 
+// Minutes of virtual time, on a machine that may be busy.
+t.setTimeout(120_000)
+
 t.test('a program and its cluster, in virtual time', async (t) => {
   const cluster = await simulated(t, { nodes: 3, seed: 7 })
   t.same(cluster.names, ['ada', 'bob', 'cyd'])
@@ -38,6 +41,28 @@ t.test('a program and its cluster, in virtual time', async (t) => {
       cluster.copies('carts', 'never').map(({ siblings }) => siblings.length),
       [0, 0, 0],
     )
+  })
+
+  await t.test('scans, many keys at once, and events are those of the real client', async (t) => {
+    const words = db.bucket('words', { codec: text })
+    const put = await words.putMany(['c', 'a', 'b'].map((key) => ({ key, value: key.toUpperCase() })))
+    t.ok(put.every(({ ok }) => ok))
+    const keys: string[] = []
+    const scan = words.scan({ values: true, pageLimit: 2 })
+    for await (const { key, siblings } of scan) keys.push(`${key}=${siblings[0]?.value}`)
+    t.same(keys, ['a=A', 'b=B', 'c=C'])
+    t.ok(scan.complete)
+    t.match(await words.getMany(['b', 'z']), [
+      { ok: true, found: { siblings: [{ value: 'B' }] } },
+      { ok: true, found: undefined },
+    ])
+    const seen: string[] = []
+    const stop = db.on('member', ({ name, state }) => seen.push(`${name} ${state}`))
+    await cluster.crash('cyd')
+    await cluster.run(40_000)
+    stop()
+    await cluster.restart('cyd')
+    t.ok(seen.includes('cyd dead'), seen.join())
   })
 
   await t.test('minutes pass in a moment', async (t) => {
@@ -163,6 +188,8 @@ t.test('a test that does not wait for the end leaves nothing behind', async (t) 
   const bucket = cluster.database('ada').bucket('b')
   const waiting = bucket.get('k')
   const passing = cluster.run(1_000_000)
+  // Nobody waits for this one, and nobody is told that it was never noticed.
+  void cluster.crash('bob')
   await cluster.close()
   await t.rejects(waiting, { code: 'closed' })
   await t.rejects(passing, { code: 'closed' })
