@@ -8,6 +8,14 @@ export interface AskOptions {
   /** False: only owners count. */
   readonly sloppy?: false
   readonly ttlSeconds?: number
+  readonly condition?: Condition
+}
+
+/** Of a put, over plain HTTP; and what its client knows of it before. */
+export interface Condition {
+  readonly ifMatch?: string
+  readonly ifNoneMatch?: '*'
+  readonly knows: 'holds' | 'does not hold' | undefined
 }
 
 /** One operation on one key. */
@@ -20,6 +28,8 @@ export type Asked = { readonly key: string; readonly token: string | undefined; 
 export interface Told {
   readonly values: readonly string[]
   readonly token: string | undefined
+  /** Of what a read found, where the way in shows it. */
+  readonly etag?: string | undefined
 }
 
 /** The names of the node that coordinated, and of those that had answered it; a refusal may have them, too. */

@@ -73,6 +73,7 @@ export class HttpDoor implements Door {
         ...(token === undefined ? {} : { 'starling-context': token }),
         ...(options.ttlSeconds === undefined ? {} : { 'starling-ttl': String(options.ttlSeconds) }),
         ...(this.#session === undefined ? {} : { 'starling-session': this.#session }),
+        ...conditionIn(options),
       },
       ...(type === 'put' ? { body: asked.value } : {}),
     })
@@ -126,14 +127,15 @@ export function refusalOf({ status, text, header }: Reply): Exclude<Ending, { ty
 
 function endingOf(type: Asked['type'], reply: Reply): Ending {
   const token = reply.header('starling-context')
+  const etag = reply.header('etag')
   if (type !== 'get') {
     return reply.status === 204 ? { type: 'ok', told: { values: [], token } } : refusalOf(reply)
   }
   switch (reply.status) {
     case 200:
-      return { type: 'ok', told: { values: [reply.text], token } }
+      return { type: 'ok', told: { values: [reply.text], token, etag } }
     case 300:
-      return { type: 'ok', told: { values: siblingsIn(reply.text), token } }
+      return { type: 'ok', told: { values: siblingsIn(reply.text), token, etag } }
     case 404:
       // Without this header it is another kind of 404.
       if (reply.header('starling-siblings') === '0') return { type: 'ok', told: { values: [], token } }
@@ -141,6 +143,11 @@ function endingOf(type: Asked['type'], reply: Reply): Ending {
     default:
       return refusalOf(reply)
   }
+}
+
+function conditionIn({ condition }: AskOptions): Readonly<Record<string, string>> {
+  if (condition?.ifMatch !== undefined) return { 'if-match': condition.ifMatch }
+  return condition?.ifNoneMatch === undefined ? {} : { 'if-none-match': condition.ifNoneMatch }
 }
 
 function siblingsIn(text: string): readonly string[] {

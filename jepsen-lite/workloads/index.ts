@@ -1,8 +1,10 @@
 import type { Workload } from '../workload.ts'
 import { blindWrites } from './blind-writes.ts'
 import { causalChain } from './causal-chain.ts'
+import { conditionalPut } from './conditional-put.ts'
 import { deleteRecreate } from './delete-recreate.ts'
 import { availability, endings, rest } from './judge.ts'
+import { limits } from './limits.ts'
 import { listing } from './listing.ts'
 import { membership } from './membership.ts'
 import { registerAtomic, registerRegular } from './registers.ts'
@@ -24,6 +26,8 @@ export const workloads: readonly Workload[] = [
   ttl,
   membership,
   listing,
+  conditionalPut,
+  limits,
 ].map(alsoAsksWhoIsServed)
 
 function alsoAsksWhoIsServed(workload: Workload): Workload {

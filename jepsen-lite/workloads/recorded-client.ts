@@ -17,6 +17,7 @@ export interface Ended {
   readonly seen: Seen | undefined
   /** What a read showed. */
   readonly values: readonly string[]
+  readonly etag?: string | undefined
   /** Of a write. */
   readonly vid: string
 }
@@ -48,7 +49,7 @@ export class RecordedClient {
     const vid = this.#nextVid()
     const padding = Math.floor(this.#parts.fraction() * paddingBytesMax)
     const value = valueWith(vid, key, padding)
-    const more = { w: options.w, sloppy: options.sloppy, ttl: options.ttlSeconds }
+    const more = { w: options.w, sloppy: options.sloppy, ttl: options.ttlSeconds, v: options.condition }
     return this.#run({ type: 'put', key, value, token: seen?.token, options }, target, vid, seen, more)
   }
 
@@ -81,11 +82,11 @@ export class RecordedClient {
       if (ending.type === 'info') this.#process = recorder.nextProcess()
       return { type: ending.type, seen: undefined, values: [], vid }
     }
-    const { values, token } = ending.told
+    const { values, token, etag } = ending.told
     const vals = values.map(vidOf)
     const hlc = token === undefined ? 0 : (contextIn(token)?.hlc ?? 0)
     recorder.add({ t: 'ok', ...base, ...(isRead ? { vals, tok: token } : { retTok: token }), by, acks, hlc })
-    return { type: 'ok', seen: seenAfter(token, isRead ? vals : undefined, vid, seen), values: vals, vid }
+    return { type: 'ok', seen: seenAfter(token, isRead ? vals : undefined, vid, seen), values: vals, etag, vid }
   }
 
   #nextVid(): string {

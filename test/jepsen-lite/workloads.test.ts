@@ -26,6 +26,12 @@ const caughtWithOldValues = {
 const caughtWithoutContexts = { 'two-writers': 'two siblings', 'sibling-set': 'contexts' }
 const caughtInTheLibrary = { session: 'sessions', 'blind-writes': 'acknowledged writes' }
 
+/** Of these workloads some writes are refused where nothing is wrong. */
+const meantToBeRefused: Readonly<Record<string, string>> = {
+  'conditional-put': 'precondition-failed',
+  limits: 'too-many-siblings',
+}
+
 t.test('a workload', async (t) => {
   const cluster = await threeNodes(t)
   const histories = new Map<string, readonly HistoryRecord[]>()
@@ -40,8 +46,10 @@ t.test('a workload', async (t) => {
         const expected = name === 'expiry' ? 'unknown' : true
         t.equal(valid, expected, `${name}, ${compared} compared`, { violations: violations.slice(0, 3) })
       }
+      const isMeant = ({ error = '' }: HistoryRecord): boolean => meantToBeRefused[workload.name] === error
       const failures = records.filter((record) => record.t === 'fail' || record.t === 'info')
-      t.same(failures.slice(0, 3), [], 'every operation succeeds')
+      t.same(failures.filter((record) => !isMeant(record)).slice(0, 3), [], 'every operation succeeds')
+      if (meantToBeRefused[workload.name] !== undefined) t.ok(failures.length > 0, 'but those that are to be refused')
     })
   }
 
@@ -58,6 +66,35 @@ t.test('a workload', async (t) => {
       t.match(invalid(named(name), await tryOut(named(name), doubles)), new Set([property]))
     })
   }
+
+  await t.test('conditional-put finds out about nodes that ask for no condition', async (t) => {
+    for (const header of ['if-match', 'if-none-match']) {
+      const doubles = await doublesOf(t, cluster, { loses: [header] })
+      t.ok(invalid(named('conditional-put'), await tryOut(named('conditional-put'), doubles)).has('conditions'), header)
+    }
+  })
+
+  await t.test(
+    'conditional-put finds out about refusals without a reason, and about refused writes that are there',
+    async (t) => {
+      const history = histories.get('conditional-put') ?? []
+      const check = (records: readonly HistoryRecord[]) => invalid(named('conditional-put'), records)
+      const isWritten = ({ t: type, f, v }: HistoryRecord) => type === 'ok' && f === 'put' && v !== undefined
+      const refused = { t: 'fail', error: 'precondition-failed' } as const
+      t.ok(check(history.map((record) => (isWritten(record) ? { ...record, ...refused } : record))).has('conditions'))
+      const vid = history.find(({ t: type, f }) => type === 'fail' && f === 'put')?.vid as string
+      const last = history.findLast(({ t: type, final }) => type === 'ok' && final === true)
+      const shown = history.map((record) =>
+        record === last ? { ...record, vals: [...(record.vals ?? []), vid] } : record,
+      )
+      t.ok(check(shown).size > 0)
+    },
+  )
+
+  await t.test('limits finds out about nodes that know no limit', async (t) => {
+    const { bucket: _limited, ...unlimited } = named('limits')
+    t.same(invalid(unlimited, await tryOut(unlimited, await doublesOf(t, cluster))), new Set(['siblings limit']))
+  })
 
   await t.test('listing finds out about listings that lack keys', async (t) => {
     const doubles = await doublesOf(t, cluster, { lie: listsTooFew })
