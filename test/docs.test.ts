@@ -3,12 +3,17 @@ import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { errorPages } from '../lib/http/error-status.ts'
 import { startNode } from '../lib/start-node.ts'
+import type { ErrorCode } from '../lib/vocabulary/errors.ts'
 
 /** The pages say what is so: links lead somewhere, files exist, and tables are those of the code. */
 
 const root = findRoot()
-const pages = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', ...markdownIn('docs'), ...markdownIn('examples')]
+const pages = [
+  ...['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md'],
+  ...['docs', 'examples', 'bench', 'deploy', 'jepsen-lite', 'test'].flatMap(markdownIn),
+]
 
 t.test('every link inside the repository leads to a page and a heading that exist', async (t) => {
   let count = 0
@@ -80,6 +85,26 @@ t.test('docs/operations.md says what to do for every reason not to start', async
   const codes = [...read('lib/node/start-problem.ts').matchAll(/\| '([a-z-]+)'/g)].map(([, code]) => code as string)
   t.ok(codes.length >= 10)
   for (const code of codes) t.match(text, new RegExp(`^\\| \`${code}\` \\|`, 'm'))
+})
+
+t.test('docs/README.md leads to every page', async (t) => {
+  const index = read('docs/README.md')
+  for (const page of pages.filter((page) => /^docs\/[^/]+\.md$/.test(page) && page !== 'docs/README.md'))
+    t.ok(index.includes(`](${page.slice('docs/'.length)})`), page)
+})
+
+t.test('docs/errors.md says of every code what happened, what it leaves behind and what to do', async (t) => {
+  const text = read('docs/errors.md')
+  const rows = [...text.matchAll(/^\| `([a-z-]+)` \| (\d+) \| (.+) \| (.+) \| (.+) \|$/gm)]
+  t.same(rows.map(([, code]) => code).sort(), Object.keys(errorPages).sort())
+  for (const [, code = '', status, ...cells] of rows) {
+    t.equal(Number(status), errorPages[code as ErrorCode].status, code)
+    t.ok(
+      cells.every((cell) => cell.length > 5),
+      code,
+    )
+    t.match(cells[1] ?? '', /nothing changed|may have changed/, code)
+  }
 })
 
 t.test('docs/metrics.md lists exactly what a node exposes', async (t) => {
@@ -158,6 +183,7 @@ function anchorsIn(page: string): ReadonlySet<string> {
 }
 
 function markdownIn(top: string): readonly string[] {
+  if (!isThere(top)) return []
   return readdirSync(join(root, top), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => join(top, name))

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { references, withReference } from './references.ts'
+import { pictures, references, withReference } from './references.ts'
 
 for (const [file, make] of Object.entries(references)) {
   t.test(`${file} holds what the code says (else: npm run docs)`, async (t) => {
@@ -9,6 +9,10 @@ for (const [file, make] of Object.entries(references)) {
     t.equal(page, withReference(page, make()))
   })
 }
+
+t.test('the pictures are those that the code draws (else: npm run docs)', async (t) => {
+  for (const [file, picture] of Object.entries(await pictures())) t.equal(readFileSync(file, 'utf8'), picture, file)
+})
 
 t.test('a page without marks, or with them the wrong way round, is refused', async (t) => {
   const [begin, end] = ['follows', 'precedes'].map((word) => `<!-- what ${word} is written by npm run docs -->`)

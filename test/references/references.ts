@@ -9,6 +9,9 @@ export const references: Readonly<Record<string, () => string>> = {
   'docs/settings.md': settingsTable,
 }
 
+/** Files that are made as a whole. */
+export { pictures } from './pictures.ts'
+
 const begin = '<!-- what follows is written by npm run docs -->'
 const end = '<!-- what precedes is written by npm run docs -->'
 
