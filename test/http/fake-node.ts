@@ -22,6 +22,7 @@ import type {
 import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from '../../lib/node/repair-views.ts'
 import type { BatchRequest, BatchServed } from '../../lib/node/serve-batch.ts'
 import type { SessionDone } from '../../lib/node/session-door.ts'
+import type { RequestOrigin } from '../../lib/node/trail.ts'
 import { type BucketProperties, checkProperties, propertiesDefault } from '../../lib/protocol/bucket/properties.ts'
 import type { Dot } from '../../lib/protocol/causality/dot.ts'
 import type { Sibling } from '../../lib/protocol/causality/record.ts'
@@ -60,6 +61,8 @@ export class FakeNode implements NodeApi {
   readonly bucketRequests: { readonly bucket: string; readonly given: object; readonly timeoutMs: number }[] = []
   /** The session that each request carried, newest last; its answer gets one more than that. */
   readonly sessions: (string | undefined)[] = []
+  /** What each request said of where it came from, newest last. */
+  readonly origins: (RequestOrigin | undefined)[] = []
   readonly batches: BatchRequest[] = []
   /** Makes the next batches fail as a whole. */
   readonly batchFailures: StarlingError[] = []
@@ -88,8 +91,14 @@ export class FakeNode implements NodeApi {
   readonly #waiting: (() => void)[] = []
   #counter = 0
 
-  serveInSession(request: ClientRequest, session: string | undefined, done: SessionDone): void {
+  serveInSession(
+    request: ClientRequest,
+    session: string | undefined,
+    done: SessionDone,
+    origin?: RequestOrigin | undefined,
+  ): void {
     this.sessions.push(session)
+    this.origins.push(origin)
     this.serve(request, (error, answer) => done(error, answer, error === undefined ? `${session ?? ''}+` : session))
   }
 

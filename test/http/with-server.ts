@@ -6,6 +6,7 @@ import { createHttpServer, type HttpServer } from '../../lib/http/http-server.ts
 import type { Log } from '../../lib/ports/log.ts'
 import type { MetricDeclaration, Metrics } from '../../lib/ports/metrics.ts'
 import { seededRandom } from '../../lib/ports/random.ts'
+import type { Tracer } from '../../lib/ports/tracer.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
 import { toEndpoint } from '../../lib/vocabulary/ids.ts'
 import { undocumentedIn } from './documented.ts'
@@ -37,7 +38,7 @@ export interface Served {
   raw(...pieces: (string | Buffer)[]): Promise<string>
 }
 
-export async function serve(t: Test, limits: Partial<HttpLimits> = {}): Promise<Served> {
+export async function serve(t: Test, limits: Partial<HttpLimits> = {}, tracer?: Tracer): Promise<Served> {
   const node = new FakeNode()
   const metrics = new RecordedMetrics()
   const logged: Served['logged'] = []
@@ -47,6 +48,7 @@ export async function serve(t: Test, limits: Partial<HttpLimits> = {}): Promise<
     log: recordingLog(logged),
     hash: smallHash,
     random: seededRandom([1, 2, 3, 4]),
+    tracer,
     limits,
   })
   await new Promise<void>((resolve, reject) =>
