@@ -21,6 +21,8 @@ const firstReadsMax = 4
 const pageBytesMax = 1024 * 1024
 /** What an entry takes beside what it holds, about. */
 const entryBytes = 128
+/** Of the time there is, in which reads begin: a page that has not come to its end then ends where it is. */
+const beginningShare = 0.5
 
 export interface SettledKeys {
   readonly entries: readonly ScanEntry[]
@@ -51,6 +53,7 @@ export function settleKeys(
 ): void {
   const { layout, request, candidates, deadlineMs } = job
   const { time } = context
+  const beginUntilMs = time.nowMs() + (deadlineMs - time.nowMs()) * beginningShare
   const settled: Settled[] = []
   const unread = new Set<number>()
   let begun = 0
@@ -65,6 +68,7 @@ export function settleKeys(
   }
   const mayBegin = (): boolean => {
     if (begun === candidates.length || bytes >= pageBytesMax || request.isWanted?.() === false) return false
+    if (begun > 0 && time.nowMs() > beginUntilMs) return false
     const atOnce = largestBytes === 0 ? firstReadsMax : Math.floor((pageBytesMax - bytes) / largestBytes)
     return running < Math.max(1, Math.min(readsAtOnceMax, atOnce))
   }

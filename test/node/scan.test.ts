@@ -63,6 +63,13 @@ t.test('a scan', async (t) => {
     t.same(keysOf([cluster.list('bob', { prefix: 'larger', withValues: true })]), ['larger'], 'one is always in it')
   })
 
+  await t.test('ends a page where its time runs short, and leaves out nothing', async (t) => {
+    const pages = pagesOf(cluster, { prefix: 'town', withValues: true, timeoutMs: 1 })
+    t.same(keysOf(pages), towns)
+    t.ok(pages.length > 1, `${pages.length} pages`)
+    t.ok(pages.every(({ complete }) => complete))
+  })
+
   await t.test('stops reading when nobody wants the page any more', async (t) => {
     const before = cluster.metric('bob', 'starling_scan_reads_total')
     cluster.list('bob', { withValues: true, isWanted: () => false })
