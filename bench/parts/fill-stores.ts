@@ -5,10 +5,12 @@
  *
  * node dist/bench/parts/fill-stores.js DIRECTORY NODES KEYS [VALUE BYTES, default 1024]
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { storePathOf } from '../../lib/platform/data-directory.ts'
 import { createLevelStorage } from '../../lib/platform/level-storage.ts'
+import { createSystemTime } from '../../lib/platform/system-time.ts'
+import { createValueLogStorage } from '../../lib/platform/value-log-storage.ts'
 import { createHash } from '../../lib/platform/xxhash.ts'
 import type { OpenedStorage, Storage, StorageOperation } from '../../lib/ports/storage.ts'
 import { leafOf, XorTree } from '../../lib/protocol/anti-entropy/xor-tree.ts'
@@ -31,6 +33,7 @@ const [directory = '', nodeCount = '', keyCount = '', valueBytes = '1024'] = pro
 const keysPerBatch = 500
 
 const hash = await createHash()
+const time = createSystemTime()
 const keys = new KeySpace(Number(keyCount), Number(valueBytes))
 const stores = await Promise.all(Array.from({ length: Number(nodeCount) }, (_, index) => openStore(index)))
 const { inForce } = stores[0] as Store
@@ -105,7 +108,11 @@ async function openStore(index: number): Promise<Store> {
   const dataDirectory = join(directory, `n${index + 1}`)
   const { id } = JSON.parse(readFileSync(join(dataDirectory, 'node.json'), 'utf8')) as { readonly id: NodeId }
   const { storage } = await new Promise<OpenedStorage>((resolve, reject) => {
-    createLevelStorage(storePathOf(dataDirectory)).open((failure, opened) => {
+    // With a log where the node has begun one.
+    const path = storePathOf(dataDirectory)
+    const hasLog = existsSync(join(path, 'values'))
+    const opener = hasLog ? createValueLogStorage(path, { hash, time }) : createLevelStorage(path)
+    opener.open((failure, opened) => {
       if (opened === undefined) reject(new Error(failure?.message))
       else resolve(opened)
     })

@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { storePathOf } from '../../lib/platform/data-directory.ts'
+import { valuesName } from '../../lib/platform/level-files.ts'
 import type { Nemesis, Stage, StageNode } from '../nemesis.ts'
 import { pickOne, scaled } from './chance.ts'
 import { bitesOf, saw } from './evidence.ts'
@@ -52,7 +53,10 @@ export const bitFlips: Nemesis = {
 /** Some bits, near each other as often as not, in one of the files with data; each is read back. */
 export function flipBits(stage: Pick<Stage, 'fraction'>, store: string): { file: string; bits: number } {
   const names = readdirSync(store).filter((name) => statSync(join(store, name)).size > 0)
-  const data = names.filter((name) => /\.(ldb|log)$/.test(name))
+  // Large values may lie in a log of their own.
+  const logged = names.includes(valuesName) ? readdirSync(join(store, valuesName)) : []
+  const segments = logged.map((name) => join(valuesName, name)).filter((name) => statSync(join(store, name)).size > 0)
+  const data = [...names.filter((name) => /\.(ldb|log)$/.test(name)), ...segments]
   const lists = names.filter((name) => name.startsWith('MANIFEST'))
   const isList = lists.length > 0 && (data.length === 0 || stage.fraction() < manifestChance)
   const file = pickOne(stage, isList ? lists : data)

@@ -18,7 +18,7 @@ export function storePlaceProblem(path: string, kind: 'alone' | 'with-value-log'
   if (kind === 'alone' && names.includes(valuesName)) {
     return {
       kind: 'foreign',
-      message: `${path} has its large values in a log (${valuesName}): it opens with --value-log on`,
+      message: `${path} has its large values in a log (${valuesName}): starling start opens it, with --value-log on or off`,
     }
   }
   const stranger = names.find((name) => !levelFile.test(name) && name !== valuesName)

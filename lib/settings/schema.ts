@@ -86,7 +86,7 @@ export const settingsSchema = {
     help: 'compare replicas in the background by Merkle trees, and repair what differs',
   }),
   valueLog: setting('value-log', choice(['on', 'off']), 'off', {
-    help: 'keep values of 4 KiB and more in a log beside LevelDB; a directory that has one needs it from then on',
+    help: 'keep values of 1 KiB and more in a log beside LevelDB; off again, the log is emptied in the background',
   }),
   tombstoneGrace: setting('tombstone-grace', integer(0, 31_536_000), 86_400, {
     help: 'seconds a confirmed tombstone is kept before it may go; 0 is safe',

@@ -316,12 +316,13 @@ export class ValueLog implements Storage {
       else {
         const { offset, length } = record
         const place = { segment, offset: frameOffset + offset, length }
-        this.table.logged(segment, key.length, length)
+        const drained =
+          record.type === 'moved' && this.#settings.isDraining ? written?.slice(offset, offset + length) : undefined
+        if (drained === undefined) this.table.logged(segment, key.length, length)
         if (record.type === 'logged') this.#put(key, undefined, place)
         else {
           const from = { segment: record.fromSegment, offset: record.fromOffset, length }
-          const value = this.#settings.isDraining ? written?.slice(offset, offset + length) : undefined
-          this.#putMoved(key, from, place, value, written === undefined)
+          this.#putMoved(key, from, place, drained, written === undefined)
         }
       }
     }
@@ -335,13 +336,13 @@ export class ValueLog implements Storage {
     const isWanted = before !== undefined ? isSame(before.place, from) : !isReplay || isSame(this.placeOf(key), from)
     if (!isWanted) {
       // A crash may have come between the pieces of an index batch: then the copy has arrived already.
-      if (!isReplay || !isSame(this.placeOf(key), place)) this.table.died(key.length, place)
+      const hasArrived = isReplay && isSame(this.placeOf(key), place)
+      if (drained === undefined && !hasArrived) this.table.died(key.length, place)
       return
     }
     this.table.died(key.length, from)
     const isBeforeUnknown = before?.isBeforeUnknown === true
     if (drained !== undefined) {
-      this.table.died(key.length, place)
       this.#overlay.set({ id, value: drained, place: undefined, isBeforeUnknown })
       this.#places.set(id, nowhere)
       return

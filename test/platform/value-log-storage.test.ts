@@ -1,9 +1,9 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createLevelStorage } from '../../lib/platform/level-storage.ts'
 import { createSystemTime } from '../../lib/platform/system-time.ts'
-import { createValueLogStorage } from '../../lib/platform/value-log-storage.ts'
+import { createDrainedStorage, createValueLogStorage } from '../../lib/platform/value-log-storage.ts'
 import { createHash } from '../../lib/platform/xxhash.ts'
 import type { OpenedStorage, StorageFailure, StorageOpener, StorageOperation } from '../../lib/ports/storage.ts'
 import { type StorageWorld, storageContract } from '../contracts/storage.ts'
@@ -45,6 +45,39 @@ t.test('a store with a log is refused by whoever does not know of it, and stays'
   t.equal(text(again.storage.get(bytes('a'))), 'z'.repeat(2000))
   await closed(again)
 })
+
+t.test(
+  'switched off again, a log is emptied into LevelDB and goes, and LevelDB alone has all that there was',
+  async (t) => {
+    const path = join(scratchDirectory(t), 'db')
+    const before = await opened(createDrainedStorage(path, { hash, time }))
+    await written(before, put('from before', 'a'.repeat(2000)))
+    await closed(before)
+    t.notOk(existsSync(join(path, 'values')), 'nobody who wants none gets one')
+
+    const on = await opened(openerOf(path))
+    for (let index = 0; index < 50; index += 1) await written(on, put(`k${index}`, `${index}`.padEnd(2000, 'z')))
+    await closed(on)
+
+    const off = await opened(createDrainedStorage(path, { hash, time }))
+    t.equal(text(off.storage.get(bytes('k7'))), '7'.padEnd(2000, 'z'))
+    await written(off, put('k8', 'later'.padEnd(2000, 'z')))
+    await until(() => {
+      const { segments = 0, liveBytes = 0 } = off.valueLog?.figures() ?? {}
+      return liveBytes === 0 && segments === 1
+    })
+    await closed(off)
+
+    t.notOk(existsSync(join(path, 'values')))
+    const alone = await opened(createLevelStorage(path))
+    t.equal(text(alone.storage.get(bytes('from before'))), 'a'.repeat(2000))
+    for (let index = 0; index < 50; index += 1) {
+      const expected = (index === 8 ? 'later' : `${index}`).padEnd(2000, 'z')
+      t.equal(text(alone.storage.get(bytes(`k${index}`))), expected, `k${index}`)
+    }
+    await closed(alone)
+  },
+)
 
 t.test('somebody else’s file among the segments is refused, and stays', async (t) => {
   const path = join(scratchDirectory(t), 'db')
@@ -126,4 +159,8 @@ function bytes(string: string): Uint8Array {
 
 function text(value: Uint8Array | undefined): string | undefined {
   return value === undefined ? undefined : new TextDecoder().decode(value)
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 20))
 }
