@@ -2,6 +2,12 @@
 const excessMin = 0.1
 
 /**
+ * A stretch that ends later than this says nothing any more. Until then it is a long one: a process that has much to do
+ * comes to count again only after a second.
+ */
+const forgottenMs = 2_000
+
+/**
  * Whether clearly more comes than is begun. Waiting alone does not tell: a thousand requests at once wait as long, and
  * are done with a little later; to turn them away would help nobody. Counted in stretches of time; the last whole one tells.
  */
@@ -33,9 +39,8 @@ export class Excess {
 
   #goOn(nowMs: number): void {
     if (nowMs < this.#endMs) return
-    // Of a stretch that lies further back nothing is known but that nothing has come since.
-    const isLast = nowMs < this.#endMs + this.#stretchMs
-    this.#isThere = isLast && this.#arrived > this.#begun * (1 + excessMin)
+    const isKnown = nowMs < this.#endMs + forgottenMs
+    this.#isThere = isKnown && this.#arrived > this.#begun * (1 + excessMin)
     this.#arrived = 0
     this.#begun = 0
     this.#endMs = nowMs + this.#stretchMs

@@ -136,6 +136,18 @@ t.test('at three times what a node can do', async (t) => {
   })
 })
 
+t.test('also where a turn of its event loop is longer than what is counted at a time', async (t) => {
+  const node = new Loop({ costMs: 1, readMs: 0.2, otherMs: 600 })
+  node.offer({ perSecond: { write: 1500, read: 1500 }, seconds: 5 })
+  const shedBefore = node.shed.write + node.shed.read
+  const onArrivalBefore = node.shedOnArrival
+  node.waitingMax = 0
+  node.offer({ perSecond: { write: 1500, read: 1500 }, seconds: 5 })
+  const shed = node.shed.write + node.shed.read - shedBefore
+  t.ok(node.shedOnArrival - onArrivalBefore > 0.9 * shed, `${node.shedOnArrival - onArrivalBefore} of ${shed}`)
+  t.ok(node.waitingMax < 200, `${node.waitingMax} waited at most`)
+})
+
 t.test('a little more than a node can do costs reads alone', async (t) => {
   const node = new Loop({ costMs: 1 })
   node.offer({ perSecond: { write: 600, read: 600 }, seconds: 3 })
@@ -206,10 +218,15 @@ class Loop {
   shedOnArrival = 0
   nowMs = 0
   readonly #costMs: number
+  readonly #readMs: number
+  readonly #otherMs: number
   #due: { readonly kind: RequestKind; readonly atMs: number }[] = []
 
-  constructor(options: { readonly costMs: number }) {
+  /** @param options.readMs what it costs to read one @param options.otherMs what else is done in each turn */
+  constructor(options: { readonly costMs: number; readonly readMs?: number; readonly otherMs?: number }) {
     this.#costMs = options.costMs
+    this.#readMs = options.readMs ?? 0
+    this.#otherMs = options.otherMs ?? 0
   }
 
   offer(load: { readonly perSecond: Rates; readonly seconds: number }): void {
@@ -243,7 +260,9 @@ class Loop {
     const polledMs = this.nowMs
     const seen = this.#due.filter(({ atMs }) => atMs <= polledMs)
     this.#due = this.#due.filter(({ atMs }) => atMs > polledMs)
+    this.nowMs += this.#otherMs
     for (const { kind, atMs } of seen) {
+      this.nowMs += this.#readMs
       const verdict = admission.arrive(kind, atMs, false, this.nowMs)
       if (verdict === 'begin') this.#begin(kind, atMs)
       if (verdict !== 'shed') continue
