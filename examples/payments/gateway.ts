@@ -29,7 +29,7 @@ export class GatewayAway extends Error {
   }
 }
 
-const answerMsMax = 500
+const answerMsMax = 2_000
 const triesMax = 3
 const firstPauseMsMax = 50
 const pauseMsMax = 400

@@ -10,7 +10,7 @@ export interface Told {
   readonly tries: number
 }
 
-const answerMsMax = 6_000
+const answerMsMax = 10_000
 const firstPauseMsMax = 100
 const pauseMsMax = 2_000
 

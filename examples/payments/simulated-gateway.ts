@@ -6,7 +6,7 @@ import type { PaymentRequest } from './payment.ts'
 /** What goes wrong with one request: refused before anything was done, its answer lost, or its answer late. */
 export type GatewayFault = 'refused' | 'answer-lost' | 'late'
 
-const lateMs = 1_000
+const lateMs = 3_000
 
 /** A gateway over HTTP, at times away; now and then it takes the money and its answer is lost. */
 export class SimulatedGateway {

@@ -13,7 +13,7 @@ import { ServiceProcess } from './kit/payment-services.ts'
 import type { Scenario } from './kit/scenario.ts'
 
 /** So forgetful that a payer who comes back at the end finds it has forgotten him. */
-const memorySecondsMax = 10
+const memorySeconds = { min: 8, max: 40, share: 1 / 6 }
 /** For longer than it remembers: whoever waits has to look what became of his payment before. */
 const outageOfMemory = 1.2
 const outageFault: GatewayFault[] = ['refused', 'refused', 'answer-lost']
@@ -29,8 +29,8 @@ const askedAgainShare = 0.1
 const goneShare = 0.02
 const poorShare = 0.01
 const goneAfterMs = 15
-const inFlightMax = 48
-const patienceMs = 180_000
+const inFlightMax = 32
+const patienceMs = 400_000
 const finishedWithinMs = 120_000
 
 export const payments: Scenario = {
@@ -54,14 +54,14 @@ interface Payer {
 async function payThroughKills(lab: Lab): Promise<void> {
   const { seconds, keys: count = 1 } = lab.options
   const cluster = await Cluster.start(lab)
-  const memorySeconds = Math.min(memorySecondsMax, seconds / 2)
-  const gateway = await SimulatedGateway.start(memorySeconds * 1000, faultOf(lab))
+  const memory = Math.min(memorySeconds.max, Math.max(memorySeconds.min, seconds * memorySeconds.share))
+  const gateway = await SimulatedGateway.start(memory * 1000, faultOf(lab))
   lab.teardown(() => gateway.stop())
   const services = ['first service', 'second service'].map(
     (name) =>
       new ServiceProcess(lab, name, [
         ...['--peers', cluster.members.map(({ peer }) => peer).join(','), '--gateway', gateway.url],
-        ...['--gateway-memory', String(memorySeconds), '--sweep-every', String(sweepEverySeconds)],
+        ...['--gateway-memory', String(memory), '--sweep-every', String(sweepEverySeconds)],
       ]),
   )
   await Promise.all(services.map((service) => service.start()))
@@ -73,11 +73,16 @@ async function payThroughKills(lab: Lab): Promise<void> {
   const startedMs = performance.now()
   const killing = killer.run()
   killing.catch(() => {}) // It is heard of below.
-  const outage = gatewayFails(lab, gateway, (seconds / 3) * 1000, outageOfMemory * memorySeconds * 1000)
-  await inTurn(payers, (seconds * 1000) / count, (payer) => firstVisit(payer, urls))
+  const outage = gatewayFails(lab, gateway, (seconds / 3) * 1000, outageOfMemory * memory * 1000)
+  let visited = 0
+  await inTurn(payers, (seconds * 1000) / count, async (payer) => {
+    await firstVisit(payer, urls)
+    visited += 1
+    if (visited % Math.ceil(count / 10) === 0) lab.say(`${visited} of ${count} payers have been here`)
+  })
   await outage
   lab.measure('until everybody who waited was told', (performance.now() - startedMs) / 1000, 's')
-  await sleep(memorySeconds * 1000)
+  await sleep(memory * 1000)
   const again = payers.filter(({ manner }) => manner === 'asked-again')
   lab.say(`the gateway has forgotten them all; ${again.length} payers ask again`)
   await inTurn(again, 0, (payer) => ask(payer, urls))
