@@ -1,4 +1,5 @@
 import type { Outcome } from '../links/frame-link.ts'
+import type { Span } from '../ports/tracer.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import type { Seen } from '../protocol/causality/seen.ts'
@@ -71,14 +72,15 @@ const none: ReadonlySet<NodeId> = new Set()
 /**
  * Carries out one quorum read. `done` is called once, not inside the call; late answers go on repairing behind it.
  */
-export class ReadRun {
+export class ReadRun implements Trail {
   readonly #context: RequestContext
   readonly #key: RecordKey
   readonly #partition: number
   readonly #deadlineMs: number
   readonly #levels: ReadLevels
   readonly #session: Seen | undefined
-  readonly #trail: Trail | undefined
+  readonly serial: number
+  readonly span: Span | undefined
   /** Planned anew when the answer would come by a layout that is no longer in force (docs/rules.md T8). */
   #layout: LayoutInForce
   #plan: ReadPlan
@@ -114,7 +116,9 @@ export class ReadRun {
     this.#deadlineMs = request.deadlineMs
     this.#levels = request.levels
     this.#session = request.session
-    this.#trail = request.trail
+    // Not the trail itself: what it hangs on is not needed any more once the request has its answer.
+    this.serial = request.trail?.serial ?? 0
+    this.span = request.trail?.span
     this.#properties = context.buckets.propertiesOf(request.key.bucket)
     this.#done = done
     this.#asOf = context.recovery.asOf(this.#partition, context.minting.read())
@@ -272,7 +276,7 @@ export class ReadRun {
       return
     }
     this.#context.metrics.speculations.add(1)
-    this.#trail?.span?.event('starling.one-more-owner')
+    this.span?.event('starling.one-more-owner')
     this.#dispatch({ type: 'speculation-due' })
   }
 
@@ -280,10 +284,10 @@ export class ReadRun {
   #readHere(): void {
     const asked = this.#machine
     const { self, store, time } = this.#context
-    const step = beginStoreStep(this.#context, this.#trail, 'store read')
-    const reading = beginStoring(this.#trail?.span, 'read')
+    const step = beginStoreStep(this.#context, this, 'store read')
+    const reading = beginStoring(this.span, 'read')
     store.readStored(this.#key, (copy) => {
-      endStoreStep(this.#context, this.#trail, step, copy.state === 'failed' ? copy.failure.kind : 'answered')
+      endStoreStep(this.#context, this, step, copy.state === 'failed' ? copy.failure.kind : 'answered')
       endStoring(reading, copy.state === 'failed' ? copy.failure : undefined)
       const answer = this.#isFenced() ? undefined : this.#localAnswer(copy)
       // Never inside the call that asked: effects of one event are carried out before the next event.
@@ -363,7 +367,7 @@ export class ReadRun {
         this.#dispatch({ type: 'failed', node: to }, asked)
       }
     }
-    this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, heard, this.#trail)
+    this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, heard, this)
   }
 
   #readHintsHere(): void {
@@ -402,7 +406,7 @@ export class ReadRun {
         this.#dispatch({ type: 'hint-failed', node: to }, asked)
       }
     }
-    this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, heard, this.#trail)
+    this.#context.peers.ask(to, message, message.timeoutMs + deadlineFirstMs, heard, this)
   }
 
   #repairHere(record: KeyRecord): void {
@@ -440,7 +444,7 @@ export class ReadRun {
       }
       this.#dispatch({ type: 'repair-failed', node: to, isExcused: isNotOpenYet(outcome) }, asked)
     }
-    this.#context.peers.ask(to, message, timeoutMs, heard, this.#trail)
+    this.#context.peers.ask(to, message, timeoutMs, heard, this)
   }
 
   #report(verdict: Extract<ReadEffect, { type: 'report' }>['verdict']): void {

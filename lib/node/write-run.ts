@@ -1,4 +1,5 @@
 import type { Outcome } from '../links/frame-link.ts'
+import type { Span } from '../ports/tracer.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import { contextAfterRepeat, contextAfterWrite } from '../protocol/causality/context.ts'
 import { deleteRecord } from '../protocol/causality/delete.ts'
@@ -64,7 +65,7 @@ type Done = (error: StarlingError | undefined, result: WriteResult | undefined) 
  * it, sends it whole to the other owners and to whoever stands in for them.
  * `done` is called once, not inside the call; what the deadline overtakes goes on arriving where it was sent.
  */
-export class WriteRun {
+export class WriteRun implements Trail {
   readonly #context: RequestContext
   readonly #key: RecordKey
   readonly #seen: CausalContext
@@ -81,7 +82,8 @@ export class WriteRun {
   #machine: Write
   readonly #deadlineMs: number
   readonly #done: Done
-  readonly #trail: Trail | undefined
+  readonly serial: number
+  readonly span: Span | undefined
   readonly #deadline: Deadline
   #hasBegun = false
   #isJudged = false
@@ -128,7 +130,9 @@ export class WriteRun {
     this.#levels = request.levels
     this.#deadlineMs = request.deadlineMs
     this.#done = done
-    this.#trail = request.trail
+    // Not the trail itself: what it hangs on is not needed any more once the request has its answer.
+    this.serial = request.trail?.serial ?? 0
+    this.span = request.trail?.span
     this.#seat = context.store
     this.#seatOwner = request.seat
     this.#partition = request.layout.ring.partitionOf(request.key.token)
@@ -259,10 +263,10 @@ export class WriteRun {
     const before = stored?.record
     const problem = this.#limitProblem(before, next.record)
     if (problem !== undefined) return this.#refuse(problem)
-    const step = beginStoreStep(this.#context, this.#trail, 'store write')
-    const storing = beginStoring(this.#trail?.span, 'write')
+    const step = beginStoreStep(this.#context, this, 'store write')
+    const storing = beginStoring(this.span, 'write')
     const bytes = seat.write(this.#key, before, next.record, next.mintAs, this.#durability, (failure) => {
-      endStoreStep(this.#context, this.#trail, step, failure?.kind ?? 'answered')
+      endStoreStep(this.#context, this, step, failure?.kind ?? 'answered')
       endStoring(storing, failure)
       this.#dispatch({ type: failure === undefined ? 'stored-locally' : 'local-store-failed' })
     })
@@ -362,7 +366,7 @@ export class WriteRun {
       }
       this.#dispatch({ type: isStored ? 'replica-acked' : 'replica-failed', node: to })
     }
-    peers.ask(to, message, timeoutMs + deadlineFirstMs, heard, this.#trail)
+    peers.ask(to, message, timeoutMs + deadlineFirstMs, heard, this)
   }
 
   /**
@@ -434,7 +438,7 @@ export class WriteRun {
       const isStored = outcome.type === 'answered' && outcome.message.type === 'record-written'
       this.#dispatch({ type: isStored ? 'hint-acked' : 'hint-failed', target })
     }
-    peers.ask(to, message, timeoutMs + deadlineFirstMs, heard, this.#trail)
+    peers.ask(to, message, timeoutMs + deadlineFirstMs, heard, this)
   }
 
   /** Counts for nobody: it is there so that the owner gets the write whatever becomes of everybody else's. */
