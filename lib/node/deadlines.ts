@@ -30,6 +30,7 @@ export class Deadlines {
   #last: Deadline | undefined
   #timer: Timer | undefined
   #sweepAtMs = 0
+  #isStopped = false
 
   constructor(time: Time) {
     this.#time = time
@@ -41,6 +42,7 @@ export class Deadlines {
 
   /** By the clock of `nowMs`. */
   at(atMs: number, callback: () => void): Deadline {
+    if (this.#isStopped) return { atMs, callback, isWaiting: false, before: undefined, after: undefined }
     const deadline: Deadline = { atMs, callback, isWaiting: true, before: this.#last, after: undefined }
     if (this.#last === undefined) this.#first = deadline
     else this.#last.after = deadline
@@ -66,8 +68,12 @@ export class Deadlines {
     deadline.after = undefined
   }
 
-  /** Everything still waiting is overdue now: nobody is left to answer it. */
+  /**
+   * Everything still waiting is overdue now: nobody is left to answer it. What is set from then on never passes, or whoever
+   * looks again and again would do so for ever.
+   */
   stop(): void {
+    this.#isStopped = true
     this.#timer?.cancel()
     this.#timer = undefined
     while (this.#first !== undefined) this.#end(this.#first)

@@ -74,6 +74,19 @@ t.test('when the node stops, everything that waits is over', async (t) => {
   t.equal(passed.names.length, 2)
 })
 
+t.test('whoever looks again and again does not keep a node from stopping', async (t) => {
+  const { time, deadlines } = made()
+  let looks = 0
+  const look = (): void => {
+    looks += 1
+    deadlines.after(20, look)
+  }
+  deadlines.after(20, look)
+  deadlines.stop()
+  time.pass(1000)
+  t.equal(looks, 1)
+})
+
 function made() {
   const time = new ManualTime()
   const names: string[] = []
