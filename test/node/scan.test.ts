@@ -128,6 +128,26 @@ t.test('H1: a key that only hints know of', async (t) => {
     }
   })
 
+  await t.test('is listed, too, where an earlier release kept the hint, which made no index of them', async (t) => {
+    const { cluster, owners, others } = withoutOwnersOf('k')
+    const [at = '', other = ''] = others
+    for (const owner of owners) cluster.world.crash(owner, 'kill')
+    awaitDead(cluster, at, owners)
+    t.match(cluster.put(at, 'k', 'v'), { code: 'ok' })
+    cluster.world.run(100)
+    for (const holder of others) {
+      cluster.world.crash(holder, 'kill')
+      const { live } = cluster.world.machine(holder).disk
+      const index = Array.from({ length: live.length }, (_, place) => live.at(place)?.key).filter(isHintIndexKey)
+      t.ok(index.length > 0)
+      live.apply(index.map((key) => ({ type: 'delete', key })))
+    }
+    for (const holder of others) cluster.start(holder)
+    cluster.await('they serve', () => others.every((holder) => cluster.node(holder).self().state === 'serving'))
+    cluster.world.run(2_000)
+    t.same(keysOf([cluster.list(other)]), ['k'])
+  })
+
   await t.test('is listed before its owners, who are back, have been brought it', async (t) => {
     const { cluster, gate, owners, others } = withoutOwnersOf('k')
     const [at = ''] = others
@@ -274,6 +294,10 @@ function pagesOf(cluster: TestCluster, range: Partial<ListRequest>): readonly Li
 
 function keysOf(pages: readonly ListPage[]): readonly string[] {
   return pages.flatMap(({ entries }) => entries.map(({ key }) => key as string))
+}
+
+function isHintIndexKey(key: Uint8Array | undefined): key is Uint8Array {
+  return key?.[0] === 'l'.charCodeAt(0)
 }
 
 function withoutOwnersOf(key: string) {
