@@ -3,6 +3,7 @@ import { visibleSiblings } from '../protocol/causality/inspect-record.ts'
 import { asLastWriteWins } from '../protocol/causality/last-write-wins.ts'
 import type { KeyRecord, Sibling } from '../protocol/causality/record.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
+import { DeadlineExceeded } from '../vocabulary/errors.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { encodeContext } from '../wire/context-token.ts'
@@ -23,6 +24,8 @@ const pageBytesMax = 1024 * 1024
 const entryBytes = 128
 /** Of the time there is, in which reads begin: a page that has not come to its end then ends where it is. */
 const beginningShare = 0.5
+/** Of it, until which reads are waited for: whoever waits for the page hears of it in time. */
+const readingShare = 0.9
 
 export interface SettledKeys {
   readonly entries: readonly ScanEntry[]
@@ -35,6 +38,8 @@ export interface SettledKeys {
 interface Settled {
   readonly entry: ScanEntry | undefined
   readonly bytes: number
+  /** The read did not end in time, or for another reason not well. */
+  readonly failure: 'late' | 'unread' | undefined
 }
 
 /**
@@ -51,18 +56,19 @@ export function settleKeys(
   },
   done: (settled: SettledKeys) => void,
 ): void {
-  const { layout, request, candidates, deadlineMs } = job
+  const { layout, request, candidates } = job
   const { time } = context
-  const beginUntilMs = time.nowMs() + (deadlineMs - time.nowMs()) * beginningShare
+  const leftMs = Math.max(0, job.deadlineMs - time.nowMs())
+  const beginUntilMs = time.nowMs() + leftMs * beginningShare
+  const deadlineMs = time.nowMs() + leftMs * readingShare
   const settled: Settled[] = []
-  const unread = new Set<number>()
   let begun = 0
   let running = 0
   let bytes = 0
   let largestBytes = 0
-  const settle = (at: number, entry: ScanEntry | undefined): void => {
+  const settle = (at: number, entry: ScanEntry | undefined, failure?: Settled['failure']): void => {
     const size = entry === undefined ? 0 : sizeOf(entry)
-    settled[at] = { entry, bytes: size }
+    settled[at] = { entry, bytes: size, failure }
     bytes += size
     largestBytes = Math.max(largestBytes, size)
   }
@@ -83,30 +89,27 @@ export function settleKeys(
       }
       running += 1
       context.metrics.scanReads.add(1)
-      readLive(context, { layout, deadlineMs }, candidate, (isRead, record, siblings) => {
+      readLive(context, { layout, deadlineMs }, candidate, (failure, record, siblings) => {
         running -= 1
-        if (!isRead) unread.add(layout.ring.partitionOf(candidate.key.token))
         const isShown = record !== undefined && siblings.length > 0
-        settle(at, isShown ? entryOf(context, request, layout, candidate.key, record, siblings) : undefined)
+        settle(at, isShown ? entryOf(context, request, layout, candidate.key, record, siblings) : undefined, failure)
         goOn()
       })
     }
-    if (running === 0) time.soon(() => done(cutToSize(candidates, settled, unread)))
+    if (running === 0) time.soon(() => done(pageOf(layout, candidates, settled)))
   }
   goOn()
 }
 
-/** Everything up to the size of a page. */
-function cutToSize(
-  candidates: readonly Candidate[],
-  settled: readonly Settled[],
-  unread: ReadonlySet<number>,
-): SettledKeys {
+/** Everything up to the size of a page, and up to what was not read in time: the next page begins with that. */
+function pageOf(layout: LayoutInForce, candidates: readonly Candidate[], settled: readonly Settled[]): SettledKeys {
   const entries: ScanEntry[] = []
+  const unread = new Set<number>()
   let bytes = 0
   let count = 0
-  for (const { entry, bytes: size } of settled) {
-    if (bytes > 0 && bytes + size > pageBytesMax) break
+  for (const { entry, bytes: size, failure } of settled) {
+    if ((bytes > 0 && bytes + size > pageBytesMax) || (failure === 'late' && count > 0)) break
+    if (failure !== undefined) unread.add(layout.ring.partitionOf((candidates[count] as Candidate).key.token))
     if (entry !== undefined) entries.push(entry)
     bytes += size
     count += 1
@@ -141,16 +144,17 @@ function readLive(
   context: RequestContext,
   { layout, deadlineMs }: { readonly layout: LayoutInForce; readonly deadlineMs: number },
   { key, hintedAt }: Candidate,
-  done: (isRead: boolean, record: KeyRecord | undefined, siblings: readonly Sibling[]) => void,
+  done: (failure: Settled['failure'], record: KeyRecord | undefined, siblings: readonly Sibling[]) => void,
 ): void {
   const isLww = context.buckets.propertiesOf(key.bucket).conflict === 'lww'
   const levels = { r: 'quorum', pr: 0, sloppy: true } as const
   new ReadRun(context, { key, layout, levels, deadlineMs }, (error, result) => {
     const read = result?.record
+    const failure = error === undefined ? undefined : error instanceof DeadlineExceeded ? 'late' : 'unread'
     const shown = siblingsOf(read)
-    if (shown.length > 0 || hintedAt.length === 0) return done(error === undefined, shownRecord(read), shown)
+    if (shown.length > 0 || hintedAt.length === 0) return done(failure, shownRecord(read), shown)
     readHints(context, key, { nodes: hintedAt, layout, deadlineMs, record: read }, (record) =>
-      done(error === undefined, shownRecord(record), siblingsOf(record)),
+      done(failure, shownRecord(record), siblingsOf(record)),
     )
   })
 

@@ -93,6 +93,20 @@ t.test('a scan does not wait for a node that has fallen silent, where the others
   t.ok(partial.missing.length > 0 && partial.missing.length < 16)
 })
 
+t.test('a page whose reads do not end is answered before its time is over, and says what it lacks', async (t) => {
+  const gate = new FrameGate()
+  const cluster = TestCluster.formed(['ada', 'bob', 'cyd'], { wrap: gate.wrap })
+  for (const town of towns) cluster.put('ada', town, 'v', { w: 'all' })
+  gate.close('ada', 'record-read')
+  const startMs = cluster.world.nowMs
+  const page = cluster.list('ada', { withValues: true, timeoutMs: 1000 })
+  t.ok(cluster.world.nowMs - startMs < 960, `${cluster.world.nowMs - startMs} ms`)
+  t.match(page, { entries: [], complete: false })
+  t.ok((page.next ?? '~') < (towns[4] as string), 'what was not looked at comes with the next page')
+  gate.open(cluster, 'ada')
+  t.same(keysOf([cluster.list('ada', { withValues: true })]), towns)
+})
+
 t.test('A5: an owner whose store may have lost something has no say in what is whole', async (t) => {
   const cluster = TestCluster.formed()
   cluster.put('ada', 'k', 'v', { w: 'all' })
