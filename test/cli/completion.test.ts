@@ -84,8 +84,8 @@ t.test('the names come from the node that the line names, and nothing where none
   node.answers.set('/v1/buckets', { status: 200, body: { buckets: [{ bucket: 'towns' }, { bucket: 'two words' }] } })
   const env = { STARLING_ENDPOINT: node.url }
   const [nodes, buckets, none] = await Promise.all([
-    starling(['complete', 'nodes', '--', 'cluster', 'leave', ''], { env }),
-    starling(['complete', 'buckets', '--', 'kv', 'get', '--endpoint', node.url, '']),
+    starling(['complete', 'nodes', '--', 'cluster', 'leave', '--timeout', '60000', ''], { env }),
+    starling(['complete', 'buckets', '--', 'kv', 'get', '--timeout=60000', '--endpoint', node.url, '']),
     starling(['complete', 'buckets', '--', 'kv', 'get', '--endpoint=http://127.0.0.1:9', ''], { env }),
   ])
   t.equal(text(nodes), '127.0.0.1:7071\nbob\n')

@@ -115,5 +115,5 @@ function resolve(
   words: readonly string[],
   how: { env?: Record<string, string> } = {},
 ): Promise<Ran> {
-  return starling(['kv', 'resolve', 'b', key, ...words, '--endpoint', node.url], how)
+  return starling(['kv', 'resolve', 'b', key, ...words, '--timeout', '60000', '--endpoint', node.url], how)
 }

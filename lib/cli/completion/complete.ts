@@ -1,9 +1,10 @@
+import type { HttpClient } from '../../http-client/http-client.ts'
 import { StarlingError } from '../../vocabulary/errors.ts'
 import { connect } from '../client-options.ts'
 import { writeLine } from '../output.ts'
 
-/** Whoever presses a key does not wait longer. */
-const timeoutMs = 1_000
+/** Whoever presses a key does not wait longer, unless the line itself says so. */
+const timeoutMsDefault = 1_000
 const endpointDefault = 'http://127.0.0.1:7070'
 
 /**
@@ -12,14 +13,17 @@ const endpointDefault = 'http://127.0.0.1:7070'
  */
 export async function complete(kind: string, line: readonly string[]): Promise<void> {
   try {
-    const client = connect({ endpoint: endpointIn(line) ?? process.env.STARLING_ENDPOINT ?? endpointDefault })
-    for (const name of await namesOf(client, kind)) if (!/\s/.test(name)) await writeLine(name)
+    const client = connect({
+      endpoint: valueIn(line, '--endpoint') ?? process.env.STARLING_ENDPOINT ?? endpointDefault,
+    })
+    const timeoutMs = Number(valueIn(line, '--timeout')) || timeoutMsDefault
+    for (const name of await namesOf(client, kind, timeoutMs)) if (!/\s/.test(name)) await writeLine(name)
   } catch (error) {
     if (!(error instanceof StarlingError)) throw error
   }
 }
 
-async function namesOf(client: ReturnType<typeof connect>, kind: string): Promise<readonly string[]> {
+async function namesOf(client: HttpClient, kind: string, timeoutMs: number): Promise<readonly string[]> {
   switch (kind) {
     case 'nodes':
       return (await client.status({ timeoutMs })).members.map(({ name }) => name)
@@ -30,7 +34,7 @@ async function namesOf(client: ReturnType<typeof connect>, kind: string): Promis
   }
 }
 
-function endpointIn(line: readonly string[]): string | undefined {
-  const at = line.indexOf('--endpoint')
-  return at === -1 ? line.find((word) => word.startsWith('--endpoint='))?.slice('--endpoint='.length) : line[at + 1]
+function valueIn(line: readonly string[], flag: string): string | undefined {
+  const at = line.indexOf(flag)
+  return at === -1 ? line.find((word) => word.startsWith(`${flag}=`))?.slice(flag.length + 1) : line[at + 1]
 }
