@@ -76,7 +76,7 @@ function staleOf(etag: string | undefined, before: string | undefined): Conditio
 }
 
 /** Of keys with one client: a write is refused for its condition exactly where that does not hold. */
-export function conditions(records: readonly HistoryRecord[]): NamedResult {
+function conditions(records: readonly HistoryRecord[]): NamedResult {
   const violations: Violation[] = []
   let compared = 0
   for (const { t, f, k, vid, v, error, i } of records) {

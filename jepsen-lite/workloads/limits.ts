@@ -68,7 +68,7 @@ async function* life(
 }
 
 /** No read shows more siblings than owners that go by their own copies can have let in. */
-export function siblingsLimit(records: readonly HistoryRecord[]): NamedResult {
+function siblingsLimit(records: readonly HistoryRecord[]): NamedResult {
   let compared = 0
   const violations = keyHistoriesOf(records).flatMap(({ key, reads }) =>
     reads.flatMap((read) => {

@@ -26,7 +26,7 @@ export interface Ending {
   readonly answer: ClientAnswer | undefined
 }
 
-export interface BatchOrder {
+interface BatchOrder {
   /** Each is given what is left of `timeoutMs` when it begins, whatever it says itself. */
   readonly requests: readonly ClientRequest[]
   /** Forwarders so far. */
@@ -41,7 +41,7 @@ export interface BatchOrder {
   readonly origin?: RequestOrigin | undefined
 }
 
-export type BatchDone = (endings: readonly Ending[]) => void
+type BatchDone = (endings: readonly Ending[]) => void
 
 /** What stands behind one another because it has one key; each begins when the one before it has ended. */
 interface Chain {
