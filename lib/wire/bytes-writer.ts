@@ -12,9 +12,13 @@ export class BytesWriter {
   #bytes: Buffer
   #length = 0
 
-  /** @param capacityBytes what is likely to be needed; more is found on the way */
-  constructor(capacityBytes: number) {
-    this.#bytes = Buffer.allocUnsafe(capacityBytes)
+  /**
+   * @param capacityBytes what is likely to be needed; more is found on the way
+   * @param isKept what is written will be kept for long: small arrays of Node share one of 8 KiB, all of which stays with
+   * the last of them
+   */
+  constructor(capacityBytes: number, isKept = false) {
+    this.#bytes = isKept ? Buffer.allocUnsafeSlow(capacityBytes) : Buffer.allocUnsafe(capacityBytes)
   }
 
   get length(): number {

@@ -12,12 +12,14 @@ export const storedChecksumBytes = 4
 /**
  * What stands in the store under a data key: version u8 | mintAs varint | record | hash32 of all before, u32.
  *
+ * The array shares its memory with no other one: it stays for as long as the record is in the cache of recent ones.
+ *
  * @param record encodeRecord's bytes
  * @param mintAs see StoredRecord; undefined is written as 0, anything else one higher
  */
 export function encodeStored(record: Uint8Array, mintAs: number | undefined, hash: Hash): Uint8Array {
   invariant(mintAs === undefined || mintAs < Number.MAX_SAFE_INTEGER, 'mintAs leaves room for "none"')
-  const writer = new BytesWriter(record.length + 16)
+  const writer = new BytesWriter(record.length + 16, true)
   writer.u8(storedVersion)
   writer.varint(mintAs === undefined ? 0 : mintAs + 1)
   writer.raw(record)

@@ -160,6 +160,11 @@ t.test('a stored record', async (t) => {
     t.equal(mintAs, 1000)
   })
 
+  t.test('shares its memory with nothing: whoever keeps it keeps nothing else', async (t) => {
+    const recordBytes = encodeRecord(example)
+    const stored = encodeStored(recordBytes, 1000, hash)
+    t.ok(stored.buffer.byteLength <= recordBytes.length + 16, `${stored.buffer.byteLength} bytes`)
+  })
   t.test('with any one bit turned over, or cut off anywhere, is damaged', async (t) => {
     const written = unhex(storedBytes)
     for (let bit = 0; bit < written.length * 8; bit += 1) {
