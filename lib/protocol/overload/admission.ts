@@ -16,6 +16,8 @@ export interface AdmissionLimits {
    * messages between nodes, and of their answers. This is what keeps the work under way within what the node can carry.
    */
   readonly intakeMsPerTurn: number
+  /** A quarter of the turn before may be used where that is more, up to this. */
+  readonly intakeMsPerTurnMax: number
   /** While requests of a kind keep waiting longer than this, whoever has waited for longer is turned away... */
   readonly delayTargetMs: number
   /** ...after they have done so for this long, if more have come lately than were begun: a burst is left to drain... */
@@ -39,6 +41,7 @@ export interface AdmissionLimits {
 
 export const admissionLimitsDefault: AdmissionLimits = {
   intakeMsPerTurn: 2,
+  intakeMsPerTurnMax: 50,
   delayTargetMs: 20,
   standingAfterMs: 500,
   waitingMin: 64,
@@ -50,6 +53,11 @@ export const admissionLimitsDefault: AdmissionLimits = {
   backgroundAfterMs: 40,
   backgroundPauseMs: 1_000,
 }
+
+const intakeShare = 0.25
+/** Of what was begun in time; and at least so many. */
+const lineFactor = 1.25
+const lineMin = 16
 
 /** Turns follow each other without a pause if there is less than this between them. */
 const pauseMsMin = 1
@@ -121,8 +129,8 @@ export class Admission<Work> {
   /** @param isFull so many are under way that none may be begun now */
   arrive(kind: RequestKind, work: Work, isFull: boolean, nowMs: number): ArrivalVerdict {
     if (!this.#isInTurn) this.#beginTurn(nowMs)
-    this.#excess.arrived(nowMs)
-    if (this.#waiting === 0 && !isFull && nowMs - this.#turnBeganMs < this.#limits.intakeMsPerTurn) {
+    this.#excess.arrived()
+    if (this.#waiting === 0 && !isFull && nowMs - this.#turnBeganMs < this.#intakeMs) {
       this.#begun(kind, 0, nowMs)
       return 'begin'
     }
@@ -137,7 +145,7 @@ export class Admission<Work> {
 
   /** What to begin next in this turn; undefined: nothing more. `waitedMs` is how long it was in line. */
   next(isFull: boolean, intakeBeganMs: number, nowMs: number): Taken<Work> | undefined {
-    if (this.#waiting === 0 || isFull || nowMs - intakeBeganMs >= this.#limits.intakeMsPerTurn) return undefined
+    if (this.#waiting === 0 || isFull || nowMs - intakeBeganMs >= this.#intakeMs) return undefined
     const kind = this.#mostUrgent()
     this.#begunSinceRead = kind === 'read' ? 0 : this.#begunSinceRead + 1
     this.#begunSinceWrite = kind === 'write' ? 0 : this.#begunSinceWrite + 1
@@ -166,6 +174,8 @@ export class Admission<Work> {
     this.#isInTurn = false
     this.#turnMs = nowMs - this.#turnBeganMs
     this.#turnEndedMs = nowMs
+    this.#excess.turnEnded(nowMs)
+    for (const kind of requestKinds) this.#paces[kind].turnEnded(nowMs)
     this.#pressure.observe(this.#longestWaitMs(nowMs) + this.#lagMs, nowMs)
     if (this.#pressure.isStanding(nowMs)) this.#pressedAtMs = nowMs
   }
@@ -181,13 +191,19 @@ export class Admission<Work> {
     this.#lagMs = nowMs - this.#turnEndedMs < pauseMsMin ? this.#turnMs : 0
   }
 
+  /** A share of a turn that was long: else a node that reads and refuses thousands in each turn would serve nobody. */
+  get #intakeMs(): number {
+    const { intakeMsPerTurn, intakeMsPerTurnMax } = this.#limits
+    return Math.max(intakeMsPerTurn, Math.min(intakeMsPerTurnMax, this.#turnMs * intakeShare))
+  }
+
   #patienceMs(kind: RequestKind, nowMs: number): number {
     const { delayTargetMs, delayMsMax } = this.#limits
     return this.#isTooMuch(kind, nowMs) ? delayTargetMs : delayMsMax
   }
 
   #isTooMuch(kind: RequestKind, nowMs: number): boolean {
-    if (!this.#excess.isThere(nowMs)) this.#isTurningAway[kind] = false
+    if (!this.#excess.isThere) this.#isTurningAway[kind] = false
     // That the line is short then does not end it: it is kept short.
     else if (this.#waiting > this.#limits.waitingMin && this.#delays[kind].isStanding(nowMs)) {
       this.#isTurningAway[kind] = true
@@ -198,7 +214,10 @@ export class Admission<Work> {
   /** Whoever came behind so many would only be turned away later. */
   #isLineLong(kind: RequestKind, nowMs: number): boolean {
     if (!this.#isTooMuch(kind, nowMs)) return false
-    return this.#lines[kind].length > this.#paces[kind].perMs(nowMs) * this.#limits.delayTargetMs
+    const { delayTargetMs } = this.#limits
+    // More than the last turn began: what was begun must not limit what will be.
+    const inTime = this.#paces[kind].perMs * Math.max(delayTargetMs, this.#turnMs) * lineFactor
+    return this.#lines[kind].length > Math.max(lineMin, inTime)
   }
 
   #mostUrgent(): RequestKind {
@@ -216,8 +235,8 @@ export class Admission<Work> {
   }
 
   #begun(kind: RequestKind, waitedMs: number, nowMs: number): void {
-    this.#excess.begun(nowMs)
-    this.#paces[kind].begun(nowMs)
+    this.#excess.begun()
+    this.#paces[kind].begun()
     this.#observe(kind, waitedMs, nowMs)
   }
 

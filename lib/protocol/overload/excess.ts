@@ -9,11 +9,12 @@ const forgottenMs = 2_000
 
 /**
  * Whether clearly more comes than is begun. Waiting alone does not tell: a thousand requests at once wait as long, and
- * are done with a little later; to turn them away would help nobody. Counted in stretches of time; the last whole one tells.
+ * are done with a little later; to turn them away would help nobody. Counted in stretches of whole turns of the event loop,
+ * for what is read in one part of a turn is begun in another; the last whole stretch tells.
  */
 export class Excess {
   readonly #stretchMs: number
-  #endMs = Number.NEGATIVE_INFINITY
+  #startedMs = Number.NEGATIVE_INFINITY
   #arrived = 0
   #begun = 0
   #isThere = false
@@ -22,27 +23,24 @@ export class Excess {
     this.#stretchMs = stretchMs
   }
 
-  arrived(nowMs: number): void {
-    this.#goOn(nowMs)
-    this.#arrived += 1
-  }
-
-  begun(nowMs: number): void {
-    this.#goOn(nowMs)
-    this.#begun += 1
-  }
-
-  isThere(nowMs: number): boolean {
-    this.#goOn(nowMs)
+  get isThere(): boolean {
     return this.#isThere
   }
 
-  #goOn(nowMs: number): void {
-    if (nowMs < this.#endMs) return
-    const isKnown = nowMs < this.#endMs + forgottenMs
-    this.#isThere = isKnown && this.#arrived > this.#begun * (1 + excessMin)
+  arrived(): void {
+    this.#arrived += 1
+  }
+
+  begun(): void {
+    this.#begun += 1
+  }
+
+  turnEnded(nowMs: number): void {
+    const tookMs = nowMs - this.#startedMs
+    if (tookMs < this.#stretchMs) return
+    this.#isThere = tookMs < forgottenMs && this.#arrived > this.#begun * (1 + excessMin)
     this.#arrived = 0
     this.#begun = 0
-    this.#endMs = nowMs + this.#stretchMs
+    this.#startedMs = nowMs
   }
 }

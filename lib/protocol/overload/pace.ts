@@ -1,7 +1,7 @@
-/** How many were begun lately, for each millisecond: in the last whole stretch of time. */
+/** How many were begun lately in a millisecond: in the last stretch of time, of whole turns of the event loop. */
 export class Pace {
   readonly #stretchMs: number
-  #beganMs = Number.NEGATIVE_INFINITY
+  #startedMs = Number.NEGATIVE_INFINITY
   #count = 0
   #perMs = 0
 
@@ -9,21 +9,19 @@ export class Pace {
     this.#stretchMs = stretchMs
   }
 
-  begun(nowMs: number): void {
-    this.#goOn(nowMs)
-    this.#count += 1
-  }
-
-  perMs(nowMs: number): number {
-    this.#goOn(nowMs)
+  get perMs(): number {
     return this.#perMs
   }
 
-  #goOn(nowMs: number): void {
-    const tookMs = nowMs - this.#beganMs
+  begun(): void {
+    this.#count += 1
+  }
+
+  turnEnded(nowMs: number): void {
+    const tookMs = nowMs - this.#startedMs
     if (tookMs < this.#stretchMs) return
     this.#perMs = this.#count / tookMs
     this.#count = 0
-    this.#beganMs = nowMs
+    this.#startedMs = nowMs
   }
 }
