@@ -76,7 +76,7 @@ export class Reclaimer {
    */
   #amplification(segmentsAside: number): number {
     const { table } = this.#log
-    const bytes = table.bytes - segmentsAside * this.#settings.segmentBytesMax
+    const bytes = table.bytes - segmentsAside * this.#log.segmentBytes
     return Math.max(1, bytes / Math.max(1, table.liveBytes))
   }
 

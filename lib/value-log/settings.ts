@@ -1,7 +1,8 @@
 export interface ValueLogSettings {
   /** Values of at least so many bytes stay in the log; at least 512. */
   readonly loggedBytesMin: number
-  /** About so large is a segment. */
+  /** About so large is a segment: a sixteenth of what is of use, within these. */
+  readonly segmentBytesMin: number
   readonly segmentBytesMax: number
   /** So much of the log the index may lack: what a start replays, and what memory holds. */
   readonly lagBytesMax: number
@@ -23,6 +24,7 @@ const mebibyte = 1024 * 1024
 
 export const valueLogSettingsDefault: ValueLogSettings = {
   loggedBytesMin: 1024,
+  segmentBytesMin: 4 * mebibyte,
   segmentBytesMax: 32 * mebibyte,
   lagBytesMax: 8 * mebibyte,
   lagMs: 2000,

@@ -114,6 +114,12 @@ export class ValueLog implements Storage {
     this.#applied = position
   }
 
+  /** How large a segment becomes: of a small store one of usual size would be much. */
+  get segmentBytes(): number {
+    const { segmentBytesMin, segmentBytesMax } = this.#settings
+    return Math.min(segmentBytesMax, Math.max(segmentBytesMin, this.table.liveBytes / segmentsWanted))
+  }
+
   get currentSegment(): number {
     return this.#applied.segment
   }
@@ -300,7 +306,7 @@ export class ValueLog implements Storage {
     const { segment, offset, sequence } = this.#applied
     this.table.appended(segment, frameBytes)
     const end = offset + frameBytes
-    if (end < this.#settings.segmentBytesMax) this.#applied = { segment, offset: end, sequence: sequence + 1 }
+    if (end < this.segmentBytes) this.#applied = { segment, offset: end, sequence: sequence + 1 }
     else {
       this.#unsynced.add(segment)
       this.#applied = { segment: segment + 1, offset: 0, sequence: sequence + 1 }
@@ -603,6 +609,9 @@ export class ValueLog implements Storage {
 function isSame(place: Place | undefined, { segment, offset }: Place): boolean {
   return place !== undefined && place.segment === segment && place.offset === offset
 }
+
+/** Of what is of use. */
+const segmentsWanted = 16
 
 /** Entries of the log's own that a scan of the index may meet. */
 const ownKeysMax = 2

@@ -224,6 +224,7 @@ function drawValueLog(
   if (random.below(valueLogIn) !== 0) return undefined
   const settings: ValueLogSettings = {
     loggedBytesMin: 512,
+    segmentBytesMin: 4096,
     segmentBytesMax: pick(random, [4096, 16_384, 65_536]),
     lagBytesMax: pick(random, [2048, 16_384, 131_072]),
     lagMs: pick(random, [20, 300, 2000]),
