@@ -132,12 +132,13 @@ export class BatchRun {
     return [...byKey.values()]
   }
 
-  /** Undefined: this node itself, or nobody who is surely there. */
+  /** Undefined: this node itself, or nobody. Whoever there is a connection to is surely there. */
   #ownerToAsk(layout: LayoutInForce, partition: number): NodeId | undefined {
     const { self, peers } = this.#context
     if (mayCoordinate(layout, self, partition, undefined)) return undefined
-    const inReach = layout.readersOf(partition).filter((owner) => peers.isConnected(owner) && !peers.isStalled(owner))
-    const [best] = preferenceOrder(inReach, {
+    const inReach = layout.readersOf(partition).filter((owner) => peers.isReachable(owner) && !peers.isStalled(owner))
+    const connected = inReach.filter((owner) => peers.isConnected(owner))
+    const [best] = preferenceOrder(connected.length > 0 ? connected : inReach, {
       partition,
       self,
       zoneOf: (node) => layout.zoneOf(node),

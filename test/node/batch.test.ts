@@ -55,7 +55,7 @@ t.test('what a node does not own goes to the owners in one frame each', async (t
   )
   cluster.world.run(200)
   const frames = others.flatMap((name) => gate.heldAt(name))
-  t.ok(frames.length > 1 && frames.length <= others.length, `${frames.length} frames for ${notHers.length} keys`)
+  t.ok(frames.length >= 1 && frames.length <= others.length, `${frames.length} frames for ${notHers.length} keys`)
   for (const name of others) t.ok(gate.heldAt(name).length <= 1, name)
   t.equal(cluster.metric('ada', 'starling_forwarded_requests_total'), notHers.length)
   for (const name of others) gate.open(cluster, name)
@@ -112,14 +112,12 @@ t.test('where something fails the others do not', async (t) => {
     const cluster = TestCluster.formed(five)
     cluster.isolate('dan')
     cluster.isolate('eve')
-    cluster.await(
-      'they are dead',
-      () =>
-        cluster
-          .node('ada')
-          .status()
-          .members.filter(({ state }) => state === 'dead').length === 2,
-    )
+    const deadAt = (at: string) =>
+      cluster
+        .node(at)
+        .status()
+        .members.filter(({ state }) => state === 'dead').length
+    cluster.await('all who are left know that they are dead', () => three.every((at) => deadAt(at) === 2))
     const keys = Array.from({ length: 60 }, (_, index) => `k${index}`)
     const isServed = (key: string) => cluster.ownersOf(key).filter((name) => three.includes(name)).length >= 2
     const { endings } = cluster.askBatch(
