@@ -201,7 +201,9 @@ t.test('the index of live keys changes in the batch that changes the record', as
   t.match(touched(node), [/^put/, `put ${index}`], 'a write that the delete had not seen')
   node.storage.complete()
   const keys: string[][] = []
-  node.store.list({ bucket: 'carts', prefix: '', after: '' }, { limit: 10 }, (_failure, listed) => keys.push([...listed]))
+  node.store.list({ bucket: 'carts', prefix: '', after: '' }, { limit: 10 }, (_failure, listed) =>
+    keys.push([...listed]),
+  )
   t.same(keys, [['ada']])
 })
 

@@ -739,7 +739,7 @@ t.test('what the node asks of it', async (t) => {
       const [probe] = one.sent('probe')
       t.equal(probe?.to, endpointOf(from))
       t.same(one.gossip(from, claim(from, 'alive')).sent('probe'), [], 'once, while the answer may be on its way')
-      const { sequence } = probe?.packet.message as { readonly sequence: number }
+      const { sequence } = (probe?.packet.message ?? { sequence: 0 }) as { readonly sequence: number }
       one.hear(from, { type: 'ack', sequence, wallMs: one.nowMs - 60_000 }, [], {}, one.nowMs)
     }
     t.same([...one.machine.clockOffsets(clocks()).values()], [-60_000, -60_000])
