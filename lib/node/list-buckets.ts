@@ -6,7 +6,7 @@ import { type Answers, askMembers, type IndexAnswer, isReadAlike, neededFor } fr
 import { fenced } from './fenced.ts'
 import { silentPartitions } from './index-page.ts'
 import { listBucket } from './list-bucket.ts'
-import type { Done } from './node-api.ts'
+import type { Done, ListRequest } from './node-api.ts'
 import { storageRefused } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
 import type { HeldBucket } from './scan-buckets.ts'
@@ -26,7 +26,12 @@ interface BucketsPage extends IndexAnswer {
   readonly isComplete: boolean
 }
 
+/** `unknown`: not before the deadline, or too few owners answered. */
+type Found = 'held' | 'empty' | 'unknown'
+
 const checkedAtOnceMax = 32
+/** Keys of one page in which a live one is looked for. */
+const lookedAtMax = 16
 
 /** This node's buckets, from its key index. */
 export function ownBuckets(
@@ -71,8 +76,9 @@ export function listHeldBuckets(context: RequestContext, timeoutMs: number, done
     const isOutdated = answers.isStale || !isReadAlike(layout, context.layout.inForce)
     const missing = isOutdated ? Array.from({ length: layout.partitionCount }, (_, at) => at) : answers.missing()
     const named = namedBuckets(answers)
-    checkBuckets(context, { answers, named, deadlineMs }, (buckets) => {
-      const areAll = [...answers.all.values()].every(({ isComplete }) => isComplete) && buckets.length <= limit
+    checkBuckets(context, { answers, named, deadlineMs }, (buckets, isSure) => {
+      const areAll =
+        isSure && [...answers.all.values()].every(({ isComplete }) => isComplete) && buckets.length <= limit
       done(undefined, { buckets: buckets.slice(0, limit), complete: areAll && missing.length === 0, missing })
     })
   })
@@ -91,7 +97,7 @@ function namedBuckets({ all }: Answers<BucketsPage>): ReadonlyMap<string, readon
   return named
 }
 
-/** Those in which a key lives, by name; a bounded number at a time. */
+/** Those in which a key lives, by name; a bounded number at a time. `isSure`: of each of the others no key does. */
 function checkBuckets(
   context: RequestContext,
   job: {
@@ -99,10 +105,11 @@ function checkBuckets(
     readonly named: ReadonlyMap<string, readonly string[]>
     readonly deadlineMs: number
   },
-  done: (buckets: readonly Bucket[]) => void,
+  done: (buckets: readonly Bucket[], isSure: boolean) => void,
 ): void {
   const left = [...job.named].sort(([one], [other]) => (one < other ? -1 : 1))
   const held: Bucket[] = []
+  let isSure = true
   let next = 0
   let running = 0
   const goOn = (): void => {
@@ -111,15 +118,21 @@ function checkBuckets(
       const bucket = name as Bucket
       next += 1
       running += 1
-      checkBucket(context, job, bucket, keys, (isHeld) => {
+      checkBucket(context, job, bucket, keys, (found) => {
         running -= 1
-        if (isHeld) held.push(bucket)
+        if (found === 'held') held.push(bucket)
+        else if (found === 'unknown') isSure = false
         goOn()
       })
     }
     if (running > 0 || next < left.length) return
     next += 1
-    context.time.soon(() => done(held.sort((one, other) => (one < other ? -1 : 1))))
+    context.time.soon(() =>
+      done(
+        held.sort((one, other) => (one < other ? -1 : 1)),
+        isSure,
+      ),
+    )
   }
   goOn()
 }
@@ -129,7 +142,7 @@ function checkBucket(
   { answers, deadlineMs }: { readonly answers: Answers<BucketsPage>; readonly deadlineMs: number },
   bucket: Bucket,
   named: readonly string[],
-  done: (isHeld: boolean) => void,
+  done: (found: Found) => void,
 ): void {
   const { time } = context
   const { layout } = answers
@@ -142,15 +155,36 @@ function checkBucket(
       const own = answers.all.get(owner)?.buckets.find((held) => held.bucket === bucket)
       return own?.key === first
     })
-  if (isUndisputed) return time.soon(() => done(true))
+  if (isUndisputed) return time.soon(() => done('held'))
+  const bounds = { bucket, prefix: '', start: '', end: '', after: '', reverse: false }
   const request = {
-    ...{ bucket, prefix: '', start: '', end: '', after: '', reverse: false, limit: 1, withValues: false },
+    ...bounds,
+    limit: lookedAtMax,
+    withValues: false,
     timeoutMs: Math.max(1, deadlineMs - time.nowMs()),
   }
   const candidates = [{ key, isUndisputed: false, hintedAt: [] }]
   settleKeys(context, { layout, request, candidates, deadlineMs }, ({ entries }) => {
-    if (entries.length > 0) return done(true)
+    if (entries.length > 0) return done('held')
     // That key is gone; perhaps not the last one.
-    listBucket(context, request, (_error, page) => done((page?.entries.length ?? 0) > 0))
+    findLive(context, request, deadlineMs, done)
+  })
+}
+
+/** Looks on, page by page, until a key lives: those that somebody lists may all be gone. */
+function findLive(
+  context: RequestContext,
+  request: ListRequest,
+  deadlineMs: number,
+  done: (found: Found) => void,
+): void {
+  const timeoutMs = deadlineMs - context.time.nowMs()
+  if (timeoutMs <= 0) return done('unknown')
+  listBucket(context, { ...request, timeoutMs }, (_error, page) => {
+    if (page === undefined) return done('unknown')
+    if (page.entries.length > 0) return done('held')
+    if (!page.complete) return done('unknown')
+    if (page.next === undefined) return done('empty')
+    findLive(context, { ...request, after: page.next }, deadlineMs, done)
   })
 }

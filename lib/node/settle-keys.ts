@@ -153,9 +153,13 @@ function readLive(
     const failure = error === undefined ? undefined : error instanceof DeadlineExceeded ? 'late' : 'unread'
     const shown = siblingsOf(read)
     if (shown.length > 0 || hintedAt.length === 0) return done(failure, shownRecord(read), shown)
-    readHints(context, key, { nodes: hintedAt, layout, deadlineMs, record: read }, (record) =>
-      done(failure, shownRecord(record), siblingsOf(record)),
-    )
+    readHints(context, key, { nodes: hintedAt, layout, deadlineMs, record: read }, (record, seen) => {
+      const siblings = siblingsOf(record)
+      if (siblings.length > 0 || seen === 'all') return done(failure, shownRecord(record), siblings)
+      if (failure !== undefined || seen === 'unknown') return done(failure ?? 'unread', undefined, [])
+      // What was kept was brought home behind the first read.
+      readLive(context, { layout, deadlineMs }, { key, isUndisputed: false, hintedAt: [] }, done)
+    })
   })
 
   function shownRecord(record: KeyRecord | undefined): KeyRecord | undefined {
@@ -167,6 +171,9 @@ function readLive(
   }
 }
 
+/** `gone`: somebody keeps nothing any more. `unknown`: somebody did not say. */
+type HintsSeen = 'all' | 'gone' | 'unknown'
+
 /** What `nodes` keep of the key for others, merged with `record`. */
 function readHints(
   context: RequestContext,
@@ -177,28 +184,31 @@ function readHints(
     readonly deadlineMs: number
     readonly record: KeyRecord | undefined
   },
-  done: (record: KeyRecord | undefined) => void,
+  done: (record: KeyRecord | undefined, seen: HintsSeen) => void,
 ): void {
   const { self, peers, hints, minting, parts, time } = context
   let merged = asked.record
   let left = asked.nodes.length
-  const heard = (record: KeyRecord | undefined): void => {
-    if (record !== undefined) merged = merged === undefined ? record : parts.merge(merged, record)
+  let seen: HintsSeen = 'all'
+  const heard = (record: KeyRecord | 'gone' | 'unknown'): void => {
+    if (typeof record !== 'string') merged = merged === undefined ? record : parts.merge(merged, record)
+    else if (seen !== 'unknown') seen = record
     left -= 1
-    if (left === 0) done(merged)
+    if (left === 0) done(merged, seen)
   }
   const timeoutMs = Math.max(1, asked.deadlineMs - time.nowMs())
   const message = { type: 'read-hint', key, layoutNumber: asked.layout.plannedNumber, timeoutMs } as const
   for (const node of asked.nodes) {
     if (node === self) {
-      hints.readAllStored(key, (record) => heard(record === 'failed' ? undefined : record))
+      hints.readAllStored(key, (record) => heard(record === 'failed' ? 'unknown' : (record ?? 'gone')))
       continue
     }
     peers.ask(node, message, timeoutMs, (outcome) => {
-      if (outcome.type !== 'answered' || outcome.message.type !== 'record-read') return heard(undefined)
+      if (outcome.type !== 'answered' || outcome.message.type !== 'record-read') return heard('unknown')
       const { state, record, asOf } = outcome.message
       minting.adopt(asOf)
-      heard(state === 'found' ? decodeOrNothing(context, record) : undefined)
+      if (state === 'absent') return heard('gone')
+      heard((state === 'found' ? decodeOrNothing(context, record) : undefined) ?? 'unknown')
     })
   }
 }

@@ -184,6 +184,39 @@ t.test('H1: a key that only hints know of', async (t) => {
     cluster.world.run(2000)
     t.same(keysOf([cluster.list(at)]), [], 'and the index of the hints is empty again')
   })
+
+  await t.test(
+    'is listed, too, when it is brought home while the page is made; or the page says it is in doubt',
+    async (t) => {
+      const { cluster, gate, owners, others } = withoutOwnersOf('k')
+      const [at = ''] = others
+      const [owner = ''] = owners
+      for (const name of owners) cluster.world.crash(name, 'kill')
+      awaitDead(cluster, at, owners)
+      t.match(cluster.put(at, 'k', 'v'), { code: 'ok' })
+      for (const name of owners) gate.close(name, 'merge-records', 'write-record')
+      for (const name of owners) cluster.start(name)
+      cluster.await('all are there', () => owners.every((name) => cluster.node(name).self().state === 'serving'))
+      cluster.await('as the others know', () => cluster.list(owner).complete)
+      for (const name of others) gate.close(name, 'read-hint')
+      t.match(cluster.list(owner, { timeoutMs: 1000 }), { entries: [], complete: false }, 'nobody says what was kept')
+      for (const name of others) gate.open(cluster, name)
+      for (const name of others) gate.close(name, 'read-hint')
+      const pages: ListPage[] = []
+      cluster.world.inProcess(owner, () =>
+        cluster.node(owner).list(rangeOf({ timeoutMs: 60_000 }), (_error, page) => pages.push(page as ListPage)),
+      )
+      cluster.await('what is kept is asked for', () => others.some((name) => gate.heldAt(name).length > 0))
+      cluster.world.run(20)
+      for (const name of owners) gate.open(cluster, name)
+      cluster.await('it is brought home', () => others.every((name) => cluster.node(name).hints().held.bytes === 0))
+      t.same(pages, [])
+      for (const name of others) gate.open(cluster, name)
+      cluster.await('a page', () => pages.length > 0)
+      t.same(keysOf(pages), ['k'])
+      t.ok(pages[0]?.complete)
+    },
+  )
 })
 
 t.test(
@@ -280,6 +313,20 @@ t.test('the list of buckets', async (t) => {
     cluster.world.run(20)
     t.match(bucketsAt(cluster, 'ada'), { complete: false })
   })
+})
+
+t.test('the list of buckets has one, too, of which the least keys are gone, but not at every owner', async (t) => {
+  const gate = new FrameGate()
+  const cluster = TestCluster.formed(['ada', 'bob', 'cyd'], { wrap: gate.wrap })
+  cluster.setProperties('ada', { readRepair: 'off' })
+  cluster.world.run(6_000)
+  const gone = Array.from({ length: 25 }, (_, index) => `k${String(index).padStart(2, '0')}`)
+  for (const key of [...gone, 'last']) t.match(cluster.put('ada', key, 'v', { w: 'all' }), { code: 'ok' })
+  gate.close('cyd', 'write-record', 'merge-records', 'exchange', 'exchanged')
+  for (const key of gone) t.match(cluster.delete('ada', key), { code: 'ok' })
+  const [bucket] = bucketsAt(cluster, 'cyd').buckets
+  t.match(bucket, { bucket: 'carts', holdsKeys: true })
+  t.ok(cluster.replica('cyd', 'k24').present, 'nothing has repaired it meanwhile')
 })
 
 function putInto(cluster: TestCluster, bucket: Bucket): void {
