@@ -25,6 +25,7 @@ import {
   keyAfter,
   parseHintIndexKey,
   parseHintKey,
+  parseIndexValue,
 } from '../wire/store-keys.ts'
 import { decodeStored, encodeStored } from '../wire/stored-record.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
@@ -97,8 +98,6 @@ export class HintStore {
   /** How far it has got. */
   #readUpTo: Uint8Array = new Uint8Array(0)
   #isDiscarding = false
-  /** While the store is being read: whose hints have been found to be in their index. */
-  readonly #indexed = new Set<NodeId>()
   /** What was to be kept before this life of the node had told a stable. */
   #waiting: (() => void)[] = []
   #bytes = 0
@@ -464,7 +463,8 @@ export class HintStore {
     this.#sendOff(name, stored)
     this.#metrics.hintsStored.add(1)
     const operations: StorageOperation[] = [{ type: 'put', key: storeKey, value: stored }]
-    indexChange(target, key, before?.record, after, operations)
+    // Before all has been read what stands in the index is not known.
+    indexChange(target, key, before?.record, after, operations, this.isCounted)
     this.#batches.add(operations, durability, (failure) => {
       this.#arrived(name)
       done(failure === undefined ? { type: 'stored' } : { type: 'failed', failure })
@@ -579,15 +579,18 @@ export class HintStore {
     if (this.#counted?.has(nameOf(hint.target, hint.key)) === true) return
     const record = decodeRecord(hint.record, this.#hash)
     this.#remember(hint.target, factsOf(storeKey, value, record))
-    this.#indexIfOlder(hint, record)
+    this.#indexIfMissing(hint, record)
   }
 
-  /** What a Starling kept that knew no index of hints gets one. */
-  #indexIfOlder({ target, key }: Hint, record: KeyRecord): void {
-    if (this.#indexed.has(target) || !isLive(record)) return
+  /**
+   * What a Starling kept that knew no index of hints gets into it: one after the other, for it may have run between two
+   * lives of this one, and this one may have ended in the middle.
+   */
+  #indexIfMissing({ target, key }: Hint, record: KeyRecord): void {
+    if (!isLive(record)) return
     try {
-      // The first one speaks for the others.
-      if (this.#storage.get(hintIndexKey(target, key.bytes)) !== undefined) return void this.#indexed.add(target)
+      const indexed = this.#storage.get(hintIndexKey(target, key.bytes))
+      if (indexed !== undefined && parseIndexValue(indexed) === shownUntil(record)) return
     } catch (error) {
       if (!(error instanceof StorageError)) throw error
       return
@@ -683,10 +686,11 @@ function indexChange(
   before: KeyRecord | undefined,
   after: KeyRecord | undefined,
   operations: StorageOperation[],
+  isBeforeIndexed = true,
 ): void {
   if (after !== undefined && isLive(after)) {
     const until = shownUntil(after)
-    if (before !== undefined && isLive(before) && shownUntil(before) === until) return
+    if (isBeforeIndexed && before !== undefined && isLive(before) && shownUntil(before) === until) return
     operations.push({ type: 'put', key: hintIndexKey(target, bytes), value: indexValue(until) })
   } else if (isLive(before)) operations.push({ type: 'delete', key: hintIndexKey(target, bytes) })
 }

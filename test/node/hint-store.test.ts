@@ -5,7 +5,7 @@ import type { KeyRecord, StoredRecord } from '../../lib/protocol/causality/recor
 import { type Hlc, hlcFromMs, hlcZero } from '../../lib/protocol/clock/hlc.ts'
 import { hintLimitsDefault } from '../../lib/protocol/handoff/hint-budget.ts'
 import { type NodeId, toNodeId } from '../../lib/vocabulary/ids.ts'
-import { hintKey } from '../../lib/wire/store-keys.ts'
+import { hintIndexKey, hintKey } from '../../lib/wire/store-keys.ts'
 import { named } from '../wire/fixtures/names.ts'
 import { hexOf } from './fixtures/fake-parts.ts'
 import { decide, HintHolder, made } from './fixtures/hint-holder.ts'
@@ -54,6 +54,26 @@ t.test('a hint', async (t) => {
     t.equal(later.hints.ledger().length, 2)
     t.equal(later.hints.bytes, holder.hints.bytes)
     t.ok((later.hints.oldestMint() as Hlc) <= hlcFromMs(1))
+  })
+
+  t.test('is in the index of hints after a restart, whichever of them an earlier release has kept', async (t) => {
+    for (const unindexed of [tea, milk]) {
+      const first = new HintHolder().load()
+      first.add(cyd, tea, made('one', 1))
+      first.add(cyd, milk, made('two', 30))
+      first.flush()
+      t.ok(first.storage.entries.delete(hexOf(hintIndexKey(cyd, unindexed.bytes))))
+      const later = first.restarted()
+      later.flush()
+      t.same(listedBy(later), ['milk', 'tea'])
+      first.storage.entries.delete(hexOf(hintIndexKey(cyd, unindexed.bytes)))
+      const busy = new HintHolder({}, first.storage)
+      busy.add(cyd, unindexed, made('three', 40))
+      busy.flush()
+      busy.load()
+      busy.flush()
+      t.same(listedBy(busy), ['milk', 'tea'], 'also what changes before the start has read it')
+    }
   })
 
   t.test('that changes while the store is still being read is counted once', async (t) => {
@@ -240,4 +260,10 @@ function copyOf(hints: HintStore, target: NodeId): { readonly mintAs: number | u
 function valuesOf(record: KeyRecord | undefined | 'failed'): readonly string[] {
   if (record === undefined || record === 'failed') return []
   return record.siblings.map(({ value }) => new TextDecoder().decode(value)).sort()
+}
+
+function listedBy({ hints }: HintHolder): readonly string[] {
+  const listed: string[] = []
+  hints.list({ bucket: 'carts', prefix: '', after: '' }, { limit: 10 }, (_failure, keys) => listed.push(...keys))
+  return listed
 }
