@@ -1,5 +1,7 @@
+import { isUtf8 } from 'node:buffer'
 import { InvalidParameter } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
+import { keyBytesMax } from '../vocabulary/limits.ts'
 
 const version = 1
 const headBytes = 5
@@ -22,12 +24,17 @@ export function parseCursor(hash: Hash, listing: readonly string[], text: string
   const cursor = Buffer.from(text, 'base64url')
   const key = cursor.subarray(headBytes)
   const isWhole = cursor.length > headBytes && cursor[0] === version && cursor.toString('base64url') === text
-  if (!isWhole || cursor.readUInt32BE(1) !== checksum(hash, listing, key)) {
+  if (!isWhole || cursor.readUInt32BE(1) !== checksum(hash, listing, key) || !isKey(key)) {
     throw new InvalidParameter('the parameter "cursor" is damaged, or came from another listing', {
       hint: 'Send it with the bucket, prefix, start, end and reverse of the page it came from.',
     })
   }
   return key.toString('utf8')
+}
+
+/** A checksum is no secret: other nodes would end the connection of one who asks them for what is no key. */
+function isKey(bytes: Buffer): boolean {
+  return bytes.length <= keyBytesMax && isUtf8(bytes)
 }
 
 function checksum(hash: Hash, listing: readonly string[], key: Uint8Array): number {

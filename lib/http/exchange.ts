@@ -74,9 +74,9 @@ export class Exchange implements RequestOrigin {
     return this.#isAnswered
   }
 
-  /** The client has gone: nobody would read an answer. */
+  /** The client has gone: nobody would read an answer. Of one that stands behind another of its connection only the socket says so. */
   get isAbandoned(): boolean {
-    return this.#outgoing.destroyed
+    return this.#outgoing.destroyed || this.incoming.socket.destroyed
   }
 
   /** Runs `step`, in which our own bugs become an answer instead of the end of the process. */
@@ -157,8 +157,15 @@ export class Exchange implements RequestOrigin {
   ): void {
     const outgoing = this.#outgoing
     // Node says so in either case, but not of a connection that was gone before.
-    if (this.#isAnswered || outgoing.destroyed) return onEnd()
-    outgoing.once('close', onEnd)
+    if (this.#isAnswered || this.isAbandoned) return onEnd()
+    let isOver = false
+    const over = (): void => {
+      if (!isOver) onEnd()
+      isOver = true
+    }
+    outgoing.once('close', over)
+    // Behind another answer of its connection only the incoming side hears that the client has gone.
+    this.incoming.once('close', over)
     this.#prepareHead(headers)
     outgoing.writeHead(status, headers)
     this.#close(outcome, status)

@@ -10,6 +10,7 @@ import { QueryReader } from './query.ts'
 import { headOf, type Route } from './route.ts'
 import { siblingSchema, viewSibling } from './sibling-view.ts'
 import { bucketOf, queryOf } from './target.ts'
+import { timeLeft } from './time-left.ts'
 
 /** Lines are written in pieces of about this size, as fast as the client takes them. */
 const pieceBytes = 64 * 1024
@@ -87,7 +88,8 @@ const list: Route = {
     const range = { bucket, prefix, start, end, after, reverse, limit }
     const isWanted = (): boolean => !exchange.isAbandoned
     const { span } = exchange
-    node.list({ ...range, withValues: query.values, timeoutMs: query.timeout, isWanted, span }, (error, page) => {
+    const timeoutMs = timeLeft(exchange, query.timeout)
+    node.list({ ...range, withValues: query.values, timeoutMs, isWanted, span }, (error, page) => {
       exchange.guard(() => {
         if (exchange.isAbandoned) exchange.abandon()
         else if (page === undefined) exchange.fail(error)

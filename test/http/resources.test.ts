@@ -1,7 +1,7 @@
 import t from 'tap'
 import { httpMetricDeclarations } from '../../lib/http/http-metrics.ts'
 import { NoLayout } from '../../lib/vocabulary/errors.ts'
-import { type Answer, type Served, serve } from './with-server.ts'
+import { type Answer, type Served, serve, smallHash } from './with-server.ts'
 
 t.test('a listing', async (t) => {
   const served = await serve(t)
@@ -94,6 +94,15 @@ t.test('a listing', async (t) => {
       t.match(await ask(`/v1/kv/birds?${query}`), { status: 400, json: { code: 'invalid-parameter' } }, query)
     }
     t.equal((await ask(`/v1/kv/other?cursor=${next}`)).status, 400, 'of another bucket')
+    // Anybody can make the checksum; other nodes end the connection of a node that asks for what is no key.
+    const listing = ['birds', '', '', '']
+    const asked = node.listRequests.length
+    for (const bytes of [Buffer.alloc(1025, 'k'), Buffer.alloc(1024, 0xff), Buffer.from([0xed, 0xa0, 0x80])]) {
+      const cursor = forgedCursor(listing, bytes)
+      t.match(await ask(`/v1/kv/birds?cursor=${cursor}`), { status: 400, json: { code: 'invalid-parameter' } })
+    }
+    t.equal(node.listRequests.length, asked)
+    t.equal((await ask(`/v1/kv/birds?cursor=${forgedCursor(listing, Buffer.alloc(1024, 'k'))}`)).status, 200)
   })
 
   await t.test('says when keys may be missing', async (t) => {
@@ -356,4 +365,10 @@ function keysOf(answer: Answer): unknown[] {
 
 function endOf(answer: Answer): Record<string, unknown> {
   return linesOf(answer).at(-1) ?? {}
+}
+
+function forgedCursor(listing: readonly string[], key: Buffer): string {
+  const head = Buffer.alloc(5, 1)
+  head.writeUInt32BE(smallHash.hash32(Buffer.concat([Buffer.from(JSON.stringify(listing)), key])), 1)
+  return Buffer.concat([head, key]).toString('base64url')
 }

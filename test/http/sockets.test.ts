@@ -308,6 +308,26 @@ t.test('pages that clients do not take', async (t) => {
     await until(() => metrics.of('starling_http_pages_bytes') === 0)
   })
 
+  await t.test('are let go, too, behind an answer of the same connection that never ends', async (t) => {
+    const { node, port, metrics } = await serve(t, { stalledTimeoutMs: 60_000 })
+    for (let index = 0; index < 4; index += 1) node.plant('big', `k${index}`, { value: Buffer.alloc(8_000_000, 'x') })
+    const slow = await connected(port)
+    slow.pause().write(page + page)
+    await until(() => metrics.of('starling_http_pages_bytes') > 60_000_000)
+    slow.destroy()
+    await until(() => metrics.of('starling_http_pages_bytes') === 0)
+    node.isHolding = true
+    const gone = await connected(port)
+    gone.pause().write(page + page)
+    await until(() => node.listRequests.length === 4)
+    t.equal(node.listRequests[3]?.isWanted?.(), true)
+    gone.destroy()
+    await until(() => node.listRequests[3]?.isWanted?.() === false)
+    node.release()
+    await until(() => metrics.of('starling_requests_total{operation="list",outcome="aborted"}') === 2)
+    t.equal(metrics.of('starling_http_pages_bytes'), 0)
+  })
+
   await t.test('are not made any more when the client has gone', async (t) => {
     const { node, port, metrics, raw } = await serve(t)
     node.isHolding = true

@@ -147,7 +147,7 @@ function recordingLog(logged: Served['logged']): Log {
 }
 
 /** FNV-1a: all that is asked of it here is to differ where bytes differ. */
-const smallHash: Hash = {
+export const smallHash: Hash = {
   hash64: (bytes) =>
     bytes.reduce((hash, byte) => BigInt.asUintN(64, (hash ^ BigInt(byte)) * 1099511628211n), 14695981039346656037n),
   hash32: (bytes, seed = 0) => bytes.reduce((hash, byte) => Math.imul(hash ^ byte, 16777619) >>> 0, 2166136261 ^ seed),
