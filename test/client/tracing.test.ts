@@ -106,6 +106,22 @@ t.test('with an SDK, also one that is registered later', async (t) => {
   })
 })
 
+t.test('where the program suppresses tracing nothing is sent: a trace without an id is damage to a node', async (t) => {
+  const span = api.trace.wrapSpanContext(api.INVALID_SPAN_CONTEXT)
+  const tracer = { startSpan: () => span, startActiveSpan: () => undefined as never }
+  api.trace.setGlobalTracerProvider({ getTracer: () => tracer })
+  t.teardown(() => api.trace.disable())
+  const cluster = tracedCluster()
+  const db = await cluster.connected()
+  t.equal(cluster.tracer?.isOn, true)
+  cluster.asked.splice(0)
+  await cluster.settle(db.bucket('carts').get('k'))
+  await cluster.settle(db.bucket('carts').getMany(['a', 'b']))
+  const traces = tracesOf(cluster)
+  t.ok(traces.length > 1)
+  t.ok(traces.every((trace) => trace === undefined))
+})
+
 function tracedCluster(): ScriptedCluster {
   const cluster = new ScriptedCluster()
   cluster.wireVersion = 3

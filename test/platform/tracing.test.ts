@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { readOtelEnvironment } from '../../lib/platform/tracing/otel-environment.ts'
 import { OtlpExporter } from '../../lib/platform/tracing/otlp-exporter.ts'
@@ -196,6 +198,22 @@ t.test('the exporter', async (t) => {
     t.same(counted, { exported: 0, 'queue-full': 85, 'not-taken': 15 })
     exporter.add(span('late'))
     t.equal(exporter.waiting, 0)
+  })
+
+  t.test('ends in time where nobody collects, and whoever waits for that hears of it', async (t) => {
+    const exporter = new URL('../../lib/platform/tracing/otlp-exporter.js', import.meta.url)
+    const settings = { url: 'http://127.0.0.1:1/', headers: {}, timeoutMs: 100, queueSpansMax: 1, batchSpansMax: 1 }
+    // Nothing else keeps this process, as nothing keeps a node that has stopped.
+    const program = `
+      const { OtlpExporter } = await import(${JSON.stringify(exporter.href)})
+      const cell = { add() {} }
+      const parts = { metrics: { exported: cell, dropped: () => cell }, log: { warn() {} } }
+      const exporter = new OtlpExporter(${JSON.stringify(settings)}, { resource: {}, version: '1' }, parts)
+      exporter.add(${JSON.stringify(span('one'))})
+      await exporter.close(200)
+      console.log('closed')`
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program])
+    t.equal(stdout, 'closed\n')
   })
 
   t.test('does not try again what the collector refuses for good, and says so once', async (t) => {

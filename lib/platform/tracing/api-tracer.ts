@@ -37,13 +37,15 @@ export class ApiTracer implements Tracer {
     )
   }
 
-  begin(name: string, kind: SpanKind, parent: TraceContext | undefined, attributes: Attributes = {}): Span {
+  begin(name: string, kind: SpanKind, parent: TraceContext | undefined, attributes: Attributes = {}): Span | undefined {
     const { context, trace, ROOT_CONTEXT } = this.#api
     // What runs when a request arrives is nobody's; what asks us is whoever calls.
     const around =
       parent === undefined ? (kind === 'server' ? ROOT_CONTEXT : context.active()) : this.#contextOf(parent)
     const tracer = trace.getTracer(this.#name, this.#version)
-    return new ApiSpan(this.#api, tracer, tracer.startSpan(name, { kind: kindOf(this.#api, kind), attributes }, around))
+    const span = tracer.startSpan(name, { kind: kindOf(this.#api, kind), attributes }, around)
+    // As where the program suppresses tracing: there is no trace, and nodes take one without an id for damage.
+    return this.#api.isSpanContextValid(span.spanContext()) ? new ApiSpan(this.#api, tracer, span) : undefined
   }
 
   /** It is not ours to close. */

@@ -71,7 +71,8 @@ export class OtlpExporter {
 
   /** Sends what is left, for at most `msMax`. */
   async close(msMax: number): Promise<void> {
-    const late = setTimeout(() => this.#closing.abort(), msMax).unref()
+    // Keeps the process: a pause between two tries does not, and whoever waits for the end would never hear of it.
+    const late = setTimeout(() => this.#closing.abort(), msMax)
     while (!this.#closing.signal.aborted && (this.#sending !== undefined || this.#queue.length > 0)) {
       this.#send()
       await this.#sending
