@@ -84,12 +84,20 @@ export function withDecided(live: readonly DecidedLayout[], layout: DecidedLayou
   return withoutRepeated([...live.filter(({ version }) => version.number !== layout.version.number), layout])
 }
 
-/** Of versions with one assignment only the newest is live. */
+/**
+ * Of versions with one assignment only the newest is live. And where an assignment is new, the one before it was the only
+ * live one: whoever had not heard that the change to that one was over has now, and must not go back behind it (T7).
+ */
 export function withoutRepeated(live: readonly DecidedLayout[]): readonly DecidedLayout[] {
   const sorted = [...live].sort((a, b) => a.version.number - b.version.number)
+  const newest = sorted.at(-1)?.version
+  const before = sorted.at(-2)?.version
+  const isOver = newest !== undefined && newest.assignedAt === newest.number && before?.number === newest.number - 1
   const kept = sorted.filter(
     ({ version }) =>
-      !sorted.some((other) => other.version.number > version.number && other.version.assignedAt === version.assignedAt),
+      !sorted.some(
+        (other) => other.version.number > version.number && other.version.assignedAt === version.assignedAt,
+      ) && !(isOver && version.number < before.number),
   )
   return kept.length === live.length && kept.every((layout, index) => layout === live[index]) ? live : kept
 }

@@ -1,6 +1,7 @@
 import t from 'tap'
-import { mayGoBack } from '../../../lib/protocol/layout/transition.ts'
-import { toNodeId } from '../../../lib/vocabulary/ids.ts'
+import type { DecidedLayout } from '../../../lib/protocol/layout/layout-version.ts'
+import { mayGoBack, withDecided } from '../../../lib/protocol/layout/transition.ts'
+import { type NodeId, toNodeId } from '../../../lib/vocabulary/ids.ts'
 import { liveDocument } from '../../node/fixtures/live-layouts.ts'
 
 t.test(
@@ -23,3 +24,22 @@ t.test(
     }
   },
 )
+
+t.test('whoever hears of a new assignment knows that the change before it is over (docs/rules.md T7)', async (t) => {
+  const [ada, bob, cyd] = ['a', 'b', 'c'].map((letter) => toNodeId(letter.repeat(32)))
+  const versions = (...numbers: readonly [number: number, assignedAt: number][]) =>
+    liveDocument(numbers.map(([number, assignedAt]) => ({ owners: [ada, bob, cyd] as NodeId[], number, assignedAt })))
+      .live
+  const live = (layouts: readonly DecidedLayout[]) => layouts.map(({ version }) => version.number)
+  const [newAssignment] = versions([5, 5]) as [DecidedLayout]
+  t.same(
+    live(withDecided(versions([3, 1], [4, 4]), newAssignment)),
+    [4, 5],
+    'the way back leads to 4, and not behind it',
+  )
+  t.same(live(withDecided(versions([3, 3]), newAssignment)), [3, 5], 'one that never heard of 4')
+  const [amended] = versions([5, 4]) as [DecidedLayout]
+  t.same(live(withDecided(versions([3, 3], [4, 4]), amended)), [3, 5], 'an amendment of 4 goes on from 3')
+  const [back] = versions([5, 3]) as [DecidedLayout]
+  t.same(live(withDecided(versions([3, 3], [4, 4]), back)), [4, 5], 'and the way back ends 3')
+})
