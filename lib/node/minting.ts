@@ -38,6 +38,8 @@ type ContinuityHappening = ContinuityEvent extends infer Event
 const ownRowName = 'own-row'
 const rowTimeoutMs = 1_000
 const skewKeptMs = 100
+/** While too few clocks are known: a start that was begun with a wrong clock must hear of it before it goes on. */
+const unknownSkewKeptMs = 2
 /** Of the wall clock against the steady one; less is no jump. */
 const jumpMsMin = 1_000
 const waitersMax = 100_000
@@ -60,6 +62,7 @@ export class Minting {
   #skewAskedAtMs = Number.NEGATIVE_INFINITY
   /** The wall clock when the steady one was at 0, as it looked then. */
   #skewAskedForMs = 0
+  #skewKeptMs = 0
   #isSkewed = false
   #generation = 0
   #waiting: (() => void)[] = []
@@ -153,10 +156,12 @@ export class Minting {
     const { time } = this.#ports
     const nowMs = time.nowMs()
     const epochMs = time.wallMs() - nowMs
-    if (nowMs - this.#skewAskedAtMs > skewKeptMs || Math.abs(epochMs - this.#skewAskedForMs) > jumpMsMin) {
+    if (nowMs - this.#skewAskedAtMs > this.#skewKeptMs || Math.abs(epochMs - this.#skewAskedForMs) > jumpMsMin) {
+      const skewMs = this.#skewMs()
       this.#skewAskedAtMs = nowMs
       this.#skewAskedForMs = epochMs
-      this.#isSkewed = isClockSkewed(this.#skewMs())
+      this.#skewKeptMs = skewMs === undefined ? unknownSkewKeptMs : skewKeptMs
+      this.#isSkewed = isClockSkewed(skewMs)
     }
     return this.#isSkewed
   }
