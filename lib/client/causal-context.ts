@@ -1,5 +1,5 @@
 import { InvalidContext } from '../vocabulary/errors.ts'
-import { contextCharsMax } from '../wire/context-token.ts'
+import { contextCharsMax } from '../vocabulary/limits.ts'
 
 declare const brand: unique symbol
 

@@ -21,6 +21,7 @@ import {
 } from '../vocabulary/errors.ts'
 import { type Bucket, bucketProblem, type Key, keyProblem } from '../vocabulary/key.ts'
 import {
+  conditionCharsMax,
   contentTypeBytesMax,
   idempotencyKeyBytesMax,
   metadataBytesMax,
@@ -30,7 +31,7 @@ import {
 import { nearest } from '../vocabulary/nearest.ts'
 import { isNotModified, readIfMatch, readIfNoneMatchOfWrite } from './conditions.ts'
 import { encodeHeaderText, isHeaderName, isVisibleAscii } from './header-text.ts'
-import { contentTypeDefault, idempotencyOf } from './request-headers.ts'
+import { checkedContext, contentTypeDefault, idempotencyOf } from './request-headers.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -132,7 +133,7 @@ function rawOf(fields: Fields, at: string, op: ClientRequest['type']): Raw {
 
 function operationOf(op: ClientRequest['type'], bucket: Bucket, key: Key, raw: Raw, terms: BatchTerms): Operation {
   const { timeoutMs } = terms
-  const { ifNoneMatch } = raw
+  const ifNoneMatch = checkedCondition(raw.ifNoneMatch)
   if (op === 'get') {
     // Looked at now: a get that cannot be answered is not carried out.
     isNotModified({ 'if-none-match': ifNoneMatch }, undefined)
@@ -144,8 +145,8 @@ function operationOf(op: ClientRequest['type'], bucket: Bucket, key: Key, raw: R
     key,
     timeoutMs,
     options: terms.write,
-    context: checkedContext(raw.context),
-    ifMatch: readIfMatch({ 'if-match': raw.ifMatch }),
+    context: checkedContext(raw.context, 'the context'),
+    ifMatch: readIfMatch({ 'if-match': checkedCondition(raw.ifMatch) }),
     idempotency: raw.idempotencyKey === undefined ? terms.idempotency : idempotencyOf(checkedId(raw.idempotencyKey)),
   }
   if (op === 'delete') {
@@ -255,9 +256,10 @@ function checkedKey(key: string): Key {
   return key as Key
 }
 
-function checkedContext(context: string | undefined): string | undefined {
-  if (context !== '') return context
-  throw new InvalidContext('the context is empty', { hint: 'Leave it out for a blind write.' })
+/** What is no header here may still be no longer than one: it travels where headers do. */
+function checkedCondition(given: string | undefined): string | undefined {
+  if (given === undefined || given.length <= conditionCharsMax) return given
+  throw new InvalidHeader(`a condition has up to ${conditionCharsMax} characters`)
 }
 
 function checkedId(key: string): string {

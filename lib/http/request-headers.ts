@@ -4,6 +4,7 @@ import type { Idempotency } from '../protocol/quorum/client-request.ts'
 import { InvalidContext, InvalidHeader, MetadataTooLarge, UnsupportedEncoding } from '../vocabulary/errors.ts'
 import {
   contentTypeBytesMax,
+  contextCharsMax,
   idempotencyKeyBytesMax,
   metadataBytesMax,
   sessionCharsMax,
@@ -30,13 +31,23 @@ export function readContentType(headers: RequestHeaders): string {
   return decoded('Content-Type', header)
 }
 
-/** A token, as it came. @throws {InvalidContext} when the header is there and empty */
+/** A token, as it came. @throws {InvalidContext} when the header is there and cannot be one */
 export function readContext(headers: RequestHeaders): string | undefined {
-  const header = single(headers, 'starling-context')
-  if (header === '') {
-    throw new InvalidContext('Starling-Context is empty', { hint: 'Leave the header out for a blind write.' })
-  }
-  return header
+  return checkedContext(single(headers, 'starling-context'), 'Starling-Context')
+}
+
+/**
+ * What no token can be goes no further: no message between nodes has room for it.
+ *
+ * @param name how to call it
+ * @throws {InvalidContext}
+ */
+export function checkedContext(given: string | undefined, name: string): string | undefined {
+  if (given === undefined || isVisibleAscii(given, contextCharsMax)) return given
+  if (given === '') throw new InvalidContext(`${name} is empty`, { hint: 'Leave it out for a blind write.' })
+  throw new InvalidContext(`${name} is not one that an answer gave`, {
+    hint: 'Send the Starling-Context of a GET of this very key, unchanged.',
+  })
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Endpoint } from '../vocabulary/ids.ts'
 import type { TraceContext } from '../vocabulary/trace-context.ts'
 import type { Frame, Goodbye, Hello, Refusal, Request, Response, Welcome } from '../wire/messages.ts'
 import { spokenSince } from '../wire/spoken-since.ts'
+import { FrameTooLarge } from '../wire/unreadable-bytes.ts'
 import { FrameConnection } from './frame-connection.ts'
 
 /** Who is on the other side of an accepted connection, as it said itself. */
@@ -188,7 +189,7 @@ export class FrameAcceptor {
       if (isAnswered) return
       isAnswered = true
       accepted.inFlight -= 1
-      connection.send({ kind: 'response', id, digest: this.#owner.digest(), message: answer })
+      this.#answer(accepted, id, answer)
       if (this.#farewell !== undefined) this.#dismissIfIdle(accepted)
     }
     accepted.inFlight += 1
@@ -197,6 +198,17 @@ export class FrameAcceptor {
     const isFull = accepted.inFlight > this.#settings.inFlightPerConnectionMax || connection.isFull
     if (isFull) return respond(busy)
     this.#owner.serve(message, caller, respond, trace)
+  }
+
+  /** What no frame can carry must not be waited for till the deadline, nor end the process. */
+  #answer({ connection }: Accepted, id: number, answer: Response | Refusal): void {
+    const digest = this.#owner.digest()
+    try {
+      connection.send({ kind: 'response', id, digest, message: answer })
+    } catch (error) {
+      if (!(error instanceof FrameTooLarge)) throw error
+      connection.send({ kind: 'response', id, digest, message: tooLarge(error.message) })
+    }
   }
 
   #blame(accepted: Accepted, reason: string): void {
@@ -243,6 +255,11 @@ const busy: Refusal = {
   message: 'too many requests in flight on this connection',
   aftermath: 'nothing-changed',
   hint: 'ask again in a moment',
+}
+
+function tooLarge(message: string): Refusal {
+  const hint = 'ask for less at a time'
+  return { type: 'refused', code: 'value-too-large', message, aftermath: 'may-have-changed', hint }
 }
 
 function leaving(message: string): Refusal {

@@ -17,6 +17,7 @@ import {
 } from '../wire/messages.ts'
 import { spokenSince } from '../wire/spoken-since.ts'
 import { traceSpokenSince } from '../wire/trace-codec.ts'
+import { FrameTooLarge } from '../wire/unreadable-bytes.ts'
 import { FrameConnection } from './frame-connection.ts'
 import { type Numbered, PendingTable } from './pending-table.ts'
 
@@ -260,10 +261,15 @@ export class FrameLink {
     }
     const id = this.#pending.nextId()
     pending.id = id
-    this.#pending.add(pending)
     // An older node would take what it does not know for damage.
     const trace = this.#spoken < traceSpokenSince ? undefined : pending.trace
-    this.#connection?.send({ kind: 'request', id, digest: this.#owner.digest(), message, trace })
+    try {
+      this.#connection?.send({ kind: 'request', id, digest: this.#owner.digest(), message, trace })
+    } catch (error) {
+      if (!(error instanceof FrameTooLarge)) throw error
+      return this.#refuse(pending, error.message)
+    }
+    this.#pending.add(pending)
   }
 
   #lost(connection: FrameConnection, reason: string): void {

@@ -97,12 +97,11 @@ export class LinkPool {
   #sweep(): void {
     this.#sweeper = undefined
     const nowMs = this.#parts.time.nowMs()
-    let inFlight = 0
     for (const [endpoint, link] of this.#links) {
       link.sweep(nowMs)
-      inFlight += link.inFlight
       if (link.inFlight === 0 && nowMs - link.usedAtMs > idleMsMax) this.drop(endpoint, 'idle')
     }
-    if (this.#links.size > 0) this.#schedule(inFlight === 0)
+    // Counted now: whoever was told of a deadline may have asked another link, which had been looked at before.
+    if (this.#links.size > 0) this.#schedule(this.inFlight === 0)
   }
 }

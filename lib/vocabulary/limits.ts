@@ -11,6 +11,10 @@ export const timeoutMsMin = 1
 export const timeoutMsMax = 60_000
 export const timeoutMsDefault = 3_000
 export const idempotencyKeyBytesMax = 64
+/** Half of the room that HTTP leaves for all headers; about 1,600 actors. */
+export const contextCharsMax = 32 * 1024
+/** Of If-Match or If-None-Match where it is no header. */
+export const conditionCharsMax = 32 * 1024
 /** A quarter of the room that HTTP leaves for all headers. */
 export const sessionCharsMax = 16 * 1024
 /** A hundred years: beyond it, nothing expires. */

@@ -12,7 +12,6 @@ import {
 import type { Refusal, Request } from './messages.ts'
 import { readList, writeList } from './part-codec.ts'
 import { readRefusal, writeRefusal } from './refusal-codec.ts'
-import { MalformedBytes } from './unreadable-bytes.ts'
 
 type CoordinateMany = Request & { readonly type: 'coordinate-many' }
 type Ending = ClientAnswer | Refusal
@@ -52,11 +51,11 @@ export function writeRequests(requests: readonly ClientRequest[]): Uint8Array {
 
 function readRequests(body: Uint8Array): readonly ClientRequest[] {
   const reader = new BytesReader(body)
-  const requests = readList(reader, requestBytesMin, (from) => {
+  const read = (from: BytesReader): ClientRequest => {
     const value = from.bytes()
     return readClientRequest(from, value)
-  })
-  if (requests.length > batchOperationsMax) throw new MalformedBytes('more requests than one frame may carry')
+  }
+  const requests = readList(reader, requestBytesMin, read, batchOperationsMax)
   reader.end()
   return requests
 }
@@ -80,11 +79,12 @@ export function writeEndings(endings: readonly Ending[]): Uint8Array {
 /** @throws {MalformedBytes} */
 export function readEndings(body: Uint8Array): readonly Ending[] {
   const reader = new BytesReader(body)
-  const endings = readList(reader, endingBytesMin, (from): Ending => {
+  const read = (from: BytesReader): Ending => {
     if (!from.flag()) return readRefusal(from)
     const values = from.bytes()
     return readClientAnswer(from, values)
-  })
+  }
+  const endings = readList(reader, endingBytesMin, read, batchOperationsMax)
   reader.end()
   return endings
 }

@@ -11,10 +11,15 @@ import type {
   WriteOptions,
 } from '../protocol/quorum/client-request.ts'
 import { type Bucket, bucketProblem, type Key, keyProblem } from '../vocabulary/key.ts'
-import { bucketBytesMax, contentTypeBytesMax, keyBytesMax, timeoutMsMax } from '../vocabulary/limits.ts'
+import {
+  bucketBytesMax,
+  contentTypeBytesMax,
+  contextCharsMax,
+  keyBytesMax,
+  timeoutMsMax,
+} from '../vocabulary/limits.ts'
 import { BytesReader } from './bytes-reader.ts'
 import type { BytesWriter } from './bytes-writer.ts'
-import { contextCharsMax } from './context-token.ts'
 import { dotBytesMin, readDot, writeDot } from './dot-codec.ts'
 import {
   readChoice,

@@ -2,7 +2,7 @@ import type { Dot } from '../protocol/causality/dot.ts'
 import type { CausalContext } from '../protocol/causality/record.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
-import { unknownDotsInTokenMax } from '../vocabulary/limits.ts'
+import { contextCharsMax, unknownDotsInTokenMax } from '../vocabulary/limits.ts'
 import { BytesReader } from './bytes-reader.ts'
 import { BytesWriter } from './bytes-writer.ts'
 import { readDot, readHlc, readVector, writeDot, writeVector } from './dot-codec.ts'
@@ -10,8 +10,6 @@ import { UnreadableBytes } from './unreadable-bytes.ts'
 
 const tokenVersion = 1
 const checksumBytes = 4
-/** Half of the room that HTTP leaves for all headers; about 1,600 actors. */
-export const contextCharsMax = 32 * 1024
 /** What was encoded last: a session asks for it again at once. */
 let newest: { readonly token: string; readonly context: CausalContext } | undefined
 

@@ -43,9 +43,18 @@ export function writeList<Part>(
   for (const part of parts) write(writer, part)
 }
 
-/** @param bytesEach the fewest bytes a part has: a count beyond what they allow is refused before anything is read */
-export function readList<Part>(reader: BytesReader, bytesEach: number, read: (reader: BytesReader) => Part): Part[] {
+/**
+ * @param bytesEach the fewest bytes a part has: a count beyond what they allow is refused before anything is read
+ * @param countMax beyond it as well
+ */
+export function readList<Part>(
+  reader: BytesReader,
+  bytesEach: number,
+  read: (reader: BytesReader) => Part,
+  countMax = Number.MAX_SAFE_INTEGER,
+): Part[] {
   const count = reader.count(bytesEach)
+  if (count > countMax) throw new MalformedBytes('a list is longer than it may be')
   const parts: Part[] = []
   for (let index = 0; index < count; index += 1) parts.push(read(reader))
   return parts

@@ -2,7 +2,7 @@ import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { DeadlineExceeded, Draining, QuorumUnavailable } from '../../lib/vocabulary/errors.ts'
-import { batchBytesMax, batchOperationsMax } from '../../lib/vocabulary/limits.ts'
+import { batchBytesMax, batchOperationsMax, conditionCharsMax, contextCharsMax } from '../../lib/vocabulary/limits.ts'
 import { type Answer, type Served, serve } from './with-server.ts'
 
 t.test('a batch', async (t) => {
@@ -117,6 +117,10 @@ t.test('a batch', async (t) => {
         put('.', 'v'),
         { ...put('a', 'v'), bucket: '$system' },
         { ...put('a', 'v'), context: '' },
+        { ...put('a', 'v'), context: 'A'.repeat(contextCharsMax + 1) },
+        { op: 'delete', bucket: 'carts', key: 'a', context: '\u00e9' },
+        { ...put('a', 'v'), ifMatch: `"${'a'.repeat(conditionCharsMax)}"` },
+        { ...get('a'), ifNoneMatch: `"${'a'.repeat(conditionCharsMax)}"` },
         { ...put('a', 'v'), metadata: { big: 'x'.repeat(9000) } },
         { ...put('a', 'v'), metadata: { 'no name': 'x' } },
         { ...put('a', 'v'), ttlSeconds: 0 },
@@ -136,6 +140,10 @@ t.test('a batch', async (t) => {
         '400 invalid-key',
         '400 invalid-bucket',
         '400 invalid-context',
+        '400 invalid-context',
+        '400 invalid-context',
+        '400 invalid-header',
+        '400 invalid-header',
         '413 metadata-too-large',
         '400 invalid-header',
         '400 invalid-parameter',

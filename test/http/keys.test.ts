@@ -481,6 +481,20 @@ t.test('what is refused before the node hears of it', async (t) => {
     ['a parameter named like a property', '/v1/kv/b/k?__proto__=1', {}, 400, 'invalid-parameter'],
     ['an empty context', '/v1/kv/b/k', { ...put, headers: { 'starling-context': '' } }, 400, 'invalid-context'],
     ['a foreign context', '/v1/kv/b/k', { ...put, headers: { 'starling-context': 'x' } }, 400, 'invalid-context'],
+    [
+      'a context that no message has room for',
+      '/v1/kv/b/k',
+      { ...put, headers: { 'starling-context': 'A'.repeat(40_000) } },
+      400,
+      'invalid-context',
+    ],
+    [
+      'a context that is no ASCII',
+      '/v1/kv/b/k',
+      { method: 'DELETE', headers: { 'starling-context': '\u00e9' } },
+      400,
+      'invalid-context',
+    ],
     ['a TTL of 0', '/v1/kv/b/k', { ...put, headers: { 'starling-ttl': '0' } }, 400, 'invalid-header'],
     ['a TTL in words', '/v1/kv/b/k', { ...put, headers: { 'starling-ttl': '1h' } }, 400, 'invalid-header'],
     [

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { acceptorSettingsDefault } from '../../lib/links/frame-acceptor.ts'
+import { headerBytesMax } from '../../lib/wire/frame.ts'
 import { encodeFrame } from '../../lib/wire/frame-writer.ts'
 import type { Frame } from '../../lib/wire/messages.ts'
 import { frame as anyFrame } from '../wire/fixtures/frame-arbitraries.ts'
@@ -48,6 +49,21 @@ t.test('a caller that says hello', async (t) => {
     world.run(10)
     t.match(ada.heard.slice(1), [{ id: 1, message: { keys: ['first'] } }])
     t.equal(ada.heard.length, 2)
+  })
+
+  await t.test('is told when no frame can carry its answer, and what it leaves behind is not known', async (t) => {
+    const { world, bob, ada } = met()
+    bob.isSlow = true
+    ada.say(greeting, request(1, 'large'), request(2, 'small'))
+    world.run(10)
+    const message = 'x'.repeat(headerBytesMax)
+    bob.served[0]?.respond({ type: 'refused', code: 'busy', message, aftermath: 'nothing-changed', hint: '' })
+    bob.served[1]?.respond({ type: 'keys', keys: ['small'], isComplete: true })
+    world.run(10)
+    t.match(ada.heard.slice(1), [
+      { id: 1, message: { type: 'refused', code: 'value-too-large', aftermath: 'may-have-changed' } },
+      { id: 2, message: { keys: ['small'] } },
+    ])
   })
 
   await t.test('shows its layout digest when it is another one', async (t) => {

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { acceptorSettingsDefault } from '../../lib/links/frame-acceptor.ts'
 import { linkSettingsDefault } from '../../lib/links/frame-link.ts'
+import { headerBytesMax } from '../../lib/wire/frame.ts'
 import type { Frame } from '../../lib/wire/messages.ts'
 import {
   adaDigest,
@@ -9,6 +10,7 @@ import {
   linking,
   listening,
   newWorld,
+  question,
   type RawPeer,
   rawListening,
   request,
@@ -95,6 +97,20 @@ t.test('a request', async (t) => {
     bob.say({ kind: 'response', id: idOf(requestsHeard(bob)[0]), digest: adaDigest, message: refusal })
     world.run(10)
     t.same(told(outcome), ['refused not-owner'])
+  })
+
+  await t.test('that no frame can carry is not sent, and takes none of the others with it', async (t) => {
+    const { world, ada, bob } = await linked()
+    const outcomes = ['one', 'x'.repeat(headerBytesMax), 'three'].map((name) => ada.ask('bob', name))
+    world.run(10)
+    t.match(told(outcomes[1] as (typeof outcomes)[number]), [/^not-sent: the frame would have \d+ bytes$/])
+    t.equal(ada.pool.inFlight, 2)
+    bob.say(...requestsHeard(bob).map(answerOf))
+    world.run(10)
+    t.same(
+      [outcomes[0], outcomes[2]].map((outcome) => outcome && told(outcome)),
+      [['answered one'], ['answered three']],
+    )
   })
 
   await t.test('beyond the bound in flight is not sent', async (t) => {
@@ -279,6 +295,27 @@ t.test('while nobody waits for an answer the links are looked at rarely', async 
   const outcome = ada.ask('bob', 'two', 30)
   world.run(60)
   t.same(told(outcome), ['unknown: no answer before the deadline'], 'and a short deadline is kept all the same')
+})
+
+t.test('whoever asks somebody else when a deadline has passed is told in time as well', async (t) => {
+  const world = newWorld()
+  listening(world, 'bob')
+  listening(world, 'cyd')
+  const ada = linking(world, 'ada')
+  for (const name of ['bob', 'cyd']) ada.ask(name, 'hello')
+  world.run(50)
+  for (const name of ['bob', 'cyd']) world.network.link(world.machine(name), world.machine('ada')).cut()
+  let toldAtMs = 0
+  world.inProcess('ada', () =>
+    ada.pool.request(at('cyd'), question('one'), 30, () =>
+      ada.pool.request(at('bob'), question('two'), 30, () => {
+        toldAtMs = world.nowMs
+      }),
+    ),
+  )
+  const askedAtMs = world.nowMs
+  world.run(2000)
+  t.ok(toldAtMs > 0 && toldAtMs - askedAtMs <= 110, `after ${toldAtMs - askedAtMs} ms`)
 })
 
 t.test('a link that nobody uses is dropped, and made again when somebody does', async (t) => {

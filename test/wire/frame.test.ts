@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { PutRequest } from '../../lib/protocol/quorum/client-request.ts'
-import { frameBytesMax } from '../../lib/vocabulary/limits.ts'
+import { batchOperationsMax, frameBytesMax } from '../../lib/vocabulary/limits.ts'
 import { headerBytesMax } from '../../lib/wire/frame.ts'
 import { FrameReader } from '../../lib/wire/frame-reader.ts'
 import { encodeFrame, FrameWriter } from '../../lib/wire/frame-writer.ts'
@@ -155,6 +155,19 @@ t.test('a frame', async (t) => {
       thrownBy(() => encodeFrame({ ...coordinate(unhex('')), message: header }, hash)),
       FrameTooLarge,
     )
+  })
+})
+
+t.test('a frame of many requests', async (t) => {
+  t.test('has no more of them than a batch, however small they are', async (t) => {
+    const one = { type: 'get', bucket: 'b', key: 'k', timeoutMs: 1, options: { sloppy: true } } as const
+    const many = (count: number) =>
+      ({
+        ...coordinate(unhex('')),
+        message: { type: 'coordinate-many', hops: 0, answerBytesMax: 1, requests: new Array(count).fill(one) },
+      }) as unknown as Frame
+    t.equal(read(encoded(many(batchOperationsMax))).frames.length, 1)
+    t.match(read(encoded(many(batchOperationsMax + 1))), { frames: [], malformed: 'a list is longer than it may be' })
   })
 })
 
