@@ -52,7 +52,8 @@ export function batchHandlers(
   coordinator: Coordinator,
 ): Pick<DataHandlers, 'coordinate-many'> {
   return {
-    'coordinate-many': ({ requests, hops, answerBytesMax }, respond, span) => {
+    'coordinate-many': ({ requests: given, hops, answerBytesMax }, respond, span) => {
+      const requests = given.map(withoutState)
       const timeoutMs = requests.reduce((most, request) => Math.max(most, request.timeoutMs), 0)
       const origin = span === undefined ? undefined : { requestId: undefined, span, waitedMs: 0 }
       const order = { requests, hops, timeoutMs, origin, answerBytesMax: Math.min(answerBytesMax, batchAnswerBytesMax) }
@@ -68,4 +69,9 @@ export function batchHandlers(
       ).begin()
     },
   }
+}
+
+/** What a put leaves is not told: how large it is nobody knows before it is written, and then it cannot be refused. */
+function withoutState(request: ClientRequest): ClientRequest {
+  return request.type === 'put' && request.returnValue ? { ...request, returnValue: false } : request
 }

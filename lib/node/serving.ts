@@ -301,6 +301,8 @@ export class Serving {
   }
 
   stop(): void {
+    // What a batch has not begun is begun no more: its deadline would not pass.
+    if (this.coordinator.drainedBecause === undefined) this.coordinator.drain('the node ends all that it does')
     this.buckets.stop()
     this.hintDelivery.stop()
     this.hintHandover.stop()

@@ -197,6 +197,34 @@ t.test('where something fails the others do not', async (t) => {
   })
 })
 
+t.test('a store that fails ends the batch as well: what it had not begun has changed nothing', async (t) => {
+  const cluster = TestCluster.formed()
+  const keys = Array.from({ length: 1000 }, (_, index) => `k${index % 700}`)
+  const ended: (readonly Ended[])[] = []
+  cluster.beginBatch(
+    'ada',
+    keys.map((key) => cluster.putRequest(key, 'v')),
+    ({ endings }) => ended.push(endings),
+  )
+  cluster.world.machine('ada').disk.fault = 'full'
+  cluster.world.run(10_000)
+  t.equal(ended.length, 1)
+  const [endings = []] = ended
+  const notBegun = endings.filter(({ code }) => code === 'draining')
+  t.ok(notBegun.length > 500 && notBegun.length < 1000, `${notBegun.length} had not begun`)
+  for (const one of notBegun) t.match(one, { aftermath: 'nothing-changed', retryable: true })
+  t.ok(endings.every(({ code, aftermath }) => code === 'draining' || aftermath === 'may-have-changed'))
+})
+
+t.test('what no frame can carry is refused, and costs nobody else anything', async (t) => {
+  const cluster = TestCluster.formed(five)
+  const theirs = cluster.keyWhere((owners) => !owners.includes('ada'))
+  const context = 'A'.repeat(5 * 1024 * 1024)
+  const { endings } = cluster.askBatch('ada', [cluster.putRequest(theirs, 'v', { context, idempotency: id('long') })])
+  t.match(endings, [{ code: 'invalid-context' }])
+  t.match(cluster.put('ada', theirs, 'v'), { code: 'ok' })
+})
+
 t.test('a batch is refused as a whole where nothing of it could be done', async (t) => {
   const cluster = new TestCluster()
   cluster.start('ada')
