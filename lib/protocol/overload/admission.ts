@@ -203,7 +203,7 @@ export class Admission<Work> {
   }
 
   #isTooMuch(kind: RequestKind, nowMs: number): boolean {
-    if (!this.#excess.isThere) this.#isTurningAway[kind] = false
+    if (!this.#excess.isThere(nowMs)) this.#isTurningAway[kind] = false
     // That the line is short then does not end it: it is kept short.
     else if (this.#waiting > this.#limits.waitingMin && this.#delays[kind].isStanding(nowMs)) {
       this.#isTurningAway[kind] = true

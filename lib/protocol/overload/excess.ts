@@ -23,8 +23,9 @@ export class Excess {
     this.#stretchMs = stretchMs
   }
 
-  get isThere(): boolean {
-    return this.#isThere
+  /** What the last stretch told is forgotten in a pause as well, when no turn ends: then nobody knows what comes next. */
+  isThere(nowMs: number): boolean {
+    return this.#isThere && nowMs - this.#startedMs < forgottenMs
   }
 
   arrived(): void {

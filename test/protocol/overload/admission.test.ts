@@ -136,6 +136,17 @@ t.test('at three times what a node can do', async (t) => {
   })
 })
 
+t.test('what was too much before a pause says nothing about a burst behind it', async (t) => {
+  const node = new Loop({ costMs: 1 })
+  node.offer({ perSecond: { write: 1500, read: 1500 }, seconds: 3 })
+  node.idle(60_000)
+  const shedBefore = { ...node.shed }
+  t.ok(shedBefore.read > 0)
+  node.arrive({ write: 200, read: 200 })
+  node.idle(2_000)
+  t.same(node.shed, shedBefore)
+})
+
 t.test('also where a turn of its event loop is longer than what is counted at a time', async (t) => {
   const node = new Loop({ costMs: 1, readMs: 0.2, otherMs: 600 })
   node.offer({ perSecond: { write: 1500, read: 1500 }, seconds: 5 })
