@@ -1,8 +1,8 @@
 import type { Outcome } from '../links/frame-link.ts'
-import type { Timer } from '../ports/time.ts'
 import type { Span } from '../ports/tracer.ts'
 import { Closed, DeadlineExceeded, type StarlingError, Unreachable } from '../vocabulary/errors.ts'
 import type { Request, Response } from '../wire/messages.ts'
+import type { Sleeper } from './alarms.ts'
 import { backoffMs } from './backoff.ts'
 import { chooseNode } from './choose-node.ts'
 import type { KnownNode } from './known-node.ts'
@@ -26,12 +26,11 @@ export function askAnybody<Type extends Response['type']>(
   },
   done: (error: StarlingError | undefined, answer: Extract<Response, { type: Type }> | undefined) => void,
 ): CancelableRequest {
-  const { time, view, random, discovery, retriesMax } = requests.parts
+  const { time, view, random, discovery, alarms, retriesMax } = requests.parts
   let tried: readonly KnownNode[] = []
   let rounds = 0
   let attempts = 0
   let isOver = false
-  let timer: Timer | undefined
   const end = (error: StarlingError | undefined, answer: Extract<Response, { type: Type }> | undefined): void => {
     if (isOver) return
     isOver = true
@@ -73,14 +72,22 @@ export function askAnybody<Type extends Response['type']>(
     if (rounds >= retriesMax || time.nowMs() + waitMs >= ask.deadlineMs) return fail(error)
     rounds += 1
     tried = []
-    timer = time.after(waitMs, () => askNext(error))
+    const sleeper: Sleeper = {
+      alarmAtMs: 0,
+      isAsleep: false,
+      get isSettled() {
+        return isOver
+      },
+      onAlarm: () => askNext(error),
+      onClosed: () => askNext(error),
+    }
+    alarms.wakeAt(time.nowMs() + waitMs, sleeper)
   }
   askNext(undefined)
   return {
     cancel() {
       if (!isOver && ask.span !== undefined) abortSpan(ask.span)
       isOver = true
-      timer?.cancel()
     },
   }
 }

@@ -1,5 +1,12 @@
 import { type BucketProperties, checkProperties } from '../protocol/bucket/properties.ts'
-import { Closed, DeadlineExceeded, InvalidBucket, InvalidParameter, type StarlingError } from '../vocabulary/errors.ts'
+import {
+  Closed,
+  DeadlineExceeded,
+  InvalidBucket,
+  InvalidParameter,
+  type StarlingError,
+  Unreachable,
+} from '../vocabulary/errors.ts'
 import { type Bucket, bucketProblem } from '../vocabulary/key.ts'
 import type { Request } from '../wire/messages.ts'
 import { chooseNode } from './choose-node.ts'
@@ -59,18 +66,22 @@ function ask(
   const deadlineMs = time.nowMs() + checkedDeadlineMs(options.deadlineMs)
   return new Promise((resolve, reject) => {
     const tried: KnownNode[] = []
+    let isOver = false
     const end = (error: unknown): void => {
+      isOver = true
       if (signal !== undefined) requests.aborts.unwatch(signal, onAbort)
       reject(error)
     }
     const onAbort = (): void => end(signal?.reason)
     const askNext = (last: StarlingError | undefined): void => {
+      if (isOver) return
       if (requests.isClosed) return end(new Closed('the client was closed'))
       const nowMs = time.nowMs()
       const message = toMessage(timeoutMsAt(deadlineMs - nowMs))
       const isRead = message.type === 'read-bucket'
-      const node = nowMs >= deadlineMs ? undefined : chooseNode(view, [], isRead, tried, nowMs)
-      if (node === undefined) return end(last ?? new DeadlineExceeded('no node could be asked before the deadline'))
+      if (nowMs >= deadlineMs) return end(last ?? new DeadlineExceeded('no node could be asked before the deadline'))
+      const node = chooseNode(view, [], isRead, tried, nowMs)
+      if (node === undefined) return end(last ?? new Unreachable('no node of the cluster could be reached'))
       tried.push(node)
       requests.ask(node, message, deadlineMs, isRead, (outcome) => {
         if (outcome.type === 'answered') {

@@ -8,15 +8,24 @@ import type {
   SessionNeed,
   WrittenAnswer,
 } from '../protocol/quorum/client-request.ts'
-import { InvalidBody, InvalidBucket, InvalidKey, StarlingError, ValueTooLarge } from '../vocabulary/errors.ts'
+import {
+  DeadlineExceeded,
+  InvalidBody,
+  InvalidBucket,
+  InvalidKey,
+  StarlingError,
+  ValueTooLarge,
+} from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import { type Bucket as BucketName, bucketProblem, type Key, keyProblem, toRecordKey } from '../vocabulary/key.ts'
 import { valueBytesMax } from '../vocabulary/limits.ts'
-import type { CausalContext } from './causal-context.ts'
+import { type CausalContext, toCausalContext } from './causal-context.ts'
 import { type ClientSession, coversSeen, type KeySeen } from './client-session.ts'
 import type { Codec } from './codec.ts'
 import type { IdempotencyKeys } from './idempotency-keys.ts'
+import { inTime } from './in-time.ts'
 import { type ManyItem, ManyRun } from './many-run.ts'
+import { asDoubtful } from './request-error.ts'
 import {
   checkedContentType,
   checkedDeadlineMs,
@@ -156,7 +165,7 @@ export class Bucket<Value> {
    * @param options as of `get`; one deadline holds for all together
    * @throws {InvalidParameter} for an option that is none; nothing was asked
    */
-  getMany(keys: readonly string[], options: GetOptions = noOptions): Promise<readonly GotOne<Value>[]> {
+  async getMany(keys: readonly string[], options: GetOptions = noOptions): Promise<readonly GotOne<Value>[]> {
     const readOptions = toReadOptions(options)
     return this.#sendMany(
       keys,
@@ -183,7 +192,7 @@ export class Bucket<Value> {
    * @param options what `put` takes as options for the request; one deadline holds for all together
    * @throws {InvalidParameter} for an option that is none; nothing was sent
    */
-  putMany(entries: readonly PutEntry<Value>[], options: PutManyOptions = noOptions): Promise<readonly PutOne[]> {
+  async putMany(entries: readonly PutEntry<Value>[], options: PutManyOptions = noOptions): Promise<readonly PutOne[]> {
     toWriteOptions(options)
     return this.#sendMany(
       entries.map(({ key }) => key),
@@ -217,7 +226,7 @@ export class Bucket<Value> {
         timeoutMs,
         session,
         options: toWriteOptions(options),
-        context: options.context,
+        context: checkedContext(options.context),
         ifMatch: toIfMatch(options.ifMatch),
         idempotency: this.#idempotency(options),
       }),
@@ -240,7 +249,9 @@ export class Bucket<Value> {
     merge: (siblings: readonly Sibling<Value>[]) => Value | undefined | Promise<Value | undefined>,
     options: UpdateOptions = noOptions,
   ): Promise<Updated<Value>> {
-    const { time } = this.#parts.requests.parts
+    const { requests } = this.#parts
+    const { time } = requests.parts
+    const { signal } = options
     const endMs = time.nowMs() + checkedDeadlineMs(options.deadlineMs ?? this.#parts.deadlineMs)
     // What is left of it; a request that begins too late ends at once, as one whose deadline passed.
     const within = <Options extends object>(rest: Options) => ({
@@ -248,26 +259,37 @@ export class Bucket<Value> {
       deadlineMs: Math.max(1, endMs - time.nowMs()),
     })
     const read = () => this.get(key, within({ ...options, tombstone: true }))
-    let found = await read()
-    for (let round = 1; ; round += 1) {
-      options.signal?.throwIfAborted()
-      const value = await merge(found?.siblings ?? [])
-      if (value === undefined) {
-        if (found === undefined || found.siblings.length === 0) {
-          return { value, context: found?.context, othersLeft: 0 }
+    let hasWritten = false
+    try {
+      let found = await read()
+      for (let round = 1; ; round += 1) {
+        signal?.throwIfAborted()
+        const merged = merge(found?.siblings ?? [])
+        const value = isThenable(merged) ? await inTime(requests, merged, endMs, signal) : merged
+        signal?.throwIfAborted()
+        if (time.nowMs() >= endMs) throw new DeadlineExceeded('the deadline passed before what was merged was written')
+        if (value === undefined) {
+          if (found === undefined || found.siblings.length === 0) {
+            return { value, context: found?.context, othersLeft: 0 }
+          }
+          const context = await this.delete(key, within({ ...options, context: found.context }))
+          hasWritten = true
+          found = await read()
+          const othersLeft = found?.siblings.length ?? 0
+          if (othersLeft === 0 || round === updateRoundsMax) return { value, context, othersLeft }
+          continue
         }
-        const context = await this.delete(key, within({ ...options, context: found.context }))
-        found = await read()
-        const othersLeft = found?.siblings.length ?? 0
-        if (othersLeft === 0 || round === updateRoundsMax) return { value, context, othersLeft }
-        continue
+        found = await this.#put(key, value, within({ ...options, context: found?.context }), true, ({ state }) =>
+          this.#shown(state),
+        )
+        hasWritten = true
+        const othersLeft = found.siblings.length - 1
+        if (othersLeft <= 0 || round === updateRoundsMax)
+          return { value, context: found.context, othersLeft: Math.max(0, othersLeft) }
       }
-      found = await this.#put(key, value, within({ ...options, context: found?.context }), true, ({ state }) =>
-        this.#shown(state),
-      )
-      const othersLeft = found.siblings.length - 1
-      if (othersLeft <= 0 || round === updateRoundsMax)
-        return { value, context: found.context, othersLeft: Math.max(0, othersLeft) }
+    } catch (error) {
+      // An earlier round has changed the key, whatever became of this one.
+      throw hasWritten && error instanceof StarlingError ? asDoubtful(error) : error
     }
   }
 
@@ -324,7 +346,7 @@ export class Bucket<Value> {
       timeoutMs: rest.timeoutMs,
       session: rest.session,
       options: toWriteOptions(options),
-      context: options.context,
+      context: checkedContext(options.context),
       value: this.#encode(value),
       contentType:
         options.contentType === undefined ? this.#codec.contentType : checkedContentType(options.contentType),
@@ -378,7 +400,7 @@ export class Bucket<Value> {
         reject(signal?.reason)
       }
       if (left === 0) return resolve(results)
-      if (signal !== undefined) requests.aborts.watch(signal, onAbort)
+      const ended: (() => void)[] = []
       for (const [index, key] of keys.entries()) {
         try {
           const problem = keyProblem(key)
@@ -404,10 +426,14 @@ export class Bucket<Value> {
             },
           })
         } catch (error) {
-          fail(index, error)
+          // A mistake in the call: of what it asks for nothing is sent.
+          if (!(error instanceof StarlingError)) throw error
+          ended.push(() => end(index, { ok: false, key, error }))
         }
       }
-      run.begin(items)
+      if (signal !== undefined) requests.aborts.watch(signal, onAbort)
+      for (const tell of ended) tell()
+      if (items.length > 0) run.begin(items)
     })
   }
 
@@ -425,7 +451,7 @@ export class Bucket<Value> {
       const { signal } = options
       signal?.throwIfAborted()
       const problem = keyProblem(key)
-      if (problem !== undefined) throw new InvalidKey(`the key "${key.slice(0, 80)}" ${problem}`)
+      if (problem !== undefined) throw new InvalidKey(`the key "${String(key).slice(0, 80)}" ${problem}`)
       const deadlineMs = options.deadlineMs === undefined ? deadlineMsDefault : checkedDeadlineMs(options.deadlineMs)
       const recordKey = toRecordKey(this.name as BucketName, key as Key, hash)
       const session = options.session === false ? undefined : this.#parts.session
@@ -484,8 +510,17 @@ export class Bucket<Value> {
   }
 }
 
+/** What a node cannot read as one would end the connection for all. @throws {InvalidContext} */
+function checkedContext(context: CausalContext | undefined): CausalContext | undefined {
+  return context === undefined ? undefined : toCausalContext(context)
+}
+
 function isConditional({ ifMatch, ifNoneMatch }: PutOptions): boolean {
   return ifMatch !== undefined || ifNoneMatch !== undefined
+}
+
+function isThenable<Value>(value: Value | PromiseLike<Value>): value is PromiseLike<Value> {
+  return typeof (value as Partial<PromiseLike<Value>> | null | undefined)?.then === 'function'
 }
 
 /** @throws {InvalidBody} */

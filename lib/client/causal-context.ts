@@ -18,7 +18,7 @@ const tokenPattern = /^[A-Za-z0-9_-]+$/
  * @throws {InvalidContext}
  */
 export function toCausalContext(text: string): CausalContext {
-  if (!tokenPattern.test(text) || text.length > contextCharsMax) {
+  if (typeof text !== 'string' || text.length > contextCharsMax || !tokenPattern.test(text)) {
     throw new InvalidContext('this text is not a context', { hint: 'keep what get and put return, unchanged' })
   }
   return text as CausalContext

@@ -49,6 +49,9 @@ const connectTimeoutMsDefault = 10_000
 
 /** @throws {InvalidParameter} */
 export function toClientSettings(seeds: readonly string[], options: ConnectOptions): ClientSettings {
+  if (!Array.isArray(seeds)) {
+    throw new InvalidParameter('seeds are a list of addresses', { hint: "give ['127.0.0.1:7071'], say" })
+  }
   if (seeds.length === 0) throw new InvalidParameter('at least one seed is needed', { hint: 'such as 127.0.0.1:7071' })
   return {
     seeds: seeds.map(toSeed),
@@ -59,14 +62,32 @@ export function toClientSettings(seeds: readonly string[], options: ConnectOptio
     hedging: options.hedging ?? true,
     connectionsPerNode: checkedCount('connectionsPerNode', options.connectionsPerNode ?? 1, 1, 64),
     inFlightMax: checkedCount('inFlightMax', options.inFlightMax ?? 2048, 1, 100_000),
-    breaker: { ...breakerSettingsDefault, ...options.breaker },
+    breaker: toBreakerSettings(options.breaker),
     hasSession: options.session ?? true,
     metrics: options.metrics,
   }
 }
 
+function toBreakerSettings(given: ConnectOptions['breaker']): BreakerSettings {
+  const { failuresInRowMax, failureShareMax, requestsMin, windowMs, openMsMin, openMsMax } = breakerSettingsDefault
+  const checked = (name: keyof BreakerSettings, byDefault: number, least: number, most: number): number => {
+    const value = given?.[name] ?? byDefault
+    if (typeof value === 'number' && value >= least && value <= most) return value
+    throw new InvalidParameter(`breaker.${name} must be ${least} to ${most}, not ${String(value)}`)
+  }
+  const openAtLeastMs = checked('openMsMin', openMsMin, 1, 60_000)
+  return {
+    failuresInRowMax: checked('failuresInRowMax', failuresInRowMax, 1, 1_000_000),
+    failureShareMax: checked('failureShareMax', failureShareMax, 0, 1),
+    requestsMin: checked('requestsMin', requestsMin, 1, 1_000_000),
+    windowMs: checked('windowMs', windowMs, 1, 3_600_000),
+    openMsMin: openAtLeastMs,
+    openMsMax: checked('openMsMax', Math.max(openMsMax, openAtLeastMs), openAtLeastMs, 3_600_000),
+  }
+}
+
 function toSeed(text: string): Endpoint {
-  const parsed = parseEndpoint(text)
+  const parsed = typeof text === 'string' ? parseEndpoint(text) : undefined
   if (parsed === undefined || parsed.port === 0) {
     throw new InvalidParameter(`"${text}" is not the peer address of a node`, {
       hint: 'give host:port, such as 127.0.0.1:7071; an IPv6 host stands in brackets',

@@ -39,6 +39,8 @@ export class ManyRun implements CancelableRequest {
   readonly #deadlineMs: number
   readonly #single = new Set<CancelableRequest>()
   #isCanceled = false
+  /** Those without an answer that are not asked for by themselves; only where somebody counts. */
+  #uncounted: Set<ManyItem> | undefined
   /** Undefined: nobody traces them. */
   #span: Span | undefined
 
@@ -50,8 +52,9 @@ export class ManyRun implements CancelableRequest {
 
   /** Nobody's `done` is called inside this call. */
   begin(given: readonly ManyItem[]): void {
-    const { view, time, overloadRetries } = this.#requests.parts
+    const { view, time, overloadRetries, metrics } = this.#requests.parts
     const items = this.#traced(given)
+    if (metrics?.request !== undefined) this.#uncounted = new Set(items)
     const nowMs = time.nowMs()
     const byNode = new Map<KnownNode, ManyItem[]>()
     for (const item of items) {
@@ -69,6 +72,7 @@ export class ManyRun implements CancelableRequest {
 
   cancel(): void {
     this.#isCanceled = true
+    for (const item of this.#uncounted ?? []) this.#report(item, 'aborted')
     if (this.#span !== undefined) abortSpan(this.#span)
     for (const one of this.#single) one.cancel()
   }
@@ -145,18 +149,20 @@ export class ManyRun implements CancelableRequest {
   }
 
   #end(item: ManyItem, error: StarlingError | undefined, answer: ClientAnswer | undefined): void {
-    const { metrics, time } = this.#requests.parts
-    if (metrics?.request !== undefined) {
-      callOut<RequestReport>((report) => metrics.request?.(report), {
-        operation: item.request.type,
-        bucket: item.request.bucket,
-        outcome: error === undefined ? 'ok' : error.code,
-        durationMs: time.nowMs() - this.#startMs,
-        attempts: 1,
-        isHedged: false,
-      })
-    }
+    if (this.#uncounted?.delete(item) === true) this.#report(item, error === undefined ? 'ok' : error.code)
     item.done(error, answer)
+  }
+
+  #report({ request }: ManyItem, outcome: RequestReport['outcome']): void {
+    const { metrics, time } = this.#requests.parts
+    callOut<RequestReport>((report) => metrics?.request?.(report), {
+      operation: request.type,
+      bucket: request.bucket,
+      outcome,
+      durationMs: time.nowMs() - this.#startMs,
+      attempts: 1,
+      isHedged: false,
+    })
   }
 
   #failed(node: KnownNode, item: ManyItem, outcome: Outcome): void {
@@ -177,8 +183,10 @@ export class ManyRun implements CancelableRequest {
   }
 
   /** @param isDoubtful another node may have carried it out */
-  #alone({ request, token, done }: ManyItem, isDoubtful: boolean): void {
+  #alone(item: ManyItem, isDoubtful: boolean): void {
     if (this.#isCanceled) return
+    const { request, token, done } = item
+    this.#uncounted?.delete(item)
     const run = this.#requests.run(
       isDoubtful ? asRetry(request) : request,
       token,

@@ -106,7 +106,7 @@ export function toWriteOptions({ w, pw, sloppy, durability }: DeleteOptions): Wr
 
 /** @throws {InvalidHeader} the same as over HTTP, where it is a header */
 export function checkedIdempotencyKey(key: string): string {
-  if (!/^[!-~]+$/.test(key) || key.length > idempotencyKeyBytesMax) {
+  if (typeof key !== 'string' || !/^[!-~]+$/.test(key) || key.length > idempotencyKeyBytesMax) {
     throw new InvalidHeader(`an idempotency key has 1 to ${idempotencyKeyBytesMax} visible ASCII characters`)
   }
   return key
@@ -114,7 +114,7 @@ export function checkedIdempotencyKey(key: string): string {
 
 /** @throws {InvalidParameter} */
 export function checkedDeadlineMs(deadlineMs: number): number {
-  if (!(deadlineMs >= timeoutMsMin && deadlineMs <= timeoutMsMax)) {
+  if (!(typeof deadlineMs === 'number' && deadlineMs >= timeoutMsMin && deadlineMs <= timeoutMsMax)) {
     throw new InvalidParameter(`deadlineMs must be ${timeoutMsMin} to ${timeoutMsMax}, not ${String(deadlineMs)}`)
   }
   return deadlineMs

@@ -30,7 +30,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Why `text` cannot be a bucket's name, or undefined if it can. */
 export function bucketProblem(text: string): string | undefined {
-  return text.startsWith('$') ? 'starts with "$", which is reserved' : nameProblem(text, bucketBytesMax)
+  const problem = nameProblem(text, bucketBytesMax)
+  return problem === undefined && text.startsWith('$') ? 'starts with "$", which is reserved' : problem
 }
 
 /** Why `text` cannot be a key, or undefined if it can. */
@@ -39,6 +40,8 @@ export function keyProblem(text: string): string | undefined {
 }
 
 function nameProblem(text: string, bytesMax: number): string | undefined {
+  // From a program without types; what is no string would end up as bytes that nobody can read.
+  if (typeof text !== 'string') return 'is no string'
   if (text === '') return 'is empty'
   if (text === '.' || text === '..') return 'is "." or "..", which a URL cannot carry'
   if (!text.isWellFormed()) return 'is not well-formed Unicode'

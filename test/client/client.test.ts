@@ -516,6 +516,71 @@ t.test('an update reads, merges and writes back with the context of the read', a
   })
 })
 
+t.test('a merge that takes too long does not hold its update', async (t) => {
+  const never = () => new Promise<Uint8Array>(() => {})
+  await t.test('beyond the deadline', async (t) => {
+    const { cluster, db } = await failing(shown(['one']))
+    const before = cluster.world.nowMs
+    const update = db.bucket('b').update('k', never, { deadlineMs: 500 })
+    t.match(await failure(cluster, update), { code: 'deadline-exceeded', aftermath: 'nothing-changed' })
+    t.ok(cluster.world.nowMs - before < 550)
+    const late = db.bucket('b').update('k', () => slowly(cluster, 600), { deadlineMs: 500 })
+    t.match(await failure(cluster, late), { code: 'deadline-exceeded', aftermath: 'nothing-changed' })
+    await cluster.pass(200)
+    t.same(typesOf(cluster), ['get', 'get'], 'nothing was written')
+  })
+
+  await t.test('nor beyond its signal, nor the client', async (t) => {
+    const { cluster, db } = await failing(shown(['one']))
+    const controller = new AbortController()
+    const update = db.bucket('b').update('k', never, { signal: controller.signal })
+    await cluster.pass(5)
+    controller.abort(new Error('enough'))
+    t.match(await failure(cluster, update), { message: 'enough' })
+    const left = failure(cluster, db.bucket('b').update('k', never))
+    await cluster.pass(5)
+    await cluster.settle(db.close())
+    t.match(await left, { code: 'closed' })
+  })
+
+  await t.test('and one that is slow, but not too slow, counts', async (t) => {
+    const { cluster, db } = await failing(shown(['one'], ['merged']))
+    t.match(await cluster.settle(db.bucket('b').update('k', () => slowly(cluster, 100))), { othersLeft: 0 })
+    t.same(typesOf(cluster), ['get', 'put'])
+  })
+})
+
+t.test('an update whose second round fails has changed something in its first', async (t) => {
+  const cluster = new ScriptedCluster()
+  const db = await cluster.connected({ retries: 0 })
+  let puts = 0
+  for (const name of nodeNames) {
+    cluster.node(name).script = (request, respond) => {
+      if (request.type === 'put') puts += 1
+      respond(puts > 1 ? refusal('quorum-unavailable') : coordinated(name, request, ['one', 'two']))
+    }
+  }
+  const update = db.bucket('b', { codec: text }).update('k', () => 'merged')
+  t.match(await failure(cluster, update), { code: 'quorum-unavailable', aftermath: 'may-have-changed' })
+})
+
+t.test('what no program with types would give is refused before it is sent, and harms no other request', async (t) => {
+  const cluster = new ScriptedCluster()
+  const db = await cluster.connected()
+  const bucket = db.bucket('b', { codec: text })
+  const put = (options: object) => bucket.put('k', 'v', options)
+  t.match(await failure(cluster, put({ idempotencyKey: 5 })), { code: 'invalid-header' })
+  t.match(await failure(cluster, put({ context: 5 })), { code: 'invalid-context' })
+  t.match(await failure(cluster, put({ context: { siblings: [] } })), { code: 'invalid-context' })
+  t.match(await failure(cluster, put({ context: 'x'.repeat(100_000) })), { code: 'invalid-context' })
+  t.match(await failure(cluster, bucket.delete('k', { context: '' as never })), { code: 'invalid-context' })
+  t.match(await failure(cluster, put({ deadlineMs: '500' })), { code: 'invalid-parameter' })
+  t.match(await failure(cluster, bucket.get(5 as never)), { code: 'invalid-key' })
+  t.throws(() => db.bucket(5 as never), { code: 'invalid-bucket' })
+  t.same(cluster.asked, [])
+  t.ok(await cluster.settle(bucket.get('k')))
+})
+
 t.test('an abort ends the waiting with its reason', async (t) => {
   const { cluster, db } = await failing(silence)
   const reason = new Error('enough')
@@ -638,6 +703,14 @@ t.test('connecting', async (t) => {
       t.throws(() => cluster.client(seeds), { code: 'invalid-parameter' })
       cluster.world.crash('client', 'kill')
     }
+    for (const seeds of ['127.0.0.1:7071', null, [7071]]) {
+      t.throws(() => cluster.client(seeds as never), { code: 'invalid-parameter' })
+      cluster.world.crash('client', 'kill')
+    }
+    for (const breaker of [{ windowMs: Number.NaN }, { failureShareMax: 2 }, { openMsMin: 90, openMsMax: 80 }]) {
+      t.throws(() => cluster.client(['ada:7071'], { breaker }), { code: 'invalid-parameter', message: /breaker\./ })
+      cluster.world.crash('client', 'kill')
+    }
     for (const options of [{ deadlineMs: 0 }, { deadlineMs: 60_001 }, { retries: -1 }, { connectionsPerNode: 0 }]) {
       t.throws(() => cluster.client(['ada:7071'], options), { code: 'invalid-parameter' })
       cluster.world.crash('client', 'kill')
@@ -681,6 +754,16 @@ async function failing(
     }
   }
   return { cluster, db, fail }
+}
+
+function slowly(cluster: ScriptedCluster, ms: number): Promise<Uint8Array> {
+  return new Promise((resolve) =>
+    cluster.world.inProcess('client', () => resolve(new TextEncoder().encode('merged')), ms),
+  )
+}
+
+function typesOf(cluster: ScriptedCluster): readonly string[] {
+  return cluster.asked.map(({ request }) => request.type)
 }
 
 function triesOf(asked: readonly (ScriptedCluster['asked'][number] | undefined)[]) {

@@ -60,7 +60,14 @@ t.test('each of many is counted', async (t) => {
       respond(asked.key === 'k0' ? refusal('internal') : coordinated(name, asked))
   }
   await cluster.settle(db.bucket('b').getMany(['k0', 'k1', 'k2']))
-  t.same(reports.sort(), ['get internal 1', 'get ok 1', 'get ok 1'])
+  t.same(reports.splice(0).sort(), ['get internal 1', 'get ok 1', 'get ok 1'])
+  for (const name of nodeNames) cluster.node(name).script = () => undefined
+  const abort = new AbortController()
+  const aborted = db.bucket('b').getMany(['k0', 'k1'], { signal: abort.signal })
+  await cluster.pass(5)
+  abort.abort(new Error('enough'))
+  await t.rejects(aborted, { message: 'enough' })
+  t.same(reports, ['get aborted 1', 'get aborted 1'])
 })
 
 t.test('one that fails does not fail the others', async (t) => {
@@ -96,11 +103,26 @@ t.test('one that fails does not fail the others', async (t) => {
   })
 
   await t.test('while a wrong option is told at once', async (t) => {
-    t.throws(() => bucket.getMany(keys, { r: 0 }), { code: 'invalid-parameter' })
-    t.throws(() => bucket.putMany([], { w: 'two' as never }), { code: 'invalid-parameter' })
+    await t.rejects(bucket.getMany(keys, { r: 0 }), { code: 'invalid-parameter' })
+    await t.rejects(bucket.putMany([], { w: 'two' as never }), { code: 'invalid-parameter' })
     await t.rejects(bucket.getMany(keys, { deadlineMs: 0 }), { code: 'invalid-parameter' })
     t.equal(cluster.asked.length, 0)
   })
+})
+
+t.test('a mistake in the call rejects, and nothing of it is sent', async (t) => {
+  const { cluster, db } = await connected()
+  const bucket = db.bucket('b', { codec: text })
+  const entry = { key: 'fine', value: 'v' }
+  await t.rejects(bucket.getMany(null as never), TypeError)
+  await t.rejects(bucket.putMany([entry, null as never]), TypeError)
+  await t.rejects(bucket.putMany([entry, { key: 'k', value: 'v', metadata: null as never }]), TypeError)
+  const got = await cluster.settle(bucket.getMany([5 as never, 'k']))
+  t.same(codesOf(got), ['invalid-key', 'ok'], 'a key that is no string is a wrong key')
+  t.same(
+    cluster.asked.map(({ request }) => request.type),
+    ['get'],
+  )
 })
 
 t.test('only what may be tried again is', async (t) => {
