@@ -8,6 +8,8 @@ export interface Found {
   readonly context: string | undefined
   /** The key was deleted, and that is known: there is a context. */
   readonly tombstone: boolean
+  /** The state is one that `ifNoneMatch` names: its siblings are left out. */
+  readonly notModified: boolean
   readonly etag: string | undefined
   /** `r=2/2; owners=2; fallbacks=0`: answered/needed. */
   readonly quorum: string | undefined

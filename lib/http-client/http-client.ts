@@ -41,6 +41,11 @@ export interface ReadOptions extends RequestOptions {
   readonly sloppy?: boolean | undefined
 }
 
+export interface GetOptions extends ReadOptions {
+  /** The `etag` of an earlier get, or several with commas between them: if that is still the state, the answer is short. */
+  readonly ifNoneMatch?: string | undefined
+}
+
 export interface WriteOptions extends RequestOptions {
   readonly w?: QuorumLevel | undefined
   readonly pw?: QuorumLevel | undefined
@@ -100,8 +105,8 @@ interface Call {
   readonly options: RequestOptions
   /** Whether the path takes `?timeout=`. */
   readonly takesTimeout: boolean
-  /** A status from 400 on that is an answer all the same. */
-  readonly alsoAccepts?: number
+  /** What is an answer, too, beside 2xx and 300. */
+  readonly alsoAccepts?: readonly number[]
   /** Default: whatever is not a GET. */
   readonly changes?: boolean
 }
@@ -130,20 +135,22 @@ export class HttpClient {
   }
 
   /**
-   * Reads a key at `r` owners. Nothing there is an answer without siblings, not an error.
+   * Reads a key at `r` owners. Nothing there is an answer without siblings, not an error; so is, with `notModified`, what
+   * `ifNoneMatch` names.
    *
    * @throws {QuorumUnavailable | DeadlineExceeded | Unreachable}
    */
-  async get(bucket: string, key: string, options: ReadOptions = {}): Promise<Found> {
-    const { r, pr, sloppy } = options
+  async get(bucket: string, key: string, options: GetOptions = {}): Promise<Found> {
+    const { r, pr, sloppy, ifNoneMatch } = options
     return this.#ask(
       {
         method: 'GET',
         path: kvPath(bucket, key),
         query: { r, pr, sloppy },
+        headers: ifNoneMatch === undefined ? {} : { 'if-none-match': ifNoneMatch },
         options,
         takesTimeout: true,
-        alsoAccepts: 404,
+        alsoAccepts: ifNoneMatch === undefined ? [404] : [404, 304],
       },
       async (response) => readFound(response, await response.bytes()),
     )
@@ -341,7 +348,7 @@ export class HttpClient {
 
   /** Whether the node that answers wants requests. */
   async ready(options: RequestOptions = {}): Promise<Readiness> {
-    const call: Call = { method: 'GET', path: '/readyz', options, takesTimeout: false, alsoAccepts: 503 }
+    const call: Call = { method: 'GET', path: '/readyz', options, takesTimeout: false, alsoAccepts: [503] }
     return this.#ask(call, async (response) => {
       const body = await response.bytes()
       if (response.status === 200) return { ready: true, reasons: [] }
@@ -415,7 +422,7 @@ export class HttpClient {
     for (const origin of this.#endpoints.inOrder()) {
       try {
         const response = await this.#transport(this.#request(origin, call))
-        if (isAnswer(response.status) || response.status === call.alsoAccepts) {
+        if (isAnswer(response.status) || call.alsoAccepts?.includes(response.status) === true) {
           const answer = await read(response)
           this.#endpoints.answered(origin)
           return answer

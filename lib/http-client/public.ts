@@ -6,6 +6,7 @@ export type * from './bucket-answers.ts'
 export { fetchTransport } from './fetch-transport.ts'
 export {
   type BatchOptions,
+  type GetOptions,
   HttpClient,
   type HttpClientOptions,
   type PutOptions,

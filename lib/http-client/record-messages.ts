@@ -43,11 +43,12 @@ export function writeHeaders(fields: WriteFields): Record<string, string> {
   return headers
 }
 
-/** What a GET of a key answered: 200 the value, 300 the siblings, 404 nothing. */
+/** What a GET of a key answered: 200 the value, 300 the siblings, 304 what its caller has, 404 nothing. */
 export function readFound(response: HttpResponse, body: Uint8Array): Found {
   const common = {
     context: response.header('starling-context'),
     tombstone: response.header('starling-tombstone') === 'true',
+    notModified: response.status === 304,
     etag: response.header('etag'),
     quorum: response.header('starling-quorum'),
   }
@@ -64,6 +65,8 @@ export function readFound(response: HttpResponse, body: Uint8Array): Found {
       }
       return { ...common, context, siblings: siblings.map(parseSibling) }
     }
+    case 304:
+      return { ...common, siblings: [] }
     default: {
       const error = errorFrom(response.status, body, false)
       if (error.code !== 'not-found') throw error

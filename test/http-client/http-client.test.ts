@@ -63,6 +63,18 @@ for (const [name, transport] of transports) {
       t.match(await client.get('b', 'k'), { siblings: [], context: String, tombstone: true })
     })
 
+    t.test('what its caller has is not sent again', async (t) => {
+      const { client } = await nodeAndClient(t)
+      await client.put('b', 'k', 'x')
+      const { etag, context, notModified } = await client.get('b', 'k')
+      t.notOk(notModified)
+      const same = await client.get('b', 'k', { ifNoneMatch: etag })
+      t.match(same, { notModified: true, siblings: [], etag, context, tombstone: false })
+      await client.put('b', 'k', 'y', { context })
+      const changed = await client.get('b', 'k', { ifNoneMatch: etag })
+      t.match(changed, { notModified: false, siblings: [{ value: Buffer.from('y') }] })
+    })
+
     t.test('options go as parameters and headers, and only those that are given', async (t) => {
       const { client, node } = await nodeAndClient(t)
       await client.put('b', 'k', 'x', {
