@@ -2,7 +2,7 @@
 import { packageVersion } from '../lib/cli/package-version.ts'
 
 const words = process.argv.slice(2)
-if (words[0] === '--version' || words[0] === '-V') {
+if (words.length === 1 && (words[0] === '--version' || words[0] === '-V')) {
   // Asked by scripts all the time: nothing else is loaded for it.
   process.stdout.write(`${packageVersion()}\n`)
 } else {

@@ -3,7 +3,8 @@ import { nearest } from '../vocabulary/nearest.ts'
 import { commandNamesOf, commandOf, flagsOf, pathOf } from './command-tree.ts'
 import { exitCode, exitCodeOf, UsageError } from './exit-code.ts'
 import { unknownCommand } from './help.ts'
-import { reportError } from './output.ts'
+import { reportError, writeJson } from './output.ts'
+import { packageVersion } from './package-version.ts'
 import { createProgram } from './program.ts'
 
 /** Runs one command line and sets the process's exit code. Never rejects. */
@@ -12,6 +13,7 @@ export async function runCli(words: readonly string[]): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     process.exit(error.code === 'EPIPE' ? exitCode.done : exitCode.failed)
   })
+  if (asksForVersionInJson(words)) return writeJson('Version', { version: packageVersion() })
   const program = createProgram()
   try {
     await program.parseAsync(words, { from: 'user' })
@@ -37,6 +39,14 @@ function usageErrorOf(error: CommanderError, command: Command, words: readonly s
   if (suggestion !== undefined) return new UsageError(message, `the nearest known one is ${suggestion}`)
   const meant = /Did you mean (?:one of )?(.*)\?\)$/s.exec(error.message)?.[1]
   return new UsageError(message, meant === undefined ? `see ${pathOf(command)} --help` : `did you mean ${meant}?`)
+}
+
+/** Commander prints a version as it is, before it looks at any other flag. */
+function asksForVersionInJson(words: readonly string[]): boolean {
+  const isVersion = (word: string): boolean => word === '--version' || word === '-V'
+  return (
+    words.some(isVersion) && words.includes('--json') && words.every((word) => isVersion(word) || word === '--json')
+  )
 }
 
 function asksForJson(words: readonly string[]): boolean {

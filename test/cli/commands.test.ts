@@ -20,6 +20,9 @@ t.test('version and help', async (t) => {
   ])
   t.match(version, { code: 0, stderr: '' })
   t.match(text(version), /^\d+\.\d+\.\d+\n$/)
+  const asJson = await starling(['--version', '--json'])
+  t.match(asJson, { code: 0, stderr: '' })
+  t.same(json(asJson), { apiVersion: 'v1', kind: 'Version', version: text(version).trim() })
   t.equal(help.code, 0)
   t.match(text(help), /--content-type <TYPE>/)
   t.equal(nothing.code, 2)
@@ -252,6 +255,11 @@ t.test('scan lists keys; a reader that has enough ends it quietly', async (t) =>
   t.equal(few.code, 7)
   t.match(partial, { code: 7, stderr: /partial: 1 partitions/ })
   t.match(json(partial), { kind: 'KeyList', items: [{ siblings: [{ value: 'v' }] }], complete: false, missing: [5] })
+  t.match(json(await starling(['kv', 'scan', 'empty', '--json', ...at])), { kind: 'KeyList', items: [], cursor: null })
+  node.trouble = () => 'refuse'
+  const failed = await starling(['kv', 'scan', 'b', '--json', ...at])
+  t.match(failed, { code: 1, stderr: /"kind":"Error"/ })
+  t.equal(text(failed), '', 'and no half of a document')
 })
 
 t.test('demo refuses ports that are taken', async (t) => {

@@ -23,12 +23,14 @@ export async function scan(bucket: string, flags: ScanFlags): Promise<void> {
 
 /** One document, an item on each line, written as the keys arrive: a bucket may be larger than the memory. */
 async function printDocument(bucket: string, listing: Listing): Promise<void> {
-  await writeData(`{"apiVersion":"v1","kind":"KeyList","bucket":${JSON.stringify(bucket)},"items":[\n`)
-  let separator = ''
+  const head = `{"apiVersion":"v1","kind":"KeyList","bucket":${JSON.stringify(bucket)},"items":[\n`
+  // With the first key, and not before: a scan that fails at once prints no half of a document.
+  let before = head
   for await (const entry of listing) {
-    await writeData(`${separator}${JSON.stringify(entry)}`)
-    separator = ',\n'
+    await writeData(`${before}${JSON.stringify(entry)}`)
+    before = ',\n'
   }
+  if (before === head) await writeData(head)
   const { complete, missing, cursor = null } = listing
   await writeLine(`\n],"cursor":${JSON.stringify(cursor)},"complete":${complete},"missing":${JSON.stringify(missing)}}`)
 }
