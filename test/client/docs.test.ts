@@ -66,10 +66,10 @@ function configuration() {
 /** What the compiler complains of; empty: nothing. */
 function compile(directory: string): string {
   const program = join(packageRoot(), 'node_modules/typescript/bin/tsc')
-  // The test runner's loader is for tests: the compiler is a module that it cannot load.
-  const env = { ...process.env, NODE_OPTIONS: '' }
+  // The test runner gives its loader to every process that is begun, and the compiler is a module that it cannot load.
+  const withoutLoader = ['-c', 'NODE_OPTIONS= exec "$0" "$@"', process.execPath]
   try {
-    execFileSync(process.execPath, [program, '-p', directory], { encoding: 'utf8', stdio: 'pipe', env })
+    execFileSync('sh', [...withoutLoader, program, '-p', directory], { encoding: 'utf8', stdio: 'pipe' })
     return ''
   } catch (error) {
     const { stdout, message } = error as { readonly stdout?: string; readonly message: string }
