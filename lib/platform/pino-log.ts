@@ -37,7 +37,7 @@ function prettyLines(): DestinationStream {
   const options = {
     destination: standardError,
     sync: true,
-    // https://no-color.org: any value but an empty one.
+    // https://no-color.org: whatever its value is, unless it is empty.
     colorize: process.stderr.isTTY && !process.env.NO_COLOR,
     errorLikeObjectKeys: ['error'],
   }

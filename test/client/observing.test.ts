@@ -82,7 +82,7 @@ t.test('who no longer listens hears nothing, and who throws disturbs nobody', as
   await cluster.settle(db.connected())
   process.removeListener('uncaughtException', note)
   for (const one of before) process.on('uncaughtException', one)
-  t.match(uncaught, [{ message: 'of a listener' }], 'as any uncaught error')
+  t.match(uncaught, [{ message: 'of a listener' }], 'like every uncaught error')
   t.equal(again.length, 1)
   t.same(heard, [])
   throwNoMore()
