@@ -155,9 +155,10 @@ export class Coordinator {
     }
     if (job.seat === undefined && request.type !== 'get' && this.#isBehind(job)) return this.#handOn(job)
     if (buckets.isKnown) return this.#coordinate(job)
-    const isWaiting = buckets.whenKnown(() =>
-      this.#coordinate({ ...job, properties: buckets.propertiesOf(request.bucket) }),
-    )
+    const isWaiting = buckets.whenKnown(() => {
+      if (this.#context.deadlines.isStopped) return this.#end(job, this.refusesAll())
+      this.#coordinate({ ...job, properties: buckets.propertiesOf(request.bucket) })
+    })
     if (!isWaiting) this.#end(job, new Overloaded('too many requests wait for the bucket properties'))
   }
 
@@ -396,6 +397,8 @@ export class Coordinator {
 
   #writeNow(job: Job<PutRequest | DeleteRequest>, seen: CausalContext): void {
     const { request, key, owners, properties } = job
+    // The store failed while others were asked what the client has seen: nobody would end this write any more.
+    if (this.#context.deadlines.isStopped) return this.#end(job, this.refusesAll())
     const changed = this.#changedHands(job)
     if (changed !== undefined) return this.#forwarder.forward(changed)
     // Reading may have taken a while: the write is planned with what is in force now (docs/rules.md T8).

@@ -36,6 +36,11 @@ export class Deadlines {
     this.#time = time
   }
 
+  /** No deadline passes any more: whatever would wait for one must not begin. */
+  get isStopped(): boolean {
+    return this.#isStopped
+  }
+
   after(delayMs: number, callback: () => void): Deadline {
     return this.at(this.#time.nowMs() + delayMs, callback)
   }

@@ -313,6 +313,8 @@ export class Serving {
     this.#trees?.stop()
     this.recovery.stop()
     this.context.deadlines.stop()
+    // Whoever waits for the properties of buckets is told that they will not come.
+    this.context.buckets.beKnown()
   }
 }
 

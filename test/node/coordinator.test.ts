@@ -199,6 +199,24 @@ t.test('when a disk fails', async (t) => {
     t.same(cluster.ended, [])
   })
 
+  await t.test('nothing that waits for others is forgotten: it has changed nothing', async (t) => {
+    const cluster = TestCluster.formed()
+    cluster.put('bob', 'k', 'a')
+    cluster.isolate('bob')
+    cluster.put('bob', 'k', 'b', { w: 1 })
+    const { context } = cluster.put('bob', 'k', 'c', { w: 1 })
+    cluster.world.network.healAll()
+    for (const name of ['bob', 'cyd']) cluster.world.pause(name)
+    const ended: Ended[] = []
+    // What its client has seen is not known here: the others are asked, and do not answer.
+    cluster.begin('ada', [cluster.putRequest('k', 'd', { context })], (_index, end) => ended.push(end))
+    cluster.world.run(20)
+    cluster.world.machine('ada').disk.fault = 'full'
+    cluster.begin('ada', [cluster.putRequest('other', 'v', { w: 1 })], () => {})
+    cluster.world.run(20_000)
+    t.match(ended, [{ ...nothing, retryable: true, code: 'draining' }])
+  })
+
   await t.test('so that not even that can be noted, the node refuses everything until it can', async (t) => {
     const cluster = TestCluster.formed()
     cluster.put('ada', 'k', 'before')
