@@ -59,11 +59,10 @@ export function readFound(response: HttpResponse, body: Uint8Array): Found {
       return { ...common, siblings: [{ value: body, contentType, metadata: readMetadata(response), expiresAt }] }
     }
     case 300: {
-      const { context, siblings } = JSON.parse(new TextDecoder().decode(body)) as {
-        readonly context: string
-        readonly siblings: readonly SiblingJson[]
-      }
-      return { ...common, context, siblings: siblings.map(parseSibling) }
+      const listed = parseSiblings(body)
+      // What stands between may offer choices of its own.
+      if (listed === undefined) throw errorFrom(response.status, body, false)
+      return { ...common, context: listed.context, siblings: listed.siblings.map(parseSibling) }
     }
     case 304:
       return { ...common, siblings: [] }
@@ -72,6 +71,20 @@ export function readFound(response: HttpResponse, body: Uint8Array): Found {
       if (error.code !== 'not-found') throw error
       return { ...common, siblings: [] }
     }
+  }
+}
+
+interface SiblingsJson {
+  readonly context: string
+  readonly siblings: readonly SiblingJson[]
+}
+
+function parseSiblings(body: Uint8Array): SiblingsJson | undefined {
+  try {
+    const parsed: Partial<SiblingsJson> | null = JSON.parse(new TextDecoder().decode(body))
+    return Array.isArray(parsed?.siblings) ? (parsed as SiblingsJson) : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -94,6 +94,14 @@ t.test('a redirect is no answer: whoever stands before the node has not carried 
   }
 })
 
+t.test('nor are the choices of somebody who is no node', async (t) => {
+  const { node, client } = await nodeAndClient(t, {})
+  for (const body of ['<html>', '{}', 'null']) {
+    node.answers.set('/v1/kv/b/k', { status: 300, body })
+    t.match(await failure(client.get('b', 'k')), { code: 'internal', aftermath: 'nothing-changed' }, body)
+  }
+})
+
 async function nodeAndClient(t: Test, options: { readonly retries?: number }) {
   const node = await FakeNode.start()
   t.teardown(() => node.stop())
