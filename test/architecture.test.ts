@@ -130,6 +130,14 @@ t.test('every source file lies in a room', async (t) => {
   )
 })
 
+t.test('property tests draw the same cases everywhere', async (t) => {
+  const fixture = 'test/fixtures/fast-check.ts'
+  for (const file of sources()) {
+    if (file === fixture || !importsOf(file).some(({ from }) => from === 'fast-check')) continue
+    t.fail(`${file} imports fast-check, whose seed is random: import ${fixture}`)
+  }
+})
+
 t.test('the protocol rooms import downward only', async (t) => {
   for (const file of sources().filter((path) => path.startsWith('lib/protocol/'))) {
     const own = file.split('/')[2] as string

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { seededFractions } from '../../bench/load/random.ts'
 import { pairedDifference, pairsMin, unpairedDifference } from '../../bench/report/difference.ts'
+import fc from '../fixtures/fast-check.ts'
 
 t.test('pairs', async (t) => {
   t.test('that all say the same are a difference from the sixth on', async (t) => {

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import t from 'tap'
 import { compare } from '../../bench/compare.ts'
 import { readEnvironment } from '../../bench/environment.ts'
@@ -15,6 +14,7 @@ import { drawing, element, text } from '../../bench/report/svg.ts'
 import { verdictsOf } from '../../bench/report/verdicts.ts'
 import { targets } from '../../bench/targets.ts'
 import { Yardstick } from '../../bench/yardstick.ts'
+import fc from '../fixtures/fast-check.ts'
 import { runOf } from './fixtures/run-of.ts'
 
 t.test('two reports', async (t) => {

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
-import fc from 'fast-check'
 import t from 'tap'
 import { toCausalContext } from '../../lib/client/causal-context.ts'
 import { bytes, type Codec, json, text } from '../../lib/client/codec.ts'
 import { msgpack } from '../../lib/client/msgpack-codec.ts'
 import type { PutOptions } from '../../lib/client/request-options.ts'
 import type { StarlingError } from '../../lib/vocabulary/errors.ts'
+import fc from '../fixtures/fast-check.ts'
 import { coordinated, nodeNames, ScriptedCluster } from './fixtures/scripted-cluster.ts'
 
 t.test('a codec reads what it wrote', async (t) => {

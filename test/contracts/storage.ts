@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import type { Test } from 'tap'
 import {
   type OpenedStorage,
@@ -9,6 +8,7 @@ import {
   type StorageOpener,
   type StorageOperation,
 } from '../../lib/ports/storage.ts'
+import fc from '../fixtures/fast-check.ts'
 import { lacks, type Unavailable } from './unavailable.ts'
 
 export interface StorageWrite {

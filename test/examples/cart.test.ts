@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
 import t from 'tap'
 import { type Cart, contentsOf, emptyCart, mergeCarts, withAddition, without } from '../../examples/cart/cart.ts'
 import { Shopper } from '../../examples/cart/shopper.ts'
 import { json } from '../../lib/index.ts'
 import { simulateCluster } from '../../lib/testing.ts'
+import fc from '../fixtures/fast-check.ts'
 import { tellsItsReadme } from './fixtures/story.ts'
 
 // A machine that is busy takes its time.

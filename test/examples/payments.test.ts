@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { CircuitBreaker } from '../../examples/payments/circuit-breaker.ts'
 import { type Gateway, GatewayAway } from '../../examples/payments/gateway.ts'
@@ -8,6 +7,7 @@ import { mergePayments, type Outcome, type Payment, type PaymentRequest } from '
 import { IdReused, PaymentDesk } from '../../examples/payments/payment-desk.ts'
 import { QuorumUnavailable } from '../../lib/index.ts'
 import { type SimulatedCluster, simulateCluster } from '../../lib/testing.ts'
+import fc from '../fixtures/fast-check.ts'
 import { auditPayments, type Wanted } from '../scenarios/kit/payment-audit.ts'
 import { tellsItsReadme } from './fixtures/story.ts'
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { type Counts, mergeCounts, RateLimiter } from '../../examples/rate-limiter/rate-limiter.ts'
 import { json } from '../../lib/index.ts'
 import { type SimulatedCluster, simulateCluster } from '../../lib/testing.ts'
+import fc from '../fixtures/fast-check.ts'
 import { tellsItsReadme } from './fixtures/story.ts'
 
 // A machine that is busy takes its time.

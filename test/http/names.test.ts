@@ -1,10 +1,10 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { keyParameters } from '../../lib/http/parameters.ts'
 import { QueryReader } from '../../lib/http/query.ts'
 import { bucketOf, keyOf, originForm, queryOf, routingPath } from '../../lib/http/target.ts'
 import { InvalidBucket, InvalidKey, InvalidParameter } from '../../lib/vocabulary/errors.ts'
 import { bucketProblem, keyProblem } from '../../lib/vocabulary/key.ts'
+import fc from '../fixtures/fast-check.ts'
 
 const anyText = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 })
 const bucketName = anyText.filter((text) => bucketProblem(text) === undefined)

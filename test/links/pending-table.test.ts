@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { PendingTable } from '../../lib/links/pending-table.ts'
+import fc from '../fixtures/fast-check.ts'
 
 t.test('an entry is found by its number until it is taken, and only once', async (t) => {
   const table = new PendingTable<Entry>()

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { FlightRecorder } from '../../lib/node/flight-recorder.ts'
 import { toNodeId } from '../../lib/vocabulary/ids.ts'
+import fc from '../fixtures/fast-check.ts'
 
 const ada = toNodeId('a'.repeat(32))
 const bob = toNodeId('b'.repeat(32))

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { OutstandingWrites, type Ticket } from '../../lib/node/outstanding-writes.ts'
 import type { Hlc } from '../../lib/protocol/clock/hlc.ts'
+import fc from '../fixtures/fast-check.ts'
 
 t.test('writes that have not reached every owner (rule D2)', async (t) => {
   t.test('the oldest is the one minted first, whichever ends when', async (t) => {

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { PlansInFlight } from '../../lib/node/plans-in-flight.ts'
+import fc from '../fixtures/fast-check.ts'
 
 t.test('T2: what is in flight, by the layout it was planned with', async (t) => {
   t.test('the oldest is the one that keeps a node from saying that it knows a newer version', async (t) => {

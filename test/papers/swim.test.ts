@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { seededRandom, seedFor } from '../../lib/ports/random.ts'
 import { ShuffledTurns } from '../../lib/protocol/membership/shuffled-turns.ts'
 import type { NodeId } from '../../lib/vocabulary/ids.ts'
+import fc from '../fixtures/fast-check.ts'
 import { ClusterModel, metadataOf, nodeId } from '../protocol/membership/cluster-model.ts'
 
 // Das, Gupta, Motivala: SWIM: Scalable Weakly-consistent Infection-style Process Group Membership Protocol, DSN 2002.

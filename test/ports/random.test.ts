@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { seededRandom, seedFor } from '../../lib/ports/random.ts'
+import fc from '../fixtures/fast-check.ts'
 
 t.test('it is xoshiro128**, as its authors have it', async (t) => {
   // The first outputs of the reference implementation for the state 1, 2, 3, 4.

@@ -1,5 +1,5 @@
-import fc from 'fast-check'
 import t from 'tap'
+import fc from '../fixtures/fast-check.ts'
 import { testHash } from '../simulator/test-hash.ts'
 import { makeStarlingNode } from './make-starling-node.ts'
 import { type Mutant, mutants, simulateMutant } from './mutants.ts'

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { EventQueue, SimulatedEvent } from '../../lib/simulator/event-queue.ts'
+import fc from '../fixtures/fast-check.ts'
 
 class Named extends SimulatedEvent {
   readonly atMs: number

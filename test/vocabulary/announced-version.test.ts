@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { announceVersion, softwareVersionOf, wireVersionOf } from '../../lib/vocabulary/announced-version.ts'
+import fc from '../fixtures/fast-check.ts'
 
 t.test('a node says in one text which software it is and which protocol it speaks', async (t) => {
   t.equal(announceVersion('0.4.0-rc.1', 2), '0.4.0-rc.1+wire.2')

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import {
   formatEndpoint,
@@ -10,6 +9,7 @@ import {
   toNodeId,
 } from '../../lib/vocabulary/ids.ts'
 import { InvariantViolation } from '../../lib/vocabulary/invariant.ts'
+import fc from '../fixtures/fast-check.ts'
 
 t.test('an id is hexadecimal of its length, in lower case', async (t) => {
   const node = '0123456789abcdef0123456789abcdef'

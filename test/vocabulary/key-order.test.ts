@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { compareKeys } from '../../lib/vocabulary/key-order.ts'
+import fc from '../fixtures/fast-check.ts'
 
 t.test('keys stand in the order of their bytes, not of their UTF-16 units', async (t) => {
   t.ok(compareKeys('\uffff', '🐦') < 0)

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import {
   type Bucket,
@@ -9,6 +8,7 @@ import {
   toRecordKey,
 } from '../../lib/vocabulary/key.ts'
 import { bucketBytesMax, keyBytesMax } from '../../lib/vocabulary/limits.ts'
+import fc from '../fixtures/fast-check.ts'
 import { hash } from '../wire/fixtures/hash.ts'
 
 const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 60 })

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import {
   formatTraceParent,
@@ -7,6 +6,7 @@ import {
   parseTraceState,
   traceStateCharsMax,
 } from '../../lib/vocabulary/trace-context.ts'
+import fc from '../fixtures/fast-check.ts'
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
 const spanId = '00f067aa0ba902b7'

@@ -1,11 +1,11 @@
 import { deepEqual, equal } from 'node:assert/strict'
-import fc from 'fast-check'
 import t from 'tap'
 import { mergeBucketMaps } from '../../lib/protocol/bucket/bucket-map.ts'
 import { propertiesDefault } from '../../lib/protocol/bucket/properties.ts'
 import type { Hlc } from '../../lib/protocol/clock/hlc.ts'
 import { decodeBucketMap, encodeBucketMap } from '../../lib/wire/bucket-codec.ts'
 import { MalformedBytes, UnknownFormat, UnreadableBytes } from '../../lib/wire/unreadable-bytes.ts'
+import fc from '../fixtures/fast-check.ts'
 import { bucketMap } from './fixtures/bucket-arbitraries.ts'
 import { hex, thrownBy, unhex } from './fixtures/bytes.ts'
 

@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { BytesReader } from '../../lib/wire/bytes-reader.ts'
 import { BytesWriter } from '../../lib/wire/bytes-writer.ts'
 import { MalformedBytes } from '../../lib/wire/unreadable-bytes.ts'
+import fc from '../fixtures/fast-check.ts'
 import { u32, u53 } from './fixtures/arbitraries.ts'
 import { hex, thrownBy, unhex } from './fixtures/bytes.ts'
 

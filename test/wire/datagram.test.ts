@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import {
   clusterNameBytesMax,
@@ -12,6 +11,7 @@ import { toClusterId, toEndpoint, toNodeId } from '../../lib/vocabulary/ids.ts'
 import { InvariantViolation } from '../../lib/vocabulary/invariant.ts'
 import { datagramBytesMax } from '../../lib/vocabulary/limits.ts'
 import { decodeDatagram, encodeDatagram } from '../../lib/wire/datagram.ts'
+import fc from '../fixtures/fast-check.ts'
 import { ascii, text, u32, u53 } from './fixtures/arbitraries.ts'
 import { flipped, hex, thrownBy, truncations, unhex } from './fixtures/bytes.ts'
 import { clusterId, digest, endpoint, member, nodeId } from './fixtures/frame-arbitraries.ts'

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import type { Hlc } from '../../lib/protocol/clock/hlc.ts'
 import { decodeBarrier, encodeBarrier } from '../../lib/wire/deletion-barrier.ts'
@@ -14,6 +13,7 @@ import {
   tombstoneRange,
 } from '../../lib/wire/store-keys.ts'
 import { decodeTombstoneEntry, encodeTombstoneEntry } from '../../lib/wire/tombstone-entry.ts'
+import fc from '../fixtures/fast-check.ts'
 import { hex, unhex } from './fixtures/bytes.ts'
 import { named } from './fixtures/names.ts'
 

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { decodeCursor, decodeOwned, encodeCursor, encodeOwned } from '../../lib/wire/hand-back.ts'
 import { MalformedBytes, UnknownFormat } from '../../lib/wire/unreadable-bytes.ts'
+import fc from '../fixtures/fast-check.ts'
 
 const number = fc.nat()
 const partition = fc.nat(65_535)

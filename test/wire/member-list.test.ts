@@ -1,9 +1,9 @@
-import fc from 'fast-check'
 import t from 'tap'
 import type { Member } from '../../lib/protocol/membership/member.ts'
 import { toEndpoint, toNodeId } from '../../lib/vocabulary/ids.ts'
 import { decodeMemberList, encodeMemberList } from '../../lib/wire/member-list.ts'
 import { MalformedBytes, UnknownFormat, UnreadableBytes } from '../../lib/wire/unreadable-bytes.ts'
+import fc from '../fixtures/fast-check.ts'
 import { hex, thrownBy, truncations, unhex } from './fixtures/bytes.ts'
 import { member } from './fixtures/frame-arbitraries.ts'
 

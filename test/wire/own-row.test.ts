@@ -1,9 +1,9 @@
-import fc from 'fast-check'
 import t from 'tap'
 import type { Hlc } from '../../lib/protocol/clock/hlc.ts'
 import type { OwnRow } from '../../lib/protocol/continuity/start-kind.ts'
 import { decodeOwnRow, encodeOwnRow } from '../../lib/wire/own-row.ts'
 import { MalformedBytes, UnknownFormat, UnreadableBytes } from '../../lib/wire/unreadable-bytes.ts'
+import fc from '../fixtures/fast-check.ts'
 import { hex, thrownBy, truncations, unhex } from './fixtures/bytes.ts'
 import { row } from './fixtures/frame-arbitraries.ts'
 

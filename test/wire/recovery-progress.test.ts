@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { decodeRecoveryProgress, encodeRecoveryProgress } from '../../lib/wire/recovery-progress.ts'
 import { UnreadableBytes } from '../../lib/wire/unreadable-bytes.ts'
+import fc from '../fixtures/fast-check.ts'
 import { hlc } from './fixtures/arbitraries.ts'
 import { thrownBy, truncations } from './fixtures/bytes.ts'
 import { nodeId } from './fixtures/frame-arbitraries.ts'

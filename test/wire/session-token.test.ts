@@ -1,9 +1,9 @@
-import fc from 'fast-check'
 import t from 'tap'
 import type { Hlc } from '../../lib/protocol/clock/hlc.ts'
 import type { Session } from '../../lib/protocol/session/session.ts'
 import { sessionCharsMax } from '../../lib/vocabulary/limits.ts'
 import { decodeSession, encodeSession } from '../../lib/wire/session-token.ts'
+import fc from '../fixtures/fast-check.ts'
 import { hlc, vector } from './fixtures/arbitraries.ts'
 import { hash } from './fixtures/hash.ts'
 

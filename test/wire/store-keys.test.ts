@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { toNodeId } from '../../lib/vocabulary/ids.ts'
 import { parseRecordKey, toRecordKey } from '../../lib/vocabulary/key.ts'
@@ -24,6 +23,7 @@ import {
   parseMetaKey,
   prefixEnd,
 } from '../../lib/wire/store-keys.ts'
+import fc from '../fixtures/fast-check.ts'
 import { recordKey } from './fixtures/arbitraries.ts'
 import { hex, unhex } from './fixtures/bytes.ts'
 import { nodeId } from './fixtures/frame-arbitraries.ts'

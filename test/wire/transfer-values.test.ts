@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { decodeFormer, encodeFormer } from '../../lib/wire/former-partition.ts'
 import { decodeGained, encodeGained } from '../../lib/wire/gained-partition.ts'
 import { UnreadableBytes } from '../../lib/wire/unreadable-bytes.ts'
+import fc from '../fixtures/fast-check.ts'
 import { bytes, hlc, u53 } from './fixtures/arbitraries.ts'
 import { hex, thrownBy, truncations } from './fixtures/bytes.ts'
 

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { decodeTree, encodeTree } from '../../lib/wire/tree-codec.ts'
 import { MalformedBytes, UnknownFormat } from '../../lib/wire/unreadable-bytes.ts'
+import fc from '../fixtures/fast-check.ts'
 import { hex, unhex } from './fixtures/bytes.ts'
 
 const leaves = fc

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { settleMs } from '../../../lib/protocol/anti-entropy/differences.ts'
 import {
@@ -13,6 +12,7 @@ import type { CompareAnswer, CompareQuestion } from '../../../lib/protocol/anti-
 import { hlcFromMs } from '../../../lib/protocol/clock/hlc.ts'
 import type { Token } from '../../../lib/vocabulary/key.ts'
 import { answerBytes, questionBytes } from '../../../lib/wire/exchange-codec.ts'
+import fc from '../../fixtures/fast-check.ts'
 import { Replica, wallMs } from './replica-model.ts'
 
 t.test('an exchange', async (t) => {

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { TreeBuild } from '../../../lib/protocol/anti-entropy/tree-build.ts'
 import {
@@ -11,6 +10,7 @@ import {
 } from '../../../lib/protocol/anti-entropy/xor-tree.ts'
 import { partitionOf } from '../../../lib/protocol/ring/partition.ts'
 import type { Token } from '../../../lib/vocabulary/key.ts'
+import fc from '../../fixtures/fast-check.ts'
 
 const token = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map((bits) => bits as Token)
 const partitionCount = fc.nat(16).map((bits) => 2 ** bits)

@@ -1,5 +1,4 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
-import fc from 'fast-check'
 import t from 'tap'
 import {
   type BucketMap,
@@ -10,6 +9,7 @@ import {
 } from '../../../lib/protocol/bucket/bucket-map.ts'
 import { propertiesDefault } from '../../../lib/protocol/bucket/properties.ts'
 import type { Hlc } from '../../../lib/protocol/clock/hlc.ts'
+import fc from '../../fixtures/fast-check.ts'
 import { bucketMap } from '../../wire/fixtures/bucket-arbitraries.ts'
 
 t.test('the properties of all buckets merge: commutative, associative and idempotent', async (t) => {

@@ -1,11 +1,11 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
-import fc from 'fast-check'
 import t from 'tap'
 import { recordHlc } from '../../../lib/protocol/causality/inspect-record.ts'
 import { asLastWriteWins } from '../../../lib/protocol/causality/last-write-wins.ts'
 import { mergeRecords } from '../../../lib/protocol/causality/merge.ts'
 import type { KeyRecord, StoredRecord } from '../../../lib/protocol/causality/record.ts'
 import type { Hlc } from '../../../lib/protocol/clock/hlc.ts'
+import fc from '../../fixtures/fast-check.ts'
 import { type Entry, Owners, type Step } from './last-write-wins-model.ts'
 
 /** Four owners of a key, whose clocks differ by up to 30 ticks, and clients that write with and without contexts. */

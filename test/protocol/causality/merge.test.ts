@@ -1,5 +1,4 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
-import fc from 'fast-check'
 import t from 'tap'
 import { brief, mergeDone, pruneDone } from '../../../lib/protocol/causality/done.ts'
 import type { Dot } from '../../../lib/protocol/causality/dot.ts'
@@ -14,6 +13,7 @@ import {
   withDot,
 } from '../../../lib/protocol/causality/version-vector.ts'
 import { type Hlc, hlcFromMs, hlcZero } from '../../../lib/protocol/clock/hlc.ts'
+import fc from '../../fixtures/fast-check.ts'
 import { playHistory, ReplicaModel, randomOf } from './replica-model.ts'
 
 t.test('A7: merge is commutative, associative and idempotent', async (t) => {

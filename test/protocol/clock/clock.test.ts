@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { clockSkewMs, isClockSkewed } from '../../../lib/protocol/clock/clock-skew.ts'
 import {
@@ -11,6 +10,7 @@ import {
   hlcZero,
 } from '../../../lib/protocol/clock/hlc.ts'
 import { HybridClock } from '../../../lib/protocol/clock/hybrid-clock.ts'
+import fc from '../../fixtures/fast-check.ts'
 
 const noonMs = 1_800_000_000_000
 

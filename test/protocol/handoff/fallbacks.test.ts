@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { fallbackOrder } from '../../../lib/protocol/handoff/fallbacks.ts'
 import { rendezvousOrder } from '../../../lib/protocol/ring/rendezvous.ts'
 import { type NodeId, toNodeId } from '../../../lib/vocabulary/ids.ts'
+import fc from '../../fixtures/fast-check.ts'
 
 const [ada, bob, cyd, dan, eve, fay] = ['a', 'b', 'c', 'd', 'e', 'f'].map(node) as [
   NodeId,

@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { type Hlc, hlcFromMs } from '../../../lib/protocol/clock/hlc.ts'
 import { beyondBudget, type HintLimits } from '../../../lib/protocol/handoff/hint-budget.ts'
 import { type HintFacts, HintLedger } from '../../../lib/protocol/handoff/hint-ledger.ts'
+import fc from '../../fixtures/fast-check.ts'
 
 const facts: fc.Arbitrary<HintFacts> = fc.record({
   bytes: fc.integer({ min: 1, max: 1000 }),

@@ -1,10 +1,10 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { emptyDocument, type LayoutDocument, type LayoutTracker } from '../../../lib/protocol/layout/layout-document.ts'
 import { LayoutInForce } from '../../../lib/protocol/layout/layout-in-force.ts'
 import type { DecidedLayout } from '../../../lib/protocol/layout/layout-version.ts'
 import { withDecided } from '../../../lib/protocol/layout/transition.ts'
 import { type ClusterId, type NodeId, toNodeId } from '../../../lib/vocabulary/ids.ts'
+import fc from '../../fixtures/fast-check.ts'
 
 const [ada, bob, cyd, dan, eve] = ['a', 'b', 'c', 'd', 'e'].map(node) as [NodeId, NodeId, NodeId, NodeId, NodeId]
 const all = [ada, bob, cyd, dan, eve]

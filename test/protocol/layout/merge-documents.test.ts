@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import type { Hlc } from '../../../lib/protocol/clock/hlc.ts'
 import { digestOf } from '../../../lib/protocol/layout/document-digest.ts'
@@ -9,6 +8,7 @@ import type { DecidedLayout, LayoutVersion } from '../../../lib/protocol/layout/
 import { mergeDocuments } from '../../../lib/protocol/layout/merge-documents.ts'
 import { type NodeId, toClusterId } from '../../../lib/vocabulary/ids.ts'
 import { InvariantViolation } from '../../../lib/vocabulary/invariant.ts'
+import fc from '../../fixtures/fast-check.ts'
 import { nodeId, testHash } from './first-layout-world.ts'
 
 t.test('documents of one cluster merge the same in any order, late and twice', async (t) => {

@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { judgeClaim } from '../../../lib/protocol/membership/claim.ts'
 import type { Member, MemberState } from '../../../lib/protocol/membership/member.ts'
 import { isLiving } from '../../../lib/protocol/membership/member-table.ts'
+import fc from '../../fixtures/fast-check.ts'
 import { member } from './one-machine.ts'
 
 const states = ['alive', 'suspect', 'dead', 'left'] as const

@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { UpdateQueue } from '../../../lib/protocol/membership/dissemination.ts'
 import { estimateUpdateBytes, type MemberUpdate } from '../../../lib/protocol/membership/packet.ts'
 import { defaultMembershipSettings } from '../../../lib/protocol/membership/settings.ts'
+import fc from '../../fixtures/fast-check.ts'
 import { claim } from './one-machine.ts'
 
 const roomy = 100_000

@@ -1,10 +1,10 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { transmissionsMax } from '../../../lib/protocol/membership/dissemination.ts'
 import { LocalHealth } from '../../../lib/protocol/membership/health.ts'
 import { exchangeScale } from '../../../lib/protocol/membership/membership.ts'
 import { defaultMembershipSettings } from '../../../lib/protocol/membership/settings.ts'
 import { Suspicion, suspicionBounds, suspicionTimeoutMs } from '../../../lib/protocol/membership/suspicion.ts'
+import fc from '../../fixtures/fast-check.ts'
 import { nodeId } from './cluster-model.ts'
 
 t.test('a suspicion', async (t) => {

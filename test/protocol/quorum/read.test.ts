@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import type { Dot } from '../../../lib/protocol/causality/dot.ts'
 import type { KeyRecord } from '../../../lib/protocol/causality/record.ts'
@@ -11,6 +10,7 @@ import {
   type ReadPlan,
 } from '../../../lib/protocol/quorum/read.ts'
 import { type NodeId, toNodeId } from '../../../lib/vocabulary/ids.ts'
+import fc from '../../fixtures/fast-check.ts'
 
 const ada = node('a')
 const bob = node('b')

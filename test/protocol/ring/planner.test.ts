@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { seededRandom, seedFor } from '../../../lib/ports/random.ts'
 import { assignmentProblem } from '../../../lib/protocol/ring/assignment-problem.ts'
@@ -6,6 +5,7 @@ import { ownersPerPartition, type PlacedNode, type Placement } from '../../../li
 import { type Plan, type PlanRequest, planAssignment } from '../../../lib/protocol/ring/planner.ts'
 import { roundShares, waterFill } from '../../../lib/protocol/ring/shares.ts'
 import { toNodeId } from '../../../lib/vocabulary/ids.ts'
+import fc from '../../fixtures/fast-check.ts'
 
 type Planned = Extract<Plan, { ok: true }>
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { isPartitionCount, partitionOf } from '../../../lib/protocol/ring/partition.ts'
 import type { PlacedNode } from '../../../lib/protocol/ring/placement.ts'
@@ -9,6 +8,7 @@ import { Ring, type RingNode } from '../../../lib/protocol/ring/ring.ts'
 import { type NodeId, toNodeId } from '../../../lib/vocabulary/ids.ts'
 import { InvariantViolation } from '../../../lib/vocabulary/invariant.ts'
 import type { Token } from '../../../lib/vocabulary/key.ts'
+import fc from '../../fixtures/fast-check.ts'
 
 t.test('a token belongs to the partition that its top bits name', async (t) => {
   const tokens = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })

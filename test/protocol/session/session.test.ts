@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import type { Dot, VersionVector } from '../../../lib/protocol/causality/dot.ts'
 import { emptyRecord } from '../../../lib/protocol/causality/inspect-record.ts'
@@ -10,6 +9,7 @@ import type { ReplicaAnswer } from '../../../lib/protocol/quorum/read.ts'
 import { satisfiesSession } from '../../../lib/protocol/quorum/satisfies-session.ts'
 import { newSession, noteSeen, type Session, seenOf, sessionKeysMax } from '../../../lib/protocol/session/session.ts'
 import { type NodeId, toNodeId } from '../../../lib/vocabulary/ids.ts'
+import fc from '../../fixtures/fast-check.ts'
 import { context, hlc, vector } from '../../wire/fixtures/arbitraries.ts'
 
 const [ada, bob, cyd] = ['ad', 'b0', 'cd'].map((digits) => toNodeId(digits.repeat(16))) as [NodeId, NodeId, NodeId]
