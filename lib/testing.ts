@@ -1,3 +1,4 @@
+import { createCryptography } from './platform/node-cryptography.ts'
 import { createHash } from './platform/xxhash.ts'
 import { SimulatedCluster } from './testing/simulated-cluster.ts'
 import { type SimulationOptions, toSimulationSettings } from './testing/simulation-options.ts'
@@ -14,7 +15,7 @@ export type { NetworkOptions, SimulationOptions } from './testing/simulation-opt
  */
 export async function simulateCluster(options: SimulationOptions = {}): Promise<SimulatedCluster> {
   const settings = toSimulationSettings(options)
-  const cluster = new SimulatedCluster(settings, await createHash())
+  const cluster = new SimulatedCluster(settings, await createHash(), createCryptography)
   await cluster.form()
   return cluster
 }

@@ -20,24 +20,36 @@ const rooms: Readonly<Record<string, Room>> = {
   'lib/protocol': { rooms: ['lib/vocabulary'] },
   'lib/ports': { rooms: ['lib/vocabulary'], typesOf: ['lib/protocol'] },
   'lib/wire': { rooms: ['lib/vocabulary'], typesOf: ['lib/protocol'] },
+  'lib/security': { rooms: ['lib/vocabulary', 'lib/ports', 'lib/wire'] },
   'lib/links': { rooms: ['lib/vocabulary', 'lib/ports', 'lib/wire'], typesOf: ['lib/protocol'] },
-  'lib/node': { rooms: ['lib/vocabulary', 'lib/protocol', 'lib/ports', 'lib/wire', 'lib/links'] },
+  'lib/node': {
+    rooms: ['lib/vocabulary', 'lib/protocol', 'lib/ports', 'lib/wire', 'lib/links', 'lib/security'],
+  },
   'lib/value-log': { rooms: ['lib/vocabulary', 'lib/ports'] },
   'lib/platform': {
-    rooms: ['lib/vocabulary', 'lib/ports', 'lib/wire', 'lib/value-log'],
+    rooms: ['lib/vocabulary', 'lib/ports', 'lib/wire', 'lib/value-log', 'lib/security'],
     typesOf: ['lib/protocol'],
     packages: ['node:', 'level', 'xxhash-wasm', 'pino', 'pino-pretty', 'prom-client', '@opentelemetry/api'],
   },
   'lib/simulator': {
-    rooms: ['lib/vocabulary', 'lib/protocol', 'lib/ports', 'lib/wire', 'lib/links', 'lib/node', 'lib/value-log'],
+    rooms: [
+      'lib/vocabulary',
+      'lib/protocol',
+      'lib/ports',
+      'lib/wire',
+      'lib/links',
+      'lib/node',
+      'lib/value-log',
+      'lib/security',
+    ],
   },
   'lib/http': {
-    rooms: ['lib/vocabulary', 'lib/node'],
+    rooms: ['lib/vocabulary', 'lib/node', 'lib/security'],
     typesOf: ['lib/protocol', 'lib/ports'],
     packages: ['fastify', 'node:'],
   },
   'lib/client': {
-    rooms: ['lib/vocabulary', 'lib/protocol', 'lib/ports', 'lib/wire', 'lib/links'],
+    rooms: ['lib/vocabulary', 'lib/protocol', 'lib/ports', 'lib/wire', 'lib/links', 'lib/security'],
     packages: ['msgpackr'],
   },
   'lib/http-client': { rooms: ['lib/vocabulary'] },
@@ -46,7 +58,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   'lib/settings': { rooms: ['lib/vocabulary'], packages: ['smol-toml'] },
   'lib/cli': {
-    rooms: ['lib/vocabulary', 'lib/settings', 'lib/http-client', 'lib/cli/start.ts'],
+    rooms: ['lib/vocabulary', 'lib/settings', 'lib/http-client', 'lib/security', 'lib/cli/start.ts'],
     packages: ['node:', 'commander', 'cli-table3', 'undici'],
   },
   'lib/cli/start.ts': {

@@ -5,6 +5,7 @@ import { createDataDirectory, storePathOf } from './data-directory.ts'
 import { createNames } from './dns.ts'
 import { createRandoms, formatSeed, systemSeed } from './entropy.ts'
 import type { LevelSettings } from './level-storage.ts'
+import { createCryptography } from './node-cryptography.ts'
 import { createLog, type LogFormat } from './pino-log.ts'
 import { createMetrics } from './prometheus-metrics.ts'
 import { createSystemTime } from './system-time.ts'
@@ -45,6 +46,7 @@ export async function createPlatformPorts(settings: PlatformSettings): Promise<P
     time,
     random: createRandoms(seed),
     hash,
+    cryptography: createCryptography(),
     directory: createDataDirectory(settings.dataDirectory),
     storage:
       settings.hasValueLog === true

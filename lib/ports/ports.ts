@@ -1,5 +1,6 @@
 import type { Hash } from '../vocabulary/hash.ts'
 import type { Random } from '../vocabulary/random.ts'
+import type { Cryptography } from './cryptography.ts'
 import type { DataDirectory } from './data-directory.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -14,6 +15,7 @@ export interface Ports {
   /** A stream of its own for each component, by name. */
   readonly random: (component: string) => Random
   readonly hash: Hash
+  readonly cryptography: Cryptography
   readonly directory: DataDirectory
   readonly storage: StorageOpener
   readonly datagrams: Datagrams

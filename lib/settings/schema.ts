@@ -98,12 +98,33 @@ export const settingsSchema = {
     help: 'log the requests of clients that take so many milliseconds or longer, with who was asked when; 0 logs none',
   }),
   config: {
-    ...optional('config', text('the path of a file', /^[^\0]+$/, 'FILE'), {
+    ...optional('config', file(), {
       defaultText: 'starling.toml, if there is one',
       help: 'the settings file',
     }),
     toml: undefined,
   },
+  secretFile: optional('secret-file', file(), {
+    defaultText: 'none',
+    help: 'keys that all nodes of the cluster share, one a line: what they say to each other is sealed with the first',
+  }),
+  tlsCert: optional('tls-cert', file(), {
+    defaultText: 'none',
+    help: 'the certificate of this node, PEM, with those between it and the authority',
+  }),
+  tlsKey: optional('tls-key', file(), { defaultText: 'none', help: 'the private key of the certificate, PEM' }),
+  tlsCa: optional('tls-ca', file(), {
+    defaultText: 'none',
+    help: 'the authorities whose certificates nodes and clients must show, PEM',
+  }),
+  tokenFile: optional('token-file', file(), {
+    defaultText: 'none',
+    help: 'clients need tokens; the one in this file is an admin from the start',
+  }),
+  auditLog: optional('audit-log', file(), {
+    defaultText: 'none',
+    help: 'write who changed tokens, secrets, topology and buckets to this file, a JSON object a line',
+  }),
   insecure: setting('insecure', onOrOff(), false, {
     help: 'allow plain, unauthenticated traffic beyond loopback',
   }),
@@ -115,6 +136,10 @@ export const settingsSchema = {
     help: 'how log lines are written',
   }),
 } as const
+
+function file(): SettingKind<string> {
+  return text('the path of a file', /^[^\0]+$/, 'FILE')
+}
 
 type Schema = typeof settingsSchema
 

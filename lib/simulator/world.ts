@@ -1,3 +1,4 @@
+import type { Cryptography } from '../ports/cryptography.ts'
 import type { LogLevel } from '../ports/log.ts'
 import type { Names } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
@@ -28,6 +29,8 @@ import { Trace } from './trace.ts'
 export interface WorldOptions {
   readonly seed: number
   readonly hash: Hash
+  /** The real primitives, with chance of this world. */
+  readonly createCryptography: (random: (count: number) => Uint8Array) => Cryptography
   readonly links?: LinkSettings | undefined
   readonly disk?: DiskSettings | undefined
   /** Machines keep large values in a log over their stores; each process may do it in its own way. Default: they do not. */
@@ -58,6 +61,7 @@ export class World {
   readonly trace = new Trace()
   readonly machines = new Map<string, Machine>()
   readonly #hash: Hash
+  readonly #createCryptography: WorldOptions['createCryptography']
   readonly #disk: DiskSettings
   readonly #valueLog: WorldOptions['valueLog']
   readonly #events = new EventQueue()
@@ -67,6 +71,7 @@ export class World {
   constructor(options: WorldOptions) {
     this.seed = options.seed
     this.#hash = options.hash
+    this.#createCryptography = options.createCryptography
     this.#disk = options.disk ?? calmDisk
     this.#valueLog = options.valueLog
     this.network = new SimulatedNetwork((link) => this.random(`network/${link}`), options.links ?? calmLinks)
@@ -121,6 +126,7 @@ export class World {
       time: new SimulatedTime(process, machine.clock, this.random(`${life}/timers`)),
       random: (component) => this.random(`${life}/${component}`),
       hash: this.#hash,
+      cryptography: this.#createCryptography(bytesOf(this.random(`${life}/cryptography`))),
       directory: new SimulatedDirectory(process, machine),
       storage: this.#storageOf(process, machine, life),
       datagrams: new SimulatedDatagrams(process, this.network),
@@ -242,4 +248,8 @@ class SimulatedNames implements Names {
     const { world } = this.#process
     if (this.#process.isAlive) world.at(world.nowMs + 0.1, new ProcessCall(this.#process, () => done(answer)))
   }
+}
+
+function bytesOf(random: Random): (count: number) => Uint8Array {
+  return (count) => Uint8Array.from({ length: count }, () => random.below(256))
 }

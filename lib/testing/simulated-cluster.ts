@@ -8,7 +8,7 @@ import { standardParts } from '../node/standard-parts.ts'
 import { visibleSiblings } from '../protocol/causality/inspect-record.ts'
 import type { LinkSettings } from '../simulator/simulated-network.ts'
 import { wallMsOf } from '../simulator/simulated-time.ts'
-import { calmLinks, World } from '../simulator/world.ts'
+import { calmLinks, World, type WorldOptions } from '../simulator/world.ts'
 import { Closed, InvalidBucket, InvalidKey, InvalidParameter } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import { toEndpoint } from '../vocabulary/ids.ts'
@@ -62,13 +62,13 @@ export class SimulatedCluster {
   #isClosed = false
 
   /** Starts nothing yet: made by `simulateCluster`, which does. */
-  constructor(settings: SimulationSettings, hash: Hash) {
+  constructor(settings: SimulationSettings, hash: Hash, createCryptography: WorldOptions['createCryptography']) {
     const { names, seed, network } = settings
     this.names = names
     this.seed = seed
     this.#settings = settings
     this.#hash = hash
-    this.#world = new World({ seed, hash, links: linksOf(network), logLevel: 'warn' })
+    this.#world = new World({ seed, hash, createCryptography, links: linksOf(network), logLevel: 'warn' })
     this.#time = new MovingTime(this.#world)
     this.#random = this.#world.random('user').fraction
     for (const name of names) {

@@ -6,6 +6,7 @@ import {
 } from '../../lib/links/frame-acceptor.ts'
 import { type LinkOwner, type LinkSettings, linkSettingsDefault, type Outcome } from '../../lib/links/frame-link.ts'
 import { LinkPool } from '../../lib/links/link-pool.ts'
+import { createCryptography } from '../../lib/platform/node-cryptography.ts'
 import type { ByteStream } from '../../lib/ports/network.ts'
 import type { Time } from '../../lib/ports/time.ts'
 import { World } from '../../lib/simulator/world.ts'
@@ -23,7 +24,7 @@ export const adaDigest = { number: 1, documentHash: 11 }
 export const bobDigest = { number: 2, documentHash: 22 }
 
 export function newWorld(): World {
-  return new World({ seed: 1, hash })
+  return new World({ seed: 1, hash, createCryptography })
 }
 
 export function at(name: string): Endpoint {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Departure } from '../../lib/node/departure.ts'
+import { createCryptography } from '../../lib/platform/node-cryptography.ts'
 import { World } from '../../lib/simulator/world.ts'
 import { hash } from '../wire/fixtures/hash.ts'
 
@@ -34,7 +35,7 @@ t.test('a node that leaves', async (t) => {
 })
 
 function leaving(left: string | undefined) {
-  const world = new World({ seed: 1, hash, logLevel: 'info' })
+  const world = new World({ seed: 1, hash, createCryptography, logLevel: 'info' })
   const state = { left, ends: 0 }
   const departure = new Departure(
     world.portsFor('ada'),

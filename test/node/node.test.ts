@@ -2,6 +2,7 @@ import t from 'tap'
 import { StarlingNode } from '../../lib/node/node.ts'
 import { standardParts } from '../../lib/node/standard-parts.ts'
 import type { StartProblem } from '../../lib/node/start-problem.ts'
+import { createCryptography } from '../../lib/platform/node-cryptography.ts'
 import type { Ports } from '../../lib/ports/ports.ts'
 import { StorageError } from '../../lib/ports/storage.ts'
 import { World } from '../../lib/simulator/world.ts'
@@ -396,7 +397,7 @@ t.test('a node that cannot start says why, and leaves everything as it is', asyn
   ]
   for (const [name, prepare, expected] of cases) {
     await t.test(name, async (t) => {
-      const world = new World({ seed: 1, hash })
+      const world = new World({ seed: 1, hash, createCryptography })
       const ports = prepare(world, world.portsFor('ada'))
       const { identity } = world.machine('ada').disk
       const problems: (StartProblem | undefined)[] = []

@@ -2,6 +2,7 @@ import t from 'tap'
 import type { MetaStore } from '../../lib/node/meta-store.ts'
 import { type RecoveryCause, RecoveryDriver } from '../../lib/node/recovery-driver.ts'
 import type { RequestContext } from '../../lib/node/request-context.ts'
+import { createCryptography } from '../../lib/platform/node-cryptography.ts'
 import { hlcFromMs, hlcZero } from '../../lib/protocol/clock/hlc.ts'
 import type { LayoutInForce } from '../../lib/protocol/layout/layout-in-force.ts'
 import { World } from '../../lib/simulator/world.ts'
@@ -15,7 +16,7 @@ const bob = toNodeId('0b'.repeat(16))
 t.test(
   'a recovery that begins while exchanges of the one before are under way goes on when they have ended',
   async (t) => {
-    const world = new World({ seed: 1, hash })
+    const world = new World({ seed: 1, hash, createCryptography })
     const layout = liveLayout([{ owners: [ada, bob] }])
     const { time, log } = world.portsFor('ada')
     const asked: { readonly partition: number; readonly done: (isLearnt: boolean) => void }[] = []
@@ -36,7 +37,7 @@ t.test(
 t.test(
   'what went back in time and is awaited exchanges with nobody, and is as old as it is (docs/rules.md D6)',
   async (t) => {
-    const world = new World({ seed: 1, hash })
+    const world = new World({ seed: 1, hash, createCryptography })
     const { time, log } = world.portsFor('ada')
     const asked: number[] = []
     let recovered = 0

@@ -1,3 +1,4 @@
+import { createCryptography } from '../../lib/platform/node-cryptography.ts'
 import { seededRandom, seedFor } from '../../lib/ports/random.ts'
 import { World, type WorldOptions } from '../../lib/simulator/world.ts'
 import type { Hash } from '../../lib/vocabulary/hash.ts'
@@ -137,7 +138,14 @@ class Run {
     this.#configuration = configuration
     this.#hash = options.hash
     const { seed, links, disk } = configuration
-    this.#world = new World({ seed, hash: options.hash, links, disk, valueLog: valueLogOf(configuration) })
+    this.#world = new World({
+      seed,
+      hash: options.hash,
+      createCryptography,
+      links,
+      disk,
+      valueLog: valueLogOf(configuration),
+    })
     this.#cluster = new SimulatedCluster(this.#world, configuration, options.makeNode)
     this.#script = options.script
     this.#nemesis = new Nemesis(this.#cluster, configuration, this.#history, options.script?.faults)

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { createCryptography } from '../../lib/platform/node-cryptography.ts'
 import { createHash } from '../../lib/platform/xxhash.ts'
 import type { DataDirectory } from '../../lib/ports/data-directory.ts'
 import type { StorageOpener } from '../../lib/ports/storage.ts'
@@ -53,7 +54,7 @@ async function until(world: World, holds: () => boolean): Promise<void> {
 }
 
 function makeTimeWorld(): TimeWorld {
-  const world = new World({ seed: 1, hash: testHash })
+  const world = new World({ seed: 1, hash: testHash, createCryptography })
   const { time } = world.portsFor('ada')
   return {
     time,
@@ -69,7 +70,7 @@ function makeTimeWorld(): TimeWorld {
 }
 
 function makeNetworkWorld(): NetworkWorld {
-  const world = new World({ seed: 1, hash: testHash })
+  const world = new World({ seed: 1, hash: testHash, createCryptography })
   const { datagrams, streams } = world.portsFor('ada')
   return {
     host: 'ada',
@@ -95,7 +96,7 @@ function makeNetworkWorld(): NetworkWorld {
 }
 
 function makeDirectoryWorld(): DirectoryWorld {
-  const world = new World({ seed: 1, hash: testHash })
+  const world = new World({ seed: 1, hash: testHash, createCryptography })
   const machine = world.machine('ada')
   world.portsFor('ada')
   const start = (): DataDirectory => new SimulatedDirectory(machine.process as SimulatedProcess, machine)
@@ -129,7 +130,7 @@ function makeDirectoryWorld(): DirectoryWorld {
 }
 
 function makeStorageWorld(t: Test, valueLog?: Partial<ValueLogSettings>): StorageWorld {
-  const world = new World({ seed: 1, hash: realHash, valueLog })
+  const world = new World({ seed: 1, hash: realHash, createCryptography, valueLog })
   t.teardown(driveInBackground(world))
   const machine = world.machine('ada')
   let ports = world.portsFor('ada')

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { createCryptography } from '../../lib/platform/node-cryptography.ts'
 import type { ByteStream, DatagramSocket } from '../../lib/ports/network.ts'
 import type { Ports } from '../../lib/ports/ports.ts'
 import type { Storage } from '../../lib/ports/storage.ts'
@@ -298,7 +299,7 @@ t.test('the disk', async (t) => {
 })
 
 t.test('the last log lines of all machines are kept', async (t) => {
-  const world = new World({ seed: 1, hash: testHash, logLinesMax: 3 })
+  const world = new World({ seed: 1, hash: testHash, createCryptography, logLinesMax: 3 })
   const { log } = world.portsFor('ada')
   for (const number of [1, 2, 3, 4, 5]) log.info({ number }, 'line')
   log.debug({}, 'below the level that is kept')
@@ -320,7 +321,7 @@ interface Seen {
 }
 
 function newWorld(links = calmLinks, seed = 1): World {
-  return new World({ seed, hash: testHash, links })
+  return new World({ seed, hash: testHash, createCryptography, links })
 }
 
 function at(name: string): Endpoint {
