@@ -11,7 +11,7 @@ import type { ErrorCode } from '../lib/vocabulary/errors.ts'
 
 const root = findRoot()
 const pages = [
-  ...['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md'],
+  ...['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'SECURITY.md'],
   ...['docs', 'examples', 'bench', 'deploy', 'jepsen-lite', 'test'].flatMap(markdownIn),
 ]
 
