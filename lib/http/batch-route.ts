@@ -51,6 +51,7 @@ const batch: Route = {
   method: 'POST',
   path: '/v1/batch',
   operation: 'batch',
+  permission: { needs: 'present', inParts: 'each operation by itself; its result is 403 where it is not allowed' },
   summary: 'Carry out several operations.',
   description:
     'Up to 1,000, in 16 MiB of JSON. Not a transaction: each ends by itself, and those of one key are carried out in their order. What is answered with an error has carried out nothing; what became of each operation is in its result.',

@@ -18,6 +18,7 @@ import { answerJsonOf } from './node-answer.ts'
 import { timeoutParameter } from './parameters.ts'
 import { noQuery, QueryReader } from './query.ts'
 import { headOf, type Route } from './route.ts'
+import { bucketInPath, wholeBucketInPath } from './route-permission.ts'
 import { bucketOf, queryOf } from './target.ts'
 
 const level = (description: string, minimum: number): JsonSchema => ({
@@ -62,6 +63,7 @@ const show: Route = {
   method: 'GET',
   path: '/v1/buckets/{bucket}',
   operation: 'bucket',
+  permission: { needs: 'read', at: bucketInPath },
   summary: 'The properties of a bucket.',
   description: 'As this node goes by them; the defaults where nobody has set any.',
   query: noQuery.parameters,
@@ -80,6 +82,7 @@ const set: Route = {
   method: 'PUT',
   path: '/v1/buckets/{bucket}',
   operation: 'set-bucket',
+  permission: { needs: 'administer', at: wholeBucketInPath },
   summary: 'Set the properties of a bucket.',
   description:
     'Replaces all of them; in force at this node at once, and at every node within 5 seconds. `conflict` cannot be changed any more once the bucket holds keys.',
@@ -111,6 +114,7 @@ const list: Route = {
   method: 'GET',
   path: '/v1/buckets',
   operation: 'buckets',
+  permission: { needs: 'read', inParts: 'buckets outside of the scopes are left out' },
   summary: 'The buckets that hold keys, and those whose properties were set.',
   description: 'By name, 10,000 at most. A bucket is one as long as a key lives in it, or its properties are its own.',
   query: listQuery.parameters,

@@ -46,6 +46,7 @@ function documentRoute(
     method: 'GET',
     path,
     operation,
+    permission: { open: 'it says the same of every node of this version, and nothing of this one' },
     countedAs: 'docs',
     summary,
     query: noQuery.parameters,

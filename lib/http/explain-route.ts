@@ -5,6 +5,7 @@ import { answerJsonOf } from './node-answer.ts'
 import { timeoutParameter } from './parameters.ts'
 import { QueryReader } from './query.ts'
 import { headOf, type Route } from './route.ts'
+import { keyInPath } from './route-permission.ts'
 import { bucketOf, keyOf, queryOf } from './target.ts'
 
 const explainQuery = new QueryReader({ timeout: timeoutParameter })
@@ -70,6 +71,7 @@ const explain: Route = {
   method: 'GET',
   path: '/v1/explain/{bucket}/{key}',
   operation: 'explain',
+  permission: { needs: 'read', at: keyInPath },
   summary: 'Why a key reads as it does: its owners and what each of them holds.',
   query: explainQuery.parameters,
   responses: {

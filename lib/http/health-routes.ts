@@ -13,6 +13,7 @@ const live: Route = {
   method: 'GET',
   path: '/livez',
   operation: 'livez',
+  permission: { open: 'whoever restarts processes has no token; it says nothing but that the process serves' },
   summary: 'Does the process serve?',
   query: noQuery.parameters,
   responses: { 200: ok },
@@ -27,6 +28,7 @@ const ready: Route = {
   method: 'GET',
   path: '/readyz',
   operation: 'readyz',
+  permission: { open: 'load balancers have no token; it says whether to send requests here, and why not' },
   summary: 'Should this node be sent requests?',
   description:
     'It knows a decided layout, is not stopping or drained, has not left and is not excluded, its clock is in bounds and its store takes writes. It never depends on a quorum. With 503 the problem lists all "reasons".',

@@ -27,6 +27,7 @@ import {
   refuseEncodings,
 } from './request-headers.ts'
 import { headOf, type Route } from './route.ts'
+import { keyInPath } from './route-permission.ts'
 import { bucketOf, keyOf, queryOf } from './target.ts'
 import { timeLeft } from './time-left.ts'
 import { readValueBody } from './value-body.ts'
@@ -56,6 +57,7 @@ const get: Route = {
   method: 'GET',
   path,
   operation: 'get',
+  permission: { needs: 'read', at: keyInPath },
   summary: 'Read a key.',
   query: keyQuery.parameters,
   headers: getHeaders,
@@ -83,6 +85,7 @@ const put: Route = {
   method: 'PUT',
   path,
   operation: 'put',
+  permission: { needs: 'write', at: keyInPath },
   summary: 'Write a value under a key.',
   query: putQuery.parameters,
   headers: putHeaders,
@@ -140,6 +143,7 @@ const remove: Route = {
   method: 'DELETE',
   path,
   operation: 'delete',
+  permission: { needs: 'write', at: keyInPath },
   summary: 'Delete a key.',
   query: keyQuery.parameters,
   headers: deleteHeaders,

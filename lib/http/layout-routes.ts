@@ -61,6 +61,7 @@ const stage: Route = {
   method: 'POST',
   path: '/v1/cluster/stage',
   operation: 'stage',
+  permission: 'operate',
   summary: 'Ask for a change in the next version of the layout.',
   description:
     'Changes nothing yet. Of what is asked for one node the last word counts, at whatever node it was said. What has come about needs no clearing.',
@@ -153,6 +154,7 @@ const plan: Route = {
   method: 'GET',
   path: '/v1/cluster/plan',
   operation: 'plan',
+  permission: 'observe',
   summary: 'What the staged changes lead to.',
   description:
     'Every node plans the same from the same staged changes; the bytes are an estimate of the one that answers.',
@@ -237,6 +239,7 @@ const commit: Route = {
   method: 'POST',
   path: '/v1/cluster/commit',
   operation: 'commit',
+  permission: 'operate',
   summary: 'Have the members decide the plan.',
   description:
     'Data moves afterwards, while clients read and write: GET /v1/cluster/status and /v1/cluster/transfers show it.',
@@ -268,6 +271,7 @@ const abort: Route = {
   method: 'POST',
   path: '/v1/cluster/abort',
   operation: 'abort',
+  permission: 'operate',
   summary: 'Take back the change of owners that is running: the old owners go on.',
   description: 'They still hold everything. Needs no body.',
   query: decideQuery.parameters,
@@ -287,6 +291,7 @@ const forget: Route = {
   method: 'POST',
   path: '/v1/cluster/forget',
   operation: 'forget',
+  permission: 'operate',
   summary: 'Wait no more for a node that is gone for good.',
   description: 'What only it holds is lost. Should it return, it is refused until its disk is wiped.',
   query: decideQuery.parameters,

@@ -8,6 +8,7 @@ import { array, boolean, integer, type JsonSchema, nullable, object, optional, t
 import { booleanParameter, integerParameter, textParameter, timeoutParameter } from './parameters.ts'
 import { QueryReader } from './query.ts'
 import { headOf, type Route } from './route.ts'
+import type { PlaceOf } from './route-permission.ts'
 import { siblingSchema, viewSibling } from './sibling-view.ts'
 import { bucketOf, queryOf } from './target.ts'
 import { timeLeft } from './time-left.ts'
@@ -52,10 +53,18 @@ const lineSchema: JsonSchema = {
   ],
 }
 
+/** A page holds keys of its prefix only, whatever its other bounds and its cursor say. */
+const listedKeys: PlaceOf = (target) => ({
+  type: 'keys',
+  bucket: bucketOf(target),
+  prefix: listQuery.read(queryOf(target)).prefix ?? '',
+})
+
 const list: Route = {
   method: 'GET',
   path: '/v1/kv/{bucket}',
   operation: 'list',
+  permission: { needs: 'read', at: listedKeys },
   summary: 'List the live keys of a bucket.',
   description:
     'In the order of their UTF-8 bytes, one JSON object per line. A page ends at its limit, or where its keys and values come to about a mebibyte; the cursor says whether more follow, and is good at any node.',

@@ -9,6 +9,7 @@ const metrics: Route = {
   method: 'GET',
   path: '/metrics',
   operation: 'metrics',
+  permission: 'observe',
   summary: 'The numbers of this node, for Prometheus.',
   query: noQuery.parameters,
   responses: { 200: { description: 'Prometheus text.', content: { 'text/plain': text('Prometheus text.') } } },

@@ -1,6 +1,6 @@
 import { InvalidBody } from '../vocabulary/errors.ts'
 import { checkFields, jsonBodyErrors, readJsonBody } from './json-body.ts'
-import { integer, nullable, number, object, oneOfWords, text } from './json-schema.ts'
+import { boolean, integer, nullable, number, object, oneOfWords, text } from './json-schema.ts'
 import { answerJsonOf } from './node-answer.ts'
 import { noQuery } from './query.ts'
 import { headOf, type Route } from './route.ts'
@@ -10,6 +10,7 @@ const self: Route = {
   method: 'GET',
   path: '/v1/node',
   operation: 'node',
+  permission: 'observe',
   summary: 'The node that answers.',
   query: noQuery.parameters,
   responses: {
@@ -28,6 +29,7 @@ const self: Route = {
           http: nullable(text('Where it serves HTTP, host:port.')),
           zone: text('Its failure domain.'),
           weight: number('Its share of data, relative to the others.'),
+          insecure: boolean('It is open to strangers, and was told to be: --insecure.'),
           state: oneOfWords('What it is doing.', [
             'starting',
             'waiting-for-layout',
@@ -63,6 +65,7 @@ const self: Route = {
       http: view.http,
       zone: view.zone,
       weight: view.weight,
+      insecure: view.isInsecure,
       state: view.state,
       recoveringPartitions: view.recoveringPartitions,
       clockOffsetMs: view.clockOffsetMs,
@@ -75,6 +78,7 @@ const recovered: Route = {
   method: 'POST',
   path: '/v1/node/recovered',
   operation: 'recovered',
+  permission: 'operate',
   summary: "End this node's recovery by hand.",
   description:
     'A node that lost something counts for no quorum until it has read it back from every other owner. Where one of them will never come back, this ends the waiting. What only that one held is lost.',
@@ -110,6 +114,7 @@ const drain: Route = {
   method: 'POST',
   path: '/v1/node/drain',
   operation: 'drain',
+  permission: 'operate',
   summary: 'Take the node out of coordination, before it is stopped.',
   description:
     'It is not ready from now on, takes requests for a short grace, and then answers them with draining; as a replica it goes on. Answers when the requests it took have ended, after ten seconds at the latest. Only a restart ends it. Needs no body.',

@@ -10,6 +10,7 @@ const hints: Route = {
   method: 'GET',
   path: '/v1/cluster/hints',
   operation: 'cluster-hints',
+  permission: 'observe',
   summary: 'The writes that this node keeps for absent owners.',
   query: noQuery.parameters,
   responses: {
@@ -66,6 +67,7 @@ const transfers: Route = {
   method: 'GET',
   path: '/v1/cluster/transfers',
   operation: 'cluster-transfers',
+  permission: 'observe',
   summary: 'The data that moves between this node and others now.',
   query: noQuery.parameters,
   responses: {
@@ -136,6 +138,7 @@ const antiEntropy: Route = {
   method: 'GET',
   path: antiEntropyPath,
   operation: 'anti-entropy',
+  permission: 'observe',
   summary: 'When this node last compared its copies with each other owner, and what came of it.',
   query: noQuery.parameters,
   responses: { 200: { description: 'The exchanges.', content: { 'application/json': exchangesSchema } } },
@@ -150,6 +153,7 @@ const runExchange: Route = {
   method: 'POST',
   path: antiEntropyPath,
   operation: 'run-exchange',
+  permission: 'operate',
   summary: 'Begin an exchange with every other owner in reach now.',
   description: 'Answers once they have begun; GET the same path to see when they are done. Needs no body.',
   query: noQuery.parameters,

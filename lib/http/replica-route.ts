@@ -2,6 +2,7 @@ import { array, boolean, nullable, object, text } from './json-schema.ts'
 import { answerJsonOf } from './node-answer.ts'
 import { noQuery } from './query.ts'
 import { headOf, type Route } from './route.ts'
+import { keyInPath } from './route-permission.ts'
 import { siblingSchema, viewSibling } from './sibling-view.ts'
 import { bucketOf, keyOf, queryOf } from './target.ts'
 
@@ -9,6 +10,7 @@ const replica: Route = {
   method: 'GET',
   path: '/v1/replica/{bucket}/{key}',
   operation: 'replica',
+  permission: { needs: 'read', at: keyInPath },
   summary: "This node's own copy of a key, without coordination.",
   query: noQuery.parameters,
   responses: {

@@ -6,6 +6,7 @@ import type { OperationMetrics } from './http-metrics.ts'
 import { beginHttpSpan } from './http-span.ts'
 import type { JsonSchema } from './json-schema.ts'
 import type { Parameters } from './query.ts'
+import type { RoutePermission } from './route-permission.ts'
 import { routingPathOfTemplate } from './target.ts'
 
 type Method = 'GET' | 'HEAD' | 'PUT' | 'DELETE' | 'POST'
@@ -29,6 +30,8 @@ export interface Route {
   readonly path: string
   /** What the document calls it. */
   readonly operation: string
+  /** What it needs of whoever asks. */
+  readonly permission: RoutePermission
   /** What metrics call it, if not the same: few words, so that there are few time series. */
   readonly countedAs?: string
   readonly summary: string

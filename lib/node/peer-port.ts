@@ -17,6 +17,7 @@ import type { NodeSettings } from './node-settings.ts'
 import { endingWith, rpcAttributes, systemName } from './node-spans.ts'
 import type { OccasionalLog } from './occasional-log.ts'
 import { refusal, refusalOf, storageRefused } from './refusals.ts'
+import { requestPermissions } from './request-permissions.ts'
 import { addressProblem, type StartProblem } from './start-problem.ts'
 
 /** What stands behind the port, as far as it has come to life. */
@@ -159,7 +160,7 @@ export class PeerPort {
   }
 
   #serve(message: Request, caller: Caller, respond: Respond, trace: TraceContext | undefined): void {
-    if (caller.role === 'client' && !clientRequests.has(message.type)) {
+    if (caller.role === 'client' && requestPermissions[message.type] === 'members only') {
       return respond(refusal('forbidden', `${message.type} is for members of the cluster, not for clients`))
     }
     // What it may still learn is that it is forgotten.
@@ -278,17 +279,6 @@ const dismissalMsMax = 1_000
 const forgottenMessage = 'the cluster has forgotten this node: it can only come back with an empty data directory'
 
 const noLayout: LayoutDigest = { number: 0, documentHash: 0 }
-
-/** What an embedded client may ask; everything else could change a replica or the member list. */
-const clientRequests: ReadonlySet<Request['type']> = new Set([
-  'coordinate',
-  'coordinate-many',
-  'discover',
-  'set-bucket',
-  'read-bucket',
-  'take-stock',
-  'scan',
-])
 
 /** With `--peer HOST:0` the system chose the port. */
 function withPortOf(asked: Endpoint, local: Endpoint): Endpoint {
