@@ -8,7 +8,10 @@ import type { NodeSettings } from './node/node-settings.ts'
 import { standardParts } from './node/standard-parts.ts'
 import { StartProblem } from './node/start-problem.ts'
 import { createPlatformPorts } from './platform/create-ports.ts'
+import { createCryptography } from './platform/node-cryptography.ts'
+import { SecretFile } from './platform/secret-file.ts'
 import type { Ports } from './ports/ports.ts'
+import { exposuresOf, warningsAbout } from './settings/exposure.ts'
 import { resolveSettings } from './settings/resolve-settings.ts'
 import { type SettingName, type Settings, settingNames, settingsSchema } from './settings/schema.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from './vocabulary/ids.ts'
@@ -36,6 +39,8 @@ export interface RunningNode {
   readonly node: NodeApi
   /** An embedded client of the cluster, which begins at this node. Connects at its first request; `stop` closes it. */
   readonly db: Database
+  /** Reads the secret file again, as SIGHUP makes `starling start` do. What cannot be used is logged and not taken. */
+  reload(): void
   /** Finishes what runs, says goodbye, closes everything. Safe to call twice. */
   stop(): Promise<void>
   /**
@@ -56,6 +61,8 @@ export interface RunningNode {
 export async function startNode(options: StartNodeOptions = {}): Promise<RunningNode> {
   const { http: httpOption } = options
   const { settings } = resolveSettings({ flags: flagsOf(options) })
+  const secret =
+    settings.secretFile === undefined ? undefined : new SecretFile(settings.secretFile, createCryptography())
   const ports = await createPlatformPorts({
     dataDirectory: settings.data,
     logLevel: settings.logLevel,
@@ -63,7 +70,8 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
     hasValueLog: settings.valueLog === 'on',
     traced: { name: nameOf(settings), cluster: settings.cluster, version: packageVersion() },
   })
-  const node = new StarlingNode(ports, nodeSettings(settings), standardParts)
+  for (const warning of warningsAbout(settings)) ports.log.warn({}, warning)
+  const node = new StarlingNode(ports, { ...nodeSettings(settings), secret }, standardParts)
   const server = httpOption === undefined ? undefined : await serveHttp(node, ports, settings.http)
   const http = server === undefined ? undefined : (settings.advertiseHttp ?? withPort(settings.http, server.address))
   let end: { resolve: () => void; reject: (problem: StartProblem) => void } | undefined
@@ -81,6 +89,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
     stopping ??= Promise.all([closeHttp(), db?.close()])
       .then(() => new Promise<void>((resolve) => node.stop(resolve)))
       .then(() => new Promise<void>((resolve) => ports.tracer.close(lastSpansMsMax, resolve)))
+      .then(() => secret?.close())
       .then(() => end?.resolve())
     return stopping
   }
@@ -91,6 +100,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
         rebuild: options.rebuild === true,
         onFatal: (problem) => {
           ports.log.error({ code: problem.code, hint: problem.hint }, problem.message)
+          secret?.close()
           void Promise.all([closeHttp(), db?.close()]).then(() => end?.reject(problem))
         },
         onLeft: () => void stop(),
@@ -101,6 +111,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
       },
     )
   })
+  secret?.watch(ports.log)
   const reachedAt = (): Endpoint => settings.advertisePeer ?? node.peer
   return {
     get id() {
@@ -119,6 +130,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
       if (stopping !== undefined) void db.close()
       return db
     },
+    reload: () => secret?.reload(),
     stop,
     stopped,
   }
@@ -162,6 +174,7 @@ function nodeSettings(settings: Settings): NodeSettings {
     oldCopiesKeptSeconds: keepOldCopies,
     version: packageVersion(),
     slowRequestMs: settings.slowRequestMs,
+    isInsecure: settings.insecure && exposuresOf(settings).length > 0,
   }
 }
 

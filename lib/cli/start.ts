@@ -4,13 +4,14 @@ import { readSettings } from './settings-options.ts'
 
 /**
  * Runs one node in this process until a signal or its own end. The first SIGTERM or SIGINT drains: requests in flight are
- * finished, then the exit code is 0. A second one exits at once.
+ * finished, then the exit code is 0. A second one exits at once. SIGHUP makes it read anew what may change while it runs.
  */
 export async function start(options: Readonly<Record<string, unknown>>): Promise<void> {
   const { settings, warnings } = readSettings(options)
   for (const warning of warnings) note(`starling: ${warning}`)
   const { startNode } = await import('../start-node.ts')
   let stop: (() => Promise<void>) | undefined
+  let reload: (() => void) | undefined
   let signals = 0
   const onSignal = (): void => {
     signals += 1
@@ -19,9 +20,12 @@ export async function start(options: Readonly<Record<string, unknown>>): Promise
   }
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
+  // By itself it would end the process.
+  process.on('SIGHUP', () => reload?.())
   try {
     const node = await startNode({ ...settings, rebuild: options.rebuild === true })
     stop = () => node.stop()
+    reload = () => node.reload()
     // Asked to stop while it was starting.
     if (signals > 0) void node.stop()
     const { id, http, peer } = node

@@ -1,6 +1,7 @@
 import type { Dot } from '../protocol/causality/dot.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import type { ReadRepairMode } from '../protocol/quorum/read.ts'
+import type { ClusterSecret } from '../security/cluster-secret.ts'
 import type { Endpoint } from '../vocabulary/ids.ts'
 
 /** What a node is told at its start; `lib/settings` makes it of flags, environment and file. */
@@ -30,6 +31,10 @@ export interface NodeSettings {
   readonly version: string
   /** Client requests that take so long or longer are logged; undefined or 0: none are. */
   readonly slowRequestMs?: number | undefined
+  /** It listens where strangers reach it and asks nobody who they are: shown wherever the node is. Undefined: no. */
+  readonly isInsecure?: boolean | undefined
+  /** What the nodes of the cluster share; undefined: what they say to each other is neither sealed nor authenticated. */
+  readonly secret?: ClusterSecret | undefined
 }
 
 /** Parts that test builds replace to see whether a checker notices; production uses `standardParts`. */

@@ -1,11 +1,16 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 
-/** Replaces the file at once and durably: at any moment, and after a power cut, it is the old or the new one. */
-export function replaceFile(path: string, bytes: Uint8Array): void {
+/**
+ * Replaces the file at once and durably: at any moment, and after a power cut, it is the old or the new one.
+ * @param mode who may read it, from the first byte on; default: as the process makes files
+ */
+export function replaceFile(path: string, bytes: Uint8Array, mode?: number): void {
   const next = `${path}.next`
   try {
-    writeDurably(next, bytes)
+    // A file that is there already keeps its mode.
+    if (mode !== undefined) rmSync(next, { force: true })
+    writeDurably(next, bytes, mode)
     renameSync(next, path)
   } catch (error) {
     rmSync(next, { force: true })
@@ -14,8 +19,8 @@ export function replaceFile(path: string, bytes: Uint8Array): void {
   syncDirectory(dirname(path))
 }
 
-function writeDurably(path: string, bytes: Uint8Array): void {
-  const file = openSync(path, 'w')
+function writeDurably(path: string, bytes: Uint8Array, mode: number | undefined): void {
+  const file = openSync(path, 'w', mode)
   try {
     writeFully(file, bytes)
     fsyncSync(file)

@@ -48,6 +48,12 @@ export function formatSecretKey(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64url')
 }
 
+/** A secret file with these keys. */
+export function formatKeyring(keys: readonly SecretKey[]): string {
+  const lines = keys.map((key) => `# ${key.id}\n${formatSecretKey(key.bytes)}\n`)
+  return `# The keys of the cluster: the first one sends, each of them receives.\n${lines.join('')}`
+}
+
 export function toSecretKey(bytes: Uint8Array, cryptography: Cryptography): SecretKey {
   const id = cryptography.deriveKey(bytes, nothing, 'starling key id', 4)
   return { id: Buffer.from(id).toString('hex'), bytes }
