@@ -10,6 +10,7 @@ import { StartProblem } from './node/start-problem.ts'
 import { createPlatformPorts } from './platform/create-ports.ts'
 import { createCryptography } from './platform/node-cryptography.ts'
 import { SecretFile } from './platform/secret-file.ts'
+import { TokenFile } from './platform/token-file.ts'
 import type { Ports } from './ports/ports.ts'
 import { exposuresOf, warningsAbout } from './settings/exposure.ts'
 import { resolveSettings } from './settings/resolve-settings.ts'
@@ -39,7 +40,10 @@ export interface RunningNode {
   readonly node: NodeApi
   /** An embedded client of the cluster, which begins at this node. Connects at its first request; `stop` closes it. */
   readonly db: Database
-  /** Reads the secret file again, as SIGHUP makes `starling start` do. What cannot be used is logged and not taken. */
+  /**
+   * Reads the secret file and the token file again, as SIGHUP makes `starling start` do. What cannot be used is logged and
+   * not taken.
+   */
   reload(): void
   /** Finishes what runs, says goodbye, closes everything. Safe to call twice. */
   stop(): Promise<void>
@@ -63,6 +67,8 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
   const { settings } = resolveSettings({ flags: flagsOf(options) })
   const secret =
     settings.secretFile === undefined ? undefined : new SecretFile(settings.secretFile, createCryptography())
+  const tokenFile =
+    settings.tokenFile === undefined ? undefined : new TokenFile(settings.tokenFile, createCryptography())
   const ports = await createPlatformPorts({
     dataDirectory: settings.data,
     logLevel: settings.logLevel,
@@ -72,6 +78,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
   })
   for (const warning of warningsAbout(settings)) ports.log.warn({}, warning)
   const node = new StarlingNode(ports, { ...nodeSettings(settings), secret }, standardParts)
+  if (tokenFile !== undefined) node.authority.demandTokens(tokenFile.tokens)
   const server = httpOption === undefined ? undefined : await serveHttp(node, ports, settings.http)
   const http = server === undefined ? undefined : (settings.advertiseHttp ?? withPort(settings.http, server.address))
   let end: { resolve: () => void; reject: (problem: StartProblem) => void } | undefined
@@ -90,6 +97,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
       .then(() => new Promise<void>((resolve) => node.stop(resolve)))
       .then(() => new Promise<void>((resolve) => ports.tracer.close(lastSpansMsMax, resolve)))
       .then(() => secret?.close())
+      .then(() => tokenFile?.close())
       .then(() => end?.resolve())
     return stopping
   }
@@ -101,6 +109,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
         onFatal: (problem) => {
           ports.log.error({ code: problem.code, hint: problem.hint }, problem.message)
           secret?.close()
+          tokenFile?.close()
           void Promise.all([closeHttp(), db?.close()]).then(() => end?.reject(problem))
         },
         onLeft: () => void stop(),
@@ -112,6 +121,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
     )
   })
   secret?.watch(ports.log)
+  tokenFile?.watch(ports.log, (tokens) => node.authority.demandTokens(tokens))
   const reachedAt = (): Endpoint => settings.advertisePeer ?? node.peer
   return {
     get id() {
@@ -130,7 +140,10 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
       if (stopping !== undefined) void db.close()
       return db
     },
-    reload: () => secret?.reload(),
+    reload: () => {
+      secret?.reload()
+      tokenFile?.reload()
+    },
     stop,
     stopped,
   }

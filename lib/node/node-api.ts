@@ -5,6 +5,7 @@ import type { Sibling } from '../protocol/causality/record.ts'
 import type { TransitionStage } from '../protocol/layout/transition-stage.ts'
 import type { MemberState } from '../protocol/membership/member.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
+import type { Authority } from '../security/principal.ts'
 import type { PlanCheckResult, StarlingError } from '../vocabulary/errors.ts'
 import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { Bucket, Key } from '../vocabulary/key.ts'
@@ -315,6 +316,8 @@ export interface NodeApi {
    * Asks whether a request of a client may begin, before anything is spent on it. `done` hears at once or soon; whoever
    * is not admitted is told `overloaded`. `serve` and its like do not ask by themselves.
    */
+  /** Says who the bearers of tokens are. */
+  readonly authority: Authority
   admit(kind: 'read' | 'write', done: Admitted): void
   /** Coordinates, or forwards to an owner. `done` is called once, never inside the call. */
   serve(request: ClientRequest, done: Done<ClientAnswer>, origin?: RequestOrigin): void

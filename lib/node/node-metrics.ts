@@ -1,6 +1,7 @@
 import type { CounterCell, GaugeCell, HistogramCell, Metrics } from '../ports/metrics.ts'
 import type { ValueLogFigures } from '../ports/storage.ts'
 import type { RequestKind } from '../protocol/overload/admission.ts'
+import type { TokenRefusal } from '../security/principal.ts'
 
 const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const replicatedBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600, 3600]
@@ -40,6 +41,7 @@ export interface NodeMetrics {
   readonly clockAhead: CounterCell
   readonly damagedRecordsNow: GaugeCell
   readonly bucketRefreshFailures: CounterCell
+  readonly tokenRefusals: (reason: TokenRefusal) => CounterCell
   readonly treeRebuilds: CounterCell
   readonly treeDrift: CounterCell
   readonly exchanges: (outcome: string) => CounterCell
@@ -87,6 +89,7 @@ export interface MetricReadings {
   readonly clockOffsetSeconds: () => number
   readonly uptimeSeconds: () => number
   /** What is kept for each absent owner, by its name. */
+  readonly tokensInForce: () => number
   readonly hints: () => readonly HintReading[]
   readonly transfers: () => readonly TransferReading[]
   readonly handoverPassesLeft: () => number
@@ -184,6 +187,25 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     })(version, 'starling')
     .set(1)
 
+  metrics
+    .gauge({
+      name: 'starling_insecure',
+      help: '1 if the node is open to strangers, and was told to be: --insecure',
+    })()
+    .set(readings.isInsecure ? 1 : 0)
+
+  metrics.gauge(
+    {
+      name: 'starling_tokens',
+      help: 'Tokens that the cluster has made and that are good now, as far as this node knows',
+    },
+    readings.tokensInForce,
+  )
+  const tokenRefusals = metrics.counter({
+    name: 'starling_token_refusals_total',
+    help: 'Tokens that were shown and are no good',
+    labels: ['reason'],
+  })
   const byTarget = (name: string, help: string, of: (reading: HintReading) => number): void =>
     metrics.sampled({ name, help, labels: ['target'] }, () =>
       readings.hints().map((reading) => ({ labels: [reading.name], value: of(reading) })),
@@ -388,6 +410,7 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
       help: 'Times the bucket properties could not be read at a quorum',
     })(),
     treeRebuilds: metrics.counter({
+    tokenRefusals: (reason) => tokenRefusals(reason),
       name: 'starling_anti_entropy_tree_rebuilds_total',
       help: 'Trees made from the records of a partition, sweeps included',
     })(),

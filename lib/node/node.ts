@@ -2,6 +2,7 @@ import type { Ports } from '../ports/ports.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import type { Dot } from '../protocol/causality/dot.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
+import { TokenAuthority } from '../security/token-authority.ts'
 import { Draining, NoLayout, type StarlingError, StorageFailed } from '../vocabulary/errors.ts'
 import { type Endpoint, type NodeId, toNodeId } from '../vocabulary/ids.ts'
 import { type Bucket, type Key, toRecordKey } from '../vocabulary/key.ts'
@@ -65,6 +66,7 @@ const reopenMsMax = 30_000
  * the simulator runs the very same code in virtual time.
  */
 export class StarlingNode implements NodeApi {
+  readonly authority: TokenAuthority
   readonly #ports: Ports
   #settings: NodeSettings
   readonly #parts: NodeParts
@@ -117,6 +119,12 @@ export class StarlingNode implements NodeApi {
       requestsWaiting: () => this.#entrance.waiting,
       isBackgroundPaused: () => this.#entrance.isPressed,
     })
+      tokensInForce: () => this.authority.inForce,
+    })
+    this.authority = new TokenAuthority({
+      cryptography: ports.cryptography,
+      wallMs: () => ports.time.wallMs(),
+      onRefused: (reason) => this.#metrics.tokenRefusals(reason).add(1),
     this.#entrance = new Entrance({
       time: ports.time,
       metrics: this.#metrics,

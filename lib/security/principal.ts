@@ -64,8 +64,18 @@ export function isInScope(scopes: readonly Scope[] | undefined, bucket: string, 
 export interface Authority {
   /** Where it is off nobody is asked for a token. */
   readonly isOn: boolean
-  /** Undefined: unknown, revoked or expired. Compares in constant time. */
+  /**
+   * Undefined: nobody, and `whyRefused` has the word for it. Compares in constant time, and counts whom it refuses. What it
+   * said holds until `version` differs, or `expiresAtMs` of the principal has passed.
+   */
   principalOf(token: string): Principal | undefined
+  whyRefused(token: string): TokenRefusal | undefined
   /** Grows with every change: whoever remembers an answer asks again when it differs. */
   readonly version: number
 }
+
+/**
+ * Why a token is no good. `not-known`: it may be good, but this node has not learnt the tokens of its cluster yet; another
+ * node may know it, and this one will.
+ */
+export type TokenRefusal = 'unknown' | 'revoked' | 'expired' | 'not-known'

@@ -23,6 +23,7 @@ import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } fro
 import type { BatchRequest, BatchServed } from '../../lib/node/serve-batch.ts'
 import type { SessionDone } from '../../lib/node/session-door.ts'
 import type { RequestOrigin } from '../../lib/node/trail.ts'
+import { createCryptography } from '../../lib/platform/node-cryptography.ts'
 import { type BucketProperties, checkProperties, propertiesDefault } from '../../lib/protocol/bucket/properties.ts'
 import type { Dot } from '../../lib/protocol/causality/dot.ts'
 import type { Sibling } from '../../lib/protocol/causality/record.ts'
@@ -34,6 +35,7 @@ import type {
   PutRequest,
   QuorumReceipt,
 } from '../../lib/protocol/quorum/client-request.ts'
+import { TokenAuthority } from '../../lib/security/token-authority.ts'
 import {
   InvalidContext,
   InvalidParameter,
@@ -55,6 +57,11 @@ const cyd = toNodeId('c'.repeat(32))
 
 /** One process that behaves as a node does, as far as its clients can tell: a map of siblings with explicit versions. */
 export class FakeNode implements NodeApi {
+  readonly authority = new TokenAuthority({
+    cryptography: createCryptography(),
+    wallMs: () => Date.now(),
+    onRefused: () => {},
+  })
   /** What was asked for, newest last. */
   readonly requests: ClientRequest[] = []
   readonly listRequests: ListRequest[] = []
