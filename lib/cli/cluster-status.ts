@@ -41,6 +41,12 @@ function whatIsWrong(status: ClusterStatus): readonly string[] {
   return sentences
 }
 
+/** It was asked for, so it is no illness; but nobody shall forget it. */
+function sayInsecure(members: readonly MemberStatus[]): readonly string[] {
+  const open = members.filter(({ insecure }) => insecure === true).map(({ name }) => name)
+  return open.length === 0 ? [] : [`insecure: ${open.join(', ')} (open to whoever reaches them: --insecure)`]
+}
+
 function sayTransition({ from, to, stage, waitingFor }: Transition): readonly string[] {
   const names = waitingFor.map(({ name }) => name).join(', ')
   return [`the owners change from layout ${from} to ${to} (${stage})${names === '' ? '' : `; waits for ${names}`}`]
@@ -72,6 +78,7 @@ function format(status: ClusterStatus, unhealthy: readonly string[]): string {
     ),
     ...(status.staged ?? []).map((change) => `staged: ${describeStaged(change)}`),
     ...unhealthy.map((sentence) => `! ${sentence}`),
+    ...sayInsecure(status.members),
   ].join('\n')
 }
 

@@ -31,6 +31,7 @@ export async function nodeStatus(options: ClientOptions & WatchOptions & { reado
           ['recovering', `${node.recoveringPartitions} partitions`],
           ['clock', `${node.clockOffsetMs.toFixed(1)} ms from the members' median`],
           ['uptime', `${Math.round(node.uptimeSeconds)} s`],
+          ...(node.insecure === true ? [['insecure', 'open to whoever reaches it: --insecure'] as const] : []),
         ]),
       )
     if (options.check === true && !ready) process.exitCode = exitCode.unhealthy

@@ -136,6 +136,8 @@ export interface MemberStatus {
   readonly version: string
   /** The newest frame protocol that it speaks. */
   readonly wireVersion?: number
+  /** It asks nobody who they are where strangers reach it (`--insecure`). */
+  readonly insecure?: boolean
   /** Fraction of all replicas that the node holds, 0 to 1. */
   readonly owns: number
   readonly ownsAfter: number
@@ -171,6 +173,8 @@ export interface NodeStatus {
   readonly version: string
   readonly startNumber: number
   readonly storeGeneration: number
+  /** It asks nobody who they are where strangers reach it (`--insecure`). */
+  readonly insecure?: boolean
   readonly peer: string
   readonly http?: string | null
   readonly zone: string

@@ -138,6 +138,8 @@ export interface MemberView {
   readonly version: string
   /** The newest frame protocol that it speaks. */
   readonly wireVersion: number
+  /** It asks nobody who they are where strangers reach it (`--insecure`). */
+  readonly isInsecure: boolean
   /** Fraction of all replicas this node holds, 0 to 1. */
   readonly owns: number
   readonly ownsAfter: number
@@ -206,6 +208,8 @@ export interface NodeView {
   readonly http: Endpoint | undefined
   readonly zone: string
   readonly weight: number
+  /** It asks nobody who they are where strangers reach it (`--insecure`). */
+  readonly isInsecure: boolean
   readonly state:
     | 'starting'
     | 'waiting-for-layout'
@@ -312,12 +316,12 @@ export type CommitAnswer =
 
 /** What a node offers to those who stand in front of it: HTTP, the frame protocol, an embedding program. */
 export interface NodeApi {
+  /** Says who the bearers of tokens are. */
+  readonly authority: Authority
   /**
    * Asks whether a request of a client may begin, before anything is spent on it. `done` hears at once or soon; whoever
    * is not admitted is told `overloaded`. `serve` and its like do not ask by themselves.
    */
-  /** Says who the bearers of tokens are. */
-  readonly authority: Authority
   admit(kind: 'read' | 'write', done: Admitted): void
   /** Coordinates, or forwards to an owner. `done` is called once, never inside the call. */
   serve(request: ClientRequest, done: Done<ClientAnswer>, origin?: RequestOrigin): void

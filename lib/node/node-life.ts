@@ -443,14 +443,14 @@ export class NodeLife implements BehindPeerPort {
   }
 
   #metadata(): MemberMetadata {
-    const { name, advertisePeer, zone, weight, version, expect } = this.#settings
+    const { name, advertisePeer, zone, weight, version, expect, isInsecure } = this.#settings
     return {
       name,
       peer: advertisePeer ?? this.#peer,
       http: this.#http,
       zone,
       weight,
-      version: announceVersion(version, this.#parts.wireVersion ?? wireVersion),
+      version: announceVersion(version, this.#parts.wireVersion ?? wireVersion, isInsecure),
       isFresh: this.#isFreshNow,
       expect: expect ?? 0,
       storeGeneration: this.identity.storeGeneration,

@@ -75,6 +75,7 @@ export interface TransferReading {
 }
 
 export interface MetricReadings {
+  readonly isInsecure: boolean
   readonly eventLoopDelaySeconds: () => number
   readonly membersByState: () => readonly { readonly labels: readonly string[]; readonly value: number }[]
   readonly requestsInFlight: () => number
@@ -88,8 +89,8 @@ export interface MetricReadings {
   readonly rebuildingTrees: () => number
   readonly clockOffsetSeconds: () => number
   readonly uptimeSeconds: () => number
-  /** What is kept for each absent owner, by its name. */
   readonly tokensInForce: () => number
+  /** What is kept for each absent owner, by its name. */
   readonly hints: () => readonly HintReading[]
   readonly transfers: () => readonly TransferReading[]
   readonly handoverPassesLeft: () => number
@@ -186,7 +187,6 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
       labels: ['version', 'node'],
     })(version, 'starling')
     .set(1)
-
   metrics
     .gauge({
       name: 'starling_insecure',
@@ -206,6 +206,7 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     help: 'Tokens that were shown and are no good',
     labels: ['reason'],
   })
+
   const byTarget = (name: string, help: string, of: (reading: HintReading) => number): void =>
     metrics.sampled({ name, help, labels: ['target'] }, () =>
       readings.hints().map((reading) => ({ labels: [reading.name], value: of(reading) })),
@@ -409,8 +410,8 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
       name: 'starling_bucket_refresh_failures_total',
       help: 'Times the bucket properties could not be read at a quorum',
     })(),
-    treeRebuilds: metrics.counter({
     tokenRefusals: (reason) => tokenRefusals(reason),
+    treeRebuilds: metrics.counter({
       name: 'starling_anti_entropy_tree_rebuilds_total',
       help: 'Trees made from the records of a partition, sweeps included',
     })(),

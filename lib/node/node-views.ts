@@ -4,7 +4,7 @@ import { formatStateHash, stateHash } from '../protocol/causality/state-hash.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import { stageOfTransition } from '../protocol/layout/transition-stage.ts'
 import { targetsOf } from '../protocol/ring/targets.ts'
-import { softwareVersionOf, wireVersionOf } from '../vocabulary/announced-version.ts'
+import { isAnnouncedInsecure, softwareVersionOf, wireVersionOf } from '../vocabulary/announced-version.ts'
 import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { encodeContext } from '../wire/context-token.ts'
@@ -71,6 +71,7 @@ export function clusterStatus(
     weight: metadata.weight,
     version: softwareVersionOf(metadata.version),
     wireVersion: wireVersionOf(metadata.version),
+    isInsecure: isAnnouncedInsecure(metadata.version),
     owns: shares.read.get(id) ?? 0,
     ownsAfter: shares.newest.get(id) ?? 0,
     hintsHeld: known.get(id)?.hints.reduce((sum, { count }) => sum + count, 0),
@@ -184,6 +185,7 @@ export function nodeView(
     http: facts.http,
     zone: settings.zone,
     weight: settings.weight,
+    isInsecure: settings.isInsecure === true,
     state: facts.state,
     recoveringPartitions: life?.recovery?.partitionsLeft ?? 0,
     clockOffsetMs: life?.minting?.clockOffsetMs ?? 0,

@@ -96,6 +96,7 @@ export class StarlingNode implements NodeApi {
     this.#startedAtMs = ports.time.nowMs()
     this.#drain = new Drain(ports.time, () => this.#life?.serving?.coordinator)
     this.#metrics = declareNodeMetrics(ports.metrics, settings.version, {
+      isInsecure: settings.isInsecure === true,
       eventLoopDelaySeconds: () => ports.time.eventLoopDelayMs() / 1000,
       membersByState: () => this.#membersByState(),
       requestsInFlight: () => this.#life?.requestsInFlight ?? 0,
@@ -118,13 +119,13 @@ export class StarlingNode implements NodeApi {
       stableAgeSeconds: () => this.#life?.serving?.context.stability.ageSeconds() ?? 0,
       requestsWaiting: () => this.#entrance.waiting,
       isBackgroundPaused: () => this.#entrance.isPressed,
-    })
       tokensInForce: () => this.authority.inForce,
     })
     this.authority = new TokenAuthority({
       cryptography: ports.cryptography,
       wallMs: () => ports.time.wallMs(),
       onRefused: (reason) => this.#metrics.tokenRefusals(reason).add(1),
+    })
     this.#entrance = new Entrance({
       time: ports.time,
       metrics: this.#metrics,

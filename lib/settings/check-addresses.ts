@@ -1,32 +1,30 @@
 import { InvalidParameter } from '../vocabulary/errors.ts'
 import { type Endpoint, parseEndpoint } from '../vocabulary/ids.ts'
+import { exposuresOf, type Guarded } from './exposure.ts'
 import type { Settings } from './schema.ts'
 
-type Addresses = Pick<Settings, 'http' | 'peer' | 'advertiseHttp' | 'advertisePeer' | 'insecure'>
+type Addresses = Guarded & Pick<Settings, 'advertiseHttp' | 'advertisePeer'>
 
 /**
  * What each address alone cannot show: others must be able to use what they are told, and nobody listens to the world
- * without saying so.
+ * without asking who it is, or without saying so.
  *
  * @throws {InvalidParameter} with the remedy in the hint
  */
 export function checkAddresses(settings: Addresses): void {
   refuseWildcard('http', settings.http, settings.advertiseHttp)
   refuseWildcard('peer', settings.peer, settings.advertisePeer)
-  for (const [flag, listen] of [['http', settings.http] as const, ['peer', settings.peer] as const]) {
-    if (settings.insecure || isLoopback(hostOf(listen))) continue
-    throw new InvalidParameter(
-      `--${flag} ${listen} listens beyond loopback, where traffic is neither encrypted nor authenticated`,
-      {
-        hint: 'listen on 127.0.0.1, or give --insecure if the network around the node is trusted',
-      },
-    )
-  }
+  refuseHalves(settings)
+  const [exposure] = settings.insecure ? [] : exposuresOf(settings)
+  if (exposure === undefined) return
+  throw new InvalidParameter(exposure.sentence, {
+    hint: `${exposure.remedy}; or listen on 127.0.0.1; --insecure leaves it open, for networks that are trusted whole`,
+  })
 }
 
 function refuseWildcard(flag: 'http' | 'peer', listen: Endpoint, advertised: Endpoint | undefined): void {
   const told = advertised ?? listen
-  if (!isWildcard(hostOf(told))) return
+  if (!isWildcard(parseEndpoint(told)?.host ?? '')) return
   throw new InvalidParameter(
     advertised === undefined
       ? `--${flag} ${listen} listens on every address, and none of them is one that others can be told`
@@ -35,15 +33,25 @@ function refuseWildcard(flag: 'http' | 'peer', listen: Endpoint, advertised: End
   )
 }
 
-function hostOf(endpoint: Endpoint): string {
-  return parseEndpoint(endpoint)?.host ?? ''
+/** Nobody can mean half of it; a node that took it for nothing would speak in the clear. */
+function refuseHalves({ tlsCert, tlsKey, tlsCa }: Guarded): void {
+  if (tlsCert !== undefined && tlsKey === undefined) {
+    throw new InvalidParameter('--tls-cert is given without --tls-key', {
+      hint: 'give --tls-key FILE with the private key of the certificate',
+    })
+  }
+  if (tlsKey !== undefined && tlsCert === undefined) {
+    throw new InvalidParameter('--tls-key is given without --tls-cert', {
+      hint: 'give --tls-cert FILE with the certificate of the key',
+    })
+  }
+  if (tlsCa !== undefined && tlsCert === undefined) {
+    throw new InvalidParameter('--tls-ca is given without --tls-cert', {
+      hint: 'give --tls-cert and --tls-key as well: who asks others for certificates needs one to show',
+    })
+  }
 }
 
 function isWildcard(host: string): boolean {
   return /^(0+(\.0+){0,3}|(::ffff:)?0\.0\.0\.0|[0:]*::?[0:]*)$/i.test(host)
-}
-
-/** A name other than localhost may resolve to anything, so it counts as beyond loopback. */
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || /^(::ffff:)?127(\.\d{1,3}){3}$/i.test(host) || /^(0*:)+0*1$/.test(host)
 }

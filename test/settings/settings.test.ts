@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { warningsAbout } from '../../lib/settings/exposure.ts'
 import { resolveSettings, type SettingsInput } from '../../lib/settings/resolve-settings.ts'
 import { settingNames, settingsSchema } from '../../lib/settings/schema.ts'
 import { InvalidParameter } from '../../lib/vocabulary/errors.ts'
@@ -50,19 +51,32 @@ t.test('every setting can be given in every place, under the names that its row 
     'keep-old-copies': '0',
     'slow-request-ms': '0',
     config: 'f',
+    'secret-file': 's',
+    'tls-cert': 'c',
+    'tls-key': 'k',
+    'tls-ca': 'a',
+    'token-file': 't',
+    'audit-log': 'l',
     insecure: 'true',
     'log-level': 'debug',
     'log-format': 'json',
   }
+  // What is refused alone.
+  const companions: Record<string, Record<string, string>> = {
+    'tls-cert': { 'tls-key': 'k' },
+    'tls-key': { 'tls-cert': 'c' },
+    'tls-ca': { 'tls-cert': 'c', 'tls-key': 'k' },
+  }
   for (const name of settingNames) {
     const { flag, env, toml } = settingsSchema[name]
     const sample = samples[flag] as string
-    const byFlag = resolveSettings({ flags: { [flag]: sample } }).settings[name]
-    t.same(resolveSettings({ env: { [env]: sample } }).settings[name], byFlag, env)
+    const flags = companions[flag] ?? {}
+    const byFlag = resolveSettings({ flags: { ...flags, [flag]: sample } }).settings[name]
+    t.same(resolveSettings({ flags, env: { [env]: sample } }).settings[name], byFlag, env)
     t.not(byFlag, settingsSchema[name].default, `--${flag} is heard`)
     if (toml !== undefined) {
       const literal = typeof byFlag === 'number' || typeof byFlag === 'boolean' ? sample : JSON.stringify(byFlag)
-      t.same(resolveSettings({ tomlText: `${toml} = ${literal}` }).settings[name], byFlag, `${toml} in the file`)
+      t.same(resolveSettings({ flags, tomlText: `${toml} = ${literal}` }).settings[name], byFlag, `${toml} in the file`)
     }
   }
 })
@@ -83,7 +97,6 @@ t.test('an unknown flag or key is an error that names the nearest known one', as
   refuses(t, { tomlText: 'partition = 64' }, 'unknown key "partition"', 'partitions')
   refuses(t, { tomlText: '[node]\nzone = "a"' }, 'unknown key "node"', 'name')
   refuses(t, { tomlText: 'config = "x"' }, 'unknown key "config"', '')
-  refuses(t, { flags: { 'secret-file': 'x' } }, 'unknown flag --secret-file', '')
   refuses(t, { tomlText: 'zone = ' }, 'not TOML at line 1', 'invalid value')
 })
 
@@ -150,14 +163,58 @@ t.test('a wildcard needs an address that others can be told', async (t) => {
   refuses(t, { flags: { 'advertise-peer': '0.0.0.0:1' } }, '--advertise-peer 0.0.0.0:1', '--advertise-peer')
 })
 
-t.test('listening beyond loopback must be asked for', async (t) => {
-  for (const address of ['192.168.0.7:1', 'ada.example:1', '[2001:db8::1]:1']) {
-    refuses(t, { flags: { http: address } }, `--http ${address} listens beyond loopback`, '--insecure')
-    refuses(t, { flags: { peer: address } }, `--peer ${address} listens beyond loopback`, '--insecure')
-    t.equal(resolveSettings({ flags: { http: address, insecure: true } }).settings.http, address)
-  }
-  for (const address of ['127.0.0.1:0', '127.8.8.8:1', 'localhost:1', '[::1]:1', '[0:0:0:0:0:0:0:1]:1'])
-    t.equal(resolveSettings({ flags: { http: address } }).settings.http, address)
+t.test(
+  'beyond loopback a node asks who comes: peers for the secret, clients for a token or a certificate',
+  async (t) => {
+    const outside = ['192.168.0.7:1', 'ada.example:1', '[2001:db8::1]:1']
+    const inside = ['127.0.0.1:0', '127.8.8.8:1', 'localhost:1', '[::1]:1', '[0:0:0:0:0:0:0:1]:1']
+    for (const address of outside) {
+      refuses(t, { flags: { peer: address } }, `--peer ${address} listens beyond loopback`, '--secret-file FILE')
+      refuses(t, { flags: { http: address } }, `--http ${address} listens beyond loopback`, '--token-file FILE')
+      refuses(t, { flags: { http: address } }, '', '--tls-ca')
+      refuses(t, { flags: { http: address } }, '', '--insecure')
+      t.equal(resolveSettings({ flags: { http: address, peer: address, insecure: true } }).settings.http, address)
+    }
+    for (const address of inside) t.equal(resolveSettings({ flags: { http: address } }).settings.http, address)
+
+    // Every combination: what guards one door says nothing of the other.
+    const guards = ['secret-file', 'tls-cert', 'tls-key', 'tls-ca', 'token-file', 'insecure'] as const
+    for (const hasHttp of [false, true]) {
+      for (const hasPeer of [false, true]) {
+        for (let bits = 0; bits < 1 << guards.length; bits += 1) {
+          const flags: Record<string, string | true> = {}
+          if (hasHttp) flags.http = '192.168.0.7:1'
+          if (hasPeer) flags.peer = '192.168.0.7:2'
+          for (const [index, guard] of guards.entries()) {
+            if ((bits & (1 << index)) !== 0) flags[guard] = guard === 'insecure' ? true : `/etc/${guard}`
+          }
+          t.equal(outcomeOf(flags), expectedOf(flags), JSON.stringify(flags))
+        }
+      }
+    }
+  },
+)
+
+t.test('half of TLS is refused wherever the node listens, with what is lacking', async (t) => {
+  refuses(t, { flags: { 'tls-cert': 'c' } }, '--tls-cert is given without --tls-key', 'give --tls-key FILE')
+  refuses(t, { flags: { 'tls-key': 'k' } }, '--tls-key is given without --tls-cert', 'give --tls-cert FILE')
+  refuses(t, { flags: { 'tls-ca': 'a' } }, '--tls-ca is given without --tls-cert', 'give --tls-cert and --tls-key')
+  refuses(t, { flags: { 'tls-ca': 'a', insecure: true } }, '--tls-ca is given without', '')
+})
+
+t.test('what --insecure leaves open is said, and so are tokens in the clear', async (t) => {
+  const warnings = (flags: SettingsInput['flags']): string =>
+    warningsAbout(resolveSettings({ flags: flags ?? {} }).settings).join('\n')
+  const outside = { http: '10.0.0.5:1', peer: '10.0.0.5:2' }
+  t.match(warnings({ ...outside, insecure: true }), /--insecure: --peer 10.0.0.5:2 .*\n--insecure: --http 10.0.0.5:1 /)
+  t.notMatch(warnings({ ...outside, insecure: true, 'token-file': 't' }), /--insecure: --http/)
+  t.equal(warnings({ insecure: true }), '', 'on loopback it lifts nothing')
+  const safe = { ...outside, 'secret-file': 's', 'tls-cert': 'c', 'tls-key': 'k', 'token-file': 't' }
+  t.equal(warnings({ ...safe, insecure: true }), '', 'nor where everything is closed')
+  t.equal(warnings(safe), '')
+  const plain = { ...outside, 'secret-file': 's', 'token-file': 't' }
+  t.match(warnings(plain), /--http 10.0.0.5:1 takes tokens beyond loopback without TLS/)
+  t.equal(warnings({ ...plain, http: '127.0.0.1:1' }), '', 'on loopback nobody listens')
 })
 
 t.test('the nearest word is the one with the fewest slips', async (t) => {
@@ -167,6 +224,28 @@ t.test('the nearest word is the one with the fewest slips', async (t) => {
   t.equal(nearest('LOG-FORMATS', known), 'log-format')
   t.equal(nearest('anything', []), undefined)
 })
+
+/** What the start-up rule says, as its page has it. */
+function expectedOf(flags: Readonly<Record<string, string | true>>): string {
+  const has = (flag: string): boolean => flags[flag] !== undefined
+  if (has('tls-cert') !== has('tls-key') || (has('tls-ca') && !has('tls-cert'))) return 'half'
+  if (has('insecure')) return 'accepted'
+  if (has('peer') && !has('secret-file')) return 'peer'
+  if (has('http') && !has('token-file') && !(has('tls-cert') && has('tls-ca'))) return 'http'
+  return 'accepted'
+}
+
+function outcomeOf(flags: Readonly<Record<string, string | true>>): string {
+  try {
+    resolveSettings({ flags })
+    return 'accepted'
+  } catch (error) {
+    const { message, hint } = error as InvalidParameter
+    if (hint === undefined) return 'no remedy'
+    if (message.includes('is given without')) return 'half'
+    return message.startsWith('--peer') ? 'peer' : 'http'
+  }
+}
 
 function refuses(t: Test, input: SettingsInput, message: string, hint: string): void {
   try {

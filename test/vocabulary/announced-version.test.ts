@@ -1,5 +1,10 @@
 import t from 'tap'
-import { announceVersion, softwareVersionOf, wireVersionOf } from '../../lib/vocabulary/announced-version.ts'
+import {
+  announceVersion,
+  isAnnouncedInsecure,
+  softwareVersionOf,
+  wireVersionOf,
+} from '../../lib/vocabulary/announced-version.ts'
 import fc from '../fixtures/fast-check.ts'
 
 t.test('a node says in one text which software it is and which protocol it speaks', async (t) => {
@@ -10,6 +15,14 @@ t.test('a node says in one text which software it is and which protocol it speak
       return softwareVersionOf(text) === software && wireVersionOf(text) === wire
     }),
   )
+})
+
+t.test('a node that is open to strangers says that in the same text', async (t) => {
+  const text = announceVersion('0.4.0', 2, true)
+  t.equal(text, '0.4.0+insecure+wire.2')
+  t.same([softwareVersionOf(text), wireVersionOf(text), isAnnouncedInsecure(text)], ['0.4.0', 2, true])
+  t.notOk(isAnnouncedInsecure(announceVersion('0.4.0', 2)))
+  t.notOk(isAnnouncedInsecure('0.4.0+insecure'), 'somebody else wrote that')
 })
 
 t.test('whoever says nothing of a protocol speaks the first', async (t) => {

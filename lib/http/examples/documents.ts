@@ -21,6 +21,7 @@ export const documentsExamples: readonly Example[] = [
         http: '127.0.0.1:7070',
         zone: 'default',
         weight: 1,
+        insecure: false,
         state: 'serving',
         recoveringPartitions: 0,
         clockOffsetMs: 0,
