@@ -1,3 +1,4 @@
+import { Dominance } from './dominance.ts'
 import { Excess } from './excess.ts'
 import { Pace } from './pace.ts'
 import { StandingDelay } from './standing-delay.ts'
@@ -58,6 +59,9 @@ const intakeShare = 0.25
 /** Of what was begun in time; and at least so many. */
 const lineFactor = 1.25
 const lineMin = 16
+/** Where one key or one client asks for far more than all others, theirs find a longer line, and stand in it for longer. */
+const favouredLineFactor = 1.5
+const favouredPatienceFactor = 2
 
 /** Turns follow each other without a pause if there is less than this between them. */
 const pauseMsMin = 1
@@ -65,6 +69,8 @@ const pauseMsMin = 1
 interface Waiting<Work> {
   readonly work: Work
   readonly arrivedMs: number
+  /** Others ask for far more than this one, and there is too much. */
+  readonly isFavoured: boolean
 }
 
 interface Taken<Work> {
@@ -96,6 +102,8 @@ export class Admission<Work> {
   readonly #paces: Readonly<Record<RequestKind, Pace>>
   readonly #pressure: StandingDelay
   readonly #excess: Excess
+  readonly #keys: Dominance
+  readonly #clients: Dominance
   #pressedAtMs = Number.NEGATIVE_INFINITY
   #waiting = 0
   #begunSinceRead = 0
@@ -118,6 +126,8 @@ export class Admission<Work> {
     }
     const stretchMs = limits.standingAfterMs / 2
     this.#excess = new Excess(stretchMs)
+    this.#keys = new Dominance(stretchMs)
+    this.#clients = new Dominance(stretchMs)
     this.#paces = { forwarded: new Pace(stretchMs), write: new Pace(stretchMs), read: new Pace(stretchMs) }
     this.#pressure = new StandingDelay({ targetMs: limits.backgroundTargetMs, intervalMs: limits.backgroundAfterMs })
   }
@@ -126,19 +136,24 @@ export class Admission<Work> {
     return this.#waiting
   }
 
-  /** @param isFull so many are under way that none may be begun now */
-  arrive(kind: RequestKind, work: Work, isFull: boolean, nowMs: number): ArrivalVerdict {
+  /**
+   * @param isFull so many are under way that none may be begun now
+   * @param key what is asked for, in any form @param client who asks; empty: not known, or several
+   */
+  arrive(kind: RequestKind, work: Work, isFull: boolean, nowMs: number, key = '', client = ''): ArrivalVerdict {
     if (!this.#isInTurn) this.#beginTurn(nowMs)
     this.#excess.arrived()
     if (this.#waiting === 0 && !isFull && nowMs - this.#turnBeganMs < this.#intakeMs) {
       this.#begun(kind, 0, nowMs)
       return 'begin'
     }
-    if (this.#waiting >= this.#limits.waitingMax || this.#isLineLong(kind, nowMs)) {
+    const isTooMuch = this.#isTooMuch(kind, nowMs)
+    const isFavoured = isTooMuch && this.#isFavoured(key, client, nowMs)
+    if (this.#waiting >= this.#limits.waitingMax || (isTooMuch && this.#isLineLong(kind, isFavoured))) {
       this.#pressedAtMs = nowMs
       return 'shed'
     }
-    this.#lines[kind].push({ work, arrivedMs: nowMs })
+    this.#lines[kind].push({ work, arrivedMs: nowMs, isFavoured })
     this.#waiting += 1
     return 'wait'
   }
@@ -161,7 +176,7 @@ export class Admission<Work> {
       if (first === undefined) continue
       const waitedMs = nowMs - first.arrivedMs
       this.#observe(kind, waitedMs, nowMs)
-      if (waitedMs <= this.#patienceMs(kind, nowMs)) continue
+      if (waitedMs <= this.#patienceMs(kind, first.isFavoured, nowMs)) continue
       this.#pressedAtMs = nowMs
       return { work: this.#take(kind), kind, waitedMs }
     }
@@ -178,6 +193,16 @@ export class Admission<Work> {
     for (const kind of requestKinds) this.#paces[kind].turnEnded(nowMs)
     this.#pressure.observe(this.#longestWaitMs(nowMs) + this.#lagMs, nowMs)
     if (this.#pressure.isStanding(nowMs)) this.#pressedAtMs = nowMs
+  }
+
+  /** While some are turned away: there are keys that are asked for far beyond all others. */
+  isKeyDominant(nowMs: number): boolean {
+    return this.#keys.isThere(nowMs)
+  }
+
+  /** The same of clients. */
+  isClientDominant(nowMs: number): boolean {
+    return this.#clients.isThere(nowMs)
   }
 
   /** Clients wait, or were turned away a moment ago: what nobody waits for pauses. */
@@ -197,9 +222,20 @@ export class Admission<Work> {
     return Math.max(intakeMsPerTurn, Math.min(intakeMsPerTurnMax, this.#turnMs * intakeShare))
   }
 
-  #patienceMs(kind: RequestKind, nowMs: number): number {
+  #patienceMs(kind: RequestKind, isFavoured: boolean, nowMs: number): number {
     const { delayTargetMs, delayMsMax } = this.#limits
-    return this.#isTooMuch(kind, nowMs) ? delayTargetMs : delayMsMax
+    if (!this.#isTooMuch(kind, nowMs)) return delayMsMax
+    return isFavoured ? delayTargetMs * favouredPatienceFactor : delayTargetMs
+  }
+
+  /** Asked only where some must be turned away: what is far beyond the rest is turned away before it. */
+  #isFavoured(key: string, client: string, nowMs: number): boolean {
+    if (key !== '') this.#keys.arrived(key, nowMs)
+    if (client !== '') this.#clients.arrived(client, nowMs)
+    const isKeyDominant = this.#keys.isThere(nowMs)
+    const isClientDominant = this.#clients.isThere(nowMs)
+    if (!isKeyDominant && !isClientDominant) return false
+    return !(isKeyDominant && this.#keys.isDominant(key)) && !(isClientDominant && this.#clients.isDominant(client))
   }
 
   #isTooMuch(kind: RequestKind, nowMs: number): boolean {
@@ -212,12 +248,11 @@ export class Admission<Work> {
   }
 
   /** Whoever came behind so many would only be turned away later. */
-  #isLineLong(kind: RequestKind, nowMs: number): boolean {
-    if (!this.#isTooMuch(kind, nowMs)) return false
+  #isLineLong(kind: RequestKind, isFavoured: boolean): boolean {
     const { delayTargetMs } = this.#limits
     // More than the last turn began: what was begun must not limit what will be.
     const inTime = this.#paces[kind].perMs * Math.max(delayTargetMs, this.#turnMs) * lineFactor
-    return this.#lines[kind].length > Math.max(lineMin, inTime)
+    return this.#lines[kind].length > Math.max(lineMin, inTime) * (isFavoured ? favouredLineFactor : 1)
   }
 
   #mostUrgent(): RequestKind {

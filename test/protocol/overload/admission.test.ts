@@ -136,6 +136,37 @@ t.test('at three times what a node can do', async (t) => {
   })
 })
 
+t.test('at three times what a node can do, most of it for one key', async (t) => {
+  const node = new Loop({ costMs: 1 })
+  const load = { perSecond: { read: 3000 }, seconds: 2 }
+  node.offer({ ...load, askerOf: (number) => (number % 10 === 0 ? `quiet ${number % 70}` : 'hot') })
+  node.fate.clear()
+  node.offer({ ...load, askerOf: (number) => (number % 10 === 0 ? `quiet ${number % 70}` : 'hot') })
+  t.test('those for others are served', async (t) => {
+    const quiet = node.fate.get('quiet') ?? [0, 0]
+    t.ok(quiet[0] >= 0.95 * (quiet[0] + quiet[1]), `${quiet[0]} begun, ${quiet[1]} turned away`)
+  })
+  t.test('and what is left goes to that key: nothing is wasted', async (t) => {
+    const [begun] = node.fate.get('hot') ?? [0]
+    t.ok(begun > 1300, `${begun} of about 1400`)
+  })
+  t.test('which is known', async (t) => t.equal(node.admission.isKeyDominant(node.nowMs), true))
+  t.test('alone, it has all there is', async (t) => {
+    const before = node.begun.read
+    node.offer({ ...load, askerOf: () => 'hot' })
+    t.ok(node.begun.read - before > 1900, `${node.begun.read - before} of 2000`)
+  })
+  t.test('many that ask for the same share it as before: none is favoured', async (t) => {
+    node.fate.clear()
+    node.offer({ ...load, askerOf: (number) => (number % 10 === 0 ? `quiet ${number}` : `other ${number % 900}`) })
+    node.fate.clear()
+    node.offer({ ...load, askerOf: (number) => (number % 10 === 0 ? `quiet ${number}` : `other ${number % 900}`) })
+    t.equal(node.admission.isKeyDominant(node.nowMs), false)
+    const [begun, shed] = node.fate.get('quiet') ?? [0, 0]
+    t.ok(begun < 0.6 * (begun + shed), `${begun} begun, ${shed} turned away`)
+  })
+})
+
 t.test('what was too much before a pause says nothing about a burst behind it', async (t) => {
   const node = new Loop({ costMs: 1 })
   node.offer({ perSecond: { write: 1500, read: 1500 }, seconds: 3 })
@@ -231,7 +262,10 @@ class Loop {
   readonly #costMs: number
   readonly #readMs: number
   readonly #otherMs: number
-  #due: { readonly kind: RequestKind; readonly atMs: number }[] = []
+  #due: { readonly kind: RequestKind; readonly atMs: number; readonly asker: string }[] = []
+  /** By the first word of what is asked for: how many were begun, and turned away. */
+  readonly fate = new Map<string, [begun: number, shed: number]>()
+  readonly #askers = new Map<number, string>()
 
   /** @param options.readMs what it costs to read one @param options.otherMs what else is done in each turn */
   constructor(options: { readonly costMs: number; readonly readMs?: number; readonly otherMs?: number }) {
@@ -240,11 +274,16 @@ class Loop {
     this.#otherMs = options.otherMs ?? 0
   }
 
-  offer(load: { readonly perSecond: Rates; readonly seconds: number }): void {
+  offer(load: { readonly perSecond: Rates; readonly seconds: number; askerOf?: (number: number) => string }): void {
+    const { askerOf = () => '' } = load
+    let number = 0
     const endMs = this.nowMs + load.seconds * 1000
     for (const kind of ['forwarded', 'write', 'read'] as const) {
       const everyMs = 1000 / (load.perSecond[kind] ?? 0)
-      for (let atMs = this.nowMs + everyMs / 2; atMs < endMs; atMs += everyMs) this.#due.push({ kind, atMs })
+      for (let atMs = this.nowMs + everyMs / 2; atMs < endMs; atMs += everyMs) {
+        this.#due.push({ kind, atMs, asker: askerOf(number) })
+        number += 1
+      }
     }
     this.#due.sort((a, b) => a.atMs - b.atMs)
     while (this.nowMs < endMs) this.#turn(endMs)
@@ -252,7 +291,9 @@ class Loop {
 
   arrive(rates: Rates): void {
     for (const kind of ['forwarded', 'write', 'read'] as const) {
-      for (let number = 0; number < (rates[kind] ?? 0); number += 1) this.#due.push({ kind, atMs: this.nowMs })
+      for (let number = 0; number < (rates[kind] ?? 0); number += 1) {
+        this.#due.push({ kind, atMs: this.nowMs, asker: '' })
+      }
     }
   }
 
@@ -272,9 +313,10 @@ class Loop {
     const seen = this.#due.filter(({ atMs }) => atMs <= polledMs)
     this.#due = this.#due.filter(({ atMs }) => atMs > polledMs)
     this.nowMs += this.#otherMs
-    for (const { kind, atMs } of seen) {
+    for (const { kind, atMs, asker } of seen) {
       this.nowMs += this.#readMs
-      const verdict = admission.arrive(kind, atMs, false, this.nowMs)
+      this.#askers.set(atMs, asker)
+      const verdict = admission.arrive(kind, atMs, false, this.nowMs, asker, 'the one client of all')
       if (verdict === 'begin') this.#begin(kind, atMs)
       if (verdict !== 'shed') continue
       this.shedOnArrival += 1
@@ -295,16 +337,20 @@ class Loop {
 
   #begin(kind: RequestKind, atMs: number): void {
     this.begun[kind] += 1
-    this.#note(atMs)
+    this.#note(atMs, 0)
     this.nowMs += this.#costMs
   }
 
   #turnAway(kind: RequestKind, atMs: number): void {
     this.shed[kind] += 1
-    this.#note(atMs)
+    this.#note(atMs, 1)
   }
 
-  #note(atMs: number): void {
+  #note(atMs: number, how: 0 | 1): void {
+    const [asker = ''] = (this.#askers.get(atMs) ?? '').split(' ')
+    const counts = this.fate.get(asker) ?? [0, 0]
+    counts[how] += 1
+    this.fate.set(asker, counts)
     this.waitsMs.push(this.nowMs - atMs)
     this.longestWaitMs = Math.max(this.longestWaitMs, this.nowMs - atMs)
   }
