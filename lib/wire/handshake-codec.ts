@@ -16,7 +16,11 @@ const goodbyes: readonly Goodbye['reason'][] = [
   'malformed',
   'idle',
   'forgotten',
+  'unauthenticated',
 ]
+
+/** Of what a client shows as a token; longer ones are damage. */
+const tokenBytesMax = 2048
 
 /**
  * The fields of these three messages never change; a later version adds behind them, and whoever does not know what is
@@ -31,6 +35,8 @@ export function writeHello(writer: BytesWriter, hello: Hello): void {
   if (hello.role === 'peer') writer.hex(hello.nodeId, 16)
   writer.varint(hello.startNumber)
   writeList(writer, hello.capabilities, writeText)
+  // Added later: absent where it is empty.
+  if (hello.token !== undefined) writer.text(hello.token)
 }
 
 export function readHello(reader: BytesReader): Hello {
@@ -43,7 +49,19 @@ export function readHello(reader: BytesReader): Hello {
   const nodeId = role === 'peer' ? readNodeId(reader) : ''
   const startNumber = reader.varint()
   const capabilities = readList(reader, 1, readText)
-  return { type: 'hello', wireVersion, wireVersionMin, cluster, clusterId, role, nodeId, startNumber, capabilities }
+  const token = reader.remaining === 0 ? '' : reader.text(tokenBytesMax)
+  return {
+    type: 'hello',
+    wireVersion,
+    wireVersionMin,
+    cluster,
+    clusterId,
+    role,
+    nodeId,
+    startNumber,
+    capabilities,
+    ...(token === '' ? {} : { token }),
+  }
 }
 
 export function writeWelcome(writer: BytesWriter, welcome: Welcome): void {
@@ -53,10 +71,11 @@ export function writeWelcome(writer: BytesWriter, welcome: Welcome): void {
   writeNodeId(writer, welcome.nodeId)
   writer.varint(welcome.startNumber)
   writeList(writer, welcome.capabilities, writeText)
+  if (welcome.proof !== undefined) writeAddition(writer, additions.proof, welcome.proof)
 }
 
 export function readWelcome(reader: BytesReader): Welcome {
-  return {
+  const welcome: Welcome = {
     type: 'welcome',
     wireVersion: reader.varint(),
     cluster: reader.text(),
@@ -65,6 +84,8 @@ export function readWelcome(reader: BytesReader): Welcome {
     startNumber: reader.varint(),
     capabilities: readList(reader, 1, readText),
   }
+  const { proof } = readAdditions(reader)
+  return proof === undefined ? welcome : { ...welcome, proof }
 }
 
 export function writeGoodbye(writer: BytesWriter, goodbye: Goodbye): void {
@@ -75,3 +96,31 @@ export function writeGoodbye(writer: BytesWriter, goodbye: Goodbye): void {
 export function readGoodbye(reader: BytesReader): Goodbye {
   return { type: 'goodbye', reason: readChoice(reader, goodbyes), message: reader.text() }
 }
+
+function writeAddition(writer: BytesWriter, kind: number, bytes: Uint8Array): void {
+  writer.varint(kind)
+  writer.bytes(bytes)
+}
+
+interface Additions {
+  readonly names: readonly string[]
+  readonly proof: Uint8Array | undefined
+  readonly token: string | undefined
+}
+
+/** Those that are known; the others belong to a later version. */
+function readAdditions(reader: BytesReader): Additions {
+  const names: string[] = []
+  let proof: Uint8Array | undefined
+  let token: string | undefined
+  for (let count = 0; reader.remaining > 0 && count < additionsMax; count += 1) {
+    const kind = reader.varint()
+    if (kind === additions.name) names.push(reader.text(additionBytesMax))
+    else if (kind === additions.proof) proof = new Uint8Array(reader.bytes(additionBytesMax))
+    else if (kind === additions.token) token = reader.text(additionBytesMax)
+    else reader.bytes()
+  }
+  return { names, proof, token }
+}
+
+const encoder = new TextEncoder()

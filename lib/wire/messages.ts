@@ -33,6 +33,8 @@ export interface Hello {
   readonly nodeId: string
   readonly startNumber: number
   readonly capabilities: readonly string[]
+  /** What a client shows where nodes ask who it is. */
+  readonly token?: string
 }
 
 /** The answer to Hello: the version both will speak. */
@@ -44,6 +46,8 @@ export interface Welcome {
   readonly nodeId: NodeId
   readonly startNumber: number
   readonly capabilities: readonly string[]
+  /** As in Hello, from the other side. */
+  readonly proof?: Uint8Array | undefined
 }
 
 /** The other answer to Hello; the connection ends after it. */
@@ -60,6 +64,8 @@ export interface Goodbye {
     | 'idle'
     /** The cluster has forgotten this node id: it is refused until its directory is wiped (rules.md L5). */
     | 'forgotten'
+    /** The client has shown no token that is good (now). */
+    | 'unauthenticated'
   readonly message: string
 }
 
