@@ -1,4 +1,12 @@
-import type { ByteStream, NetworkFailure, StreamHandlers, StreamListener, Streams } from '../ports/network.ts'
+import type {
+  ByteStream,
+  NetworkFailure,
+  StreamGate,
+  StreamHandlers,
+  StreamIdentity,
+  StreamListener,
+  Streams,
+} from '../ports/network.ts'
 import type { Time, Timer } from '../ports/time.ts'
 import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
 import type { Hash } from '../vocabulary/hash.ts'
@@ -14,11 +22,13 @@ export interface Caller {
   readonly role: 'peer' | 'client'
   readonly nodeId: string
   readonly remote: Endpoint
+  /** What it has shown. */
+  readonly identity: StreamIdentity
 }
 
 export interface AcceptorOwner {
   /** Whether to speak with whoever said this. */
-  greet(hello: Hello, from: Endpoint): Welcome | Goodbye
+  greet(hello: Hello, from: Endpoint, identity: StreamIdentity): Welcome | Goodbye
   /** Answers once, at any time; an answer after the connection ended goes nowhere. */
   serve(
     message: Request,
@@ -30,6 +40,11 @@ export interface AcceptorOwner {
   onDigest(digest: LayoutDigest, caller: Caller): void
   /** A connection was ended because of what it sent. */
   onMalformed(reason: string, from: Endpoint): void
+  /** A connection has ended that was never welcomed. */
+  onStranger?(from: Endpoint): void
+  /** Whether what it has shown when it came would still do. */
+  isStillTrusted?(identity: StreamIdentity): boolean
+  readonly gate?: StreamGate | undefined
 }
 
 export interface AcceptorSettings {
@@ -49,7 +64,9 @@ export const acceptorSettingsDefault: AcceptorSettings = {
 interface Accepted {
   readonly connection: FrameConnection
   readonly remote: Endpoint
+  readonly identity: StreamIdentity
   readonly sinceMs: number
+  isWelcomed: boolean
   caller: Caller | undefined
   /** The wire version that was agreed on. */
   spoken: number
@@ -91,6 +108,7 @@ export class FrameAcceptor {
         if (listener !== undefined) this.#scheduleSweep()
         done(failure, listener?.local)
       },
+      this.#owner.gate,
     )
   }
 
@@ -132,9 +150,12 @@ export class FrameAcceptor {
         onClosed: (_reason, malformed) => {
           this.#accepted.delete(accepted)
           if (malformed !== undefined) this.#owner.onMalformed(malformed, stream.remote)
+          if (!accepted.isWelcomed && this.#farewell === undefined) this.#owner.onStranger?.(stream.remote)
         },
       }),
       remote: stream.remote,
+      identity: stream.identity,
+      isWelcomed: false,
       sinceMs: this.#parts.time.nowMs(),
       caller: undefined,
       spoken: 0,
@@ -170,10 +191,12 @@ export class FrameAcceptor {
   #greet(accepted: Accepted, hello: Hello): void {
     if (accepted.caller !== undefined) return this.#blame(accepted, 'a second hello')
     if (this.#farewell !== undefined) return this.#dismiss(accepted, this.#farewell)
-    const answer = this.#owner.greet(hello, accepted.remote)
+    const { remote, identity } = accepted
+    const answer = this.#owner.greet(hello, remote, identity)
     if (answer.type === 'goodbye') return this.#dismiss(accepted, answer)
+    accepted.isWelcomed = true
     accepted.spoken = answer.wireVersion
-    accepted.caller = { role: hello.role, nodeId: hello.nodeId, remote: accepted.remote }
+    accepted.caller = { role: hello.role, nodeId: hello.nodeId, remote, identity }
     accepted.connection.send({ kind: 'welcome', message: answer })
   }
 

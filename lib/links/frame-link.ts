@@ -1,4 +1,10 @@
-import type { Streams } from '../ports/network.ts'
+import {
+  type ByteStream,
+  type NetworkFailure,
+  plainIdentity,
+  type StreamIdentity,
+  type Streams,
+} from '../ports/network.ts'
 import type { Time } from '../ports/time.ts'
 import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
 import type { Hash } from '../vocabulary/hash.ts'
@@ -56,7 +62,14 @@ export const linkSettingsDefault: LinkSettings = {
 
 /** Who a link belongs to. */
 export interface LinkOwner {
-  hello(): Hello
+  /** What to say first to somebody who has shown this. */
+  hello(identity: StreamIdentity): Hello
+  /** What else than its host the one there may show a certificate for. */
+  namesOf?(endpoint: Endpoint): readonly string[]
+  /** Why whoever has shown this, and says this, is not to be spoken with; undefined: it is. */
+  distrusts?(welcome: Welcome, identity: StreamIdentity): string | undefined
+  /** The one there has not shown to be one of ours, or does not take us for one of its own. */
+  onUntrusted?(reason: string, from: Endpoint): void
   /** The own layout digest, sent with every request. */
   digest(): LayoutDigest
   /** The answerer's digest, whenever it differs from the own. */
@@ -94,6 +107,8 @@ export class FrameLink {
   readonly #onAsked: (timeoutMs: number) => void
   #state: 'idle' | 'connecting' | 'ready' | 'closed' = 'idle'
   #connection: FrameConnection | undefined
+  /** What the other side of it has shown. */
+  #identity: StreamIdentity = plainIdentity
   #connectingSinceMs = 0
   #pingedAtMs = 0
   /** The wire version that was agreed on for the connection that is ready. */
@@ -206,11 +221,16 @@ export class FrameLink {
       },
     })
     this.#connection = connection
-    connection.send({ kind: 'hello', message: this.#owner.hello() })
-    this.#parts.streams.connect(this.endpoint, connection.handlers, (failure, stream) => {
-      if (stream !== undefined) connection.attach(stream)
-      else connection.destroy(failure?.message ?? 'cannot connect')
-    })
+    const connected = (failure: NetworkFailure | undefined, stream: ByteStream | undefined): void => {
+      if (stream !== undefined) {
+        if (connection === this.#connection) this.#identity = stream.identity
+        connection.send({ kind: 'hello', message: this.#owner.hello(stream.identity) })
+        return connection.attach(stream)
+      }
+      if (failure?.kind === 'untrusted') this.#owner.onUntrusted?.(failure.message, this.endpoint)
+      connection.destroy(failure?.message ?? 'cannot connect')
+    }
+    this.#parts.streams.connect(this.endpoint, connection.handlers, connected, this.#owner.namesOf?.(this.endpoint))
   }
 
   #hear(connection: FrameConnection, frame: Frame): void {
@@ -218,6 +238,7 @@ export class FrameLink {
     switch (frame.kind) {
       case 'welcome':
         if (this.#state !== 'connecting') return connection.destroy('a second welcome')
+        if (!this.#trusts(frame.message)) return connection.destroy('it has not shown that it is one of ours')
         this.#state = 'ready'
         this.#spoken = frame.message.wireVersion
         this.#failures = 0
@@ -246,6 +267,12 @@ export class FrameLink {
       default:
         return connection.destroy(`a frame of kind ${frame.kind} is not for the side that connected`)
     }
+  }
+
+  #trusts(welcome: Welcome): boolean {
+    const reason = this.#owner.distrusts?.(welcome, this.#identity)
+    if (reason !== undefined) this.#owner.onUntrusted?.(reason, this.endpoint)
+    return reason === undefined
   }
 
   #sendWaiting(): void {

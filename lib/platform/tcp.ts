@@ -1,5 +1,12 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import type { ByteStream, NetworkFailure, StreamHandlers, StreamListener, Streams } from '../ports/network.ts'
+import {
+  type ByteStream,
+  type NetworkFailure,
+  plainIdentity,
+  type StreamHandlers,
+  type StreamListener,
+  type Streams,
+} from '../ports/network.ts'
 import type { Endpoint } from '../vocabulary/ids.ts'
 import { hostAndPort, toObservedEndpoint } from './addresses.ts'
 import { toNetworkFailure } from './network-failure.ts'
@@ -75,6 +82,7 @@ class ConnectAttempt {
 
 class TcpStream implements ByteStream {
   readonly remote: Endpoint
+  readonly identity = plainIdentity
   readonly #socket: Socket
   #handlers: StreamHandlers | undefined
   /** The first thing that ended it, in words. */

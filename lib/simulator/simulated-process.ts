@@ -1,3 +1,4 @@
+import type { Keyring } from '../security/keyring.ts'
 import { SimulatedEvent } from './event-queue.ts'
 import type { Machine } from './machine.ts'
 import type { World } from './world.ts'
@@ -15,6 +16,8 @@ export class SimulatedProcess {
   /** How many processes this machine started before. */
   readonly number: number
   readonly startedMs: number
+  /** With it, connections are made to those alone who have its first key, and taken from those who have any. */
+  keyring: Keyring | undefined
   /** Told after each turn of this process: for whoever waits for what it may have done outside the world. */
   onTurn: (() => void) | undefined
   #isAlive = true

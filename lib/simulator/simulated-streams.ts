@@ -1,4 +1,14 @@
-import type { ByteStream, NetworkFailure, StreamHandlers, StreamListener, Streams } from '../ports/network.ts'
+import {
+  type ByteStream,
+  type NetworkFailure,
+  plainIdentity,
+  type StreamGate,
+  type StreamHandlers,
+  type StreamIdentity,
+  type StreamListener,
+  type Streams,
+} from '../ports/network.ts'
+import type { Keyring } from '../security/keyring.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../vocabulary/ids.ts'
 import { SimulatedEvent } from './event-queue.ts'
 import type { Machine } from './machine.ts'
@@ -52,6 +62,7 @@ export class SimulatedStreams implements Streams {
     at: Endpoint,
     onStream: (stream: ByteStream) => StreamHandlers,
     done: (failure: NetworkFailure | undefined, listener: StreamListener | undefined) => void,
+    gate?: StreamGate,
   ): void {
     const process = this.#process
     if (!process.isAlive) return
@@ -63,7 +74,7 @@ export class SimulatedStreams implements Streams {
       world.at(world.nowMs, new ProcessCall(process, () => done(failure, undefined)))
       return
     }
-    const listener = new SimulatedListener(process, formatEndpoint(host, chosen), chosen, onStream)
+    const listener = new SimulatedListener(process, formatEndpoint(host, chosen), chosen, onStream, gate)
     machine.listeners.set(chosen, listener)
     process.atDeath(() => listener.die())
     world.at(world.nowMs, new ProcessCall(process, () => done(undefined, listener)))
@@ -74,6 +85,7 @@ export class SimulatedListener implements StreamListener {
   readonly local: Endpoint
   readonly process: SimulatedProcess
   readonly onStream: (stream: ByteStream) => StreamHandlers
+  readonly gate: StreamGate | undefined
   readonly #port: number
 
   constructor(
@@ -81,11 +93,13 @@ export class SimulatedListener implements StreamListener {
     local: Endpoint,
     port: number,
     onStream: (stream: ByteStream) => StreamHandlers,
+    gate: StreamGate | undefined,
   ) {
     this.process = process
     this.local = local
     this.#port = port
     this.onStream = onStream
+    this.gate = gate
   }
 
   close(done: () => void): void {
@@ -145,8 +159,16 @@ class ConnectAttempt extends SimulatedEvent {
       this.#fail('refused', 'nobody listens there')
       return
     }
-    const near = new StreamEnd(this.#process, this.#to, this.#there)
-    const far = new StreamEnd(listener.process, formatEndpoint(machine.name, machine.drawEphemeralPort()), this.#back)
+    const from = formatEndpoint(machine.name, machine.drawEphemeralPort())
+    if (listener.gate?.admits(from) === false) return this.#fail('failed', 'reset by the other side')
+    const identity = identityBetween(this.#process.keyring, listener.process.keyring)
+    if (identity === undefined) {
+      const reason = `it uses the key ${this.#process.keyring?.sending.id}, which is not known here`
+      listener.gate?.onFailedHandshake('unknown-key', reason, from)
+      return this.#fail('untrusted', 'it does not know the key')
+    }
+    const near = new StreamEnd(this.#process, this.#to, this.#there, identity)
+    const far = new StreamEnd(listener.process, from, this.#back, identity)
     near.pipe.connect(far)
     far.pipe.connect(near)
     near.handlers = this.#handlers
@@ -161,7 +183,7 @@ class ConnectAttempt extends SimulatedEvent {
     listener.process.run(new ProcessCall(listener.process, () => far.accept(listener)))
   }
 
-  #fail(kind: 'refused' | 'unreachable', message: string): void {
+  #fail(kind: 'refused' | 'unreachable' | 'untrusted' | 'failed', message: string): void {
     const { world } = this.#process
     const failure: NetworkFailure = { kind, message: `${this.#to}: ${message}` }
     const call = new ProcessCall(this.#process, () => this.#done(failure, undefined))
@@ -169,9 +191,17 @@ class ConnectAttempt extends SimulatedEvent {
   }
 }
 
+/** What TLS makes of two secret files: both sides show the key, or there is no connection. */
+function identityBetween(near: Keyring | undefined, far: Keyring | undefined): StreamIdentity | undefined {
+  if (near === undefined) return plainIdentity
+  const { id } = near.sending
+  return far?.find(id) === undefined ? undefined : { type: 'secret', keyId: id }
+}
+
 /** One side of a connection. */
 export class StreamEnd implements ByteStream {
   readonly remote: Endpoint
+  readonly identity: StreamIdentity
   readonly process: SimulatedProcess
   /** Carries what this side writes. */
   readonly pipe: Pipe
@@ -180,9 +210,10 @@ export class StreamEnd implements ByteStream {
   #isEnding = false
   #isClosed = false
 
-  constructor(process: SimulatedProcess, remote: Endpoint, link: Link) {
+  constructor(process: SimulatedProcess, remote: Endpoint, link: Link, identity: StreamIdentity) {
     this.process = process
     this.remote = remote
+    this.identity = identity
     this.pipe = new Pipe(this, link)
     process.machine.streamEnds.add(this)
   }

@@ -17,10 +17,15 @@ const goodbyes: readonly Goodbye['reason'][] = [
   'idle',
   'forgotten',
   'unauthenticated',
+  'forbidden',
 ]
 
-/** Of what a client shows as a token; longer ones are damage. */
-const tokenBytesMax = 2048
+/** What was added behind the first fields: each a number of its own, then its bytes. A number is never given to another. */
+const additions = { name: 1, proof: 2, token: 3 } as const
+/** More than any hello needs: what comes behind them is not read. */
+const additionsMax = 16
+/** Longer ones are damage. */
+const additionBytesMax = 2048
 
 /**
  * The fields of these three messages never change; a later version adds behind them, and whoever does not know what is
@@ -35,8 +40,9 @@ export function writeHello(writer: BytesWriter, hello: Hello): void {
   if (hello.role === 'peer') writer.hex(hello.nodeId, 16)
   writer.varint(hello.startNumber)
   writeList(writer, hello.capabilities, writeText)
-  // Added later: absent where it is empty.
-  if (hello.token !== undefined) writer.text(hello.token)
+  for (const name of hello.names ?? []) writeAddition(writer, additions.name, encoder.encode(name))
+  if (hello.proof !== undefined) writeAddition(writer, additions.proof, hello.proof)
+  if (hello.token !== undefined) writeAddition(writer, additions.token, encoder.encode(hello.token))
 }
 
 export function readHello(reader: BytesReader): Hello {
@@ -49,7 +55,7 @@ export function readHello(reader: BytesReader): Hello {
   const nodeId = role === 'peer' ? readNodeId(reader) : ''
   const startNumber = reader.varint()
   const capabilities = readList(reader, 1, readText)
-  const token = reader.remaining === 0 ? '' : reader.text(tokenBytesMax)
+  const { names, proof, token } = readAdditions(reader)
   return {
     type: 'hello',
     wireVersion,
@@ -60,7 +66,9 @@ export function readHello(reader: BytesReader): Hello {
     nodeId,
     startNumber,
     capabilities,
-    ...(token === '' ? {} : { token }),
+    ...(names.length === 0 ? {} : { names }),
+    ...(proof === undefined ? {} : { proof }),
+    ...(token === undefined ? {} : { token }),
   }
 }
 

@@ -34,7 +34,11 @@ export interface Hello {
   readonly startNumber: number
   readonly capabilities: readonly string[]
   /** What a client shows where nodes ask who it is. */
-  readonly token?: string
+  readonly token?: string | undefined
+  /** What it is called and where it is reached: its certificate must be for one of these. */
+  readonly names?: readonly string[] | undefined
+  /** That it has the secret of the cluster, bound to this connection, which certificates carry. */
+  readonly proof?: Uint8Array | undefined
 }
 
 /** The answer to Hello: the version both will speak. */
@@ -66,6 +70,8 @@ export interface Goodbye {
     | 'forgotten'
     /** The client has shown no token that is good (now). */
     | 'unauthenticated'
+    /** It has not shown that it may be here. */
+    | 'forbidden'
   readonly message: string
 }
 

@@ -76,6 +76,7 @@ class StreamTap {
     }
     return {
       remote: stream.remote,
+      identity: stream.identity,
       get unsentBytes() {
         return stream.unsentBytes
       },
