@@ -22,6 +22,8 @@ export interface MembershipListener {
   onRaiseStartNumber(to: number): void
   onDuplicateIdentitySuspected(endpoint: Endpoint): void
   onForeignCluster(from: Endpoint): void
+  /** Somebody speaks who has a secret, which this node has not. */
+  onSealed(from: Endpoint): void
   /** Nobody listens to it (docs/rules.md L5). */
   isForgotten(node: NodeId): boolean
 }
@@ -67,7 +69,7 @@ export class MembershipDriver {
       id: options.self.id,
       startNumber: options.self.startNumber,
       metadata: options.self.metadata,
-      settings: defaultMembershipSettings,
+      settings: { ...defaultMembershipSettings, packetBytesMax: parts.ports.datagrams.bytesMax },
       random: parts.ports.random(`membership/${options.self.startNumber}`),
     })
   }
@@ -84,6 +86,7 @@ export class MembershipDriver {
     const decoded = decodeDatagram(bytes, this.#ports.hash, { cluster: this.#cluster })
     if (typeof decoded === 'string') {
       this.#metrics.datagramsDropped(decoded).add(1)
+      if (decoded === 'sealed') this.#listener.onSealed(from)
       return
     }
     const { clusterId } = decoded.header

@@ -353,6 +353,12 @@ export class NodeLife implements BehindPeerPort {
             { from },
             'a datagram of another cluster was dropped: clusters never merge',
           ),
+        onSealed: (from) =>
+          this.#strangers.warn(
+            'sealed-datagram',
+            { from },
+            'a datagram was dropped that is sealed with a secret: this node was started without --secret-file',
+          ),
       },
     )
     this.#membership = membership

@@ -2,6 +2,7 @@ import type { Ports } from '../ports/ports.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import type { Dot } from '../protocol/causality/dot.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
+import { Doorkeeper } from '../security/doorkeeper.ts'
 import { TokenAuthority } from '../security/token-authority.ts'
 import { Draining, NoLayout, type StarlingError, StorageFailed } from '../vocabulary/errors.ts'
 import { type Endpoint, type NodeId, toNodeId } from '../vocabulary/ids.ts'
@@ -51,6 +52,7 @@ import {
   type WaitingTombstones,
   waitingTombstones,
 } from './repair-views.ts'
+import { withSealedDatagrams } from './sealed-ports.ts'
 import { type BatchRequest, type BatchServed, serveBatch } from './serve-batch.ts'
 import type { Serving } from './serving.ts'
 import { type SessionDone, serveInSession } from './session-door.ts'
@@ -67,6 +69,7 @@ const reopenMsMax = 30_000
  */
 export class StarlingNode implements NodeApi {
   readonly authority: TokenAuthority
+  readonly doorkeeper: Doorkeeper
   readonly #ports: Ports
   #settings: NodeSettings
   readonly #parts: NodeParts
@@ -85,7 +88,6 @@ export class StarlingNode implements NodeApi {
   #onLeft: (() => void) | undefined
 
   constructor(ports: Ports, settings: NodeSettings, parts: NodeParts) {
-    this.#ports = ports
     this.#settings = settings
     // Must never happen; if it does, even that converges, and is said (docs/rules.md A9).
     const onClash = (dot: Dot): void => {
@@ -126,6 +128,16 @@ export class StarlingNode implements NodeApi {
       wallMs: () => ports.time.wallMs(),
       onRefused: (reason) => this.#metrics.tokenRefusals(reason).add(1),
     })
+    this.doorkeeper = new Doorkeeper({
+      authority: this.authority,
+      asksForCertificates: settings.asksForCertificates === true,
+      wallMs: () => ports.time.wallMs(),
+      onTurnedAway: (reason) => this.#metrics.turnedAway(reason).add(1),
+    })
+    this.#ports =
+      settings.secret === undefined
+        ? ports
+        : withSealedDatagrams(ports, this.#metrics, { keyring: settings.secret.keyring, cluster: settings.cluster })
     this.#entrance = new Entrance({
       time: ports.time,
       metrics: this.#metrics,

@@ -18,6 +18,7 @@ export type UnsentReason = 'oversize' | 'unresolved' | 'refused-by-system'
  */
 export function createDatagrams(onUnsent: (reason: UnsentReason) => void = () => undefined): Datagrams {
   return {
+    bytesMax: datagramBytesMax,
     bind(at, onDatagram, done) {
       const { host, port } = hostAndPort(at)
       const family = isIPv6(host) ? 'udp6' : 'udp4'

@@ -7,6 +7,7 @@ import { ProcessCall, ProcessEvent, type SimulatedProcess } from './simulated-pr
 
 /** A process's share of UDP. */
 export class SimulatedDatagrams implements Datagrams {
+  readonly bytesMax = datagramBytesMax
   readonly #process: SimulatedProcess
   readonly #network: SimulatedNetwork
 

@@ -18,17 +18,19 @@ import { readChoice, writeChoice } from './part-codec.ts'
 import { MalformedBytes, UnreadableBytes } from './unreadable-bytes.ts'
 
 /** Told apart at a glance from DNS, QUIC and text, which also arrive at open ports. */
-const magic = 0xd7
-const datagramVersion = 1
+export const datagramMagic = 0xd7
+export const plainDatagramVersion = 1
+/** Encrypted and authenticated: lib/security/sealed-header.ts. */
+export const sealedDatagramVersion = 2
 const checksumBytes = 4
 const updateBytesMin = memberBytesMin + nodeIdBytes
 const messages: readonly PacketMessage['type'][] = ['probe', 'ack', 'indirect-probe', 'nack', 'gossip']
 
 /**
- * Why a datagram was not read: `foreign` is no datagram of Starling's, `wrong-cluster` one of another cluster.
- * None of them is an error of ours: an open port hears everybody.
+ * Why a datagram was not read: `foreign` is no datagram of Starling's, `wrong-cluster` one of another cluster, `sealed`
+ * one of nodes that have a secret. None of them is an error of ours: an open port hears everybody.
  */
-export type DatagramProblem = 'foreign' | 'unknown-version' | 'wrong-cluster' | 'checksum' | 'malformed'
+export type DatagramProblem = 'foreign' | 'sealed' | 'unknown-version' | 'wrong-cluster' | 'checksum' | 'malformed'
 
 /**
  * magic u8 | version u8 | cluster name | cluster id 8 | from 16 | start number, incarnation varint | layout digest |
@@ -37,8 +39,8 @@ export type DatagramProblem = 'foreign' | 'unknown-version' | 'wrong-cluster' | 
 export function encodeDatagram(packet: MembershipPacket, hash: Hash): Uint8Array {
   const { header, message, updates } = packet
   const writer = new BytesWriter(datagramBytesMax)
-  writer.u8(magic)
-  writer.u8(datagramVersion)
+  writer.u8(datagramMagic)
+  writer.u8(plainDatagramVersion)
   writer.text(header.cluster)
   writeClusterId(writer, header.clusterId)
   writeNodeId(writer, header.from)
@@ -63,8 +65,9 @@ export function decodeDatagram(
   hash: Hash,
   expected: { readonly cluster: string },
 ): MembershipPacket | DatagramProblem {
-  if (bytes[0] !== magic) return 'foreign'
-  if (bytes[1] !== datagramVersion) return 'unknown-version'
+  if (bytes[0] !== datagramMagic) return 'foreign'
+  if (bytes[1] === sealedDatagramVersion) return 'sealed'
+  if (bytes[1] !== plainDatagramVersion) return 'unknown-version'
   const end = bytes.length - checksumBytes
   if (bytes.length > datagramBytesMax || end < 2) return 'malformed'
   try {

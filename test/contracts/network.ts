@@ -9,7 +9,6 @@ import type {
   Streams,
 } from '../../lib/ports/network.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../../lib/vocabulary/ids.ts'
-import { datagramBytesMax } from '../../lib/vocabulary/limits.ts'
 
 /** A network without faults of its own, and a process on it. */
 export interface NetworkWorld {
@@ -36,9 +35,10 @@ export function datagramsContract(t: Test, makeWorld: (t: Test) => Promise<Netwo
     t.same(bob.received, [{ text: 'hello', from: ada.socket.local }])
     t.equal(Object.getPrototypeOf(bob.arrays[0]), Uint8Array.prototype, 'plain bytes, not a Buffer')
 
-    await t.test('of up to datagramBytesMax; larger ones never leave', async (t) => {
-      ada.socket.send(bob.socket.local, new Uint8Array(datagramBytesMax + 1))
-      ada.socket.send(bob.socket.local, new Uint8Array(datagramBytesMax))
+    await t.test('of up to bytesMax; larger ones never leave', async (t) => {
+      const { bytesMax } = world.datagrams
+      ada.socket.send(bob.socket.local, new Uint8Array(bytesMax + 1))
+      ada.socket.send(bob.socket.local, new Uint8Array(bytesMax))
       ada.socket.send(bob.socket.local, new Uint8Array(0))
       await world.until(() => bob.received.length === 3)
       t.same(
@@ -46,7 +46,7 @@ export function datagramsContract(t: Test, makeWorld: (t: Test) => Promise<Netwo
           .slice(1)
           .map((array) => array.length)
           .sort((a, b) => a - b),
-        [0, datagramBytesMax],
+        [0, bytesMax],
       )
     })
 

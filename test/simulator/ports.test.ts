@@ -3,6 +3,8 @@ import { createCryptography } from '../../lib/platform/node-cryptography.ts'
 import { createHash } from '../../lib/platform/xxhash.ts'
 import type { DataDirectory } from '../../lib/ports/data-directory.ts'
 import type { StorageOpener } from '../../lib/ports/storage.ts'
+import { Keyring, toSecretKey } from '../../lib/security/keyring.ts'
+import { SealedDatagrams } from '../../lib/security/sealed-datagrams.ts'
 import { SimulatedDirectory } from '../../lib/simulator/simulated-directory.ts'
 import type { SimulatedDisk } from '../../lib/simulator/simulated-disk.ts'
 import { SimulatedMetrics } from '../../lib/simulator/simulated-metrics.ts'
@@ -35,6 +37,16 @@ t.test('the simulated data directory keeps the contract of data directories', as
 
 t.test('simulated datagrams keep the contract of datagrams', async (t) => {
   datagramsContract(t, async () => makeNetworkWorld())
+})
+
+t.test('those that are sealed with a secret keep it as well', async (t) => {
+  datagramsContract(t, async () => {
+    const world = makeNetworkWorld()
+    const cryptography = createCryptography()
+    const keyring = new Keyring([toSecretKey(new Uint8Array(32).fill(1), cryptography)])
+    const sealing = { keyring, cluster: 'main', cryptography, nowMs: () => 0, onDropped: () => {} }
+    return { ...world, datagrams: new SealedDatagrams(world.datagrams, sealing) }
+  })
 })
 
 t.test('simulated streams keep the contract of streams', async (t) => {

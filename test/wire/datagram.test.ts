@@ -1,51 +1,22 @@
 import t from 'tap'
 import {
-  clusterNameBytesMax,
   estimateOverheadBytes,
   estimateUpdateBytes,
   type MembershipPacket,
   type MemberUpdate,
-  type PacketMessage,
 } from '../../lib/protocol/membership/packet.ts'
 import { toClusterId, toEndpoint, toNodeId } from '../../lib/vocabulary/ids.ts'
 import { InvariantViolation } from '../../lib/vocabulary/invariant.ts'
 import { datagramBytesMax } from '../../lib/vocabulary/limits.ts'
 import { decodeDatagram, encodeDatagram } from '../../lib/wire/datagram.ts'
 import fc from '../fixtures/fast-check.ts'
-import { ascii, text, u32, u53 } from './fixtures/arbitraries.ts'
 import { flipped, hex, thrownBy, truncations, unhex } from './fixtures/bytes.ts'
-import { clusterId, digest, endpoint, member, nodeId } from './fixtures/frame-arbitraries.ts'
 import { hash } from './fixtures/hash.ts'
+import { packet } from './fixtures/packet-arbitraries.ts'
 
 const ada = toNodeId('ada0ada0ada0ada0ada0ada0ada0ada0')
 const bob = toNodeId('b0bb0bb0b0bb0bb0b0bb0bb0b0bb0bb0')
 const main = { cluster: 'main' }
-
-const message: fc.Arbitrary<PacketMessage> = fc.oneof(
-  fc.record({ type: fc.constant('probe' as const), sequence: u32, target: nodeId }),
-  fc.record({ type: fc.constant('ack' as const), sequence: u32, wallMs: fc.nat() }),
-  fc.record({
-    type: fc.constant('indirect-probe' as const),
-    sequence: u32,
-    target: nodeId,
-    targetEndpoint: endpoint,
-  }),
-  fc.record({ type: fc.constant('nack' as const), sequence: u32 }),
-  fc.record({ type: fc.constant('gossip' as const) }),
-)
-
-const packet: fc.Arbitrary<MembershipPacket> = fc.record({
-  header: fc.record({
-    cluster: fc.oneof(ascii, text).filter((name) => Buffer.byteLength(name) <= clusterNameBytesMax),
-    clusterId,
-    from: nodeId,
-    startNumber: u53,
-    incarnation: u53,
-    digest,
-  }),
-  message,
-  updates: fc.array(fc.record({ member, from: nodeId }), { maxLength: 3 }),
-})
 
 const update: MemberUpdate = {
   from: ada,
@@ -149,7 +120,8 @@ t.test('a datagram', async (t) => {
     const bytes = unhex((golden[0] as (typeof golden)[number])[1])
     t.equal(decodeDatagram(bytes, hash, { cluster: 'mail' }), 'wrong-cluster')
     t.equal(decodeDatagram(bytes, hash, { cluster: '' }), 'wrong-cluster')
-    t.equal(decodeDatagram(Uint8Array.of(0xd7, 2, ...bytes.subarray(2)), hash, main), 'unknown-version')
+    t.equal(decodeDatagram(Uint8Array.of(0xd7, 2, ...bytes.subarray(2)), hash, main), 'sealed')
+    t.equal(decodeDatagram(Uint8Array.of(0xd7, 3, ...bytes.subarray(2)), hash, main), 'unknown-version')
     t.equal(decodeDatagram(Buffer.from('GET / HTTP/1.1'), hash, main), 'foreign')
     t.equal(decodeDatagram(unhex(''), hash, main), 'foreign')
     t.equal(decodeDatagram(unhex('d701'), hash, main), 'malformed')
