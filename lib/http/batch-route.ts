@@ -51,7 +51,7 @@ const batch: Route = {
   method: 'POST',
   path: '/v1/batch',
   operation: 'batch',
-  permission: { needs: 'present', inParts: 'each operation by itself; its result is 403 where it is not allowed' },
+  permission: { needs: 'read', inParts: 'each operation by itself; its result is 403 where it is not allowed' },
   summary: 'Carry out several operations.',
   description:
     'Up to 1,000, in 16 MiB of JSON. Not a transaction: each ends by itself, and those of one key are carried out in their order. What is answered with an error has carried out nothing; what became of each operation is in its result.',
@@ -82,7 +82,7 @@ const batch: Route = {
           write: { w, pw, sloppy, durability },
           idempotency,
         }
-        carryOut(exchange, readOperations(body, terms), terms.timeoutMs, session)
+        carryOut(exchange, allowed(exchange, readOperations(body, terms)), terms.timeoutMs, session)
       },
       batchBytesMax,
     )
@@ -126,6 +126,18 @@ function withIdsOfTheirOwn(operations: readonly Operation[], shared: Idempotency
       })
     }
     return { ...operation, request: { ...request, idempotency: idempotencyOf(key) } }
+  })
+}
+
+/** Those that whoever asks may not do are answered in their places, and never begun. */
+function allowed(exchange: Exchange, operations: readonly Operation[]): readonly Operation[] {
+  if (exchange.principal === undefined) return operations
+  return operations.map((operation): Operation => {
+    const { request, op } = operation
+    if (request === undefined) return operation
+    const { bucket, key } = request
+    const denial = exchange.denialOf(op === 'get' ? 'read' : 'write', { type: 'key', bucket, key })
+    return denial === undefined ? operation : { op, request: undefined, problem: denial }
   })
 }
 

@@ -1,5 +1,6 @@
-import type { BucketList } from '../node/node-api.ts'
+import type { BucketList, NamedProperties } from '../node/node-api.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
+import { isPlaceInScope } from '../security/data-place.ts'
 import { InvalidBody } from '../vocabulary/errors.ts'
 import { siblingsMax, ttlSecondsMax, valueBytesMax } from '../vocabulary/limits.ts'
 import { jsonBodyErrors, readJsonBody } from './json-body.ts'
@@ -141,10 +142,12 @@ const list: Route = {
   errors: ['no-layout', 'draining', 'storage-failed', 'overloaded', 'clock-skew'],
   answer(exchange) {
     const { timeout } = listQuery.read(queryOf(exchange.target))
+    const scopes = exchange.principal?.scopes
+    const isShown = ({ bucket }: NamedProperties): boolean => isPlaceInScope(scopes, { type: 'bucket', bucket })
     exchange.edge.node.listBuckets(
       timeout,
       answerJsonOf(exchange, ({ buckets, complete, missing }: BucketList) => ({
-        buckets: buckets.map(({ bucket, properties, holdsKeys }) => ({
+        buckets: buckets.filter(isShown).map(({ bucket, properties, holdsKeys }) => ({
           bucket,
           ...viewProperties(properties),
           holdsKeys,

@@ -41,6 +41,7 @@ function operationSection(path: string, method: string, operation: OpenApiOperat
   return `<section id="${operation.operationId}">
 <h2><code>${method} ${escapeHtml(path)}</code></h2>
 <p>${escapeHtml(operation.summary)} ${escapeHtml(operation.description ?? '')}</p>
+<p><b>Permission.</b> ${escapeHtml(operation['x-permission'])}</p>
 ${parametersTable(operation.parameters)}
 ${body === undefined ? '' : `<p><b>Body.</b> ${escapeHtml(body.description)}</p>`}
 <table>

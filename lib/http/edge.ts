@@ -4,6 +4,7 @@ import type { Metrics } from '../ports/metrics.ts'
 import type { Tracer } from '../ports/tracer.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { BodyBudget } from './body-budget.ts'
+import type { HttpAccess } from './http-access.ts'
 import type { HttpLimits } from './http-limits.ts'
 import type { HttpMetrics } from './http-metrics.ts'
 import type { PlainEnd } from './plain-end.ts'
@@ -12,6 +13,7 @@ import type { RequestIds } from './request-id.ts'
 /** What every route stands on. One per server. */
 export interface Edge {
   readonly node: NodeApi
+  readonly access: HttpAccess
   readonly metrics: Metrics
   readonly httpMetrics: HttpMetrics
   readonly log: Log

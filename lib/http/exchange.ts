@@ -1,8 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RequestOrigin } from '../node/trail.ts'
 import type { Span } from '../ports/tracer.ts'
-import { type Aftermath, InternalError, MethodNotAllowed } from '../vocabulary/errors.ts'
+import type { DataPlace } from '../security/data-place.ts'
+import type { Permission, Principal } from '../security/principal.ts'
+import { type Aftermath, type Forbidden, InternalError, MethodNotAllowed } from '../vocabulary/errors.ts'
 import { valueBytesMax } from '../vocabulary/limits.ts'
+import { challengeTo } from './challenge.ts'
 import type { Edge } from './edge.ts'
 import { retryAfterSeconds } from './error-status.ts'
 import type { OperationMetrics } from './http-metrics.ts'
@@ -43,6 +46,8 @@ export class Exchange implements RequestOrigin {
   readonly waitedMs: number
   /** Undefined: it is part of no trace. */
   span: Span | undefined = undefined
+  /** Who asks. Undefined: nobody was asked. */
+  principal: Principal | undefined = undefined
   readonly #outgoing: Outgoing
   readonly #operation: OperationMetrics
   readonly #startedMs: number
@@ -77,6 +82,12 @@ export class Exchange implements RequestOrigin {
   /** The client has gone: nobody would read an answer. Of one that stands behind another of its connection only the socket says so. */
   get isAbandoned(): boolean {
     return this.#outgoing.destroyed || this.incoming.socket.destroyed
+  }
+
+  /** Why whoever asks may not do this to a part of what the request is about; undefined: they may. */
+  denialOf(permission: Permission, place: DataPlace): Forbidden | undefined {
+    if (this.principal === undefined) return undefined
+    return this.edge.node.doorkeeper.denialOf(this.principal, permission, () => place)
   }
 
   /** Runs `step`, in which our own bugs become an answer instead of the end of the process. */
@@ -197,6 +208,7 @@ export class Exchange implements RequestOrigin {
     const known = isStarlingError(error) ? error : this.#bug(error)
     const problem = problemOf(known, this.requestId)
     if (problem.status === 429 || problem.status === 503) headers.push('Retry-After', String(retryAfterSeconds))
+    if (problem.status === 401) headers.push('WWW-Authenticate', challengeTo(this.incoming.headers.authorization))
     headers.push('Content-Type', problemMediaType)
     this.answer(known.code, problem.status, headers, JSON.stringify({ ...problem, ...extension }))
   }

@@ -1,15 +1,17 @@
 import type { FastifyInstance } from 'fastify'
 import { overloaded } from '../node/entrance.ts'
+import { StarlingError } from '../vocabulary/errors.ts'
 import type { Edge } from './edge.ts'
-import { retryAfterSeconds } from './error-status.ts'
-import { Exchange, type Incoming, type Outgoing } from './exchange.ts'
+import type { Incoming, Outgoing } from './exchange.ts'
 import type { OperationMetrics } from './http-metrics.ts'
 import { dataPath, KeyDoor } from './key-door.ts'
-import { problemMediaType, problemOf } from './problem.ts'
-import { originForm } from './target.ts'
+import { RefusedAtTheDoor } from './refused-at-the-door.ts'
+import { resources } from './resources.ts'
+import { isOpen } from './route-permission.ts'
+import { originForm, routingPath, routingPathOfTemplate } from './target.ts'
 
 /**
- * Asks the node, before a request is even routed, whether it may begin; answers 429 where it may not. At three times
+ * Turns strangers away, where anybody is asked who they are. Then asks the node, before a request is even routed, whether it may begin; answers 429 where it may not. At three times
  * what a node can serve two of three requests end here, so what they cost decides how many of the others are served.
  * Everything else, such as `/livez`, `/metrics` and what operators ask, comes in always.
  */
@@ -19,9 +21,17 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
   const route = (incoming: Incoming, outgoing: Outgoing): void => {
     for (const listener of routed) listener.call(server, incoming, outgoing)
   }
-  const refused = new RefusedAtTheDoor(edge)
+  const doors = new Doors(edge)
+  const tooMuch = new RefusedAtTheDoor(edge, overloaded())
+  const strangers = new Strangers(edge)
   const keys = new KeyDoor(edge)
   server.on('request', (incoming: Incoming, outgoing: Outgoing) => {
+    if (edge.access.isOn) {
+      const asking = edge.access.identify(incoming)
+      if (asking instanceof StarlingError && !openPaths.has(routingPath(incoming.url ?? '/'))) {
+        return strangers.answer(asking, doors.operationOf(incoming), incoming, outgoing)
+      }
+    }
     if (!isForData(originForm(incoming.url ?? ''))) return route(incoming, outgoing)
     let isHeard = false
     let heldBytes = 0
@@ -30,8 +40,9 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
       isHeard = true
       if (heldBytes > 0) edge.bodies.release(heldBytes)
       // Whoever waited may have gone, and behind another request of the same connection only the incoming side shows it.
-      if (outgoing.destroyed || incoming.destroyed) return refused.abandon(incoming, waitedMs)
-      if (!isAdmitted) return refused.answer(incoming, outgoing, waitedMs)
+      if (outgoing.destroyed || incoming.destroyed)
+        return doors.operationOf(incoming).record('aborted', waitedMs / 1000)
+      if (!isAdmitted) return tooMuch.answer(doors.operationOf(incoming), incoming, outgoing, waitedMs)
       edge.waitedMs = waitedMs
       if (!keys.answer(incoming, outgoing)) route(incoming, outgoing)
       edge.waitedMs = 0
@@ -45,7 +56,7 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
       return
     }
     isHeard = true
-    refused.answer(incoming, outgoing, 0)
+    tooMuch.answer(doors.operationOf(incoming), incoming, outgoing, 0)
   })
 }
 
@@ -69,83 +80,58 @@ function isRead({ method }: Incoming): boolean {
 /** What it asks for is admitted piece by piece, but not even the body is read where too much waits already. */
 const batchPath = '/v1/batch'
 
-/** A body up to this size is read and thrown away behind the answer, and the connection kept. */
-const bodyBytesMax = 64 * 1024
+/** Where nobody is asked who they are. Every other path is closed to strangers, also those that are none. */
+const openPaths: ReadonlySet<string> = new Set(
+  resources
+    .flat()
+    .filter(({ permission }) => isOpen(permission))
+    .map(({ path }) => routingPathOfTemplate(path)),
+)
 
-/**
- * Answers what is not admitted. Always the same answer but for the request id, so where nothing is special about the
- * request its bytes are written past Node's response: some 30 us instead of 45, of 100 that a read costs over HTTP.
- */
-class RefusedAtTheDoor {
+/** Turns away whoever is nobody here: before the request is routed, admitted or read. */
+class Strangers {
   readonly #edge: Edge
-  readonly #operations: {
-    readonly read: OperationMetrics
-    readonly put: OperationMetrics
-    readonly remove: OperationMetrics
-    readonly batch: OperationMetrics
-  }
-  readonly #error = overloaded()
-  /** Around the request id, which stands in a header and in the body. */
-  readonly #head: string
-  readonly #body: readonly [string, string]
+  /** There are as many errors as reasons. */
+  readonly #refusals = new Map<StarlingError, RefusedAtTheDoor>()
 
   constructor(edge: Edge) {
     this.#edge = edge
-    const { httpMetrics } = edge
-    this.#operations = {
-      read: httpMetrics.operation('get'),
-      put: httpMetrics.operation('put'),
-      remove: httpMetrics.operation('delete'),
-      batch: httpMetrics.operation('batch'),
+  }
+
+  answer(error: StarlingError, operation: OperationMetrics, incoming: Incoming, outgoing: Outgoing): void {
+    let refusal = this.#refusals.get(error)
+    if (refusal === undefined) {
+      refusal = new RefusedAtTheDoor(this.#edge, error)
+      this.#refusals.set(error, refusal)
     }
-    const mark = '?'
-    const [before = '', behind = ''] = JSON.stringify(problemOf(this.#error, mark)).split(JSON.stringify(mark))
-    this.#body = [before, behind]
-    this.#head = [
-      'HTTP/1.1 429 Too Many Requests',
-      `Retry-After: ${retryAfterSeconds}`,
-      `Content-Type: ${problemMediaType}`,
-      'Cache-Control: no-store',
-      'Vary: Accept',
-      'X-Content-Type-Options: nosniff',
-      'Content-Length: ',
-    ].join('\r\n')
+    refusal.answer(operation, incoming, outgoing, 0)
+  }
+}
+
+/** What metrics call that which is not routed. */
+class Doors {
+  readonly #read: OperationMetrics
+  readonly #put: OperationMetrics
+  readonly #remove: OperationMetrics
+  readonly #batch: OperationMetrics
+  readonly #other: OperationMetrics
+
+  constructor({ httpMetrics }: Edge) {
+    this.#read = httpMetrics.operation('get')
+    this.#put = httpMetrics.operation('put')
+    this.#remove = httpMetrics.operation('delete')
+    this.#batch = httpMetrics.operation('batch')
+    this.#other = httpMetrics.operation('unknown')
   }
 
-  /** The client has gone; nothing was begun. */
-  abandon(incoming: Incoming, waitedMs: number): void {
-    this.#operationOf(incoming).record('aborted', waitedMs / 1000)
-  }
-
-  answer(incoming: Incoming, outgoing: Outgoing, waitedMs: number): void {
-    const operation = this.#operationOf(incoming)
-    const { socket } = outgoing
-    // Behind an answer that ends the connection Node lends its socket once more, but takes nothing for sent.
-    if (socket === null || !socket.writable || !this.#isPlain(incoming, outgoing)) {
-      this.#edge.waitedMs = waitedMs
-      new Exchange(this.#edge, operation, incoming, outgoing, incoming.url ?? '').fail(this.#error)
-      this.#edge.waitedMs = 0
-      return
-    }
-    operation.record(this.#error.code, waitedMs / 1000)
-    const requestId = this.#edge.requestIds.of(incoming.headers['x-request-id'])
-    const body = this.#body[0] + JSON.stringify(requestId) + this.#body[1]
-    const end = this.#edge.plainEnd.text()
-    socket.write(`${this.#head}${body.length}\r\nX-Request-Id: ${requestId}\r\n${end}${body}`, 'latin1')
-    // What Node's own response does when its last byte is handed over: the connection waits for the next request.
-    outgoing.emit('finish')
-  }
-
-  #operationOf({ method }: Incoming): OperationMetrics {
-    const { read, put, remove, batch } = this.#operations
-    return method === 'PUT' ? put : method === 'DELETE' ? remove : method === 'POST' ? batch : read
-  }
-
-  /** An answer with a body may follow at once, and the connection is kept. */
-  #isPlain({ method, headers, httpVersionMinor }: Incoming, { shouldKeepAlive }: Outgoing): boolean {
-    if (method === 'HEAD' || httpVersionMinor === 0 || !shouldKeepAlive || this.#edge.isClosing) return false
-    if (headers['transfer-encoding'] !== undefined || headers.expect !== undefined) return false
-    const length = headers['content-length']
-    return length === undefined || Number(length) <= bodyBytesMax
+  operationOf({ method, url = '' }: Incoming): OperationMetrics {
+    if (!isForData(originForm(url))) return this.#other
+    return method === 'PUT'
+      ? this.#put
+      : method === 'DELETE'
+        ? this.#remove
+        : method === 'POST'
+          ? this.#batch
+          : this.#read
   }
 }

@@ -12,6 +12,7 @@ import { BodyBudget } from './body-budget.ts'
 import type { Edge } from './edge.ts'
 import { Exchange, type Incoming, type Outgoing } from './exchange.ts'
 import { guardEntrance } from './front-door.ts'
+import { HttpAccess } from './http-access.ts'
 import { type HttpLimits, httpLimitsDefault } from './http-limits.ts'
 import { declareHttpMetrics } from './http-metrics.ts'
 import { guardSockets } from './malformed.ts'
@@ -58,6 +59,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const connections = new Set<Socket>()
   const edge: Edge = {
     node: options.node,
+    access: new HttpAccess(options.node.doorkeeper),
     metrics: options.metrics,
     httpMetrics: declareHttpMetrics(options.metrics, {
       connections: () => connections.size,

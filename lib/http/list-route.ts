@@ -8,7 +8,7 @@ import { array, boolean, integer, type JsonSchema, nullable, object, optional, t
 import { booleanParameter, integerParameter, textParameter, timeoutParameter } from './parameters.ts'
 import { QueryReader } from './query.ts'
 import { headOf, type Route } from './route.ts'
-import type { PlaceOf } from './route-permission.ts'
+import { keysListed } from './route-permission.ts'
 import { siblingSchema, viewSibling } from './sibling-view.ts'
 import { bucketOf, queryOf } from './target.ts'
 import { timeLeft } from './time-left.ts'
@@ -54,11 +54,7 @@ const lineSchema: JsonSchema = {
 }
 
 /** A page holds keys of its prefix only, whatever its other bounds and its cursor say. */
-const listedKeys: PlaceOf = (target) => ({
-  type: 'keys',
-  bucket: bucketOf(target),
-  prefix: listQuery.read(queryOf(target)).prefix ?? '',
-})
+const listedKeys = keysListed((target) => listQuery.read(queryOf(target)).prefix ?? '')
 
 const list: Route = {
   method: 'GET',

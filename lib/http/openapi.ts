@@ -5,6 +5,7 @@ import { examplesOf } from './examples/examples.ts'
 import type { JsonSchema } from './json-schema.ts'
 import { problemMediaType, problemSchema } from './problem.ts'
 import type { HeaderDeclaration, ResponseDeclaration, Route } from './route.ts'
+import { isOpen, permissionText } from './route-permission.ts'
 
 /** By name: what has the same name in the request and in its answer belongs together. */
 export type OpenApiExamples = Readonly<Record<string, { readonly summary: string; readonly value: unknown }>>
@@ -43,6 +44,10 @@ export interface OpenApiOperation {
     readonly content: Readonly<Record<string, OpenApiMedia>>
   }
   readonly responses: Readonly<Record<string, OpenApiResponse>>
+  /** Empty: nobody is asked for anything. */
+  readonly security: readonly Readonly<Record<string, readonly string[]>>[]
+  /** What a token must be good for, where tokens are asked for. */
+  readonly 'x-permission': string
 }
 
 export interface OpenApiDocument {
@@ -50,11 +55,19 @@ export interface OpenApiDocument {
   readonly info: { readonly title: string; readonly version: string; readonly description: string }
   readonly servers: readonly { readonly url: string }[]
   readonly paths: Readonly<Record<string, Readonly<Record<string, OpenApiOperation>>>>
-  readonly components: { readonly schemas: Readonly<Record<string, JsonSchema>> }
+  readonly components: {
+    readonly schemas: Readonly<Record<string, JsonSchema>>
+    readonly securitySchemes: Readonly<
+      Record<string, { readonly type: string; readonly scheme: string; readonly description: string }>
+    >
+  }
 }
 
 /** Every request can meet these. */
 const commonErrors: readonly ErrorCode[] = ['invalid-parameter', 'invalid-header', 'internal']
+
+/** And those of whoever shows no token, or one that is not good for this; `no-layout`: which are good is not known yet. */
+const strangersErrors: readonly ErrorCode[] = ['unauthenticated', 'forbidden', 'no-layout']
 
 /** OpenAPI describes these by media types, and ignores them as parameters. */
 const negotiationHeaders = ['Accept', 'Content-Type', 'Authorization']
@@ -76,7 +89,12 @@ export function openApiOf(routes: readonly Route[]): OpenApiDocument {
     },
     servers: [{ url: '/' }],
     paths,
-    components: { schemas: { Problem: problemSchema } },
+    components: {
+      schemas: { Problem: problemSchema },
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', description: 'Where nodes were started with --token-file.' },
+      },
+    },
   }
 }
 
@@ -103,6 +121,9 @@ function operationOf(route: Route): OpenApiOperation {
           },
         }),
     responses: responsesOf(route),
+    // The empty one: where no tokens are asked for.
+    security: isOpen(route.permission) ? [] : [{ token: [] }, {}],
+    'x-permission': permissionText(route.permission),
   }
 }
 
@@ -142,10 +163,16 @@ const requestId: HeaderDeclaration = {
   schema: { type: 'string' },
 }
 
+const challenge: HeaderDeclaration = {
+  description: 'How to show a token (RFC 6750).',
+  schema: { type: 'string' },
+}
+
 function responsesOf(route: Route): Record<string, OpenApiResponse> {
   const responses: Record<string, OpenApiResponse> = {}
   for (const [status, response] of Object.entries(route.responses)) responses[status] = responseOf(response)
-  for (const [status, codes] of codesByStatus([...route.errors, ...commonErrors])) {
+  const ofStrangers = isOpen(route.permission) ? [] : strangersErrors
+  for (const [status, codes] of codesByStatus([...route.errors, ...commonErrors, ...ofStrangers])) {
     responses[status] = problemResponse(route, status, codes)
   }
   return responses
@@ -177,6 +204,7 @@ function problemResponse(route: Route, status: number, codes: readonly ErrorCode
       ...route.errorHeaders,
       ...(status === 404 ? route.notFoundHeaders : {}),
       ...(status === 412 || status === 503 || status === 504 ? route.quorumHeaders : {}),
+      ...(status === 401 ? { 'WWW-Authenticate': challenge } : {}),
       ...(isRetryable ? { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' } } } : {}),
       'X-Request-Id': requestId,
     },

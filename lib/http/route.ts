@@ -6,7 +6,7 @@ import type { OperationMetrics } from './http-metrics.ts'
 import { beginHttpSpan } from './http-span.ts'
 import type { JsonSchema } from './json-schema.ts'
 import type { Parameters } from './query.ts'
-import type { RoutePermission } from './route-permission.ts'
+import { isOpen, type RoutePermission } from './route-permission.ts'
 import { routingPathOfTemplate } from './target.ts'
 
 type Method = 'GET' | 'HEAD' | 'PUT' | 'DELETE' | 'POST'
@@ -90,6 +90,8 @@ export function answerWith(
   }
   try {
     requireHost(incoming)
+    const { permission } = route
+    if (edge.access.isOn && !isOpen(permission)) exchange.principal = edge.access.admit(permission, incoming, target)
     route.answer(exchange)
   } catch (error) {
     exchange.fail(error)

@@ -5,7 +5,10 @@ import type { Sibling } from '../protocol/causality/record.ts'
 import type { TransitionStage } from '../protocol/layout/transition-stage.ts'
 import type { MemberState } from '../protocol/membership/member.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
-import type { Authority } from '../security/principal.ts'
+import type { Doorkeeper } from '../security/doorkeeper.ts'
+import type { NewToken } from '../security/new-token.ts'
+import type { Authority, Principal } from '../security/principal.ts'
+import type { TokenEntry } from '../security/token-map.ts'
 import type { PlanCheckResult, StarlingError } from '../vocabulary/errors.ts'
 import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { Bucket, Key } from '../vocabulary/key.ts'
@@ -125,6 +128,20 @@ export interface BucketList {
   /** False: there are more than are listed, or some partition had too few owners in reach to be sure. */
   readonly complete: boolean
   readonly missing: readonly number[]
+}
+
+/** A token that was made just now. */
+export interface CreatedToken {
+  /** What its bearer shows: told this once. */
+  readonly text: string
+  readonly token: TokenEntry
+}
+
+/** The tokens of the cluster, the newest first; those that ended a week ago or earlier are gone. */
+export interface TokenList {
+  readonly tokens: readonly TokenEntry[]
+  /** 0: all that a quorum knows. Else none answered, and this is how old it is. */
+  readonly knownSecondsAgo: number
 }
 
 export interface MemberView {
@@ -318,6 +335,8 @@ export type CommitAnswer =
 export interface NodeApi {
   /** Says who the bearers of tokens are. */
   readonly authority: Authority
+  /** Says who asks, and whether they may; the same at every door of the node. */
+  readonly doorkeeper: Doorkeeper
   /**
    * Asks whether a request of a client may begin, before anything is spent on it. `done` hears at once or soon; whoever
    * is not admitted is told `overloaded`. `serve` and its like do not ask by themselves.
@@ -352,6 +371,14 @@ export interface NodeApi {
   ): void
   /** The buckets whose properties were set, and those that merely hold keys; 10,000 at most. */
   listBuckets(timeoutMs: number, done: Done<BucketList>): void
+  /**
+   * Makes a token that the whole cluster takes; `done` once a quorum has it. Its rights are checked against those of `by`:
+   * undefined is whoever asks where nobody is asked.
+   */
+  createToken(order: NewToken, by: Principal | undefined, timeoutMs: number, done: Done<CreatedToken>): void
+  listTokens(timeoutMs: number, done: Done<TokenList>): void
+  /** For good; `done` once a quorum has it. In force everywhere within 5 s. */
+  revokeToken(id: string, timeoutMs: number, done: Done<TokenEntry>): void
   /** As this node sees it now: of hints it knows only its own. */
   status(): ClusterStatus
   /** The same, with the hints that the other members keep: they are asked, and waited for a moment. */

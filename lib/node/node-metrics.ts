@@ -1,6 +1,7 @@
 import type { CounterCell, GaugeCell, HistogramCell, Metrics } from '../ports/metrics.ts'
 import type { ValueLogFigures } from '../ports/storage.ts'
 import type { RequestKind } from '../protocol/overload/admission.ts'
+import type { TurnedAway } from '../security/doorkeeper.ts'
 import type { TokenRefusal } from '../security/principal.ts'
 
 const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -42,6 +43,8 @@ export interface NodeMetrics {
   readonly damagedRecordsNow: GaugeCell
   readonly bucketRefreshFailures: CounterCell
   readonly tokenRefusals: (reason: TokenRefusal) => CounterCell
+  readonly tokenRefreshFailures: CounterCell
+  readonly turnedAway: (reason: TurnedAway) => CounterCell
   readonly treeRebuilds: CounterCell
   readonly treeDrift: CounterCell
   readonly exchanges: (outcome: string) => CounterCell
@@ -90,6 +93,7 @@ export interface MetricReadings {
   readonly clockOffsetSeconds: () => number
   readonly uptimeSeconds: () => number
   readonly tokensInForce: () => number
+  readonly tokensAgeSeconds: () => number
   /** What is kept for each absent owner, by its name. */
   readonly hints: () => readonly HintReading[]
   readonly transfers: () => readonly TransferReading[]
@@ -201,9 +205,19 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     },
     readings.tokensInForce,
   )
+  metrics.gauge(
+    { name: 'starling_token_age_seconds', help: 'How long ago the tokens were read at a quorum; 0: nobody is asked for one' },
+    readings.tokensAgeSeconds,
+  )
   const tokenRefusals = metrics.counter({
     name: 'starling_token_refusals_total',
     help: 'Tokens that were shown and are no good',
+    labels: ['reason'],
+  })
+
+  const turnedAway = metrics.counter({
+    name: 'starling_requests_turned_away_total',
+    help: 'Requests of clients that showed nothing or too little',
     labels: ['reason'],
   })
 
@@ -411,6 +425,11 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
       help: 'Times the bucket properties could not be read at a quorum',
     })(),
     tokenRefusals: (reason) => tokenRefusals(reason),
+    tokenRefreshFailures: metrics.counter({
+      name: 'starling_token_refresh_failures_total',
+      help: 'Times the tokens could not be read at a quorum',
+    })(),
+    turnedAway: (reason) => turnedAway(reason),
     treeRebuilds: metrics.counter({
       name: 'starling_anti_entropy_tree_rebuilds_total',
       help: 'Trees made from the records of a partition, sweeps included',

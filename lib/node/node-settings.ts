@@ -1,6 +1,7 @@
 import type { Dot } from '../protocol/causality/dot.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
 import type { ReadRepairMode } from '../protocol/quorum/read.ts'
+import type { BootstrapToken } from '../security/bootstrap-tokens.ts'
 import type { ClusterSecret } from '../security/cluster-secret.ts'
 import type { Endpoint } from '../vocabulary/ids.ts'
 
@@ -33,8 +34,12 @@ export interface NodeSettings {
   readonly slowRequestMs?: number | undefined
   /** It listens where strangers reach it and asks nobody who they are: shown wherever the node is. Undefined: no. */
   readonly isInsecure?: boolean | undefined
+  /** Clients need tokens; these are good from the start. Undefined: nobody is asked for one. */
+  readonly bootstrapTokens?: readonly BootstrapToken[] | undefined
   /** What the nodes of the cluster share; undefined: what they say to each other is neither sealed nor authenticated. */
   readonly secret?: ClusterSecret | undefined
+  /** Where no tokens are asked for: clients show a certificate, and whoever does may do everything. */
+  readonly asksForCertificates?: boolean | undefined
 }
 
 /** Parts that test builds replace to see whether a checker notices; production uses `standardParts`. */

@@ -27,7 +27,7 @@ interface Seen {
 /** What in an answer the OpenAPI document does not say; undefined when all of it is documented. */
 export function undocumentedIn(method: string, path: string, seen: Seen): string | undefined {
   const operation = openApi.paths[templateOf(path)]?.[method.toLowerCase()]
-  if (operation === undefined) return seen.status === 404 || seen.status === 405 ? undefined : 'the request'
+  if (operation === undefined) return [401, 404, 405].includes(seen.status) ? undefined : 'the request'
   const response = operation.responses[seen.status]
   if (response === undefined) return `status ${seen.status}`
   const documented = Object.keys(response.headers).map((name) => name.toLowerCase())

@@ -35,6 +35,7 @@ import type {
   PutRequest,
   QuorumReceipt,
 } from '../../lib/protocol/quorum/client-request.ts'
+import { Doorkeeper } from '../../lib/security/doorkeeper.ts'
 import { TokenAuthority } from '../../lib/security/token-authority.ts'
 import {
   InvalidContext,
@@ -61,6 +62,14 @@ export class FakeNode implements NodeApi {
     cryptography: createCryptography(),
     wallMs: () => Date.now(),
     onRefused: () => {},
+  })
+  /** Why somebody was turned away, newest last. */
+  readonly turnedAway: string[] = []
+  readonly doorkeeper = new Doorkeeper({
+    authority: this.authority,
+    asksForCertificates: false,
+    wallMs: () => Date.now(),
+    onTurnedAway: (reason) => void this.turnedAway.push(reason),
   })
   /** What was asked for, newest last. */
   readonly requests: ClientRequest[] = []

@@ -25,6 +25,7 @@ function section(method: string, path: string, operation: OpenApiOperation): str
   return [
     `## ${method} ${path}`,
     [summary, description].filter(Boolean).join(' '),
+    `Permission: ${operation['x-permission']}.`,
     table(
       ['parameter', 'in', 'values', 'meaning'],
       parameters.map(({ name, in: place, schema, description }) => [
