@@ -1,7 +1,7 @@
 import t from 'tap'
-import { addressGroup } from '../../../lib/protocol/overload/address-group.ts'
-import { Crowd, type Guest, type Standing } from '../../../lib/protocol/overload/crowd.ts'
-import fc from '../../fixtures/fast-check.ts'
+import { addressGroup } from '../../lib/vocabulary/address-group.ts'
+import { Crowd, type Guest, type Standing } from '../../lib/vocabulary/crowd.ts'
+import fc from '../fixtures/fast-check.ts'
 
 t.test('an address counts as whoever can have it', async (t) => {
   const cases: readonly [address: string, group: string][] = [
