@@ -4,6 +4,7 @@ import type { Ports } from '../../lib/ports/ports.ts'
 import type { SimulatedMetrics } from '../../lib/simulator/simulated-metrics.ts'
 import type { World } from '../../lib/simulator/world.ts'
 import { type NodeId, toEndpoint } from '../../lib/vocabulary/ids.ts'
+import { drawSecretKey, KeptSecrets } from '../security/fixtures/kept-secret.ts'
 import type { Configuration } from './configuration.ts'
 import { nodeNames } from './node-names.ts'
 import { Probes } from './probes.ts'
@@ -54,6 +55,8 @@ export class SimulatedCluster {
   readonly #alarms = new Set<string>()
   readonly #ids = new Map<string, NodeId>()
   readonly #stopping = new Set<DrivenNode>()
+  /** Undefined: nodes have none. */
+  readonly #secrets: KeptSecrets | undefined
   /** Where somebody sees to it that a process runs. */
   #wanted: readonly string[]
   /** Nodes that have ended by themselves because they were members no more. */
@@ -67,6 +70,8 @@ export class SimulatedCluster {
     this.world = world
     this.#configuration = configuration
     this.#makeNode = makeNode
+    this.#secrets =
+      configuration.hasSecret === true ? new KeptSecrets(drawSecretKey(world.random('secret'))) : undefined
     this.starters = nodeNames.slice(0, configuration.nodes)
     this.names = nodeNames.slice(0, configuration.nodes + (configuration.churn?.newcomers ?? 0))
     this.#wanted = this.starters
@@ -120,6 +125,8 @@ export class SimulatedCluster {
   start(name: string): void {
     if (this.isRunning(name) || !this.isWanted(name)) return
     const ports = this.world.portsFor(name)
+    const { process } = this.world.machine(name)
+    if (process !== undefined) process.keyring = this.#secrets?.of(name).keyring
     const { replayChance } = this.#configuration
     const random = this.world.random(`${name}/${this.world.machine(name).starts}/replays`)
     const used = replayChance === 0 ? ports : withReplays(ports, random, replayChance)
@@ -285,6 +292,7 @@ export class SimulatedCluster {
       // Soon, so that what was wrongly deleted is missed before the end.
       oldCopiesKeptSeconds: this.#configuration.churn?.oldCopiesKeptSeconds ?? 600,
       version: '0.0.0',
+      secret: this.#secrets?.of(name),
     }
   }
 }

@@ -48,6 +48,7 @@ const leapsIn = 8
 const bareReturnsIn = 8
 const sameBytesIn = 12
 const valueLogIn = 3
+const secretIn = 3
 
 /** Everything about one run that is not decided while it runs. */
 export interface Configuration {
@@ -116,6 +117,8 @@ export interface Configuration {
   readonly valueLog?: ValueLogSettings | undefined
   /** Each process either keeps a log or empties the one it finds. */
   readonly switchesValueLog?: boolean | undefined
+  /** Nodes share a secret: what they say to each other is sealed. Undefined: it is not. */
+  readonly hasSecret?: boolean | undefined
 }
 
 /**
@@ -214,6 +217,7 @@ export function drawConfiguration(seed: number, options: DrawOptions = {}): Conf
     churn: churn === undefined || !length.isLong ? churn : calmer(churn),
     valueLog: valueLog?.settings,
     switchesValueLog: valueLog?.isSwitched,
+    hasSecret: seededRandom(seedFor(seed, 'secret')).below(secretIn) === 0,
   }
 }
 

@@ -1,0 +1,139 @@
+import t from 'tap'
+import { KeptSecrets, secretKeyOf } from '../security/fixtures/kept-secret.ts'
+import { CapturedDatagrams } from './fixtures/captured-datagrams.ts'
+import { TestCluster } from './fixtures/test-cluster.ts'
+
+const [one, two] = [secretKeyOf(1), secretKeyOf(2)]
+
+t.test('nodes with the same secret are a cluster, and what they say cannot be read', async (t) => {
+  const { cluster, captured } = formed()
+  t.match(cluster.put('ada', 'k', 'v', { w: 'all' }), { code: 'ok' })
+  t.ok(captured.datagrams.length > 30)
+  for (const { bytes } of captured.datagrams) {
+    const text = Buffer.from(bytes).toString('latin1')
+    if (/ada|bob|cyd|test|7101/.test(text)) t.fail('a name can be read')
+  }
+  t.equal(cluster.metricSum('starling_datagrams_dropped_total'), 0)
+  t.match(
+    cluster.world.log.lines().filter(({ message }) => /datagram/.test(message)),
+    [],
+  )
+})
+
+t.test('whoever has another secret, none, or another cluster cannot join, and the log says why', async (t) => {
+  const cases = [
+    [
+      'another secret',
+      { secret: new KeptSecrets(two).of('eve') },
+      'unknown-key',
+      /a key which this node does not have/,
+    ],
+    [
+      'another cluster, though the secret is the same',
+      { cluster: 'other', expect: 1 },
+      'wrong-cluster',
+      /of a cluster with another name/,
+    ],
+  ] as const
+  for (const [who, changes, reason, line] of cases) {
+    await t.test(who, async (t) => {
+      const { cluster, captured } = formed()
+      cluster.join('eve', changes)
+      cluster.world.run(20_000)
+      for (const name of ['ada', 'bob', 'cyd']) {
+        t.same(
+          cluster
+            .node(name)
+            .status()
+            .members.map((member) => member.name)
+            .sort(),
+          ['ada', 'bob', 'cyd'],
+        )
+      }
+      // It makes itself heard by datagrams as soon as it knows of somebody.
+      captured.inject('ada', captured.from('eve'), 'eve')
+      cluster.world.run(100)
+      if (captured.from('eve').length > 0) {
+        t.ok(cluster.metric('ada', 'starling_datagrams_dropped_total', reason) > 0)
+        const said = cluster.world.log.lines().filter(({ message }) => line.test(message))
+        t.ok(said.length > 0 && said.length < 20)
+      }
+      t.match(cluster.put('ada', 'k', 'v', { w: 'all' }), { code: 'ok' })
+    })
+  }
+})
+
+t.test('a captured datagram that is sent again changes nothing', async (t) => {
+  const { cluster, captured } = formed()
+  cluster.world.run(5_000)
+  const before = states(cluster)
+  const heard = cluster.metric('ada', 'starling_datagrams_dropped_total', 'replayed')
+  const recorded = captured.to('ada')
+  captured.inject('ada', recorded, 'eve')
+  cluster.world.run(1_000)
+  t.equal(
+    cluster.metric('ada', 'starling_datagrams_dropped_total', 'replayed') - heard,
+    recorded.length,
+    'none was read',
+  )
+  t.same(states(cluster), before)
+
+  await t.test('nor when the one it was for has started anew, nor the one who sent it', async (t) => {
+    const old = captured.to('ada')
+    cluster.world.crash('ada', 'kill')
+    cluster.world.crash('bob', 'kill')
+    cluster.world.run(500)
+    cluster.start('ada')
+    cluster.start('bob')
+    cluster.awaitReady()
+    captured.inject('ada', old, 'eve')
+    captured.inject('cyd', captured.to('bob'), 'eve')
+    cluster.world.run(10_000)
+    t.match(states(cluster), Object.fromEntries(['ada', 'bob', 'cyd'].map((name) => [name, 'alive alive alive'])))
+    t.equal(cluster.metricSum('starling_internal_errors_total'), 0)
+    t.match(cluster.put('cyd', 'k', 'v', { w: 'all' }), { code: 'ok' })
+  })
+})
+
+t.test('a flood from a member’s address does not cut the member off', async (t) => {
+  const { cluster, captured } = formed()
+  const [sample] = captured.to('ada')
+  // What anybody can send who has seen one datagram: the right cluster and key, and senders of its own making.
+  const forged = Array.from({ length: 3_000 }, (_, count) => {
+    const bytes = (sample as Uint8Array).slice()
+    bytes.set([count >> 8, count & 255], 10)
+    return bytes
+  })
+  captured.inject('ada', forged, 'bob')
+  cluster.world.run(2_000)
+  t.ok(cluster.metric('ada', 'starling_datagrams_dropped_total', 'cut-off') > 2_000)
+  t.ok(cluster.world.log.lines().some(({ message }) => /only members that are known are listened to/.test(message)))
+  t.equal(states(cluster).ada, 'alive alive alive')
+  const dropped = cluster.metric('ada', 'starling_datagrams_dropped_total', 'cut-off')
+  cluster.world.run(5_000)
+  t.equal(cluster.metric('ada', 'starling_datagrams_dropped_total', 'cut-off'), dropped, 'bob is heard')
+})
+
+function formed(): { readonly cluster: TestCluster; readonly captured: CapturedDatagrams } {
+  const secrets = new KeptSecrets(one)
+  const captured = new CapturedDatagrams()
+  const cluster = TestCluster.formed(undefined, {
+    change: (settings) => ({ ...settings, secret: secrets.of(settings.name) }),
+    wrap: (name, ports) => captured.wrap(name, ports),
+  })
+  return { cluster, captured }
+}
+
+/** How each of them sees all. */
+function states(cluster: TestCluster): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    ['ada', 'bob', 'cyd'].map((name) => [
+      name,
+      cluster
+        .node(name)
+        .status()
+        .members.map(({ state }) => state)
+        .join(' '),
+    ]),
+  )
+}
