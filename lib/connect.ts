@@ -15,9 +15,11 @@ export * from './client/public.ts'
  *
  * @param seeds peer addresses of some nodes, as `host:port`; names are resolved, and again whenever nobody answers
  * @param options.cluster the cluster's name; default `starling`
+ * @param options.token shows who asks, where nodes want to know
  * @param options.connectTimeoutMs milliseconds to keep trying, 1 to 60,000; default 10,000
  * @param options.signal stops it: rejects with the signal's reason
  * @throws {InvalidParameter} an option is out of its range, or the nodes belong to another cluster
+ * @throws {Unauthenticated} the nodes want a token, and the one shown is not good
  * @throws {Unreachable} nobody answered in time
  * @throws {NoLayout} the cluster had not formed in time
  * @see docs/client-library.md

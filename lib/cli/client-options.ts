@@ -2,9 +2,10 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { HttpClient, type QuorumLevel } from '../http-client/http-client.ts'
 import type { Transport } from '../http-client/transport.ts'
 import { timeoutMsMax, timeoutMsMin } from '../vocabulary/limits.ts'
+import { type TokenOptions, tokenOf } from './client-token.ts'
 
 /** What every command that speaks to a node takes. */
-export interface ClientOptions {
+export interface ClientOptions extends TokenOptions {
   readonly endpoint: string
   readonly json?: boolean
   readonly timeout?: number
@@ -17,6 +18,7 @@ export function addClientOptions(command: Command): Command {
     .addOption(
       new Option('--endpoint <URL,...>', 'nodes to ask, in order').env('STARLING_ENDPOINT').default(endpointDefault),
     )
+    .option('--token-file <FILE>', 'shows the token in it (or STARLING_TOKEN) where nodes want to know who asks')
     .option('--timeout <MS>', `milliseconds for each request, ${timeoutMsMin} to ${timeoutMsMax}`, parseTimeout)
     .option('--json', 'machine-readable output')
 }
@@ -29,7 +31,7 @@ export function endpointsOf(options: Pick<ClientOptions, 'endpoint'>): readonly 
 }
 
 export function connect(options: ClientOptions, extra: { transport?: Transport; spread?: boolean } = {}): HttpClient {
-  return new HttpClient({ endpoints: endpointsOf(options), ...extra })
+  return new HttpClient({ endpoints: endpointsOf(options), token: tokenOf(options), ...extra })
 }
 
 /** The part of the options that goes with each request. */

@@ -39,7 +39,7 @@ export async function askEachNode<Answer>(
   options: EachNodeOptions,
   ask: (client: HttpClient) => Promise<Answer>,
 ): Promise<AnswersOfNodes<Answer>> {
-  const { client, id, name } = await firstThatAnswers(options)
+  const { client, scheme, id, name } = await firstThatAnswers(options)
   if (options.local === true) return { answers: [{ node: id, name, answer: await ask(client) }], missing: [] }
   const { members } = await client.status(requestOptions(options))
   const answers: AnswerOfNode<Answer>[] = []
@@ -52,7 +52,8 @@ export async function askEachNode<Answer>(
     if (state === 'left' && owns === 0) return
     if (state === 'dead' || state === 'left') return miss(`it is ${state}`)
     if (node !== id && (http === null || http === undefined)) return miss('it serves no HTTP')
-    const way = node === id ? client : connect({ ...options, endpoint: `http://${http}` })
+    // A token that was given for an encrypted way goes no other.
+    const way = node === id ? client : connect({ ...options, endpoint: `${scheme}://${http}` })
     try {
       answers.push({ node, name: memberName, answer: await ask(way) })
     } catch (error) {
@@ -75,15 +76,20 @@ export function reportMissing(missing: readonly MissingNode[]): void {
   if (missing.some(({ state }) => state === 'alive' || state === 'suspect')) process.exitCode = exitCode.partial
 }
 
-async function firstThatAnswers(
-  options: ClientOptions,
-): Promise<{ readonly client: HttpClient; readonly id: string | undefined; readonly name: string }> {
+interface AnsweringNode {
+  readonly client: HttpClient
+  readonly scheme: 'http' | 'https'
+  readonly id: string | undefined
+  readonly name: string
+}
+
+async function firstThatAnswers(options: ClientOptions): Promise<AnsweringNode> {
   let failure: unknown
   for (const endpoint of endpointsOf(options)) {
     const client = connect({ ...options, endpoint })
     try {
       const { id, name } = await client.node(requestOptions(options))
-      return { client, id: id ?? undefined, name }
+      return { client, scheme: /^https:/i.test(endpoint) ? 'https' : 'http', id: id ?? undefined, name }
     } catch (error) {
       if (!(error instanceof StarlingError)) throw error
       failure ??= error

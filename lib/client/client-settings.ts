@@ -1,6 +1,7 @@
 import { InvalidParameter } from '../vocabulary/errors.ts'
 import { type Endpoint, parseEndpoint } from '../vocabulary/ids.ts'
 import { timeoutMsDefault } from '../vocabulary/limits.ts'
+import { checkedToken, type TokenSource } from '../vocabulary/shown-token.ts'
 import { type BreakerSettings, breakerSettingsDefault } from './circuit-breaker.ts'
 import type { ClientMetrics } from './client-metrics.ts'
 import { checkedDeadlineMs } from './request-options.ts'
@@ -9,6 +10,11 @@ import { checkedDeadlineMs } from './request-options.ts'
 export interface ConnectOptions {
   /** The name of the cluster, as its nodes were given it; default `starling`. */
   readonly cluster?: string | undefined
+  /**
+   * Shows who asks, where nodes want to know; a function is asked whenever a connection is made, and what it throws is an
+   * uncaught error.
+   */
+  readonly token?: TokenSource | undefined
   /** Milliseconds that `connect` itself may take, 1 to 60,000; default 10,000. */
   readonly connectTimeoutMs?: number | undefined
   /** Milliseconds that a request may take unless it says otherwise, 1 to 60,000; default 3,000. */
@@ -43,6 +49,8 @@ export interface ClientSettings {
   readonly breaker: BreakerSettings
   readonly hasSession: boolean
   readonly metrics: ClientMetrics | undefined
+  /** Undefined: none is shown. */
+  readonly token: (() => string) | undefined
 }
 
 const connectTimeoutMsDefault = 10_000
@@ -65,7 +73,15 @@ export function toClientSettings(seeds: readonly string[], options: ConnectOptio
     breaker: toBreakerSettings(options.breaker),
     hasSession: options.session ?? true,
     metrics: options.metrics,
+    token: toTokenReader(options.token),
   }
+}
+
+function toTokenReader(given: ConnectOptions['token']): (() => string) | undefined {
+  if (given === undefined) return undefined
+  if (typeof given === 'function') return () => checkedToken(given())
+  const token = checkedToken(given)
+  return () => token
 }
 
 function toBreakerSettings(given: ConnectOptions['breaker']): BreakerSettings {

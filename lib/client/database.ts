@@ -3,7 +3,14 @@ import type { Names, Streams } from '../ports/network.ts'
 import type { Time, Timer } from '../ports/time.ts'
 import { noTracer, type Tracer } from '../ports/tracer.ts'
 import type { MemberState } from '../protocol/membership/member.ts'
-import { Closed, InvalidParameter, NoLayout, type StarlingError, Unreachable } from '../vocabulary/errors.ts'
+import {
+  Closed,
+  InvalidParameter,
+  NoLayout,
+  type StarlingError,
+  Unauthenticated,
+  Unreachable,
+} from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { Endpoint } from '../vocabulary/ids.ts'
 import type { Random } from '../vocabulary/random.ts'
@@ -12,6 +19,7 @@ import { Alarms } from './alarms.ts'
 import { Bucket, type BucketParts } from './bucket.ts'
 import { type BucketProperties, readProperties, setProperties } from './bucket-properties.ts'
 import { hedgeBudget, overloadRetryBudget } from './budgets.ts'
+import { callOut } from './call-out.ts'
 import type { BreakerState } from './circuit-breaker.ts'
 import { ClientSession } from './client-session.ts'
 import type { ClientSettings } from './client-settings.ts'
@@ -59,6 +67,8 @@ export interface DatabaseStatus {
     readonly writeLatencyMs: number
   }[]
 }
+
+const tokenHint = 'give connect the token in its option `token`; an admin of the cluster makes one'
 
 /** They say that a node is not one of ours, and that asking again is no use. */
 const finalGoodbyes: ReadonlySet<Goodbye['reason']> = new Set(['wrong-cluster', 'foreign-cluster', 'unknown-version'])
@@ -237,6 +247,7 @@ export class Database {
    * Resolves once the layout of the cluster is known.
    *
    * @throws {InvalidParameter} everybody who answered belongs to another cluster, or speaks another protocol
+   * @throws {Unauthenticated} everybody who answered wants a token, and the one shown is not good
    * @throws {Unreachable} nobody answered within `connectTimeoutMs`
    * @throws {NoLayout} the cluster that answered had not formed by then
    */
@@ -265,6 +276,10 @@ export class Database {
 
   #refusedByAll(problem: ReadonlyMap<Endpoint, string>): StarlingError | undefined {
     const goodbyes = [...problem.keys()].map((endpoint) => this.#goodbyes.get(endpoint))
+    const said = goodbyes.filter((one) => one !== undefined)
+    if (said.length > 0 && said.every(({ reason }) => reason === 'unauthenticated')) {
+      return new Unauthenticated(`no node takes this client: ${said[0]?.message}`, { hint: tokenHint })
+    }
     const [goodbye] = goodbyes
     if (goodbye === undefined || !goodbyes.every((one) => one !== undefined && finalGoodbyes.has(one.reason))) return
     const hint = goodbye.reason === 'wrong-cluster' ? 'give connect the name in its option `cluster`' : undefined
@@ -286,6 +301,7 @@ export class Database {
   }
 
   #hello(): Hello {
+    const token = this.#tokenNow()
     return {
       type: 'hello',
       wireVersion,
@@ -296,7 +312,20 @@ export class Database {
       nodeId: '',
       startNumber: 0,
       capabilities: [],
+      ...(token === undefined ? {} : { token }),
     }
+  }
+
+  /** Undefined: the client shows none. */
+  #tokenNow(): string | undefined {
+    const { token } = this.#settings
+    let text: string | undefined
+    if (token !== undefined) {
+      callOut(() => {
+        text = token()
+      }, undefined)
+    }
+    return text
   }
 
   #dismissed(goodbye: Goodbye, from: Endpoint): void {

@@ -12,6 +12,7 @@ import {
 } from '../vocabulary/errors.ts'
 import { bucketProblem, keyProblem } from '../vocabulary/key.ts'
 import { timeoutMsDefault } from '../vocabulary/limits.ts'
+import { checkedToken } from '../vocabulary/shown-token.ts'
 import type { ClusterStatus, Explanation, Found, NodeStatus, Readiness, Replica, RingView, Written } from './answers.ts'
 import { type BatchOperation, type BatchResult, formatBatch, parseBatch } from './batch.ts'
 import type { BucketList, GivenProperties, VersionedProperties } from './bucket-answers.ts'
@@ -83,6 +84,11 @@ export interface HttpClientOptions {
   /** Share the requests among the endpoints, instead of asking the first while it can be reached. */
   readonly spread?: boolean | undefined
   /**
+   * Shows who asks, where nodes want to know; a function is asked before each request. Give it only with endpoints that
+   * are `https:` or on this machine: whoever reads it on the way can use it.
+   */
+  readonly token?: string | (() => string | Promise<string>) | undefined
+  /**
    * How often a request that failed at all endpoints is tried again, 0 to 10, where that is safe and may help, with a
    * growing pause, and never after its `timeoutMs`; default 0. With it, puts and deletes that have no idempotency key get
    * one, so that they may be tried again, too.
@@ -122,6 +128,7 @@ export class HttpClient {
   readonly #endpoints: Endpoints
   readonly #transport: Transport
   readonly #retries: number
+  readonly #token: HttpClientOptions['token']
 
   /** @throws {InvalidParameter} when an endpoint is not the URL of a node, or an option is out of its range */
   constructor(options: HttpClientOptions) {
@@ -130,6 +137,7 @@ export class HttpClient {
       throw new InvalidParameter(`retries must be 0 to ${retriesMax}, not ${String(retries)}`)
     }
     this.#retries = retries
+    this.#token = typeof options.token === 'string' ? checkedToken(options.token) : options.token
     this.#endpoints = new Endpoints(options.endpoints, { spread: options.spread })
     this.#transport = options.transport ?? fetchTransport(globalThis.fetch)
   }
@@ -419,9 +427,10 @@ export class HttpClient {
     const mayRepeat = call.headers?.[idempotencyHeader] !== undefined
     let isDoubtful = isDoubtfulBefore
     let last: StarlingError | undefined
+    const authorization = await this.#authorization()
     for (const origin of this.#endpoints.inOrder()) {
       try {
-        const response = await this.#transport(this.#request(origin, call))
+        const response = await this.#transport(this.#request(origin, call, authorization))
         if (isAnswer(response.status) || call.alsoAccepts?.includes(response.status) === true) {
           const answer = await read(response)
           this.#endpoints.answered(origin)
@@ -445,7 +454,12 @@ export class HttpClient {
     throw last ?? new Unreachable(`no node of ${this.#endpoints} could be reached`)
   }
 
-  #request(origin: string, call: Call): Parameters<Transport>[0] {
+  async #authorization(): Promise<string | undefined> {
+    if (this.#token === undefined) return undefined
+    return `Bearer ${typeof this.#token === 'string' ? this.#token : checkedToken(await this.#token())}`
+  }
+
+  #request(origin: string, call: Call, authorization: string | undefined): Parameters<Transport>[0] {
     const { timeoutMs, signal } = call.options
     const query = new URLSearchParams()
     for (const [name, value] of Object.entries({ ...call.query, timeout: call.takesTimeout ? timeoutMs : undefined }))
@@ -453,7 +467,7 @@ export class HttpClient {
     return {
       method: call.method,
       url: `${origin}${call.path}${query.size === 0 ? '' : `?${query}`}`,
-      headers: call.headers ?? {},
+      headers: authorization === undefined ? (call.headers ?? {}) : { ...call.headers, Authorization: authorization },
       body: call.body,
       timeoutMs: (timeoutMs ?? timeoutMsDefault) + graceMs,
       signal,

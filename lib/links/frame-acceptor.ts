@@ -24,6 +24,8 @@ export interface Caller {
   readonly remote: Endpoint
   /** What it has shown. */
   readonly identity: StreamIdentity
+  /** What it showed in its Hello. */
+  readonly token: string | undefined
 }
 
 export interface AcceptorOwner {
@@ -71,6 +73,8 @@ interface Accepted {
   /** The wire version that was agreed on. */
   spoken: number
   inFlight: number
+  /** Said to it when all that it asked was answered; undefined: nothing, unless everybody is dismissed. */
+  farewell: Goodbye | undefined
   /** Told to go: whatever else it has sent does not count. */
   isDismissed: boolean
 }
@@ -160,6 +164,7 @@ export class FrameAcceptor {
       caller: undefined,
       spoken: 0,
       inFlight: 0,
+      farewell: undefined,
       isDismissed: false,
     }
     accepted.connection.attach(stream)
@@ -196,7 +201,7 @@ export class FrameAcceptor {
     if (answer.type === 'goodbye') return this.#dismiss(accepted, answer)
     accepted.isWelcomed = true
     accepted.spoken = answer.wireVersion
-    accepted.caller = { role: hello.role, nodeId: hello.nodeId, remote, identity }
+    accepted.caller = { role: hello.role, nodeId: hello.nodeId, remote, identity, token: hello.token }
     accepted.connection.send({ kind: 'welcome', message: answer })
   }
 
@@ -213,11 +218,14 @@ export class FrameAcceptor {
       isAnswered = true
       accepted.inFlight -= 1
       this.#answer(accepted, id, answer)
-      if (this.#farewell !== undefined) this.#dismissIfIdle(accepted)
+      // What it showed is good no more: it may come again and show something else.
+      if (answer.type === 'refused' && answer.code === 'unauthenticated') accepted.farewell = unknownNow
+      if (this.#farewell !== undefined || accepted.farewell !== undefined) this.#dismissIfIdle(accepted)
     }
     accepted.inFlight += 1
     // It came before the goodbye was read; answered, so that nobody wonders.
     if (this.#farewell !== undefined) return respond(leaving(this.#farewell.message))
+    if (accepted.farewell === keyRemoved) return respond(leaving(keyRemoved.message))
     const isFull = accepted.inFlight > this.#settings.inFlightPerConnectionMax || connection.isFull
     if (isFull) return respond(busy)
     this.#owner.serve(message, caller, respond, trace)
@@ -240,7 +248,8 @@ export class FrameAcceptor {
   }
 
   #dismissIfIdle(accepted: Accepted): void {
-    if (this.#farewell !== undefined && accepted.inFlight === 0) this.#dismiss(accepted, this.#farewell)
+    const farewell = accepted.farewell ?? this.#farewell
+    if (farewell !== undefined && accepted.inFlight === 0) this.#dismiss(accepted, farewell)
   }
 
   #dismiss(accepted: Accepted, goodbye: Goodbye): void {
@@ -265,11 +274,26 @@ export class FrameAcceptor {
           nowMs - accepted.connection.heardAtMs > this.#settings.idleMsMax
         ) {
           accepted.connection.destroy('idle')
+        } else if (isGreeted && this.#owner.isStillTrusted?.(accepted.identity) === false) {
+          accepted.farewell = keyRemoved
+          this.#dismissIfIdle(accepted)
         }
       }
       this.#scheduleSweep()
     })
   }
+}
+
+const unknownNow: Goodbye = {
+  type: 'goodbye',
+  reason: 'unauthenticated',
+  message: 'what this connection showed when it began is not good any more',
+}
+
+const keyRemoved: Goodbye = {
+  type: 'goodbye',
+  reason: 'draining',
+  message: 'the key that this connection began with is not one of the secret any more',
 }
 
 const busy: Refusal = {

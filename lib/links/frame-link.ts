@@ -68,6 +68,8 @@ export interface LinkOwner {
   namesOf?(endpoint: Endpoint): readonly string[]
   /** Why whoever has shown this, and says this, is not to be spoken with; undefined: it is. */
   distrusts?(welcome: Welcome, identity: StreamIdentity): string | undefined
+  /** Whether a connection whose other side has shown this had better be made anew, when nobody waits for anything on it. */
+  isOutdated?(identity: StreamIdentity): boolean
   /** The one there has not shown to be one of ours, or does not take us for one of its own. */
   onUntrusted?(reason: string, from: Endpoint): void
   /** The own layout digest, sent with every request. */
@@ -86,6 +88,9 @@ export interface LinkParts {
   readonly random: Random
   readonly settings: LinkSettings
 }
+
+/** A client that shows what is not good is held up for less than a second. */
+const unknownBackoffsMax = 3
 
 interface Pending extends Numbered {
   /** Of the frame, once it is sent. */
@@ -115,6 +120,8 @@ export class FrameLink {
   #spoken = 0
   #failures = 0
   #retryAtMs = 0
+  /** What the other side said when it did not know who asks. */
+  #unknown: Refusal | undefined
   readonly #pending = new PendingTable<Pending>()
   /** Asked for while the connection is being made. */
   #waiting: { readonly message: Request; readonly pending: Pending }[] = []
@@ -161,7 +168,7 @@ export class FrameLink {
     this.#onAsked(timeoutMs)
     if (this.#state === 'ready') return this.#send(message, pending)
     if (this.#state === 'idle') {
-      if (nowMs < this.#retryAtMs) return this.#refuse(pending, 'the last attempt to connect failed a moment ago')
+      if (nowMs < this.#retryAtMs) return this.#refuseAgain(pending)
       this.#connect(nowMs)
     }
     this.#waiting.push({ message, pending })
@@ -204,6 +211,7 @@ export class FrameLink {
       if (nowMs - this.#pingedAtMs > silenceMsMax) connection.destroy('silent')
       return
     }
+    if (this.inFlight === 0 && this.#owner.isOutdated?.(this.#identity) === true) return this.#renew(connection)
     const isResting = this.inFlight === 0 && nowMs - this.#usedAtMs > restingHeartbeatEveryMs
     if (nowMs - heardAtMs <= (isResting ? restingHeartbeatEveryMs : heartbeatEveryMs)) return
     this.#pingedAtMs = nowMs
@@ -213,6 +221,7 @@ export class FrameLink {
   #connect(nowMs: number): void {
     this.#state = 'connecting'
     this.#connectingSinceMs = nowMs
+    this.#unknown = undefined
     const connection: FrameConnection = new FrameConnection(this.#parts, {
       onFrame: (frame) => this.#hear(connection, frame),
       onClosed: (reason, malformed) => {
@@ -248,6 +257,8 @@ export class FrameLink {
         this.#owner.onGoodbye?.(frame.message, this.endpoint)
         // Whoever drains has answered all it will: the rest it never looked at.
         if (frame.message.reason === 'draining') this.#refusePending(frame.message.message)
+        // The same, and it would say so again.
+        else if (frame.message.reason === 'unauthenticated') this.#refuseUnknown(frame.message.message)
         return connection.destroy(`${frame.message.reason}: ${frame.message.message}`)
       case 'response': {
         const pending = this.#pending.take(frame.id)
@@ -299,6 +310,13 @@ export class FrameLink {
     this.#pending.add(pending)
   }
 
+  /** The next request makes another one, at once: nothing has failed. */
+  #renew(connection: FrameConnection): void {
+    this.#connection = undefined
+    this.#state = 'idle'
+    connection.destroy('made anew')
+  }
+
   #lost(connection: FrameConnection, reason: string): void {
     if (connection !== this.#connection) return
     this.#connection = undefined
@@ -315,6 +333,29 @@ export class FrameLink {
 
   #refusePending(reason: string): void {
     for (const entry of this.#pending.takeAll(isAny)) this.#refuse(entry, reason)
+  }
+
+  #refuseUnknown(message: string): void {
+    // Whoever has something else to show by then need not wait long.
+    this.#failures = Math.min(this.#failures, unknownBackoffsMax)
+    const refusal: Refusal = {
+      type: 'refused',
+      code: 'unauthenticated',
+      message,
+      aftermath: 'nothing-changed',
+      hint: '',
+    }
+    this.#unknown = refusal
+    const asked = [...this.#pending.takeAll(isAny), ...this.#waiting.map(({ pending }) => pending)]
+    this.#waiting = []
+    for (const pending of asked) this.#later(() => pending.done({ type: 'refused', refusal }))
+  }
+
+  /** It is too soon to try once more. */
+  #refuseAgain(pending: Pending): void {
+    const refusal = this.#unknown
+    if (refusal === undefined) return this.#refuse(pending, 'the last attempt to connect failed a moment ago')
+    this.#later(() => pending.done({ type: 'refused', refusal }))
   }
 
   #failAll(reason: string): void {

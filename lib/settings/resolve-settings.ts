@@ -23,7 +23,7 @@ export interface ResolvedSettings {
 }
 
 /** Variables of the same prefix that other parts of Starling read. */
-const otherVariables = ['STARLING_ENDPOINT']
+const otherVariables = ['STARLING_ENDPOINT', 'STARLING_TOKEN']
 
 /**
  * Each setting's value and where it came from: flag, else environment, else file, else default.

@@ -1,6 +1,7 @@
 import type { HttpClient } from '../../http-client/http-client.ts'
 import { StarlingError } from '../../vocabulary/errors.ts'
 import { connect } from '../client-options.ts'
+import { UsageError } from '../exit-code.ts'
 import { writeLine } from '../output.ts'
 
 /** Whoever presses a key does not wait longer, unless the line itself says so. */
@@ -13,13 +14,15 @@ const endpointDefault = 'http://127.0.0.1:7070'
  */
 export async function complete(kind: string, line: readonly string[]): Promise<void> {
   try {
+    const tokenFile = valueIn(line, '--token-file')
     const client = connect({
       endpoint: valueIn(line, '--endpoint') ?? process.env.STARLING_ENDPOINT ?? endpointDefault,
+      ...(tokenFile === undefined ? {} : { tokenFile }),
     })
     const timeoutMs = Number(valueIn(line, '--timeout')) || timeoutMsDefault
     for (const name of await namesOf(client, kind, timeoutMs)) if (!/\s/.test(name)) await writeLine(name)
   } catch (error) {
-    if (!(error instanceof StarlingError)) throw error
+    if (!(error instanceof StarlingError || error instanceof UsageError)) throw error
   }
 }
 
