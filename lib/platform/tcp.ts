@@ -1,41 +1,59 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import {
   type ByteStream,
   type NetworkFailure,
   plainIdentity,
   type StreamHandlers,
+  type StreamIdentity,
   type StreamListener,
   type Streams,
 } from '../ports/network.ts'
 import type { Endpoint } from '../vocabulary/ids.ts'
 import { hostAndPort, toObservedEndpoint } from './addresses.ts'
 import { toNetworkFailure } from './network-failure.ts'
+import { StreamDoor } from './tls/stream-door.ts'
+import { certificateIdentity } from './tls/stream-identity.ts'
+import { type Dialled, dialWithCertificate, dialWithSecret, type StreamSecurity } from './tls/stream-security.ts'
+import { whyUntrusted } from './tls/tls-words.ts'
 
 export interface StreamSettings {
   /** How long a connection may take to come about. Default 3 000: the system itself would ask for more than two minutes. */
   readonly connectTimeoutMs?: number | undefined
+  /** Undefined: everything is said in the open, to and by anybody. */
+  readonly security?: StreamSecurity | undefined
 }
 
 /** Streams over TCP. A host that is gone answers nothing and is `unreachable` after the time to connect. */
 export function createStreams(settings: StreamSettings = {}): Streams {
   const connectTimeoutMs = settings.connectTimeoutMs ?? 3000
+  const { security } = settings
   return {
-    connect(to, handlers, done) {
-      const { host, port } = hostAndPort(to)
-      new ConnectAttempt(connect({ host, port, noDelay: true }), to, connectTimeoutMs, handlers, done)
+    connect(to, handlers, done, names = []) {
+      const address = hostAndPort(to)
+      const dialled = security === undefined ? undefined : dial(security, address, names)
+      const socket = dialled?.socket ?? connect({ ...address, noDelay: true })
+      new ConnectAttempt(socket, dialled, to, connectTimeoutMs, handlers, done)
     },
-    listen(at, onStream, done) {
+    listen(at, onStream, done, gate) {
       const { host, port } = hostAndPort(at)
-      const server = createServer({ noDelay: true }, (socket) => {
-        const stream = new TcpStream(socket, remoteOf(socket))
+      const begin = (socket: Socket, remote: Endpoint, identity: StreamIdentity): void => {
+        const stream = new TcpStream(socket, remote, identity)
         stream.start(onStream(stream))
+      }
+      const door = security === undefined ? undefined : new StreamDoor(security, gate, begin)
+      const server = createServer({ noDelay: true }, (socket) => {
+        const remote = remoteOf(socket)
+        if (gate?.admits(remote) === false) socket.destroy()
+        else if (door === undefined) begin(socket, remote, plainIdentity)
+        else door.accept(socket, remote)
       })
       server.once('error', (error) => done(toNetworkFailure(error), undefined))
       server.listen({ host, port, exclusive: true }, () => {
         server.removeAllListeners('error')
         // Of a listening server this is about one connection that could not be accepted: its client will notice.
         server.on('error', () => undefined)
-        done(undefined, new TcpListener(server))
+        done(undefined, new TcpListener(server, door))
       })
     },
   }
@@ -46,28 +64,48 @@ class ConnectAttempt {
   readonly #socket: Socket
   readonly #done: (failure: NetworkFailure | undefined, stream: ByteStream | undefined) => void
   readonly #timeout: NodeJS.Timeout
-  readonly #onError = (error: Error): void => this.#fail(toNetworkFailure(error))
+  /** Undefined: nothing has to be shown. */
+  readonly #dialled: Dialled | undefined
+  /** The other side has answered; what is missing is the handshake. */
+  #isAnswered = false
+  readonly #onError = (error: Error): void =>
+    this.#fail(this.#isAnswered ? whyUntrusted(error, this.#dialled?.keyId) : toNetworkFailure(error))
 
   constructor(
     socket: Socket,
+    dialled: Dialled | undefined,
     to: Endpoint,
     timeoutMs: number,
     handlers: StreamHandlers,
     done: (failure: NetworkFailure | undefined, stream: ByteStream | undefined) => void,
   ) {
     this.#socket = socket
+    this.#dialled = dialled
     this.#done = done
     this.#timeout = setTimeout(() => {
       this.#fail({ kind: 'unreachable', message: `${to} did not answer within ${timeoutMs} ms` })
     }, timeoutMs)
     socket.once('error', this.#onError)
-    socket.once('connect', () => {
-      clearTimeout(this.#timeout)
-      socket.removeListener('error', this.#onError)
-      const stream = new TcpStream(socket, to)
-      stream.start(handlers)
-      done(undefined, stream)
+    if (dialled === undefined) {
+      socket.once('connect', () => this.#succeed(new TcpStream(socket, to, plainIdentity), handlers))
+      return
+    }
+    dialled.socket.setNoDelay(true)
+    dialled.socket.once('connect', () => {
+      this.#isAnswered = true
     })
+    dialled.socket.once('secureConnect', () => {
+      const problem = dialled.check()
+      if (problem !== undefined) return this.#fail({ kind: 'untrusted', message: problem })
+      this.#succeed(new TcpStream(socket, to, identityOf(dialled)), handlers)
+    })
+  }
+
+  #succeed(stream: TcpStream, handlers: StreamHandlers): void {
+    clearTimeout(this.#timeout)
+    this.#socket.removeListener('error', this.#onError)
+    stream.start(handlers)
+    this.#done(undefined, stream)
   }
 
   #fail(failure: NetworkFailure): void {
@@ -80,9 +118,25 @@ class ConnectAttempt {
   }
 }
 
+function dial(
+  { keyring, certificates, dialsWith, ...rest }: StreamSecurity,
+  to: { readonly host: string; readonly port: number },
+  names: readonly string[],
+): Dialled | undefined {
+  if (dialsWith === 'secret' && keyring !== undefined) return dialWithSecret({ keyring, ...rest }, to)
+  if (dialsWith === 'certificate' && certificates !== undefined) {
+    return dialWithCertificate({ certificates, ...rest }, to, names)
+  }
+  return undefined
+}
+
+function identityOf({ socket, keyId }: Dialled & { readonly socket: TLSSocket }): StreamIdentity {
+  return keyId === undefined ? certificateIdentity(socket) : { type: 'secret', keyId }
+}
+
 class TcpStream implements ByteStream {
   readonly remote: Endpoint
-  readonly identity = plainIdentity
+  readonly identity: StreamIdentity
   readonly #socket: Socket
   #handlers: StreamHandlers | undefined
   /** The first thing that ended it, in words. */
@@ -95,9 +149,10 @@ class TcpStream implements ByteStream {
     this.#handlers?.onDrained?.()
   }
 
-  constructor(socket: Socket, remote: Endpoint) {
+  constructor(socket: Socket, remote: Endpoint, identity: StreamIdentity) {
     this.#socket = socket
     this.remote = remote
+    this.identity = identity
     socket.on('error', (error) => {
       this.#reason ??= error.message
     })
@@ -181,9 +236,11 @@ function copyOf(chunks: readonly Uint8Array[], from: number, to: number, bytes: 
 class TcpListener implements StreamListener {
   readonly local: Endpoint
   readonly #server: Server
+  readonly #door: StreamDoor | undefined
 
-  constructor(server: Server) {
+  constructor(server: Server, door: StreamDoor | undefined) {
     this.#server = server
+    this.#door = door
     const address = server.address()
     if (address === null || typeof address === 'string') throw new TypeError('a TCP server has an address and a port')
     this.local = toObservedEndpoint(address.address, address.port)
@@ -192,6 +249,7 @@ class TcpListener implements StreamListener {
   close(done: () => void): void {
     // The server's own callback waits for all connections to end as well; the port is free at once.
     if (this.#server.listening) this.#server.close()
+    this.#door?.close()
     setImmediate(done)
   }
 }

@@ -79,7 +79,12 @@ export class FrameReader {
       (bytes[at] as number) * 0x1000000 +
       (((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number))
     const frameBytes = rest + lengthBytes
-    if (frameBytes > frameBytesMax) this.#malformed = 'a frame is larger than a frame may be'
+    if (frameBytes > frameBytesMax) {
+      this.#malformed =
+        bytes[at] === 0x16 && bytes[at + 1] === 0x03
+          ? 'it speaks TLS, and this side has neither a secret nor certificates'
+          : 'a frame is larger than a frame may be'
+    }
     if (frameBytes <= framingBytes) this.#malformed = 'a frame is smaller than a frame can be'
     return frameBytes
   }

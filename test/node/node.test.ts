@@ -296,7 +296,8 @@ t.test('whatever is thrown at its ports, a node serves on', async (t) => {
       send?.(isDressedUp ? Uint8Array.of(0xd7, 1, ...noise) : noise)
       const stream = RawPeer.connect(cluster.world, strangers, 'ada')
       stream.sayBytes(noise)
-      cluster.world.run(5)
+      // Slowly enough not to be cut off.
+      cluster.world.run(25)
       stream.stream?.destroy()
     }),
     { numRuns: 150, seed: 4711 },
