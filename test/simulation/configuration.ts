@@ -47,8 +47,8 @@ const drawnApart: readonly FaultKind[] = ['kill-at-work', 'long-absence', 'mid-m
 const leapsIn = 8
 const bareReturnsIn = 8
 const sameBytesIn = 12
-const valueLogIn = 3
-const secretIn = 3
+const valueLogIn = 8
+const secretIn = 8
 
 /** Everything about one run that is not decided while it runs. */
 export interface Configuration {

@@ -13,8 +13,8 @@ export async function get(bucket: string, key: string, flags: ReadFlags): Promis
   if (only === undefined) process.exitCode = exitCode.notFound
   else if (others.length > 0) process.exitCode = exitCode.conflict
   if (flags.json) {
-    const { context, tombstone } = found
-    return writeJson('Record', { bucket, key, context, tombstone, siblings: found.siblings.map(formatSibling) })
+    const { context, tombstone, etag } = found
+    return writeJson('Record', { bucket, key, context, etag, tombstone, siblings: found.siblings.map(formatSibling) })
   }
   if (only === undefined) note(`starling: ${bucket}/${key} ${found.tombstone ? 'was deleted' : 'is not there'}`)
   else if (others.length > 0) explainSiblings(bucket, key, found)
