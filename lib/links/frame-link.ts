@@ -120,6 +120,8 @@ export class FrameLink {
   #spoken = 0
   #failures = 0
   #retryAtMs = 0
+  /** In the Hello of the connection. */
+  #shownToken: string | undefined
   /** What the other side said when it did not know who asks. */
   #unknown: Refusal | undefined
   readonly #pending = new PendingTable<Pending>()
@@ -233,7 +235,9 @@ export class FrameLink {
     const connected = (failure: NetworkFailure | undefined, stream: ByteStream | undefined): void => {
       if (stream !== undefined) {
         if (connection === this.#connection) this.#identity = stream.identity
-        connection.send({ kind: 'hello', message: this.#owner.hello(stream.identity) })
+        const hello = this.#owner.hello(stream.identity)
+        if (connection === this.#connection) this.#shownToken = hello.token
+        connection.send({ kind: 'hello', message: hello })
         return connection.attach(stream)
       }
       if (failure?.kind === 'untrusted') this.#owner.onUntrusted?.(failure.message, this.endpoint)
@@ -267,6 +271,9 @@ export class FrameLink {
         const own = this.#owner.digest()
         if (own.documentHash !== frame.digest.documentHash) this.#owner.onDigest(frame.digest, this.endpoint)
         const { message } = frame
+        if (message.type === 'refused' && message.code === 'unauthenticated' && this.#hasOtherToken()) {
+          return pending.done({ type: 'not-sent', reason: 'the connection showed a token that is not the newest' })
+        }
         return pending.done(
           message.type === 'refused' ? { type: 'refused', refusal: message } : { type: 'answered', message },
         )
@@ -349,6 +356,11 @@ export class FrameLink {
     const asked = [...this.#pending.takeAll(isAny), ...this.#waiting.map(({ pending }) => pending)]
     this.#waiting = []
     for (const pending of asked) this.#later(() => pending.done({ type: 'refused', refusal }))
+  }
+
+  /** The next connection shows another one than this, and may be known. */
+  #hasOtherToken(): boolean {
+    return this.#owner.hello(this.#identity).token !== this.#shownToken
   }
 
   /** It is too soon to try once more. */
