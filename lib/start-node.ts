@@ -41,8 +41,8 @@ export interface RunningNode {
   /** An embedded client of the cluster, which begins at this node. Connects at its first request; `stop` closes it. */
   readonly db: Database
   /**
-   * Reads the secret file and the token file again, as SIGHUP makes `starling start` do. What cannot be used is logged and
-   * not taken.
+   * Reads the secret file and the token file again and opens the audit log anew, as SIGHUP makes `starling start` do. What
+   * cannot be used is logged and not taken.
    */
   reload(): void
   /** Finishes what runs, says goodbye, closes everything. Safe to call twice. */
@@ -77,9 +77,13 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
     traced: { name: nameOf(settings), cluster: settings.cluster, version: packageVersion() },
   })
   for (const warning of warningsAbout(settings)) ports.log.warn({}, warning)
-  const node = new StarlingNode(ports, { ...nodeSettings(settings), secret }, standardParts)
-  if (tokenFile !== undefined) node.authority.demandTokens(tokenFile.tokens)
-  const server = httpOption === undefined ? undefined : await serveHttp(node, ports, settings.http)
+  const audit = openAudit(settings, ports, () => node.id)
+  const node: StarlingNode = new StarlingNode(
+    ports,
+    { ...nodeSettings(settings), secret, audit, bootstrapTokens: tokenFile?.tokens },
+    standardParts,
+  )
+  const server = httpOption === undefined ? undefined : await serveHttp(node, ports, { audit, certificates }, settings)
   const http = server === undefined ? undefined : (settings.advertiseHttp ?? withPort(settings.http, server.address))
   let end: { resolve: () => void; reject: (problem: StartProblem) => void } | undefined
   const stopped = new Promise<void>((resolve, reject) => {
@@ -121,7 +125,11 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
     )
   })
   secret?.watch(ports.log)
-  tokenFile?.watch(ports.log, (tokens) => node.authority.demandTokens(tokens))
+  certificates?.watch(ports.log, ports.metrics)
+  tokenFile?.watch(ports.log, (tokens) => {
+    node.authority.demandTokens(tokens)
+    audit?.recordOwn('token-file-changed', { tokens: tokens.map(({ principal: { id, name } }) => ({ id, name })) })
+  })
   const reachedAt = (): Endpoint => settings.advertisePeer ?? node.peer
   return {
     get id() {
@@ -175,6 +183,38 @@ function nodeSettings(settings: Settings): NodeSettings {
     peer,
     advertisePeer,
     join,
+function openAudit(settings: Settings, ports: Ports, nodeId: () => string | undefined): AuditLog | undefined {
+  const { auditLog: path, auditData: data } = settings
+  try {
+    return openAuditLog(ports, { path, data, node: { name: nameOf(settings), id: nodeId } })
+  } catch (error) {
+    throw new StartProblem(
+      'audit-log-unusable',
+      `the audit log ${path} cannot be opened: ${(error as Error).message}`,
+      'make its directory, and let the user that runs the node write there; or choose another --audit-log',
+    )
+  }
+}
+
+/** @throws {InvalidParameter} a file cannot be used: nothing was touched */
+function certificatesOf(settings: Settings): CertificateFiles | undefined {
+  const { tlsCert: cert, tlsKey: key, tlsCa: ca, advertisePeer, peer } = settings
+  if (cert === undefined && key === undefined && ca === undefined) return undefined
+  const host = parseEndpoint(advertisePeer ?? peer)?.host
+  return new CertificateFiles({ cert, key, ca }, [nameOf(settings), ...(host === undefined ? [] : [host])])
+}
+
+/** Nodes know each other by certificates where there is an authority, else by the secret; a certificate alone is for clients. */
+function securityOf(
+  { tlsCa }: Settings,
+  secret: SecretFile | undefined,
+  certificates: CertificateFiles | undefined,
+): PlatformSettings['security'] {
+  if (secret === undefined && certificates === undefined) return undefined
+  const dialsWith = tlsCa !== undefined ? 'certificate' : secret !== undefined ? 'secret' : 'nothing'
+  return { keyring: secret?.keyring, certificates, dialsWith }
+}
+
     expect,
     zone,
     weight,
@@ -191,9 +231,21 @@ function nodeSettings(settings: Settings): NodeSettings {
   }
 }
 
-async function serveHttp(node: StarlingNode, ports: Ports, at: Endpoint): Promise<HttpServer> {
+async function serveHttp(
+  node: StarlingNode,
+  ports: Ports,
+  {
+    audit,
+    certificates,
+  }: { readonly audit: AuditLog | undefined; readonly certificates: CertificateFiles | undefined },
+  { http: at, tlsCa, tokenFile }: Settings,
+): Promise<HttpServer> {
   const { metrics, log, hash, tracer } = ports
-  const server = createHttpServer({ node, metrics, log, hash, tracer, random: ports.random('request-ids') })
+  // Where tokens say who asks, a certificate need not.
+  const demandsCertificates = tlsCa !== undefined && tokenFile === undefined
+  const https = certificates === undefined ? undefined : { ...httpsOf(certificates), demandsCertificates }
+  const random = ports.random('request-ids')
+  const server = createHttpServer({ node, metrics, log, hash, tracer, audit, random, https })
   await new Promise<void>((resolve, reject) => {
     server.listen(at, (failure) => {
       if (failure === undefined) return resolve()

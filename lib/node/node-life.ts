@@ -16,6 +16,9 @@ import { emptyDocument } from '../protocol/layout/layout-document.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { DecidedLayout } from '../protocol/layout/layout-version.ts'
 import type { Member, MemberMetadata } from '../protocol/membership/member.ts'
+import type { Doorkeeper } from '../security/doorkeeper.ts'
+import type { TokenAuthority } from '../security/token-authority.ts'
+import type { TokenMap } from '../security/token-map.ts'
 import { announceVersion } from '../vocabulary/announced-version.ts'
 import { type ClusterId, type Endpoint, isClusterId, type NodeId } from '../vocabulary/ids.ts'
 import { type Goodbye, wireVersion } from '../wire/messages.ts'
@@ -51,6 +54,7 @@ import { ScopedTime } from './scoped-time.ts'
 import { Serving } from './serving.ts'
 import { forgottenProblem, StartProblem, storeProblem, unwritableProblem } from './start-problem.ts'
 import { VersionDecider } from './version-decider.ts'
+import { tokensOf } from './tokens.ts'
 
 export interface LifeListener {
   /** The node must end, and say why. */
@@ -80,6 +84,7 @@ export class NodeLife implements BehindPeerPort {
   readonly #metrics: NodeMetrics
   readonly #entrance: Entrance
   readonly #listener: LifeListener
+  readonly #authority: TokenAuthority
   readonly #hadErrorByte: boolean
   readonly #http: Endpoint | undefined
   readonly #keeper: IdentityKeeper
@@ -93,6 +98,7 @@ export class NodeLife implements BehindPeerPort {
   #minting: Minting | undefined
   #meta: MetaStore | undefined
   #peers: Peers | undefined
+  #tokens: SharedState<TokenMap> | undefined
   readonly #recorder: FlightRecorder
   #cluster: ClusterService | undefined
   #votes: LayoutVotes | undefined
@@ -123,6 +129,8 @@ export class NodeLife implements BehindPeerPort {
       readonly metrics: NodeMetrics
       readonly entrance: Entrance
     },
+      readonly authority: TokenAuthority
+      readonly doorkeeper: Doorkeeper
     start: { readonly identity: Identity; readonly hasErrorByte: boolean; readonly http: Endpoint | undefined },
     listener: LifeListener,
   ) {
@@ -134,6 +142,7 @@ export class NodeLife implements BehindPeerPort {
     this.#metrics = parts.metrics
     this.#entrance = parts.entrance
     this.#keeper = new IdentityKeeper(parts.ports.directory, start.identity, (message) =>
+    this.#authority = parts.authority
       this.storageFailed({ kind: 'failed', message }),
     )
     this.standing = new OwnStanding(this.#keeper, parts.ports.log)
@@ -280,6 +289,14 @@ export class NodeLife implements BehindPeerPort {
     const own = loadOwnRow(meta)
     if (own !== undefined && own !== 'damaged') this.#leasedUpTo = own.row.hlcUpTo
     this.#batches = batches
+    // Before there is a layout: an operator looks at a node that waits for one.
+    this.#tokens = tokensOf(this.#authority, {
+      meta,
+      log,
+      onStorageFailed: (failure) => {
+        throw new StorageError(failure)
+      },
+    })
     this.#isFreshNow = this.#isFresh && document.live.length === 0
     const links = new LinkPool(
       {
@@ -622,9 +639,11 @@ export class NodeLife implements BehindPeerPort {
         recorder: this.#recorder,
       },
       inForce,
+        authority: this.#authority,
       (failure) => this.storageFailed(failure),
     )
     // Its own judge: partitions that move are measured against what was usual when they began.
+        tokens: this.#tokens as SharedState<TokenMap>,
     const crowded = new Crowded(this.#serving.context)
     this.#valueLog?.reclaimOnlyWhile(() => !crowded.isCrowded())
     this.#recoverIfNeeded()

@@ -206,7 +206,10 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     readings.tokensInForce,
   )
   metrics.gauge(
-    { name: 'starling_token_age_seconds', help: 'How long ago the tokens were read at a quorum; 0: nobody is asked for one' },
+    {
+      name: 'starling_token_age_seconds',
+      help: 'How long ago the tokens were read at a quorum; 0: nobody is asked for one',
+    },
     readings.tokensAgeSeconds,
   )
   const tokenRefusals = metrics.counter({

@@ -5,7 +5,10 @@ import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-requ
 import { Doorkeeper } from '../security/doorkeeper.ts'
 import { TokenAuthority } from '../security/token-authority.ts'
 import { Draining, NoLayout, type StarlingError, StorageFailed } from '../vocabulary/errors.ts'
+import type { NewToken } from '../security/new-token.ts'
+import type { Principal } from '../security/principal.ts'
 import { type Endpoint, type NodeId, toNodeId } from '../vocabulary/ids.ts'
+import type { TokenEntry } from '../security/token-map.ts'
 import { type Bucket, type Key, toRecordKey } from '../vocabulary/key.ts'
 import type { Random } from '../vocabulary/random.ts'
 import { Drain } from './drain.ts'
@@ -29,6 +32,7 @@ import type {
   Explanation,
   ListPage,
   ListRequest,
+  CreatedToken,
   NodeApi,
   NodeView,
   PlanView,
@@ -40,6 +44,7 @@ import type {
 import { NodeLife } from './node-life.ts'
 import { declareNodeMetrics, type NodeMetrics } from './node-metrics.ts'
 import type { NodeParts, NodeSettings } from './node-settings.ts'
+  TokenList,
 import { clusterStatus, nodeView, ringView, viewReplica } from './node-views.ts'
 import { rebuild } from './rebuild.ts'
 import {
@@ -129,12 +134,14 @@ export class StarlingNode implements NodeApi {
       onRefused: (reason) => this.#metrics.tokenRefusals(reason).add(1),
     })
     this.doorkeeper = new Doorkeeper({
+      tokensAgeSeconds: () => this.#life?.serving?.tokens.ageSeconds ?? 0,
       authority: this.authority,
       asksForCertificates: settings.asksForCertificates === true,
       wallMs: () => ports.time.wallMs(),
       onTurnedAway: (reason) => this.#metrics.turnedAway(reason).add(1),
     })
     this.#ports =
+    if (settings.bootstrapTokens !== undefined) this.authority.demandTokens(settings.bootstrapTokens)
       settings.secret === undefined
         ? ports
         : withSealedDatagrams(ports, this.#metrics, { keyring: settings.secret.keyring, cluster: settings.cluster })
@@ -228,6 +235,14 @@ export class StarlingNode implements NodeApi {
   // What it offers
 
   admit(kind: 'read' | 'write', done: Admitted): void {
+  /**
+   * What a client inside this process says of itself on a connection it makes: where clients are asked for tokens it is a
+   * part of this member, which asks for nobody else. Undefined: it is a client as others are.
+   */
+  helloOfClient(identity: StreamIdentity): Hello | undefined {
+    return this.authority.isOn ? this.#life?.hello(identity) : undefined
+  }
+
     this.#entrance.enter(kind, done)
   }
 
@@ -317,6 +332,18 @@ export class StarlingNode implements NodeApi {
     const others = (life?.membership?.machine.members() ?? []).map(({ id }) => id).filter((id) => id !== this.id)
     serving.stockTaking.take(others, (stocks) => done(clusterStatus(this.#settings, this.#life, stocks)))
   }
+  createToken(order: NewToken, by: Principal | undefined, timeoutMs: number, done: Done<CreatedToken>): void {
+    this.#withServing(done, ({ tokens }) => tokens.create(order, by, timeoutMs, done))
+  }
+
+  listTokens(timeoutMs: number, done: Done<TokenList>): void {
+    this.#withServing(done, ({ tokens }) => tokens.list(timeoutMs, (list) => done(undefined, list)))
+  }
+
+  revokeToken(id: string, timeoutMs: number, done: Done<TokenEntry>): void {
+    this.#withServing(done, ({ tokens }) => tokens.revoke(id, timeoutMs, done))
+  }
+
 
   ring(): RingView | undefined {
     return ringView(this.#life)
@@ -426,6 +453,8 @@ export class StarlingNode implements NodeApi {
           this.#reopenMs = reopenMsMin
           this.#drain.onServing()
         },
+        authority: this.authority,
+        doorkeeper: this.doorkeeper,
         onLeft: () => {
           if (life !== this.#life) return
           if (this.#onLeft === undefined) this.stop(() => {})

@@ -69,6 +69,9 @@ export const requestPermissions: { readonly [Type in Request['type']]: RequestPe
   'handed-back': 'members only',
   'list-index': 'members only',
   'tell-buckets': 'members only',
+  'tell-secret': 'members only',
+  'change-secret': 'members only',
+  'change-tokens': 'members only',
 }
 
 function needOf({ type, bucket, key }: ClientRequest): Need {

@@ -5,6 +5,8 @@ import type { Hlc } from '../protocol/clock/hlc.ts'
 import { hintLimitsDefault } from '../protocol/handoff/hint-budget.ts'
 import type { LayoutInForce } from '../protocol/layout/layout-in-force.ts'
 import type { Member } from '../protocol/membership/member.ts'
+import type { TokenAuthority } from '../security/token-authority.ts'
+import type { TokenMap } from '../security/token-map.ts'
 import type { NodeId } from '../vocabulary/ids.ts'
 import type { RecordKey } from '../vocabulary/key.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
@@ -56,6 +58,7 @@ import { SpeculationBudget } from './speculation-budget.ts'
 import { StockTaking } from './stock-taking.ts'
 import { stockHandlers } from './take-stock.ts'
 
+import { TokenDriver } from './token-driver.ts'
 /** What a life of a node has made before it may answer for data. */
 export interface ServingParts {
   readonly self: NodeId
@@ -65,9 +68,11 @@ export interface ServingParts {
   readonly metrics: NodeMetrics
   readonly entrance: Entrance
   readonly storage: Storage
+  readonly authority: TokenAuthority
   readonly batches: BatchWriter
   readonly meta: MetaStore
   readonly peers: Peers
+  readonly tokens: SharedState<TokenMap>
   readonly minting: Minting
   readonly layout: LayoutDriver
   readonly membership: MembershipDriver
@@ -85,6 +90,7 @@ export class Serving {
   readonly recovery: RecoveryDriver
   readonly buckets: BucketDriver
   readonly deletion: Deletion
+  readonly tokens: TokenDriver
   readonly hintDelivery: HintDelivery
   readonly hintHandover: HintHandover
   readonly handBack: HandBack
@@ -205,6 +211,14 @@ export class Serving {
     this.scans = new Scans(context, () => this.coordinator.drainedBecause)
     this.buckets = new BucketDriver(context, this.coordinator, log)
     this.deletion = new Deletion(context, deletionRecords, {
+    this.tokens = new TokenDriver({
+      context,
+      coordinator: this.coordinator,
+      log,
+      cryptography: ports.cryptography,
+      authority: parts.authority,
+      state: parts.tokens,
+    })
       graceSeconds: settings.tombstoneGraceSeconds,
       onFailure: onStorageFailed,
     })
@@ -235,6 +249,7 @@ export class Serving {
       'merge-records': hintService.admit(replicas['merge-records']),
       ...this.buckets.handlers,
       ...this.deletion.handlers,
+      ...this.tokens.handlers,
       ...this.antiEntropy.handlers,
       ...this.transfers.handlers,
       ...stockHandlers(context),
@@ -271,6 +286,7 @@ export class Serving {
   start(): void {
     this.buckets.start()
     this.context.dirty.load(() => {})
+    this.tokens.start()
     this.hintDelivery.start(this.#members())
     this.deletion.start()
     this.#trees?.start(this.context.store)
@@ -305,6 +321,7 @@ export class Serving {
     if (this.coordinator.drainedBecause === undefined) this.coordinator.drain('the node ends all that it does')
     this.buckets.stop()
     this.hintDelivery.stop()
+    this.tokens.stop()
     this.hintHandover.stop()
     this.handBack.stop()
     this.deletion.stop()

@@ -352,6 +352,28 @@ export type Request =
   /** The properties of a bucket that are in force at your node. */
   | { readonly type: 'read-bucket'; readonly bucket: Bucket }
   /** The live keys of this range that you know: of your own records, and of what you keep for others. */
+  /** Change the tokens of the cluster, or hand this to an owner of theirs; `hops` counts forwarders. */
+  | {
+      readonly type: 'change-tokens'
+      /** What lib/security/token-codec.ts writes; opaque here. */
+      readonly change: Uint8Array
+      readonly hops: number
+      readonly timeoutMs: number
+    }
+  /**
+   * Which keys of the cluster's secret you have. `step` not 0: for one who is about to change them everywhere, and they stay
+   * as they are until that step comes, or for some seconds.
+   */
+  | { readonly type: 'tell-secret'; readonly step: number }
+  /** Change them, or let them be; with the same `step`. `key`: 32 bytes to be added, empty otherwise. Never over a plain stream. */
+  | {
+      readonly type: 'change-secret'
+      readonly step: number
+      readonly change: SecretChange
+      /** Eight hexadecimal digits. */
+      readonly keyId: string
+      readonly key: Uint8Array
+    }
   | {
       readonly type: 'list-index'
       readonly range: ScanRange
@@ -394,6 +416,10 @@ export type Response =
   | { readonly type: 'members'; readonly from: NodeId; readonly members: readonly Member[] }
   | { readonly type: 'probe-acked'; readonly node: NodeId; readonly startNumber: number; readonly wallMs: number }
   | { readonly type: 'row-kept' }
+  /** The token as it is now, without its secret; opaque here. */
+  | { readonly type: 'tokens-changed'; readonly token: Uint8Array }
+  /** The ids of the keys as they are now; the first one sends. */
+  | { readonly type: 'secret-told'; readonly keyIds: readonly string[] }
   | { readonly type: 'row'; readonly row: StoreRow | undefined }
   | {
       readonly type: 'keys'

@@ -79,6 +79,9 @@ export const requestTypes: Readonly<Record<Request['type'], number>> = {
   scan: 114,
   'coordinate-many': 115,
 }
+  'change-tokens': 116,
+  'tell-secret': 117,
+  'change-secret': 118,
 
 const typesByNumber = new Map(Object.entries(requestTypes).map(([type, number]) => [number, type as Request['type']]))
 
@@ -106,6 +109,13 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
     case 'coordinate-many':
       return writeCoordinateMany(writer, request)
     case 'exchange-members':
+    case 'change-tokens':
+      writer.u8(request.hops)
+      return writeTimeout(writer, request.timeoutMs)
+    case 'tell-secret':
+      return writer.u32(request.step)
+    case 'change-secret':
+      return writeChangeSecret(writer, request)
       writer.flag(request.isJoin)
       return writeList(writer, request.members, writeMember)
     case 'probe':
@@ -188,6 +198,8 @@ export function requestBody(request: Request): Uint8Array | undefined {
   if (request.type === 'coordinate' && request.request.type === 'put') return request.request.value
   if (request.type === 'coordinate-many') return writeRequests(request.requests)
   return undefined
+  if (request.type === 'change-tokens') return request.change
+  if (request.type === 'change-secret') return request.key
 }
 
 /** @throws {MalformedBytes} */
@@ -209,6 +221,10 @@ export function readRequest(type: Request['type'], reader: BytesReader, body: Ui
     case 'coordinate-many':
       return readCoordinateMany(reader, body)
     case 'store-hint':
+    case 'change-tokens':
+      return { type, change: body, hops: reader.u8(), timeoutMs: readTimeout(reader) }
+    case 'change-secret':
+      return readChangeSecret(reader, body)
       return readStoreHint(reader, body, hash)
     case 'exchange':
       return { type, from: readNodeId(reader), layoutHash: reader.hex(layoutHashBytes), question: readQuestion(body) }
@@ -233,6 +249,8 @@ function readBodiless(
     | 'coordinate'
     | 'coordinate-many'
     | 'store-hint'
+    | 'change-tokens'
+    | 'change-secret'
     | 'exchange'
     | 'merge-records'
     | 'confirm-tombstones'

@@ -75,6 +75,7 @@ type Bodied =
   | 'buckets-told'
   | 'scanned'
 
+  | 'tokens-changed'
 const states: readonly ReplicaState[] = ['found', 'absent', 'damaged']
 const proposedOutcomes = ['decided', 'stale', 'undecided'] as const
 const abortOutcomes = ['aborted', 'nothing-to-abort', 'decided-already'] as const
@@ -117,6 +118,8 @@ export const responseTypes: Readonly<Record<Answer['type'], number>> = {
   scanned: 122,
   'coordinated-many': 123,
 }
+  'tokens-changed': 124,
+  'secret-told': 125,
 
 const typesByNumber = new Map(Object.entries(responseTypes).map(([type, number]) => [number, type as Answer['type']]))
 
@@ -133,6 +136,7 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
     case 'exchanged':
     case 'coordinated-many':
       return
+    case 'tokens-changed':
     case 'record-read':
       writeChoice(writer, states, response.state)
       writer.flag(response.isRecovering)
@@ -225,6 +229,8 @@ export function responseBody(response: Answer): Uint8Array | undefined {
     case 'coordinated':
       return joinedValues(answeredSiblings(response.answer).map((sibling) => sibling.value))
     case 'coordinated-many':
+    case 'tokens-changed':
+      return response.token
       return writeEndings(response.endings)
     case 'keys':
       return listBytes(response.keys, writeText)
@@ -266,6 +272,7 @@ export function readResponse(type: Answer['type'], reader: BytesReader, body: Ui
       return readBodied(type, reader, body, hash)
     default:
       if (body.length > 0) throw new MalformedBytes('a frame has a body it should not have')
+    case 'tokens-changed':
       return readBodiless(type, reader)
   }
 }
@@ -328,6 +335,8 @@ function readBodied(type: Bodied, reader: BytesReader, body: Uint8Array, hash: H
     default:
       return unreachable(type)
   }
+    case 'tokens-changed':
+      return { type, token: body }
 }
 
 function readBodiless(type: Exclude<Answer['type'], Bodied>, reader: BytesReader): Answer {

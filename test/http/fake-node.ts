@@ -6,6 +6,7 @@ import type {
   ClusterStatus,
   CommitAnswer,
   CommitRequest,
+  CreatedToken,
   Done,
   Explanation,
   ListPage,
@@ -17,6 +18,7 @@ import type {
   RingView,
   StageAnswer,
   StageRequest,
+  TokenList,
   TransitionView,
 } from '../../lib/node/node-api.ts'
 import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from '../../lib/node/repair-views.ts'
@@ -36,7 +38,12 @@ import type {
   QuorumReceipt,
 } from '../../lib/protocol/quorum/client-request.ts'
 import { Doorkeeper } from '../../lib/security/doorkeeper.ts'
+import type { NewToken } from '../../lib/security/new-token.ts'
+import type { Principal } from '../../lib/security/principal.ts'
+import { excessOf } from '../../lib/security/rights.ts'
 import { TokenAuthority } from '../../lib/security/token-authority.ts'
+import { nextNumber, type TokenEntry, withRevoked, withToken } from '../../lib/security/token-map.ts'
+import { mintToken } from '../../lib/security/token-text.ts'
 import {
   InvalidContext,
   InvalidParameter,
@@ -223,6 +230,34 @@ export class FakeNode implements NodeApi {
   }
 
   listBuckets(_timeoutMs: number, done: Done<BucketList>): void {
+  createToken(order: NewToken, by: Principal | undefined, _timeoutMs: number, done: Done<CreatedToken>): void {
+    const { id, text, hash } = mintToken(createCryptography())
+    const { name, role, scopes, expiresInSeconds } = order
+    const createdAtMs = Date.now()
+    const expiresAtMs = expiresInSeconds === undefined ? undefined : createdAtMs + expiresInSeconds * 1000
+    const excess = by === undefined ? undefined : excessOf(by, { role, scopes, expiresAtMs })
+    if (excess !== undefined) return this.#later(() => done(excess, undefined))
+    const { tokens } = this.authority
+    const token: TokenEntry = {
+      ...{ id, number: nextNumber(tokens), hash, name, role, scopes, createdAtMs, createdBy: by?.id ?? '' },
+      ...{ expiresAtMs, revokedAtMs: undefined },
+    }
+    this.authority.learn(withToken(tokens, token))
+    this.#later(() => done(undefined, { text, token }))
+  }
+
+  listTokens(_timeoutMs: number, done: Done<TokenList>): void {
+    const tokens = [...this.authority.tokens.entries.values()].reverse()
+    this.#later(() => done(undefined, { tokens, knownSecondsAgo: 0 }))
+  }
+
+  revokeToken(id: string, _timeoutMs: number, done: Done<TokenEntry>): void {
+    this.authority.learn(withRevoked(this.authority.tokens, id, Date.now()))
+    const entry = this.authority.tokens.entries.get(id)
+    const error = entry === undefined ? new NotFound(`there is no token "${id}"`) : undefined
+    this.#later(() => done(error, entry))
+  }
+
     const holding = new Set([...this.#held].filter(([, { siblings }]) => siblings.length > 0).map(([name]) => name))
     const held = new Set([...holding].map((name) => name.slice(0, name.indexOf('\0')) as Bucket))
     const names = [...new Set([...this.#properties.keys(), ...held])].sort(order)
