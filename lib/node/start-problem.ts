@@ -18,6 +18,7 @@ export class StartProblem extends Error {
     | 'duplicate-identity'
     | 'rebuild-refused'
     | 'forgotten'
+    | 'audit-log-unusable'
   readonly hint: string
 
   constructor(code: StartProblem['code'], message: string, hint: string) {

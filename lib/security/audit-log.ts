@@ -52,6 +52,7 @@ export class AuditLog {
   readonly #parts: AuditParts
   /** Counts the lines of this start of the node: a gap is a line that somebody has taken out, or that was lost. */
   #line = 0
+  #nodeId: string | undefined
   #lost = 0
   #refusals = 0
   #refusalsLeftOut = 0
@@ -79,6 +80,20 @@ export class AuditLog {
       on: on ?? {},
       outcome,
       requestId: requestId ?? null,
+    })
+  }
+
+  /** Whoever wanted to connect, as a node or as a client, and was told to go. */
+  recordTurnedAway(from: string, reason: string, on: Readonly<Record<string, unknown>>): void {
+    this.record({
+      kind: 'refused',
+      operation: 'connect',
+      via: 'frames',
+      who: undefined,
+      from,
+      on,
+      outcome: reason,
+      requestId: undefined,
     })
   }
 
@@ -140,11 +155,13 @@ export class AuditLog {
   #write(kind: AuditKind | 'lost' | 'left-out', fields: Readonly<Record<string, unknown>>): void {
     const { file, time, node } = this.#parts
     this.#line += 1
+    // A node that is being stopped has none any more.
+    this.#nodeId = node.id() ?? this.#nodeId
     const head = {
       v: formatVersion,
       time: new Date(time.wallMs()).toISOString(),
       node: node.name,
-      nodeId: node.id() ?? null,
+      nodeId: this.#nodeId ?? null,
       line: this.#line,
       kind,
     }

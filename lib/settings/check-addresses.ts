@@ -3,7 +3,7 @@ import { type Endpoint, parseEndpoint } from '../vocabulary/ids.ts'
 import { exposuresOf, type Guarded } from './exposure.ts'
 import type { Settings } from './schema.ts'
 
-type Addresses = Guarded & Pick<Settings, 'advertiseHttp' | 'advertisePeer'>
+type Addresses = Guarded & Pick<Settings, 'advertiseHttp' | 'advertisePeer' | 'auditLog' | 'auditData'>
 
 /**
  * What each address alone cannot show: others must be able to use what they are told, and nobody listens to the world
@@ -34,7 +34,7 @@ function refuseWildcard(flag: 'http' | 'peer', listen: Endpoint, advertised: End
 }
 
 /** Nobody can mean half of it; a node that took it for nothing would speak in the clear. */
-function refuseHalves({ tlsCert, tlsKey, tlsCa }: Guarded): void {
+function refuseHalves({ tlsCert, tlsKey, tlsCa, auditLog, auditData }: Addresses): void {
   if (tlsCert !== undefined && tlsKey === undefined) {
     throw new InvalidParameter('--tls-cert is given without --tls-key', {
       hint: 'give --tls-key FILE with the private key of the certificate',
@@ -48,6 +48,11 @@ function refuseHalves({ tlsCert, tlsKey, tlsCa }: Guarded): void {
   if (tlsCa !== undefined && tlsCert === undefined) {
     throw new InvalidParameter('--tls-ca is given without --tls-cert', {
       hint: 'give --tls-cert and --tls-key as well: who asks others for certificates needs one to show',
+    })
+  }
+  if (auditData !== 'off' && auditLog === undefined) {
+    throw new InvalidParameter('--audit-data is given without --audit-log', {
+      hint: 'give --audit-log FILE: the file that it is written to',
     })
   }
 }

@@ -125,6 +125,9 @@ export const settingsSchema = {
     defaultText: 'none',
     help: 'write who changed tokens, secrets, topology and buckets to this file, a JSON object a line',
   }),
+  auditData: setting('audit-data', choice(['off', 'writes', 'all']), 'off', {
+    help: 'whether the audit log has what is done to data as well, key by key and without values',
+  }),
   insecure: setting('insecure', onOrOff(), false, {
     help: 'allow plain, unauthenticated traffic beyond loopback',
   }),

@@ -57,6 +57,7 @@ t.test('every setting can be given in every place, under the names that its row 
     'tls-ca': 'a',
     'token-file': 't',
     'audit-log': 'l',
+    'audit-data': 'writes',
     insecure: 'true',
     'log-level': 'debug',
     'log-format': 'json',
@@ -66,6 +67,7 @@ t.test('every setting can be given in every place, under the names that its row 
     'tls-cert': { 'tls-key': 'k' },
     'tls-key': { 'tls-cert': 'c' },
     'tls-ca': { 'tls-cert': 'c', 'tls-key': 'k' },
+    'audit-data': { 'audit-log': 'l' },
   }
   for (const name of settingNames) {
     const { flag, env, toml } = settingsSchema[name]
@@ -200,6 +202,7 @@ t.test('half of TLS is refused wherever the node listens, with what is lacking',
   refuses(t, { flags: { 'tls-key': 'k' } }, '--tls-key is given without --tls-cert', 'give --tls-cert FILE')
   refuses(t, { flags: { 'tls-ca': 'a' } }, '--tls-ca is given without --tls-cert', 'give --tls-cert and --tls-key')
   refuses(t, { flags: { 'tls-ca': 'a', insecure: true } }, '--tls-ca is given without', '')
+  refuses(t, { flags: { 'audit-data': 'all' } }, '--audit-data is given without', '--audit-log FILE')
 })
 
 t.test('what --insecure leaves open is said, and so are tokens in the clear', async (t) => {
