@@ -41,7 +41,11 @@ export async function bucketSet(
   const client = connect(options)
   const before = await client.bucketProperties(bucket, requestOptions(options))
   const changes = parseAssignments(assignments, propertyNamesOf(before))
-  const next: GivenProperties = { ...before, ...changes }
+  const next: GivenProperties = {
+    ...before,
+    ...changes,
+    readRepairOfNode: before.readRepairOfNode && changes.readRepair === undefined,
+  }
   if (options.dryRun === true) {
     if (options.json) return writeJson('Bucket', { bucket, ...next, dryRun: true })
     for (const [name, value] of Object.entries(changes)) {
@@ -61,9 +65,11 @@ async function show(bucket: string, properties: VersionedProperties, options: Cl
 
 /** Whatever the node knows of: it may be newer than this command. */
 function propertyNamesOf(properties: VersionedProperties): readonly (keyof VersionedProperties)[] {
-  const names = Object.keys(properties) as (keyof VersionedProperties | 'bucket' | 'holdsKeys')[]
-  return names.filter((name) => name !== 'version' && name !== 'bucket' && name !== 'holdsKeys')
+  const names = Object.keys(properties).filter((name) => !noProperties.has(name))
+  return names as (keyof VersionedProperties)[]
 }
+
+const noProperties: ReadonlySet<string> = new Set(['version', 'bucket', 'holdsKeys', 'readRepairOfNode'])
 
 /** `r=2`, `conflict=lww`; with nothing behind the sign the property is the default again. */
 function parseAssignments(assignments: readonly string[], known: readonly string[]): GivenProperties {
@@ -82,6 +88,6 @@ function parseAssignments(assignments: readonly string[], known: readonly string
   return changes as GivenProperties
 }
 
-function shown(value: string | number | null | undefined): string | number {
-  return value ?? '-'
+function shown(value: string | number | boolean | null | undefined): string | number {
+  return typeof value === 'boolean' ? String(value) : (value ?? '-')
 }

@@ -17,6 +17,8 @@ export interface BucketProperties {
 }
 
 export interface VersionedProperties extends BucketProperties {
+  /** The bucket leaves `readRepair` open: what is shown is how the node that answered was started. */
+  readonly readRepairOfNode: boolean
   /** How often they were set; 0: never, they are the defaults. */
   readonly version: number
 }

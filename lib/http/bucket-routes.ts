@@ -1,4 +1,4 @@
-import type { BucketList, NamedProperties } from '../node/node-api.ts'
+import type { BucketList, NamedProperties, NodeApi } from '../node/node-api.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import { isPlaceInScope } from '../security/data-place.ts'
 import { InvalidBody } from '../vocabulary/errors.ts'
@@ -48,12 +48,17 @@ const propertySchemas = {
   siblingsMax: integer('Siblings that a put may leave.', { minimum: 1, maximum: siblingsMax }),
   valueBytesMax: integer('Bytes of one value.', { minimum: 1, maximum: valueBytesMax }),
 }
+const readRepairOfNode = boolean(
+  'True: the bucket leaves open how reads repair, and what is shown is how this node was started.',
+)
 const version = integer('How often they were set; 0: never, they are the defaults.', { minimum: 0 })
 
-const propertiesSchema = object('The properties of a bucket.', { ...propertySchemas, version })
+const propertiesSchema = object('The properties of a bucket.', { ...propertySchemas, readRepairOfNode, version })
 const givenSchema = object(
   'All properties of the bucket: what is left out is the default. A version is the one to be replaced.',
-  Object.fromEntries(Object.entries({ ...propertySchemas, version }).map(([name, schema]) => [name, optional(schema)])),
+  Object.fromEntries(
+    Object.entries({ ...propertySchemas, readRepairOfNode, version }).map(([name, schema]) => [name, optional(schema)]),
+  ),
 )
 
 const errors = ['invalid-bucket', 'no-layout', 'draining', 'storage-failed'] as const
@@ -75,7 +80,8 @@ const show: Route = {
   answer(exchange) {
     const bucket = bucketOf(exchange.target)
     noQuery.read(queryOf(exchange.target))
-    exchange.edge.node.bucketProperties(bucket, answerJsonOf(exchange, viewProperties))
+    const { node } = exchange.edge
+    node.bucketProperties(bucket, answerJsonOf(exchange, viewOf(node)))
   },
 }
 
@@ -106,7 +112,8 @@ const set: Route = {
     readJsonBody(exchange, (body) => {
       if (body === undefined) throw new InvalidBody('the body is empty', { hint: 'Send {} for the defaults.' })
       exchange.aftermathOfBugs = 'may-have-changed'
-      exchange.edge.node.setBucketProperties(bucket, body, timeout, answerJsonOf(exchange, viewProperties))
+      const { node } = exchange.edge
+      node.setBucketProperties(bucket, withoutWhatIsOfNode(node, body), timeout, answerJsonOf(exchange, viewOf(node)))
     })
   },
 }
@@ -129,6 +136,7 @@ const list: Route = {
             object('One bucket.', {
               bucket: text('Its name.'),
               ...propertySchemas,
+              readRepairOfNode,
               version,
               holdsKeys: boolean('Whether a key lives in it.'),
             }),
@@ -144,12 +152,14 @@ const list: Route = {
     const { timeout } = listQuery.read(queryOf(exchange.target))
     const scopes = exchange.principal?.scopes
     const isShown = ({ bucket }: NamedProperties): boolean => isPlaceInScope(scopes, { type: 'bucket', bucket })
-    exchange.edge.node.listBuckets(
+    const { node } = exchange.edge
+    const view = viewOf(node)
+    node.listBuckets(
       timeout,
       answerJsonOf(exchange, ({ buckets, complete, missing }: BucketList) => ({
         buckets: buckets.filter(isShown).map(({ bucket, properties, holdsKeys }) => ({
           bucket,
-          ...viewProperties(properties),
+          ...view(properties),
           holdsKeys,
         })),
         complete,
@@ -161,7 +171,40 @@ const list: Route = {
 
 export const bucketRoutes: readonly Route[] = [list, headOf(list), show, headOf(show), set]
 
-function viewProperties(properties: BucketProperties) {
-  const { r, w, pr, pw, conflict, durability, readRepair, ttlSeconds, siblingsMax, valueBytesMax, version } = properties
-  return { r, w, pr, pw, conflict, durability, readRepair, ttlSeconds, siblingsMax, valueBytesMax, version }
+/** What a bucket leaves to the node is shown as this node does it. */
+function viewOf({ readRepair: ofNode }: NodeApi) {
+  return (properties: BucketProperties) => {
+    const { r, w, pr, pw, conflict, durability, ttlSeconds, siblingsMax, valueBytesMax, version } = properties
+    const readRepair = properties.readRepair ?? ofNode
+    const readRepairOfNode = properties.readRepair === undefined
+    return {
+      r,
+      w,
+      pr,
+      pw,
+      conflict,
+      durability,
+      readRepair,
+      readRepairOfNode,
+      ttlSeconds,
+      siblingsMax,
+      valueBytesMax,
+      version,
+    }
+  }
+}
+
+/** What was read may be changed and sent back: what nobody has set stays open then, and follows each node. */
+function withoutWhatIsOfNode(
+  node: NodeApi,
+  body: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const { readRepairOfNode: isOfNode, ...given } = body
+  if (isOfNode !== undefined && typeof isOfNode !== 'boolean') {
+    throw new InvalidBody('the field "readRepairOfNode" is not true or false', {
+      hint: 'Leave it out, or send back what was read.',
+    })
+  }
+  if (isOfNode === true && given.readRepair === node.readRepair) return { ...given, readRepair: null }
+  return given
 }

@@ -30,7 +30,7 @@ export class BucketDriver {
       'set-bucket': ({ bucket, properties, ifVersion, hops, timeoutMs }, respond) =>
         this.#setter.run(bucket, { ...properties, version: ifVersion }, timeoutMs, hops, (error, set) => {
           if (set === undefined) return respond(refusalOf(error))
-          respond({ type: 'bucket-properties', properties: hops === 0 ? this.#effective(set) : set })
+          respond({ type: 'bucket-properties', properties: set })
         }),
       'read-bucket': (message, respond) =>
         this.read(message.bucket, (properties) => respond({ type: 'bucket-properties', properties })),
@@ -47,7 +47,7 @@ export class BucketDriver {
 
   /** The properties in force at this node, once it knows any. */
   read(bucket: string, done: (properties: BucketProperties) => void): void {
-    this.#whenKnown(() => done(this.#effective(this.#buckets.propertiesOf(bucket))))
+    this.#whenKnown(() => done(this.#buckets.propertiesOf(bucket)))
   }
 
   /** Those whose properties were set, and those of `held`, which hold keys; by name. */
@@ -57,7 +57,7 @@ export class BucketDriver {
       const names = new Set([...held, ...([...this.#buckets.map.keys()] as Bucket[])])
       const named = [...names].map((bucket) => ({
         bucket,
-        properties: this.#effective(this.#buckets.propertiesOf(bucket)),
+        properties: this.#buckets.propertiesOf(bucket),
         holdsKeys: holding.has(bucket),
       }))
       done(named.sort((one, other) => (one.bucket < other.bucket ? -1 : 1)))
@@ -69,20 +69,12 @@ export class BucketDriver {
    * @param given names with values; what is left out is the default, a `version` is the one to be replaced
    */
   set(bucket: Bucket, given: Readonly<Record<string, unknown>>, timeoutMs: number, done: Done<BucketProperties>): void {
-    this.#setter.run(bucket, given, timeoutMs, 0, (error, set) =>
-      done(error, set === undefined ? undefined : this.#effective(set)),
-    )
+    this.#setter.run(bucket, given, timeoutMs, 0, done)
   }
 
   /** Never inside the call. */
   #whenKnown(answer: () => void): void {
     const soon = (): void => this.#context.time.soon(answer)
     if (this.#buckets.isKnown || !this.#buckets.whenKnown(soon)) soon()
-  }
-
-  /** What the bucket leaves to the node is shown as this node does it. */
-  #effective(properties: BucketProperties): BucketProperties {
-    const { readRepair } = properties
-    return readRepair === undefined ? { ...properties, readRepair: this.#context.readRepair } : properties
   }
 }

@@ -5,6 +5,7 @@ import type { Sibling } from '../protocol/causality/record.ts'
 import type { TransitionStage } from '../protocol/layout/transition-stage.ts'
 import type { MemberState } from '../protocol/membership/member.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
+import type { ReadRepairMode } from '../protocol/quorum/read.ts'
 import type { Doorkeeper } from '../security/doorkeeper.ts'
 import type { NewToken } from '../security/new-token.ts'
 import type { Authority, Principal } from '../security/principal.ts'
@@ -357,6 +358,8 @@ export interface NodeApi {
     bucket: Bucket,
     key: Key,
   ): { readonly partition: number; readonly token: string; readonly owners: readonly NodeId[] } | undefined
+  /** Whether reads wait for repairs at this node, where a bucket leaves it open. */
+  readonly readRepair: ReadRepairMode
   /** The properties of a bucket, as this node goes by them. */
   bucketProperties(bucket: Bucket, done: Done<BucketProperties>): void
   /**

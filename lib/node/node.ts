@@ -2,6 +2,7 @@ import type { Ports } from '../ports/ports.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import type { Dot } from '../protocol/causality/dot.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
+import type { ReadRepairMode } from '../protocol/quorum/read.ts'
 import { Doorkeeper } from '../security/doorkeeper.ts'
 import { TokenAuthority } from '../security/token-authority.ts'
 import { Draining, NoLayout, type StarlingError, StorageFailed } from '../vocabulary/errors.ts'
@@ -297,6 +298,10 @@ export class StarlingNode implements NodeApi {
     const { token } = toRecordKey(bucket, key, this.#ports.hash)
     const partition = ring.partitionOf(token)
     return { partition, token: token.toString(16).padStart(16, '0'), owners: ring.ownersOf(partition) }
+  }
+
+  get readRepair(): ReadRepairMode {
+    return this.#settings.readRepair
   }
 
   bucketProperties(bucket: Bucket, done: Done<BucketProperties>): void {

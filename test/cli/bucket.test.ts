@@ -23,6 +23,10 @@ t.test('the properties of a bucket are shown and set', async (t) => {
       version: 2,
     })
     t.match(node.properties.get('carts'), { r: 1, w: 'all', conflict: 'lww', ttlSeconds: null })
+    t.match(node.properties.get('carts'), { readRepairOfNode: true }, 'what nobody has set stays open')
+    await starling(['bucket', 'set', 'payments', 'readRepair=blocking', ...at])
+    t.match(node.properties.get('payments'), { readRepair: 'blocking', readRepairOfNode: false })
+    node.properties.delete('payments')
   })
 
   await t.test('show and list print what is in force', async (t) => {

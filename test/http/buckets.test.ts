@@ -10,6 +10,7 @@ const defaults = {
   conflict: 'siblings',
   durability: 'os',
   readRepair: 'blocking',
+  readRepairOfNode: true,
   ttlSeconds: null,
   siblingsMax: 100,
   valueBytesMax: 8 * 1024 * 1024,
@@ -55,6 +56,17 @@ t.test('the properties of a bucket', async (t) => {
     t.match(await put(served, 'carts', { ...read, pw: 1 }), { status: 200, json: { w: 'all', pw: 1, version: 3 } })
     t.match(await put(served, 'carts', { ...read, pw: 2 }), { status: 412, json: { code: 'precondition-failed' } })
     t.match((await ask('/v1/buckets/carts')).json, { pw: 1, version: 3 })
+    t.match(node.bucketRequests.at(-1), { given: { readRepair: null } }, 'what is shown as the node does it stays open')
+  })
+
+  await t.test('say of read repair whether it is set, and set it where it was changed', async (t) => {
+    const read = (await ask('/v1/buckets/carts')).json
+    const set = { readRepair: 'off', readRepairOfNode: false }
+    t.match((await put(served, 'carts', { ...read, readRepair: 'off' })).json, set)
+    t.match((await put(served, 'carts', { ...(await ask('/v1/buckets/carts')).json, pw: 0 })).json, set)
+    t.match(await put(served, 'carts', { readRepairOfNode: 'yes' }), { status: 400, json: { code: 'invalid-body' } })
+    const given = { readRepair: 'blocking' }
+    t.match((await put(served, 'carts', given)).json, { ...given, readRepairOfNode: false }, 'also to what it was')
   })
 })
 

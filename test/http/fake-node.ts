@@ -202,6 +202,8 @@ export class FakeNode implements NodeApi {
     })
   }
 
+  readonly readRepair = 'blocking'
+
   bucketProperties(bucket: Bucket, done: Done<BucketProperties>): void {
     this.#later(() => done(undefined, this.#propertiesOf(bucket)))
   }
@@ -270,8 +272,7 @@ export class FakeNode implements NodeApi {
   }
 
   #propertiesOf(bucket: Bucket): BucketProperties {
-    const properties = this.#properties.get(bucket) ?? propertiesDefault
-    return { ...properties, readRepair: properties.readRepair ?? 'blocking' }
+    return this.#properties.get(bucket) ?? propertiesDefault
   }
 
   replica(bucket: Bucket, key: Key, done: Done<ReplicaView>): void {

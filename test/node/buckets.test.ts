@@ -14,7 +14,7 @@ t.test('what is set at one node is in force there at once, and everywhere within
   const cluster = TestCluster.formed(five)
   for (const [index, at] of five.entries()) {
     const set = cluster.setProperties(at, { r: 'one', ttlSeconds: index + 1 })
-    t.match(set, { r: 'one', w: 'quorum', readRepair: 'blocking', ttlSeconds: index + 1, version: index + 1 })
+    t.match(set, { r: 'one', w: 'quorum', readRepair: undefined, ttlSeconds: index + 1, version: index + 1 })
     t.match(cluster.properties(at), set, `${at}, owner of the record or not`)
     cluster.world.run(everywhereMs)
     for (const name of five) t.match(cluster.properties(name), set, `set at ${at}, in force at ${name}`)
@@ -101,7 +101,7 @@ t.test('a node that never knew any and can ask nobody serves with the defaults a
   cluster.isolate('dan')
   cluster.await('dan takes requests', () => cluster.node('dan').self().state === 'outsider')
   const beganMs = cluster.world.nowMs
-  t.match(cluster.properties('dan'), { ...propertiesDefault, readRepair: 'blocking' })
+  t.match(cluster.properties('dan'), propertiesDefault)
   t.ok(cluster.world.nowMs - beganMs <= 3_100, 'within 3 seconds')
 })
 
