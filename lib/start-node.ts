@@ -157,32 +157,6 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
   }
 }
 
-function flagsOf(options: StartNodeOptions): Record<string, string> {
-  const flags: Record<string, string> = {}
-  for (const name of settingNames) {
-    if (name === 'config') continue
-    const value = options[name]
-    if (value !== undefined) flags[settingsSchema[name].flag] = Array.isArray(value) ? value.join(',') : String(value)
-  }
-  return flags
-}
-
-/** What the last spans may take when the node stops. */
-const lastSpansMsMax = 2_000
-
-function nameOf({ name, advertisePeer, peer }: Settings): string {
-  return name ?? advertisePeer ?? peer
-}
-
-function nodeSettings(settings: Settings): NodeSettings {
-  const { cluster, peer, advertisePeer, join, expect, zone, weight, replicas, partitions, readRepair } = settings
-  const { hints, antiEntropy, tombstoneGrace, keepOldCopies } = settings
-  return {
-    cluster,
-    name: nameOf(settings),
-    peer,
-    advertisePeer,
-    join,
 function openAudit(settings: Settings, ports: Ports, nodeId: () => string | undefined): AuditLog | undefined {
   const { auditLog: path, auditData: data } = settings
   try {
@@ -215,6 +189,32 @@ function securityOf(
   return { keyring: secret?.keyring, certificates, dialsWith }
 }
 
+function flagsOf(options: StartNodeOptions): Record<string, string> {
+  const flags: Record<string, string> = {}
+  for (const name of settingNames) {
+    if (name === 'config') continue
+    const value = options[name]
+    if (value !== undefined) flags[settingsSchema[name].flag] = Array.isArray(value) ? value.join(',') : String(value)
+  }
+  return flags
+}
+
+/** What the last spans may take when the node stops. */
+const lastSpansMsMax = 2_000
+
+function nameOf({ name, advertisePeer, peer }: Settings): string {
+  return name ?? advertisePeer ?? peer
+}
+
+function nodeSettings(settings: Settings): NodeSettings {
+  const { cluster, peer, advertisePeer, join, expect, zone, weight, replicas, partitions, readRepair } = settings
+  const { hints, antiEntropy, tombstoneGrace, keepOldCopies } = settings
+  return {
+    cluster,
+    name: nameOf(settings),
+    peer,
+    advertisePeer,
+    join,
     expect,
     zone,
     weight,

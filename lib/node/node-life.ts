@@ -53,8 +53,8 @@ import type { RecoveryDriver } from './recovery-driver.ts'
 import { ScopedTime } from './scoped-time.ts'
 import { Serving } from './serving.ts'
 import { forgottenProblem, StartProblem, storeProblem, unwritableProblem } from './start-problem.ts'
-import { VersionDecider } from './version-decider.ts'
 import { tokensOf } from './tokens.ts'
+import { VersionDecider } from './version-decider.ts'
 
 export interface LifeListener {
   /** The node must end, and say why. */
@@ -83,8 +83,8 @@ export class NodeLife implements BehindPeerPort {
   readonly #parts: NodeParts
   readonly #metrics: NodeMetrics
   readonly #entrance: Entrance
-  readonly #listener: LifeListener
   readonly #authority: TokenAuthority
+  readonly #listener: LifeListener
   readonly #hadErrorByte: boolean
   readonly #http: Endpoint | undefined
   readonly #keeper: IdentityKeeper
@@ -97,8 +97,8 @@ export class NodeLife implements BehindPeerPort {
   #layout: LayoutDriver | undefined
   #minting: Minting | undefined
   #meta: MetaStore | undefined
-  #peers: Peers | undefined
   #tokens: SharedState<TokenMap> | undefined
+  #peers: Peers | undefined
   readonly #recorder: FlightRecorder
   #cluster: ClusterService | undefined
   #votes: LayoutVotes | undefined
@@ -128,9 +128,9 @@ export class NodeLife implements BehindPeerPort {
       readonly nodeParts: NodeParts
       readonly metrics: NodeMetrics
       readonly entrance: Entrance
-    },
       readonly authority: TokenAuthority
       readonly doorkeeper: Doorkeeper
+    },
     start: { readonly identity: Identity; readonly hasErrorByte: boolean; readonly http: Endpoint | undefined },
     listener: LifeListener,
   ) {
@@ -142,7 +142,6 @@ export class NodeLife implements BehindPeerPort {
     this.#metrics = parts.metrics
     this.#entrance = parts.entrance
     this.#keeper = new IdentityKeeper(parts.ports.directory, start.identity, (message) =>
-    this.#authority = parts.authority
       this.storageFailed({ kind: 'failed', message }),
     )
     this.standing = new OwnStanding(this.#keeper, parts.ports.log)
@@ -284,11 +283,6 @@ export class NodeLife implements BehindPeerPort {
     )
     const meta = new MetaStore({ storage: opened.storage, batches, hash, log })
     this.#meta = meta
-    const loaded = loadDocument(meta, emptyDocument, hash)
-    const { document } = loaded
-    const own = loadOwnRow(meta)
-    if (own !== undefined && own !== 'damaged') this.#leasedUpTo = own.row.hlcUpTo
-    this.#batches = batches
     // Before there is a layout: an operator looks at a node that waits for one.
     this.#tokens = tokensOf(this.#authority, {
       meta,
@@ -297,6 +291,11 @@ export class NodeLife implements BehindPeerPort {
         throw new StorageError(failure)
       },
     })
+    const loaded = loadDocument(meta, emptyDocument, hash)
+    const { document } = loaded
+    const own = loadOwnRow(meta)
+    if (own !== undefined && own !== 'damaged') this.#leasedUpTo = own.row.hlcUpTo
+    this.#batches = batches
     this.#isFreshNow = this.#isFresh && document.live.length === 0
     const links = new LinkPool(
       {
@@ -632,6 +631,7 @@ export class NodeLife implements BehindPeerPort {
         storage: this.#storage as OpenedStorage['storage'],
         batches: this.#batches as BatchWriter,
         meta: this.#meta as MetaStore,
+        tokens: this.#tokens as SharedState<TokenMap>,
         peers: this.#peers as Peers,
         minting: this.#minting as Minting,
         layout: this.#layout as LayoutDriver,
@@ -639,11 +639,9 @@ export class NodeLife implements BehindPeerPort {
         recorder: this.#recorder,
       },
       inForce,
-        authority: this.#authority,
       (failure) => this.storageFailed(failure),
     )
     // Its own judge: partitions that move are measured against what was usual when they began.
-        tokens: this.#tokens as SharedState<TokenMap>,
     const crowded = new Crowded(this.#serving.context)
     this.#valueLog?.reclaimOnlyWhile(() => !crowded.isCrowded())
     this.#recoverIfNeeded()

@@ -57,8 +57,8 @@ import { SlowRequests } from './slow-requests.ts'
 import { SpeculationBudget } from './speculation-budget.ts'
 import { StockTaking } from './stock-taking.ts'
 import { stockHandlers } from './take-stock.ts'
-
 import { TokenDriver } from './token-driver.ts'
+
 /** What a life of a node has made before it may answer for data. */
 export interface ServingParts {
   readonly self: NodeId
@@ -67,12 +67,12 @@ export interface ServingParts {
   readonly nodeParts: NodeParts
   readonly metrics: NodeMetrics
   readonly entrance: Entrance
-  readonly storage: Storage
   readonly authority: TokenAuthority
+  readonly storage: Storage
   readonly batches: BatchWriter
   readonly meta: MetaStore
-  readonly peers: Peers
   readonly tokens: SharedState<TokenMap>
+  readonly peers: Peers
   readonly minting: Minting
   readonly layout: LayoutDriver
   readonly membership: MembershipDriver
@@ -89,8 +89,8 @@ export class Serving {
   readonly scans: Scans
   readonly recovery: RecoveryDriver
   readonly buckets: BucketDriver
-  readonly deletion: Deletion
   readonly tokens: TokenDriver
+  readonly deletion: Deletion
   readonly hintDelivery: HintDelivery
   readonly hintHandover: HintHandover
   readonly handBack: HandBack
@@ -210,7 +210,6 @@ export class Serving {
     this.coordinator = new Coordinator(context)
     this.scans = new Scans(context, () => this.coordinator.drainedBecause)
     this.buckets = new BucketDriver(context, this.coordinator, log)
-    this.deletion = new Deletion(context, deletionRecords, {
     this.tokens = new TokenDriver({
       context,
       coordinator: this.coordinator,
@@ -219,6 +218,7 @@ export class Serving {
       authority: parts.authority,
       state: parts.tokens,
     })
+    this.deletion = new Deletion(context, deletionRecords, {
       graceSeconds: settings.tombstoneGraceSeconds,
       onFailure: onStorageFailed,
     })
@@ -248,8 +248,8 @@ export class Serving {
       ...hintService.handlers,
       'merge-records': hintService.admit(replicas['merge-records']),
       ...this.buckets.handlers,
-      ...this.deletion.handlers,
       ...this.tokens.handlers,
+      ...this.deletion.handlers,
       ...this.antiEntropy.handlers,
       ...this.transfers.handlers,
       ...stockHandlers(context),
@@ -285,8 +285,8 @@ export class Serving {
   /** Begins what runs in the background. */
   start(): void {
     this.buckets.start()
-    this.context.dirty.load(() => {})
     this.tokens.start()
+    this.context.dirty.load(() => {})
     this.hintDelivery.start(this.#members())
     this.deletion.start()
     this.#trees?.start(this.context.store)
@@ -320,8 +320,8 @@ export class Serving {
     // What a batch has not begun is begun no more: its deadline would not pass.
     if (this.coordinator.drainedBecause === undefined) this.coordinator.drain('the node ends all that it does')
     this.buckets.stop()
-    this.hintDelivery.stop()
     this.tokens.stop()
+    this.hintDelivery.stop()
     this.hintHandover.stop()
     this.handBack.stop()
     this.deletion.stop()

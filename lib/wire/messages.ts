@@ -349,9 +349,6 @@ export type Request =
       readonly hops: number
       readonly timeoutMs: number
     }
-  /** The properties of a bucket that are in force at your node. */
-  | { readonly type: 'read-bucket'; readonly bucket: Bucket }
-  /** The live keys of this range that you know: of your own records, and of what you keep for others. */
   /** Change the tokens of the cluster, or hand this to an owner of theirs; `hops` counts forwarders. */
   | {
       readonly type: 'change-tokens'
@@ -374,6 +371,9 @@ export type Request =
       readonly keyId: string
       readonly key: Uint8Array
     }
+  /** The properties of a bucket that are in force at your node. */
+  | { readonly type: 'read-bucket'; readonly bucket: Bucket }
+  /** The live keys of this range that you know: of your own records, and of what you keep for others. */
   | {
       readonly type: 'list-index'
       readonly range: ScanRange
@@ -413,13 +413,13 @@ export type Response =
   | { readonly type: 'coordinated-many'; readonly endings: readonly (ClientAnswer | Refusal)[] }
   | { readonly type: 'layout'; readonly document: Uint8Array }
   | { readonly type: 'bucket-properties'; readonly properties: BucketProperties }
-  | { readonly type: 'members'; readonly from: NodeId; readonly members: readonly Member[] }
-  | { readonly type: 'probe-acked'; readonly node: NodeId; readonly startNumber: number; readonly wallMs: number }
-  | { readonly type: 'row-kept' }
   /** The token as it is now, without its secret; opaque here. */
   | { readonly type: 'tokens-changed'; readonly token: Uint8Array }
   /** The ids of the keys as they are now; the first one sends. */
   | { readonly type: 'secret-told'; readonly keyIds: readonly string[] }
+  | { readonly type: 'members'; readonly from: NodeId; readonly members: readonly Member[] }
+  | { readonly type: 'probe-acked'; readonly node: NodeId; readonly startNumber: number; readonly wallMs: number }
+  | { readonly type: 'row-kept' }
   | { readonly type: 'row'; readonly row: StoreRow | undefined }
   | {
       readonly type: 'keys'

@@ -78,10 +78,10 @@ export const requestTypes: Readonly<Record<Request['type'], number>> = {
   'tell-buckets': 113,
   scan: 114,
   'coordinate-many': 115,
-}
   'change-tokens': 116,
   'tell-secret': 117,
   'change-secret': 118,
+}
 
 const typesByNumber = new Map(Object.entries(requestTypes).map(([type, number]) => [number, type as Request['type']]))
 
@@ -108,7 +108,6 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
       return writeClientRequest(writer, request.request)
     case 'coordinate-many':
       return writeCoordinateMany(writer, request)
-    case 'exchange-members':
     case 'change-tokens':
       writer.u8(request.hops)
       return writeTimeout(writer, request.timeoutMs)
@@ -116,6 +115,7 @@ export function writeRequest(writer: BytesWriter, request: Request): void {
       return writer.u32(request.step)
     case 'change-secret':
       return writeChangeSecret(writer, request)
+    case 'exchange-members':
       writer.flag(request.isJoin)
       return writeList(writer, request.members, writeMember)
     case 'probe':
@@ -197,9 +197,9 @@ export function requestBody(request: Request): Uint8Array | undefined {
   if (request.type === 'merge-records' || request.type === 'confirm-tombstones') return writeEntries(request.entries)
   if (request.type === 'coordinate' && request.request.type === 'put') return request.request.value
   if (request.type === 'coordinate-many') return writeRequests(request.requests)
-  return undefined
   if (request.type === 'change-tokens') return request.change
   if (request.type === 'change-secret') return request.key
+  return undefined
 }
 
 /** @throws {MalformedBytes} */
@@ -220,11 +220,11 @@ export function readRequest(type: Request['type'], reader: BytesReader, body: Ui
       return { type, hops: reader.u8(), request: readClientRequest(reader, body) }
     case 'coordinate-many':
       return readCoordinateMany(reader, body)
-    case 'store-hint':
     case 'change-tokens':
       return { type, change: body, hops: reader.u8(), timeoutMs: readTimeout(reader) }
     case 'change-secret':
       return readChangeSecret(reader, body)
+    case 'store-hint':
       return readStoreHint(reader, body, hash)
     case 'exchange':
       return { type, from: readNodeId(reader), layoutHash: reader.hex(layoutHashBytes), question: readQuestion(body) }
@@ -248,9 +248,9 @@ function readBodiless(
     | 'write-record'
     | 'coordinate'
     | 'coordinate-many'
-    | 'store-hint'
     | 'change-tokens'
     | 'change-secret'
+    | 'store-hint'
     | 'exchange'
     | 'merge-records'
     | 'confirm-tombstones'

@@ -74,8 +74,8 @@ type Bodied =
   | 'index-listed'
   | 'buckets-told'
   | 'scanned'
-
   | 'tokens-changed'
+
 const states: readonly ReplicaState[] = ['found', 'absent', 'damaged']
 const proposedOutcomes = ['decided', 'stale', 'undecided'] as const
 const abortOutcomes = ['aborted', 'nothing-to-abort', 'decided-already'] as const
@@ -117,9 +117,9 @@ export const responseTypes: Readonly<Record<Answer['type'], number>> = {
   'buckets-told': 121,
   scanned: 122,
   'coordinated-many': 123,
-}
   'tokens-changed': 124,
   'secret-told': 125,
+}
 
 const typesByNumber = new Map(Object.entries(responseTypes).map(([type, number]) => [number, type as Answer['type']]))
 
@@ -135,8 +135,8 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
     case 'layout':
     case 'exchanged':
     case 'coordinated-many':
-      return
     case 'tokens-changed':
+      return
     case 'record-read':
       writeChoice(writer, states, response.state)
       writer.flag(response.isRecovering)
@@ -226,11 +226,11 @@ export function responseBody(response: Answer): Uint8Array | undefined {
     case 'layout':
     case 'discovered':
       return response.document
+    case 'tokens-changed':
+      return response.token
     case 'coordinated':
       return joinedValues(answeredSiblings(response.answer).map((sibling) => sibling.value))
     case 'coordinated-many':
-    case 'tokens-changed':
-      return response.token
       return writeEndings(response.endings)
     case 'keys':
       return listBytes(response.keys, writeText)
@@ -269,10 +269,10 @@ export function readResponse(type: Answer['type'], reader: BytesReader, body: Ui
     case 'index-listed':
     case 'buckets-told':
     case 'scanned':
+    case 'tokens-changed':
       return readBodied(type, reader, body, hash)
     default:
       if (body.length > 0) throw new MalformedBytes('a frame has a body it should not have')
-    case 'tokens-changed':
       return readBodiless(type, reader)
   }
 }
@@ -332,11 +332,11 @@ function readBodied(type: Bodied, reader: BytesReader, body: Uint8Array, hash: H
       return readBucketsTold(reader, body)
     case 'scanned':
       return readScanned(reader, body)
+    case 'tokens-changed':
+      return { type, token: body }
     default:
       return unreachable(type)
   }
-    case 'tokens-changed':
-      return { type, token: body }
 }
 
 function readBodiless(type: Exclude<Answer['type'], Bodied>, reader: BytesReader): Answer {
