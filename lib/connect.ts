@@ -2,8 +2,11 @@ import { type ConnectOptions, toClientSettings } from './client/client-settings.
 import { Database } from './client/database.ts'
 import { createNames } from './platform/dns.ts'
 import { createRandoms, systemSeed } from './platform/entropy.ts'
+import { createCryptography } from './platform/node-cryptography.ts'
 import { createSystemTime } from './platform/system-time.ts'
 import { createStreams } from './platform/tcp.ts'
+import { clientSecurity } from './platform/tls/client-security.ts'
+import { ResolvedNames } from './platform/tls/resolved-names.ts'
 import { loadApiTracer } from './platform/tracing/api-tracer.ts'
 import { createHash } from './platform/xxhash.ts'
 
@@ -16,6 +19,8 @@ export * from './client/public.ts'
  * @param seeds peer addresses of some nodes, as `host:port`; names are resolved, and again whenever nobody answers
  * @param options.cluster the cluster's name; default `starling`
  * @param options.token shows who asks, where nodes want to know
+ * @param options.secret a key of the cluster's secret file, for programs that are trusted as its nodes are
+ * @param options.tls speak TLS: `{ ca, cert?, key? }`, PEM texts
  * @param options.connectTimeoutMs milliseconds to keep trying, 1 to 60,000; default 10,000
  * @param options.signal stops it: rejects with the signal's reason
  * @throws {InvalidParameter} an option is out of its range, or the nodes belong to another cluster
@@ -26,11 +31,21 @@ export * from './client/public.ts'
  */
 export async function connect(seeds: readonly string[], options: ConnectOptions = {}): Promise<Database> {
   const settings = toClientSettings(seeds, options)
+  const cryptography = createCryptography()
+  const resolvedNames = new ResolvedNames()
+  const security = clientSecurity(options, { cryptography, resolvedNames })
   const hash = await createHash()
   const random = createRandoms(systemSeed())('client')
   const tracer = await loadApiTracer('starling-kv')
   const database = new Database(
-    { time: createSystemTime(), streams: createStreams(), names: createNames(), hash, random, tracer },
+    {
+      time: createSystemTime(),
+      streams: createStreams({ security }),
+      names: createNames(resolvedNames),
+      hash,
+      random,
+      tracer,
+    },
     settings,
   )
   try {

@@ -1,8 +1,11 @@
+import { TLSSocket } from 'node:tls'
+import { principalOfCertificate } from '../security/certificate-principal.ts'
 import type { Doorkeeper, Known } from '../security/doorkeeper.ts'
 import type { Principal } from '../security/principal.ts'
 import { isSameText } from '../security/same-text.ts'
 import { type Forbidden, StarlingError } from '../vocabulary/errors.ts'
 import type { Incoming } from './exchange.ts'
+import type { HttpsSettings } from './https-server.ts'
 import type { RoutePermission } from './route-permission.ts'
 
 type Socket = Incoming['socket']
@@ -19,10 +22,13 @@ interface Remembered {
  */
 export class HttpAccess {
   readonly #doorkeeper: Doorkeeper
+  readonly #https: Pick<HttpsSettings, 'certificateOf'> | undefined
   readonly #remembered = new WeakMap<Socket, Remembered>()
 
-  constructor(doorkeeper: Doorkeeper) {
+  /** @param https undefined: nobody can show a certificate */
+  constructor(doorkeeper: Doorkeeper, https: Pick<HttpsSettings, 'certificateOf'> | undefined) {
     this.#doorkeeper = doorkeeper
+    this.#https = https
   }
 
   /** False: nobody is asked. */
@@ -38,7 +44,7 @@ export class HttpAccess {
     }
     const known = this.#doorkeeper.recognize({
       token: bearerTokenIn(authorization),
-      certificate: undefined,
+      certificate: this.#certificateOf(socket),
     })
     if (known instanceof StarlingError) {
       this.#remembered.delete(socket)
@@ -58,6 +64,11 @@ export class HttpAccess {
     const denial = this.#denialOf(principal, permission, target)
     if (denial !== undefined) throw denial
     return principal
+  }
+
+  #certificateOf(socket: Socket): Principal | undefined {
+    const shown = socket instanceof TLSSocket ? this.#https?.certificateOf(socket) : undefined
+    return shown === undefined ? undefined : principalOfCertificate(shown)
   }
 
   #denialOf(

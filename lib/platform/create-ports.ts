@@ -10,6 +10,8 @@ import { createLog, type LogFormat } from './pino-log.ts'
 import { createMetrics } from './prometheus-metrics.ts'
 import { createSystemTime } from './system-time.ts'
 import { createStreams } from './tcp.ts'
+import { ResolvedNames } from './tls/resolved-names.ts'
+import type { StreamSecurity } from './tls/stream-security.ts'
 import { createTracer, type TracedService } from './tracing/create-tracer.ts'
 import { createDatagrams } from './udp.ts'
 import { createDrainedStorage, createValueLogStorage } from './value-log-storage.ts'
@@ -24,6 +26,8 @@ export interface PlatformSettings {
   readonly storage?: LevelSettings | undefined
   /** Large values lie in a log beside LevelDB. Default false. */
   readonly hasValueLog?: boolean | undefined
+  /** How streams are protected; undefined: not at all. */
+  readonly security?: Omit<StreamSecurity, 'cryptography' | 'resolvedNames'> | undefined
   /** Whose spans they are; undefined: nobody traces here. */
   readonly traced?: TracedService | undefined
 }
@@ -42,19 +46,22 @@ export async function createPlatformPorts(settings: PlatformSettings): Promise<P
   const time = createSystemTime()
   const hash = await createHash()
   const storePath = storePathOf(settings.dataDirectory)
+  const cryptography = createCryptography()
+  const resolvedNames = new ResolvedNames()
+  const security = settings.security === undefined ? undefined : { ...settings.security, cryptography, resolvedNames }
   return {
     time,
     random: createRandoms(seed),
     hash,
-    cryptography: createCryptography(),
+    cryptography,
     directory: createDataDirectory(settings.dataDirectory),
     storage:
       settings.hasValueLog === true
         ? createValueLogStorage(storePath, { hash, time }, settings.storage)
         : createDrainedStorage(storePath, { hash, time }, settings.storage),
     datagrams: createDatagrams((reason) => unsentDatagrams(reason).add(1)),
-    streams: createStreams(),
-    names: createNames(),
+    streams: createStreams({ security }),
+    names: createNames(resolvedNames),
     log,
     metrics,
     tracer: settings.traced === undefined ? noTracer : await createTracer(settings.traced, { log, metrics }),

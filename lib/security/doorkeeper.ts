@@ -41,6 +41,10 @@ export class Doorkeeper {
     return this.#parts.authority.isOn || this.#parts.asksForCertificates
   }
 
+  get asksForTokens(): boolean {
+    return this.#parts.authority.isOn
+  }
+
   /** What is said to whoever is nobody is always the same object for the same reason. */
   recognize({ token, certificate }: Shown): Known | StarlingError {
     const { authority } = this.#parts

@@ -33,7 +33,7 @@ export class PeerTrust {
   /** Why whoever says this is not welcome, with what would help; undefined: it is. */
   refusalOf(hello: Hello, identity: StreamIdentity): string | undefined {
     if (this.isOpen) return undefined
-    return hello.role === 'peer' ? this.#refusalOfNode(hello, identity) : this.#refusalOfClient(hello, identity)
+    return hello.role === 'peer' ? this.#refusalOfNode(hello, identity) : this.#refusalOfClient(identity)
   }
 
   /** What else Hello says on a connection like this. @param names what this node is called, and where it is reached */
@@ -83,17 +83,16 @@ export class PeerTrust {
     return undefined
   }
 
-  #refusalOfClient(hello: Hello, identity: StreamIdentity): string | undefined {
+  #refusalOfClient(identity: StreamIdentity): string | undefined {
     if (identity.type === 'secret') return undefined
     const { certificates, asksForTokens } = this.#parts
     if (identity.type === 'plain') {
       if (certificates !== 'none') return 'this node speaks TLS alone: give the client its option `tls`'
-      return asksForTokens() ? undefined : 'this node has a secret: give it to the client as its option `secret`'
+      return asksForTokens() ? undefined : 'this node has a secret: give the client its option `secret`'
     }
-    const { certificate, problem, binding } = identity
+    const { certificate, problem } = identity
     if (certificate !== undefined || asksForTokens()) return undefined
-    if (this.#isProven('hello', hello.proof, binding)) return undefined
-    return problem ?? 'this node wants to see a certificate of the client, its secret, or a token'
+    return problem ?? 'this node wants to see a certificate of the client, or the secret'
   }
 
   #proofOf(side: 'hello' | 'welcome', binding: Uint8Array): Uint8Array | undefined {
