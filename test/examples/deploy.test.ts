@@ -30,21 +30,27 @@ t.test('kubernetes: the nodes of the stateful set', async (t) => {
     const args = (at(container, 'args') as string[]).map((arg) =>
       arg.replaceAll('$(POD_NAME)', 'starling-0').replaceAll('$(NAMESPACE)', 'prod'),
     )
-    const { settings } = settingsOf(t, args)
+    const { settings } = settingsOf(t, args, environmentOf(at(container, 'env') as Doc[]))
     t.match(settings, {
       name: 'starling-0',
       join: [`${peers}.prod.svc.cluster.local:7071`],
       advertisePeer: `starling-0.${peers}.prod.svc.cluster.local:7071`,
       advertiseHttp: `starling-0.${peers}.prod.svc.cluster.local:7070`,
-      insecure: true,
+      insecure: false,
+      secretFile: '/etc/starling/secret',
+      tokenFile: '/etc/starling/token',
     })
     t.equal(settings.expect, at(set, 'spec.replicas'), 'as many are expected as are started')
     const mounted = at(container, 'volumeMounts.0') as Doc
     t.equal(settings.data, mounted.mountPath)
     t.equal(mounted.name, at(set, 'spec.volumeClaimTemplates.0.metadata.name'))
+    const secrets = (at(container, 'volumeMounts') as Doc[]).find(({ name }) => name === 'secrets')
+    t.equal(secrets?.mountPath, '/etc/starling', 'where both files are')
+    t.equal(at(set, 'spec.template.spec.volumes.0.name'), 'secrets')
+    t.equal(at(set, 'spec.template.spec.volumes.0.secret.defaultMode'), 0o400, 'for the user alone')
     t.same(
       (at(container, 'env') as Doc[]).map(({ name }) => name),
-      ['POD_NAME', 'NAMESPACE'],
+      ['STARLING_TOKEN_FILE', 'POD_NAME', 'NAMESPACE'],
     )
   })
   await t.test('find each other before they are ready, all at once', async (t) => {
@@ -79,9 +85,11 @@ t.test('compose: each node is accepted, is reachable under its own name, and kno
   const nodes = Object.entries(services).filter(([, { command }]) => (command as string[])?.[0] === 'start')
   t.equal(nodes.length, 3)
   for (const [name, service] of nodes) {
-    const { settings } = settingsOf(t, service.command as string[])
+    const { settings } = settingsOf(t, service.command as string[], service.environment as Environment)
     const others = nodes.map(([other]) => `${other}:7071`).filter((peer) => peer !== `${name}:7071`)
     t.match(settings, { name, advertisePeer: `${name}:7071`, advertiseHttp: `${name}:7070`, expect: 3, join: others })
+    t.match(settings, { insecure: false, secretFile: '/run/secrets/secret', tokenFile: '/run/secrets/token' })
+    t.same(service.secrets, ['secret', 'token'])
     t.match(String(service.volumes), `${name}:/var/lib/starling`)
     t.match(JSON.stringify(service.healthcheck), '/readyz')
   }
@@ -90,7 +98,10 @@ t.test('compose: each node is accepted, is reachable under its own name, and kno
     at(prometheus, 'scrape_configs.0.static_configs.0.targets'),
     nodes.map(([name]) => `${name}:7070`),
   )
+  t.equal(at(prometheus, 'scrape_configs.0.authorization.credentials_file'), '/run/secrets/token')
+  t.same(Object.keys(compose.secrets as Doc), ['secret', 'token'])
   for (const [name, service] of Object.entries(services)) {
+    for (const secret of (service.secrets ?? []) as string[]) t.ok(secret in (compose.secrets as Doc), secret)
     for (const port of (service.ports ?? []) as string[]) t.match(port, /^127\.0\.0\.1:/, `${name} is for this machine`)
     for (const volume of (service.volumes ?? []) as string[]) {
       const [source = ''] = volume.split(':')
@@ -104,7 +115,9 @@ t.test('systemd: the unit starts what its settings file allows', async (t) => {
   const { settings } = resolveSettings({ tomlText: read('systemd/starling.toml') })
   const unit = read('systemd/starling.service')
   const settingOf = (key: string): string => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1] ?? ''
-  t.match(settings, { name: 'ada', expect: 3, data: settingOf('WorkingDirectory') })
+  t.match(settings, { name: 'ada', expect: 3, data: settingOf('WorkingDirectory'), insecure: false })
+  t.match(settings, { secretFile: '/etc/starling/secret', tokenFile: '/etc/starling/token' })
+  t.equal(settings.auditLog, `/var/log/${settingOf('LogsDirectory')}/audit.log`)
   t.equal(settingOf('WorkingDirectory'), `/var/lib/${settingOf('StateDirectory')}`)
   t.match(settingOf('ExecStart'), /^\/usr\/bin\/starling start --config /)
   settingsOf(t, settingOf('ExecStart').split(' ').slice(1))
@@ -141,8 +154,15 @@ function at(value: unknown, path: string): unknown {
   return path.split('.').reduce((inner, step) => (inner as Doc | undefined)?.[step], value)
 }
 
+type Environment = Readonly<Record<string, string>>
+
+/** As far as it is known before the pod is there. */
+function environmentOf(env: readonly Doc[]): Environment {
+  return Object.fromEntries(env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])))
+}
+
 /** What `starling start` would make of these words. */
-function settingsOf(t: Test, words: readonly string[]): ResolvedSettings {
+function settingsOf(t: Test, words: readonly string[], env: Environment = {}): ResolvedSettings {
   const [command, ...flags] = words
   t.equal(command, 'start')
   // `--name ada` is the same as `--name=ada`.
@@ -155,7 +175,7 @@ function settingsOf(t: Test, words: readonly string[]): ResolvedSettings {
     t.ok(name, `${word} is a flag`)
     return [name, value ?? true] as const
   })
-  return resolveSettings({ flags: Object.fromEntries(given) })
+  return resolveSettings({ flags: Object.fromEntries(given), env })
 }
 
 /** A command of docs/cli.md, with flags that stand there; the page is compared with the program by another test. */
