@@ -1,4 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
 import { InvalidParameter } from '../../vocabulary/errors.ts'
 
 /** Where the parts come from, for messages: `--tls-cert FILE`, or the name of an option. */
@@ -98,7 +99,9 @@ export function isForServers(certificate: X509Certificate): boolean {
 /** Whether it was made for this host name, address or name of a node; the common name does not count (RFC 9525). */
 export function isMadeFor(certificate: X509Certificate, host: string): boolean {
   try {
-    return certificate.checkIP(host) !== undefined || certificate.checkHost(host, { subject: 'never' }) !== undefined
+    return (
+      (isIP(host) === 0 ? certificate.checkHost(host, { subject: 'never' }) : certificate.checkIP(host)) !== undefined
+    )
   } catch {
     // No host name at all, such as the names of nodes may be.
     return false
