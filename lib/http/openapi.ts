@@ -131,6 +131,7 @@ function pathParameters(path: string): OpenApiParameter[] {
   const described: Readonly<Record<string, string>> = {
     bucket: 'UTF-8, percent-encoded; 1 to 255 bytes; not starting with "$", not "." or "..".',
     key: 'UTF-8, percent-encoded, a slash as %2F; 1 to 1024 bytes; not "." or "..".',
+    id: 'Twelve hexadecimal digits, as GET /v1/tokens lists them.',
   }
   return [...path.matchAll(/\{([a-z]+)\}/g)].map(([, name = '']) => ({
     name,

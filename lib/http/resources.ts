@@ -12,6 +12,7 @@ import { nodeRoutes } from './node-route.ts'
 import { repairRoutes } from './repair-routes.ts'
 import { replicaRoutes } from './replica-route.ts'
 import type { Route } from './route.ts'
+import { tokenRoutes } from './token-routes.ts'
 
 /** Every resource of the API: one list of routes each, one fastify plugin each. */
 export const resources: readonly (readonly Route[])[] = [
@@ -24,6 +25,7 @@ export const resources: readonly (readonly Route[])[] = [
   clusterRoutes,
   layoutRoutes,
   repairRoutes,
+  tokenRoutes,
   nodeRoutes,
   healthRoutes,
   metricsRoutes,

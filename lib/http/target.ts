@@ -1,8 +1,9 @@
-import { InvalidBucket, InvalidKey } from '../vocabulary/errors.ts'
+import { isTokenId } from '../security/token-text.ts'
+import { InvalidBucket, InvalidKey, NotFound } from '../vocabulary/errors.ts'
 import { type Bucket, bucketProblem, type Key, keyProblem } from '../vocabulary/key.ts'
 
 /** Paths that carry names. The names are read by hand, from the bytes the client sent: `%2F` is part of a key. */
-const namedPaths = ['/v1/kv/', '/v1/replica/', '/v1/explain/', '/v1/buckets/'] as const
+const namedPaths = ['/v1/kv/', '/v1/replica/', '/v1/explain/', '/v1/buckets/', '/v1/tokens/'] as const
 
 /** Stands for a name in the path that the router sees. */
 const placeholder = '-'
@@ -49,6 +50,16 @@ export function bucketOf(target: string): Bucket {
 export function keyOf(target: string): Key {
   const path = pathOf(originForm(target))
   return readKey(path.slice(path.indexOf('/', namesStart(path)) + 1))
+}
+
+/** @throws {NotFound} for what cannot be the id of a token */
+export function tokenIdOf(target: string): string {
+  const path = pathOf(originForm(target))
+  const id = path.slice(namesStart(path))
+  if (!isTokenId(id)) {
+    throw new NotFound('the path names no token', { hint: 'An id has twelve hexadecimal digits: see GET /v1/tokens.' })
+  }
+  return id
 }
 
 function pathOf(origin: string): string {

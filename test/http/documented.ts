@@ -92,7 +92,7 @@ function isOfType(value: unknown, type: string): boolean {
 }
 
 function templateOf(path: string): string {
-  const plain = path.split('?')[0] as string
+  const plain = (path.split('?')[0] as string).replace(/^\/v1\/tokens\/.*$/, '/v1/tokens/{id}')
   return plain.replace(/^\/v1\/(kv|replica|explain|buckets)\/([^/]*)(\/.*)?$/, (_all, resource, _bucket, key) =>
     key === undefined ? `/v1/${resource}/{bucket}` : `/v1/${resource}/{bucket}/{key}`,
   )

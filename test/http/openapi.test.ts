@@ -36,6 +36,9 @@ const varyingFields = [
     'description',
     'reason',
     'state',
+    'createdAt',
+    'expiresAt',
+    'revokedAt',
   ],
 ]
 /** What was compared in the background by now. */
@@ -127,7 +130,7 @@ async function ask(
   const current = (value: string): string => known.get(value) ?? value
   let target = path
   for (const [name, value] of Object.entries(example.path ?? {}))
-    target = target.replace(`{${name}}`, encodeURIComponent(value))
+    target = target.replace(`{${name}}`, encodeURIComponent(current(value)))
   const query = new URLSearchParams(
     Object.entries(example.query ?? {}).map(([name, value]): [string, string] => [name, current(value)]),
   )

@@ -5,6 +5,7 @@ import type { Example } from './example.ts'
 import { layoutExamples } from './layout.ts'
 import { manyExamples } from './many.ts'
 import { nodesExamples } from './nodes.ts'
+import { tokensExamples } from './tokens.ts'
 import { writesExamples } from './writes.ts'
 
 /**
@@ -15,6 +16,7 @@ export const examples: readonly Example[] = [
   ...writesExamples,
   ...manyExamples,
   ...bucketsExamples,
+  ...tokensExamples,
   ...clusterExamples,
   ...documentsExamples,
   ...layoutExamples,

@@ -1,0 +1,133 @@
+import type { Example } from './example.ts'
+
+/** Who may ask. The cluster of the story asks nobody. */
+export const tokensExamples: readonly Example[] = [
+  {
+    operation: 'create-token',
+    name: 'shop',
+    summary: 'For a program that reads and writes carts, for thirty days',
+    body: { name: 'shop', role: 'write', scopes: ['carts', 'team-*/cart-'], expiresInSeconds: 2592000 },
+    answer: {
+      status: 200,
+      mediaType: 'application/json',
+      body: {
+        token: 'starling_6f1c27a9e05b_q2mXo1pZ3v9bT0dYc7RkU5wLsN8hJgA4eFiKxQzVtBM',
+        id: '6f1c27a9e05b',
+        name: 'shop',
+        role: 'write',
+        scopes: ['carts', 'team-*/cart-'],
+        createdAt: '2026-11-23T09:05:41.218Z',
+        createdBy: null,
+        expiresAt: '2026-12-23T09:05:41.218Z',
+        revokedAt: null,
+        state: 'in-force',
+      },
+    },
+  },
+  {
+    operation: 'create-token',
+    name: 'misspelt',
+    summary: 'A role that does not exist',
+    body: { name: 'shop', role: 'writer' },
+    answer: {
+      status: 400,
+      mediaType: 'application/problem+json',
+      body: {
+        type: '/docs#error-invalid-parameter',
+        title: 'A query parameter is not one',
+        status: 400,
+        detail: '"role" must be read, write, operator or admin, not "writer"',
+        code: 'invalid-parameter',
+        aftermath: 'nothing-changed',
+        retryable: false,
+        requestId: '01dc8044-1t',
+        hint: 'See /docs for the parameters of this request.',
+      },
+    },
+  },
+  {
+    operation: 'tokens',
+    name: 'all',
+    summary: 'All tokens',
+    answer: {
+      status: 200,
+      mediaType: 'application/json',
+      body: {
+        tokens: [
+          {
+            id: '6f1c27a9e05b',
+            name: 'shop',
+            role: 'write',
+            scopes: ['carts', 'team-*/cart-'],
+            createdAt: '2026-11-23T09:05:41.218Z',
+            createdBy: null,
+            expiresAt: '2026-12-23T09:05:41.218Z',
+            revokedAt: null,
+            state: 'in-force',
+          },
+        ],
+        knownSecondsAgo: 0,
+      },
+    },
+  },
+  {
+    operation: 'revoke-token',
+    name: 'shop',
+    summary: 'Revoke it',
+    path: { id: '6f1c27a9e05b' },
+    answer: {
+      status: 200,
+      mediaType: 'application/json',
+      body: {
+        id: '6f1c27a9e05b',
+        name: 'shop',
+        role: 'write',
+        scopes: ['carts', 'team-*/cart-'],
+        createdAt: '2026-11-23T09:05:41.218Z',
+        createdBy: null,
+        expiresAt: '2026-12-23T09:05:41.218Z',
+        revokedAt: '2026-11-23T09:06:12.903Z',
+        state: 'revoked',
+      },
+    },
+  },
+  {
+    operation: 'revoke-token',
+    name: 'unknown',
+    summary: 'A token that does not exist',
+    path: { id: '0123456789ab' },
+    answer: {
+      status: 404,
+      mediaType: 'application/problem+json',
+      body: {
+        type: '/docs#error-not-found',
+        title: 'Nothing is here',
+        status: 404,
+        detail: 'there is no token "0123456789ab"',
+        code: 'not-found',
+        aftermath: 'nothing-changed',
+        retryable: false,
+        requestId: '01dc8044-1x',
+        hint: '`starling token list` shows them; those of a token file are taken out of the file',
+      },
+    },
+  },
+  {
+    operation: 'whoami',
+    name: 'nobody is asked',
+    summary: 'At a node that asks nobody who they are',
+    answer: {
+      status: 200,
+      mediaType: 'application/json',
+      body: {
+        isAsked: false,
+        id: null,
+        name: null,
+        role: null,
+        scopes: null,
+        expiresAt: null,
+        may: ['present', 'read', 'write', 'observe', 'operate', 'administer'],
+      },
+    },
+  },
+]
