@@ -9,6 +9,7 @@ import type { Time } from '../ports/time.ts'
 import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import type { Endpoint } from '../vocabulary/ids.ts'
+import { isLoopback } from '../vocabulary/loopback.ts'
 import type { Random } from '../vocabulary/random.ts'
 import type { TraceContext } from '../vocabulary/trace-context.ts'
 import {
@@ -300,6 +301,9 @@ export class FrameLink {
   }
 
   #send(message: Request, pending: Pending): void {
+    if (message.type === 'change-secret' && this.#identity.type === 'plain' && !isLoopback(this.endpoint)) {
+      return this.#refuse(pending, 'keys do not travel over a connection that others can read')
+    }
     // Whoever is older must not see what it cannot read: it would end the connection for all.
     if (this.#spoken < wireVersion && spokenSince(message.type) > this.#spoken) {
       return this.#refuse(pending, `the other side speaks version ${this.#spoken}, which has no ${message.type}`)

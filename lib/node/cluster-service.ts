@@ -7,6 +7,7 @@ import type { LayoutDriver } from './layout-driver.ts'
 import type { LayoutVotes } from './layout-votes.ts'
 import type { MembershipDriver } from './membership-driver.ts'
 import { refusal, refusalOf, storageRefused } from './refusals.ts'
+import type { SecretService } from './secret-service.ts'
 import type { VersionDecider } from './version-decider.ts'
 
 /** One start of a node: its number, and when that was by its own clock. */
@@ -29,6 +30,7 @@ export class ClusterService {
   readonly #votes: LayoutVotes
   readonly #decider: VersionDecider
   readonly #endAwaited: EndAwaited
+  readonly #secrets: SecretService
 
   constructor(parts: {
     readonly self: () => NodeId
@@ -40,6 +42,7 @@ export class ClusterService {
     readonly votes: LayoutVotes
     readonly decider: VersionDecider
     readonly endAwaited: EndAwaited
+    readonly secrets: SecretService
   }) {
     this.#self = parts.self
     this.#start = parts.start
@@ -50,6 +53,7 @@ export class ClusterService {
     this.#votes = parts.votes
     this.#decider = parts.decider
     this.#endAwaited = parts.endAwaited
+    this.#secrets = parts.secrets
   }
 
   serve(message: ClusterRequest, caller: Caller, respond: Respond): void {
@@ -73,6 +77,9 @@ export class ClusterService {
         return this.#layout.abortFirst((outcome) => respond({ type: 'first-layout-aborted', outcome }))
       case 'handed-back':
         return this.#handedBack(message, caller, respond)
+      case 'tell-secret':
+      case 'change-secret':
+        return this.#secrets.serve(message, caller, respond)
       case 'layout-prepare':
         return this.#votes.prepare(message, (failure, reply) =>
           respond(failure === undefined ? { type: 'layout-prepared', reply } : storageRefused(failure)),

@@ -17,6 +17,8 @@ export type ClusterRequestType =
   | 'layout-accept'
   | 'propose-layout'
   | 'handed-back'
+  | 'tell-secret'
+  | 'change-secret'
 
 export type ClusterRequest = RequestOf<ClusterRequestType>
 /** Requests about data; answered once the node serves. */
@@ -42,6 +44,8 @@ const clusterRequests: ReadonlySet<Request['type']> = new Set<ClusterRequestType
   'layout-accept',
   'propose-layout',
   'handed-back',
+  'tell-secret',
+  'change-secret',
 ])
 
 export function isDataRequest(message: Request): message is DataRequest {

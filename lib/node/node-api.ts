@@ -14,8 +14,10 @@ import type { PlanCheckResult, StarlingError } from '../vocabulary/errors.ts'
 import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
 import type { Bucket, Key } from '../vocabulary/key.ts'
 import type { ScanEntry, ScanRange } from '../wire/messages.ts'
+import type { ClientGate } from './client-gate.ts'
 import type { Admitted } from './entrance.ts'
 import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from './repair-views.ts'
+import type { SecretChanged, SecretOrder, SecretStatus } from './secret-views.ts'
 import type { BatchRequest, BatchServed } from './serve-batch.ts'
 import type { SessionDone } from './session-door.ts'
 import type { RequestOrigin } from './trail.ts'
@@ -341,8 +343,13 @@ export interface NodeApi {
   /**
    * Asks whether a request of a client may begin, before anything is spent on it. `done` hears at once or soon; whoever
    * is not admitted is told `overloaded`. `serve` and its like do not ask by themselves.
+   *
+   * @param key what is asked for, in any form @param client who asks: where some must be turned away, it is first those
+   * that ask for far more than all others
    */
-  admit(kind: 'read' | 'write', done: Admitted): void
+  admit(kind: 'read' | 'write', done: Admitted, key?: string, client?: string): void
+  /** Holds each client to what it may ask for; undefined: to nothing. Whoever stands in front of the node asks it first. */
+  readonly clients?: ClientGate | undefined
   /** Coordinates, or forwards to an owner. `done` is called once, never inside the call. */
   serve(request: ClientRequest, done: Done<ClientAnswer>, origin?: RequestOrigin): void
   /** The same for a client that carries its session with it: `session` is the token it got last (docs/rules.md S1). */
@@ -382,6 +389,10 @@ export interface NodeApi {
   listTokens(timeoutMs: number, done: Done<TokenList>): void
   /** For good; `done` once a quorum has it. In force everywhere within 5 s. */
   revokeToken(id: string, timeoutMs: number, done: Done<TokenEntry>): void
+  /** Which member has which keys of the cluster's secret, by their ids. Fails with NotFound where there is no secret. */
+  secretStatus(timeoutMs: number, done: Done<SecretStatus>): void
+  /** Adds, uses or removes a key everywhere; `done` with who has done it. Fails with PlanRefused where it would cut nodes off. */
+  changeSecret(order: SecretOrder, done: Done<SecretChanged>): void
   /** As this node sees it now: of hints it knows only its own. */
   status(): ClusterStatus
   /** The same, with the hints that the other members keep: they are asked, and waited for a moment. */

@@ -1,6 +1,6 @@
 import { linkSettingsDefault } from '../links/frame-link.ts'
 import { LinkPool } from '../links/link-pool.ts'
-import type { DatagramSocket } from '../ports/network.ts'
+import type { DatagramSocket, StreamIdentity } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
 import {
   type OpenedStorage,
@@ -20,8 +20,8 @@ import type { Doorkeeper } from '../security/doorkeeper.ts'
 import type { TokenAuthority } from '../security/token-authority.ts'
 import type { TokenMap } from '../security/token-map.ts'
 import { announceVersion } from '../vocabulary/announced-version.ts'
-import { type ClusterId, type Endpoint, isClusterId, type NodeId } from '../vocabulary/ids.ts'
-import { type Goodbye, wireVersion } from '../wire/messages.ts'
+import { type ClusterId, type Endpoint, isClusterId, type NodeId, parseEndpoint } from '../vocabulary/ids.ts'
+import { type Goodbye, type Hello, wireVersion } from '../wire/messages.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { ClusterService, type OwnStart } from './cluster-service.ts'
@@ -51,7 +51,10 @@ import { type BehindPeerPort, PeerPort } from './peer-port.ts'
 import { Peers } from './peers.ts'
 import type { RecoveryDriver } from './recovery-driver.ts'
 import { ScopedTime } from './scoped-time.ts'
+import { type KeyHolder, SecretRotation } from './secret-rotation.ts'
+import { SecretService } from './secret-service.ts'
 import { Serving } from './serving.ts'
+import type { SharedState } from './shared-state.ts'
 import { forgottenProblem, StartProblem, storeProblem, unwritableProblem } from './start-problem.ts'
 import { tokensOf } from './tokens.ts'
 import { VersionDecider } from './version-decider.ts'
@@ -104,6 +107,8 @@ export class NodeLife implements BehindPeerPort {
   #votes: LayoutVotes | undefined
   #decider: VersionDecider | undefined
   #changes: LayoutChanges | undefined
+  readonly #secrets: SecretService
+  #rotation: SecretRotation | undefined
   #known: KnownMembers | undefined
   #newcomer: Newcomer | undefined
   #departure: Departure | undefined
@@ -141,11 +146,17 @@ export class NodeLife implements BehindPeerPort {
     this.#parts = parts.nodeParts
     this.#metrics = parts.metrics
     this.#entrance = parts.entrance
+    this.#authority = parts.authority
     this.#keeper = new IdentityKeeper(parts.ports.directory, start.identity, (message) =>
       this.storageFailed({ kind: 'failed', message }),
     )
     this.standing = new OwnStanding(this.#keeper, parts.ports.log)
     this.#recorder = new FlightRecorder(2 * (parts.settings.slowRequestMs ?? 0))
+    this.#secrets = new SecretService({
+      time: this.#time,
+      cryptography: parts.ports.cryptography,
+      secret: parts.settings.secret,
+    })
     this.#hadErrorByte = start.hasErrorByte
     this.#http = start.http
     this.#listener = listener
@@ -156,6 +167,7 @@ export class NodeLife implements BehindPeerPort {
         settings: parts.settings,
         metrics: parts.metrics,
         entrance: parts.entrance,
+        doorkeeper: parts.doorkeeper,
         strangers: this.#strangers,
         wireVersion: parts.nodeParts.wireVersion ?? wireVersion,
       },
@@ -169,6 +181,9 @@ export class NodeLife implements BehindPeerPort {
   }
   get peer(): Endpoint {
     return this.#peer
+  }
+  hello(identity: StreamIdentity): Hello {
+    return this.#port.hello(identity)
   }
   get membership(): MembershipDriver | undefined {
     return this.#membership
@@ -191,6 +206,10 @@ export class NodeLife implements BehindPeerPort {
   /** How people change the layout here; from the first moment on. */
   get changes(): LayoutChanges | undefined {
     return this.#changes
+  }
+  /** How people change the keys of the cluster here; from the first moment on. */
+  get rotation(): SecretRotation | undefined {
+    return this.#rotation
   }
   get cluster(): ClusterService | undefined {
     return this.#cluster
@@ -306,7 +325,12 @@ export class NodeLife implements BehindPeerPort {
         settings: linkSettingsDefault,
       },
       {
-        hello: () => this.#port.hello(),
+        hello: (identity) => this.#port.hello(identity),
+        namesOf: (endpoint) => this.#namesAt(endpoint),
+        distrusts: (welcome, identity) => this.#port.trust.distrusts(welcome, identity),
+        isOutdated: (identity) => this.#port.trust.isOutdated(identity),
+        onUntrusted: (reason, to) =>
+          this.#strangers.warn('untrusted', { to }, `no connection to another node came about: ${reason}`),
         digest: () => this.#port.digest(),
         onDigest: (digest, from) => this.#layout?.onDigest(digest, from),
         onWelcome: (_welcome, from) => {
@@ -418,6 +442,17 @@ export class NodeLife implements BehindPeerPort {
       votes,
       decider,
       endAwaited: (node, done) => this.#endAwaited(node, done),
+      secrets: this.#secrets,
+    })
+    const peers = this.#peers
+    this.#rotation = new SecretRotation({
+      time,
+      cryptography: ports.cryptography,
+      random: ports.random(`secret/${this.identity.startNumber}`),
+      own: this.#secrets,
+      self: () => this.identity.id,
+      holders: () => this.#keyHolders(),
+      ask: (id, message, timeoutMs, done) => peers.ask(id, message, timeoutMs, done),
     })
     const minting = new Minting(
       { ports, meta, peers: this.#peers, metrics: this.#metrics },
@@ -462,6 +497,19 @@ export class NodeLife implements BehindPeerPort {
     membership.start(this.#port.socket as DatagramSocket)
     membership.remember(this.#known.load())
     layout.start()
+  }
+
+  /** Whoever should have the keys of the cluster: all members of the layout, and who else is there. */
+  #keyHolders(): readonly KeyHolder[] {
+    const members = new Map(this.#membership?.machine.members().map((member) => [member.id, member]))
+    const present = [...members.values()].filter(({ state }) => state === 'alive' || state === 'suspect')
+    const ids = new Set([this.identity.id, ...(this.#layout?.inForce?.nodeIds ?? []), ...present.map(({ id }) => id)])
+    return [...ids].map((id) => {
+      const member = members.get(id)
+      const name = member?.metadata.name ?? id.slice(0, 8)
+      if (member === undefined) return { id, name, awayBecause: 'nobody knows where it is' }
+      return { id, name, awayBecause: present.includes(member) ? undefined : `it is ${awayWords[member.state]}` }
+    })
   }
 
   #metadata(): MemberMetadata {
@@ -628,6 +676,7 @@ export class NodeLife implements BehindPeerPort {
         nodeParts: this.#parts,
         metrics: this.#metrics,
         entrance: this.#entrance,
+        authority: this.#authority,
         storage: this.#storage as OpenedStorage['storage'],
         batches: this.#batches as BatchWriter,
         meta: this.#meta as MetaStore,
@@ -690,6 +739,17 @@ export class NodeLife implements BehindPeerPort {
 
   hearDatagram(bytes: Uint8Array, from: Endpoint): void {
     this.#membership?.hear(bytes, from)
+  }
+
+  isMemberAt(host: string): boolean {
+    const members = this.#membership?.machine.members() ?? []
+    return members.some(({ metadata }) => parseEndpoint(metadata.peer)?.host === host)
+  }
+
+  /** What the nodes there are called: their certificates may be made for that. */
+  #namesAt(endpoint: Endpoint): readonly string[] {
+    const members = this.#membership?.machine.members() ?? []
+    return members.filter(({ metadata }) => metadata.peer === endpoint).map(({ metadata }) => metadata.name)
   }
 
   endpointOf(nodeId: string): Endpoint | undefined {
@@ -756,6 +816,14 @@ export class NodeLife implements BehindPeerPort {
       if (this.#keeper.change({ isCleanlyStopped: true }) === undefined) done()
     })
   }
+}
+
+/** Of members that are not asked anything. */
+const awayWords: Readonly<Record<Member['state'], string>> = {
+  alive: 'there',
+  suspect: 'there',
+  dead: 'dead',
+  left: 'stopped',
 }
 
 const leaveMsMax = 2_000

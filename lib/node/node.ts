@@ -1,17 +1,21 @@
+import type { StreamIdentity } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
 import type { BucketProperties } from '../protocol/bucket/properties.ts'
 import type { Dot } from '../protocol/causality/dot.ts'
+import { clientLimitsOff } from '../protocol/overload/client-limits.ts'
 import type { ClientAnswer, ClientRequest } from '../protocol/quorum/client-request.ts'
 import type { ReadRepairMode } from '../protocol/quorum/read.ts'
 import { Doorkeeper } from '../security/doorkeeper.ts'
-import { TokenAuthority } from '../security/token-authority.ts'
-import { Draining, NoLayout, type StarlingError, StorageFailed } from '../vocabulary/errors.ts'
 import type { NewToken } from '../security/new-token.ts'
 import type { Principal } from '../security/principal.ts'
-import { type Endpoint, type NodeId, toNodeId } from '../vocabulary/ids.ts'
+import { TokenAuthority } from '../security/token-authority.ts'
 import type { TokenEntry } from '../security/token-map.ts'
+import { Draining, NoLayout, type StarlingError, StorageFailed } from '../vocabulary/errors.ts'
+import { type Endpoint, type NodeId, toNodeId } from '../vocabulary/ids.ts'
 import { type Bucket, type Key, toRecordKey } from '../vocabulary/key.ts'
 import type { Random } from '../vocabulary/random.ts'
+import type { Hello } from '../wire/messages.ts'
+import { ClientGate } from './client-gate.ts'
 import { Drain } from './drain.ts'
 import { type Admitted, Entrance } from './entrance.ts'
 import { explainKey } from './explain-key.ts'
@@ -29,11 +33,11 @@ import type {
   ClusterStatus,
   CommitAnswer,
   CommitRequest,
+  CreatedToken,
   Done,
   Explanation,
   ListPage,
   ListRequest,
-  CreatedToken,
   NodeApi,
   NodeView,
   PlanView,
@@ -41,11 +45,11 @@ import type {
   RingView,
   StageAnswer,
   StageRequest,
+  TokenList,
 } from './node-api.ts'
 import { NodeLife } from './node-life.ts'
 import { declareNodeMetrics, type NodeMetrics } from './node-metrics.ts'
 import type { NodeParts, NodeSettings } from './node-settings.ts'
-  TokenList,
 import { clusterStatus, nodeView, ringView, viewReplica } from './node-views.ts'
 import { rebuild } from './rebuild.ts'
 import {
@@ -59,6 +63,7 @@ import {
   waitingTombstones,
 } from './repair-views.ts'
 import { withSealedDatagrams } from './sealed-ports.ts'
+import type { SecretChanged, SecretOrder, SecretStatus } from './secret-views.ts'
 import { type BatchRequest, type BatchServed, serveBatch } from './serve-batch.ts'
 import type { Serving } from './serving.ts'
 import { type SessionDone, serveInSession } from './session-door.ts'
@@ -83,6 +88,7 @@ export class StarlingNode implements NodeApi {
   readonly #startedAtMs: number
   readonly #drain: Drain
   readonly #entrance: Entrance
+  readonly clients: ClientGate
   #life: NodeLife | undefined
   #storeFailure: string | undefined
   #reopenMs = reopenMsMin
@@ -127,25 +133,31 @@ export class StarlingNode implements NodeApi {
       stableAgeSeconds: () => this.#life?.serving?.context.stability.ageSeconds() ?? 0,
       requestsWaiting: () => this.#entrance.waiting,
       isBackgroundPaused: () => this.#entrance.isPressed,
+      isDominated: (by) => this.#entrance.isDominated(by),
+      clientsKnown: () => this.clients.clients,
       tokensInForce: () => this.authority.inForce,
+      tokensAgeSeconds: () => this.#life?.serving?.tokens.ageSeconds ?? 0,
     })
     this.authority = new TokenAuthority({
       cryptography: ports.cryptography,
       wallMs: () => ports.time.wallMs(),
       onRefused: (reason) => this.#metrics.tokenRefusals(reason).add(1),
     })
+    if (settings.bootstrapTokens !== undefined) this.authority.demandTokens(settings.bootstrapTokens)
     this.doorkeeper = new Doorkeeper({
-      tokensAgeSeconds: () => this.#life?.serving?.tokens.ageSeconds ?? 0,
       authority: this.authority,
       asksForCertificates: settings.asksForCertificates === true,
       wallMs: () => ports.time.wallMs(),
       onTurnedAway: (reason) => this.#metrics.turnedAway(reason).add(1),
     })
     this.#ports =
-    if (settings.bootstrapTokens !== undefined) this.authority.demandTokens(settings.bootstrapTokens)
       settings.secret === undefined
         ? ports
         : withSealedDatagrams(ports, this.#metrics, { keyring: settings.secret.keyring, cluster: settings.cluster })
+    this.clients = new ClientGate(
+      { time: ports.time, limited: (limit) => this.#metrics.clientLimitsMet(limit) },
+      settings.clientLimits ?? clientLimitsOff,
+    )
     this.#entrance = new Entrance({
       time: ports.time,
       metrics: this.#metrics,
@@ -225,6 +237,14 @@ export class StarlingNode implements NodeApi {
     else this.#onClosed = close
   }
 
+  /**
+   * What a client inside this process says of itself on a connection it makes: where clients are asked for tokens it is a
+   * part of this member, which asks for nobody else. Undefined: it is a client as others are.
+   */
+  helloOfClient(identity: StreamIdentity): Hello | undefined {
+    return this.authority.isOn ? this.#life?.hello(identity) : undefined
+  }
+
   get peer(): Endpoint {
     return this.#life?.peer ?? this.#settings.peer
   }
@@ -235,16 +255,8 @@ export class StarlingNode implements NodeApi {
 
   // What it offers
 
-  admit(kind: 'read' | 'write', done: Admitted): void {
-  /**
-   * What a client inside this process says of itself on a connection it makes: where clients are asked for tokens it is a
-   * part of this member, which asks for nobody else. Undefined: it is a client as others are.
-   */
-  helloOfClient(identity: StreamIdentity): Hello | undefined {
-    return this.authority.isOn ? this.#life?.hello(identity) : undefined
-  }
-
-    this.#entrance.enter(kind, done)
+  admit(kind: 'read' | 'write', done: Admitted, key?: string, client?: string): void {
+    this.#entrance.enter(kind, done, key, client)
   }
 
   serve(request: ClientRequest, done: Done<ClientAnswer>, origin?: RequestOrigin): void {
@@ -326,17 +338,6 @@ export class StarlingNode implements NodeApi {
     })
   }
 
-  status(): ClusterStatus {
-    return clusterStatus(this.#settings, this.#life)
-  }
-
-  askStatus(done: (status: ClusterStatus) => void): void {
-    const life = this.#life
-    const serving = life?.serving
-    if (serving === undefined) return this.#ports.time.soon(() => done(this.status()))
-    const others = (life?.membership?.machine.members() ?? []).map(({ id }) => id).filter((id) => id !== this.id)
-    serving.stockTaking.take(others, (stocks) => done(clusterStatus(this.#settings, this.#life, stocks)))
-  }
   createToken(order: NewToken, by: Principal | undefined, timeoutMs: number, done: Done<CreatedToken>): void {
     this.#withServing(done, ({ tokens }) => tokens.create(order, by, timeoutMs, done))
   }
@@ -349,6 +350,29 @@ export class StarlingNode implements NodeApi {
     this.#withServing(done, ({ tokens }) => tokens.revoke(id, timeoutMs, done))
   }
 
+  secretStatus(timeoutMs: number, done: Done<SecretStatus>): void {
+    const rotation = this.#life?.rotation
+    if (rotation === undefined) return this.#ports.time.soon(() => done(this.#notServing(), undefined))
+    rotation.status(timeoutMs, done)
+  }
+
+  changeSecret(order: SecretOrder, done: Done<SecretChanged>): void {
+    const rotation = this.#life?.rotation
+    if (rotation === undefined) return this.#ports.time.soon(() => done(this.#notServing(), undefined))
+    rotation.change(order, done)
+  }
+
+  status(): ClusterStatus {
+    return clusterStatus(this.#settings, this.#life)
+  }
+
+  askStatus(done: (status: ClusterStatus) => void): void {
+    const life = this.#life
+    const serving = life?.serving
+    if (serving === undefined) return this.#ports.time.soon(() => done(this.status()))
+    const others = (life?.membership?.machine.members() ?? []).map(({ id }) => id).filter((id) => id !== this.id)
+    serving.stockTaking.take(others, (stocks) => done(clusterStatus(this.#settings, this.#life, stocks)))
+  }
 
   ring(): RingView | undefined {
     return ringView(this.#life)
@@ -447,6 +471,8 @@ export class StarlingNode implements NodeApi {
         nodeParts: this.#parts,
         metrics: this.#metrics,
         entrance: this.#entrance,
+        authority: this.authority,
+        doorkeeper: this.doorkeeper,
       },
       { identity, hasErrorByte, http: this.#http },
       {
@@ -458,8 +484,6 @@ export class StarlingNode implements NodeApi {
           this.#reopenMs = reopenMsMin
           this.#drain.onServing()
         },
-        authority: this.authority,
-        doorkeeper: this.doorkeeper,
         onLeft: () => {
           if (life !== this.#life) return
           if (this.#onLeft === undefined) this.stop(() => {})

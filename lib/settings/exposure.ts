@@ -1,4 +1,4 @@
-import { type Endpoint, parseEndpoint } from '../vocabulary/ids.ts'
+import { isLoopback } from '../vocabulary/loopback.ts'
 import type { Settings } from './schema.ts'
 
 /** The settings that say who reaches a node, and what they must show. */
@@ -49,10 +49,4 @@ export function warningsAbout(settings: Guarded): readonly string[] {
     )
   }
   return warnings
-}
-
-/** A name other than localhost may resolve to anything, so it counts as beyond loopback. */
-function isLoopback(endpoint: Endpoint): boolean {
-  const host = parseEndpoint(endpoint)?.host ?? ''
-  return host === 'localhost' || /^(::ffff:)?127(\.\d{1,3}){3}$/i.test(host) || /^(0*:)+0*1$/.test(host)
 }

@@ -174,6 +174,9 @@ export interface ScanEntry {
   readonly siblings: readonly Sibling[] | undefined
 }
 
+/** What becomes of one key of a keyring: it receives, it sends, it goes; or nothing. */
+export type SecretChange = 'add' | 'use' | 'remove' | 'nothing'
+
 /** What one node or client asks of a node. Every request is answered once, by its response type or by Refusal. */
 export type Request =
   /** Merge this state into your replica, and say when it is stored. */

@@ -31,6 +31,7 @@ import { readMergeRecords, writeEntries, writeMergeRecords } from './merge-codec
 import type { Request } from './messages.ts'
 import { readChoice, readList, readRecordKey, recordKeyBytesMax, writeChoice, writeList } from './part-codec.ts'
 import { readListIndex, readScan, readTellBuckets, writeListIndex, writeScan, writeTellBuckets } from './scan-codec.ts'
+import { readChangeSecret, writeChangeSecret } from './secret-codec.ts'
 import { MalformedBytes } from './unreadable-bytes.ts'
 import { decodeCandidate, encodeCandidate, readBallot, writeBallot } from './vote-codec.ts'
 
@@ -272,6 +273,8 @@ function readBodiless(
       return { type, isJoin: reader.flag(), members: readList(reader, memberBytesMin, readMember) }
     case 'probe':
       return { type, target: readNodeId(reader) }
+    case 'tell-secret':
+      return { type, step: reader.u32() }
     case 'keep-row':
       return { type, node: readNodeId(reader), row: readStoreRow(reader) }
     case 'recall-row':

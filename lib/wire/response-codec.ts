@@ -47,6 +47,7 @@ import {
   writeIndexListed,
   writeScanned,
 } from './scan-codec.ts'
+import { readSecretTold, writeSecretTold } from './secret-codec.ts'
 import { readStock, writeStock } from './stock-codec.ts'
 import { MalformedBytes } from './unreadable-bytes.ts'
 import {
@@ -162,6 +163,8 @@ export function writeResponse(writer: BytesWriter, response: Answer): void {
       return writePrepareReply(writer, response.reply)
     case 'layout-accepted':
       return writeAcceptReply(writer, response.reply)
+    case 'secret-told':
+      return writeSecretTold(writer, response)
     case 'refused':
       return writeRefusal(writer, response)
     case 'members':
@@ -344,6 +347,8 @@ function readBodiless(type: Exclude<Answer['type'], Bodied>, reader: BytesReader
     case 'record-written':
     case 'row-kept':
       return { type }
+    case 'secret-told':
+      return readSecretTold(reader)
     case 'members':
       return { type, from: readNodeId(reader), members: readList(reader, memberBytesMin, readMember) }
     case 'probe-acked':

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Ending } from '../../lib/node/batch-run.ts'
+import type { ClientGate } from '../../lib/node/client-gate.ts'
 import type { Admitted } from '../../lib/node/entrance.ts'
 import type {
   BucketList,
@@ -22,6 +23,7 @@ import type {
   TransitionView,
 } from '../../lib/node/node-api.ts'
 import type { AntiEntropyView, HintsView, TransfersView, WaitingTombstones } from '../../lib/node/repair-views.ts'
+import type { NodeKeys, SecretChanged, SecretOrder, SecretStatus } from '../../lib/node/secret-views.ts'
 import type { BatchRequest, BatchServed } from '../../lib/node/serve-batch.ts'
 import type { SessionDone } from '../../lib/node/session-door.ts'
 import type { RequestOrigin } from '../../lib/node/trail.ts'
@@ -47,6 +49,8 @@ import { mintToken } from '../../lib/security/token-text.ts'
 import {
   InvalidContext,
   InvalidParameter,
+  NotFound,
+  PlanRefused,
   PreconditionFailed,
   type StarlingError,
 } from '../../lib/vocabulary/errors.ts'
@@ -78,6 +82,8 @@ export class FakeNode implements NodeApi {
     wallMs: () => Date.now(),
     onTurnedAway: (reason) => void this.turnedAway.push(reason),
   })
+  /** Undefined: nobody is held to anything. */
+  clients: ClientGate | undefined = undefined
   /** What was asked for, newest last. */
   readonly requests: ClientRequest[] = []
   readonly listRequests: ListRequest[] = []
@@ -109,6 +115,10 @@ export class FakeNode implements NodeApi {
   transition: TransitionView | undefined
   /** Members that do not answer: nothing is decided. */
   silent: string[] = []
+  /** The ids of its keys; undefined: it has no secret. */
+  secretKeys: string[] | undefined
+  /** What was asked of them, newest last. */
+  readonly secretOrders: SecretOrder[] = []
   readonly #held = new Map<string, Held>()
   readonly #properties = new Map<Bucket, BucketProperties>()
   readonly #waiting: (() => void)[] = []
@@ -231,7 +241,6 @@ export class FakeNode implements NodeApi {
     })
   }
 
-  listBuckets(_timeoutMs: number, done: Done<BucketList>): void {
   createToken(order: NewToken, by: Principal | undefined, _timeoutMs: number, done: Done<CreatedToken>): void {
     const { id, text, hash } = mintToken(createCryptography())
     const { name, role, scopes, expiresInSeconds } = order
@@ -248,6 +257,34 @@ export class FakeNode implements NodeApi {
     this.#later(() => done(undefined, { text, token }))
   }
 
+  secretStatus(_timeoutMs: number, done: Done<SecretStatus>): void {
+    const { secretKeys } = this
+    this.#later(() => {
+      if (secretKeys === undefined) done(new NotFound('this node has no secret'), undefined)
+      else done(undefined, { nodes: this.#keysOfAll(secretKeys) })
+    })
+  }
+
+  changeSecret(order: SecretOrder, done: Done<SecretChanged>): void {
+    this.secretOrders.push(order)
+    const { action, keyId = '0a0b0c0d', force } = order
+    const keys = this.secretKeys ?? []
+    this.#later(() => {
+      if (action === 'remove' && keys[0] === keyId && !force) {
+        const checks = [{ name: 'nobody-sends-with-it', ok: false, detail: 'ada sends with it' }]
+        return done(new PlanRefused(`the key ${keyId} is not removed: ada sends with it`, { checks }), undefined)
+      }
+      const others = keys.filter((id) => id !== keyId)
+      this.secretKeys = action === 'add' ? [...others, keyId] : action === 'use' ? [keyId, ...others] : others
+      done(undefined, { action, keyId, nodes: this.#keysOfAll(this.secretKeys) })
+    })
+  }
+
+  #keysOfAll(keyIds: readonly string[]): readonly NodeKeys[] {
+    const away = this.silent.map((name) => ({ node: cyd, name, keyIds: undefined, problem: 'it is dead' }))
+    return [{ node: ada, name: 'ada', keyIds, problem: undefined }, ...away]
+  }
+
   listTokens(_timeoutMs: number, done: Done<TokenList>): void {
     const tokens = [...this.authority.tokens.entries.values()].reverse()
     this.#later(() => done(undefined, { tokens, knownSecondsAgo: 0 }))
@@ -260,6 +297,7 @@ export class FakeNode implements NodeApi {
     this.#later(() => done(error, entry))
   }
 
+  listBuckets(_timeoutMs: number, done: Done<BucketList>): void {
     const holding = new Set([...this.#held].filter(([, { siblings }]) => siblings.length > 0).map(([name]) => name))
     const held = new Set([...holding].map((name) => name.slice(0, name.indexOf('\0')) as Bucket))
     const names = [...new Set([...this.#properties.keys(), ...held])].sort(order)

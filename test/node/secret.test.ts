@@ -28,6 +28,7 @@ t.test('whoever has another secret, none, or another cluster cannot join, and th
       'unknown-key',
       /a key which this node does not have/,
     ],
+    ['none', { secret: undefined }, 'plain', /is not sealed/],
     [
       'another cluster, though the secret is the same',
       { cluster: 'other', expect: 1 },
