@@ -7,11 +7,9 @@ import { type NodeId, toNodeId } from '../../lib/vocabulary/ids.ts'
 import { decodeLayoutDocument, encodeLayoutDocument } from '../../lib/wire/layout-document.ts'
 import { MalformedBytes, UnknownFormat, UnreadableBytes } from '../../lib/wire/unreadable-bytes.ts'
 import fc from '../fixtures/fast-check.ts'
-import { ascii, hlc, u53 } from './fixtures/arbitraries.ts'
 import { flipped, hex, thrownBy, truncations, unhex } from './fixtures/bytes.ts'
-import { nodeId } from './fixtures/frame-arbitraries.ts'
 import { hash } from './fixtures/hash.ts'
-import { layoutVersion, tableOf } from './fixtures/layout-arbitraries.ts'
+import { layoutDocument, tableOf } from './fixtures/layout-arbitraries.ts'
 
 const [ada, bob, cyd] = ['a', 'b', 'c'].map((digit) => toNodeId(digit.repeat(32))) as [NodeId, NodeId, NodeId]
 
@@ -85,40 +83,10 @@ const exampleBytes =
   'aaaaaaaaaaaa01000000cccccccccccccccccccccccccccccccc05aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0201bbbbbbbbbb' +
   'bbbbbbbbbbbbbbbbbbbbbb010177013fe0000000000000'
 
-const document: fc.Arbitrary<LayoutDocument> = fc.record({
-  live: fc.array(
-    layoutVersion.map((version) => toDecidedLayout(version, hash)),
-    { maxLength: 1 },
-  ),
-  candidates: fc
-    .array(layoutVersion, { maxLength: 2 })
-    .map((versions) => new Map(versions.map((version) => [layoutHash(version, hash), version]))),
-  votes: byNode(
-    fc.record({
-      seq: u53,
-      round: u53,
-      stance: fc.constantFrom('acknowledged' as const, 'withdrawn' as const, 'refused' as const),
-      candidate: layoutVersion.map((version) => layoutHash(version, hash)),
-    }),
-  ),
-  trackers: byNode(fc.record({ seq: u53, ack: u53, sync: u53, syncAck: u53, hintsClear: u53 })),
-  staged: byNode(
-    fc.record({
-      setAt: hlc,
-      setBy: nodeId,
-      action: fc.constantFrom('join' as const, 'set' as const, 'clear' as const),
-      with: fc.option(nodeId, { nil: undefined }),
-      zone: fc.option(ascii, { nil: undefined }),
-      weight: fc.option(fc.nat(), { nil: undefined }),
-      force: fc.boolean(),
-    }),
-  ),
-})
-
 t.test('a layout document', async (t) => {
   t.test('comes back as it was', async (t) => {
     fc.assert(
-      fc.property(document, (document) => {
+      fc.property(layoutDocument, (document) => {
         t.same(decode(encodeLayoutDocument(document)), document)
       }),
       { numRuns: 200 },
@@ -253,8 +221,4 @@ t.test('a layout document', async (t) => {
 
 function decode(bytes: Uint8Array): LayoutDocument {
   return decodeLayoutDocument(bytes, layoutHash, hash)
-}
-
-function byNode<Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Map<NodeId, Value>> {
-  return fc.array(fc.tuple(nodeId, value), { maxLength: 3 }).map((entries) => new Map(entries))
 }

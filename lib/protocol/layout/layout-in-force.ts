@@ -123,9 +123,9 @@ export class LayoutInForce {
     return { readers, sets, planned, others, union }
   }
 
-  /** Whether `node` owns `partition` in a live version. */
+  /** Whether `node` owns `partition` in a live version. What is not on the ring, as others may ask for it, nobody owns. */
   owns(node: NodeId, partition: number): boolean {
-    return this.#of(partition).union.includes(node)
+    return partition < this.partitionCount && this.#of(partition).union.includes(node)
   }
 
   /** Whether `node` is in a live version. */

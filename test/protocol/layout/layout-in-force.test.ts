@@ -52,6 +52,7 @@ t.test('with two live versions', async (t) => {
   })
 
   t.test('who owns what, and who is a member, goes by any of them', async (t) => {
+    t.notOk(layout.owns(cyd, 65_535), 'what is not on the ring is nobody’s: whoever asks may be mistaken')
     t.same(
       [layout.owns(cyd, 0), layout.owns(dan, 0), layout.owns(dan, 2), layout.has(dan), layout.has(eve)],
       [true, true, false, true, false],

@@ -1,0 +1,39 @@
+import type { Target } from './target.ts'
+import { connections } from './targets/connections.ts'
+import { contexts } from './targets/contexts.ts'
+import { cursors } from './targets/cursors.ts'
+import { datagrams } from './targets/datagrams.ts'
+import { frames } from './targets/frames.ts'
+import { gossip } from './targets/gossip.ts'
+import { imports } from './targets/imports.ts'
+import { layouts } from './targets/layouts.ts'
+import { peers } from './targets/peers.ts'
+import { records } from './targets/records.ts'
+import { requests } from './targets/requests.ts'
+import { sealedDatagrams } from './targets/sealed-datagrams.ts'
+import { secretFiles } from './targets/secret-files.ts'
+import { sessions } from './targets/sessions.ts'
+import { settingsFiles } from './targets/settings-files.ts'
+import { storedValues } from './targets/stored-values.ts'
+import { tokens } from './targets/tokens.ts'
+
+/** Everything that reads bytes from outside. */
+export const targets: readonly Target[] = [
+  datagrams,
+  sealedDatagrams,
+  gossip,
+  frames,
+  connections,
+  requests,
+  peers,
+  contexts,
+  sessions,
+  cursors,
+  records,
+  storedValues,
+  layouts,
+  settingsFiles,
+  secretFiles,
+  tokens,
+  imports,
+]
