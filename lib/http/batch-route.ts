@@ -1,7 +1,9 @@
 import type { Ending } from '../node/batch-run.ts'
 import type { ClientRequest, Idempotency } from '../protocol/quorum/client-request.ts'
-import { type ErrorCode, InvalidBody, InvalidHeader } from '../vocabulary/errors.ts'
+import type { DataPlace } from '../security/data-place.ts'
+import { type ErrorCode, InvalidBody, InvalidHeader, type StarlingError } from '../vocabulary/errors.ts'
 import { batchBytesMax, batchOperationsMax, idempotencyKeyBytesMax } from '../vocabulary/limits.ts'
+import type { AuditedRequest } from './audited-request.ts'
 import { type BatchTerms, type Operation, readOperation } from './batch-operation.ts'
 import { type Result, resultSchema, viewEnding, viewProblem } from './batch-view.ts'
 import type { Exchange, HeaderList } from './exchange.ts'
@@ -20,6 +22,8 @@ const batchQuery = new QueryReader(batchParameters, {
   receipt: 'is not for batches: each result says its quorum',
   return: 'is not for batches: add a get behind the put',
 })
+/** What an ending, or a sibling in it, takes beside its value, about. */
+const endingBytes = 200
 /** An answer leaves in pieces of about this size. */
 const pieceChars = 64 * 1024
 
@@ -136,7 +140,9 @@ function allowed(exchange: Exchange, operations: readonly Operation[]): readonly
     const { request, op } = operation
     if (request === undefined) return operation
     const { bucket, key } = request
-    const denial = exchange.denialOf(op === 'get' ? 'read' : 'write', { type: 'key', bucket, key })
+    const place: DataPlace = { type: 'key', bucket, key }
+    const denial = exchange.denialOf(op === 'get' ? 'read' : 'write', place)
+    if (denial !== undefined) exchange.audited?.partEnded(exchange, op, place, denial.code)
     return denial === undefined ? operation : { op, request: undefined, problem: denial }
   })
 }
@@ -147,6 +153,7 @@ function carryOut(
   timeoutMs: number,
   session: string | undefined,
 ): void {
+  exchange.visit?.countOperations(operations.length)
   const requests: ClientRequest[] = []
   for (const { request } of operations) if (request !== undefined) requests.push(request)
   if (requests.some(({ type }) => type !== 'get')) exchange.aftermathOfBugs = 'may-have-changed'
@@ -154,12 +161,39 @@ function carryOut(
   exchange.edge.node.serveBatch(batchRequest, (error, endings, next) => {
     exchange.guard(() => {
       const headers: HeaderList = next === undefined ? [] : ['Starling-Session', next]
+      if (exchange.audited !== undefined) audit(exchange, exchange.audited, requests, error, endings)
       if (exchange.isAbandoned) return exchange.abandon()
       if (endings === undefined) return exchange.fail(error, headers)
+      if (!exchange.hold(exchange.edge.unread, sizeOf(endings))) return exchange.failUnread('unreadBytesMax')
       headers.push('Content-Type', 'application/json')
       exchange.answerInPieces('ok', 200, headers, piecesOf(exchange, operations, endings))
     })
   })
+}
+
+/** What became of those that were begun. */
+function audit(
+  exchange: Exchange,
+  audited: AuditedRequest,
+  requests: readonly ClientRequest[],
+  error: StarlingError | undefined,
+  endings: readonly Ending[] | undefined,
+): void {
+  for (const [index, { type, bucket, key }] of requests.entries()) {
+    const outcome = (endings?.[index]?.error ?? error)?.code ?? 'ok'
+    audited.partEnded(exchange, type, { type: 'key', bucket, key }, outcome)
+  }
+}
+
+/** About: what has to be kept until the client has taken it. */
+function sizeOf(endings: readonly Ending[]): number {
+  let bytes = 0
+  for (const { answer } of endings) {
+    bytes += endingBytes
+    const siblings = answer?.type === 'got' ? answer.siblings : (answer?.state?.siblings ?? [])
+    for (const { value } of siblings) bytes += value.length + endingBytes
+  }
+  return bytes
 }
 
 /** The answer as it is asked for: never more of it at once than a piece, or one result. */

@@ -9,6 +9,18 @@ import { queryOf } from './target.ts'
 /** Nothing but its own style sheet: no script, no image, nobody else's page around it. */
 const pagePolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+const pageHeaders: HeaderList = [
+  'Content-Security-Policy',
+  pagePolicy,
+  // What the policy says of frames, for browsers that do not know it.
+  'X-Frame-Options',
+  'DENY',
+  'Referrer-Policy',
+  'no-referrer',
+  'Cross-Origin-Opener-Policy',
+  'same-origin',
+]
+
 /** The document of `routes` (asked when somebody reads it, for it contains these routes too) and a page made of it. */
 export function documentationRoutes(routes: () => readonly Route[]): readonly Route[] {
   const openApi = documentRoute(
@@ -57,7 +69,7 @@ function documentRoute(
     answer(exchange: Exchange) {
       noQuery.read(queryOf(exchange.target))
       made ??= Buffer.from(make())
-      const headers: HeaderList = ['Content-Type', contentType, 'Content-Security-Policy', pagePolicy]
+      const headers: HeaderList = ['Content-Type', contentType, ...pageHeaders]
       exchange.answer('ok', 200, headers, made)
     },
   }

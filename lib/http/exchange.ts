@@ -1,13 +1,17 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Visit } from '../node/client-gate.ts'
 import type { RequestOrigin } from '../node/trail.ts'
 import type { Span } from '../ports/tracer.ts'
 import type { DataPlace } from '../security/data-place.ts'
 import type { Permission, Principal } from '../security/principal.ts'
-import { type Aftermath, type Forbidden, InternalError, MethodNotAllowed } from '../vocabulary/errors.ts'
+import { type Aftermath, type Forbidden, InternalError, MethodNotAllowed, Overloaded } from '../vocabulary/errors.ts'
 import { valueBytesMax } from '../vocabulary/limits.ts'
+import type { AuditedRequest } from './audited-request.ts'
+import type { BodyBudget } from './body-budget.ts'
 import { challengeTo } from './challenge.ts'
 import type { Edge } from './edge.ts'
 import { retryAfterSeconds } from './error-status.ts'
+import type { Upload } from './http-connection.ts'
 import type { OperationMetrics } from './http-metrics.ts'
 import { endHttpSpan } from './http-span.ts'
 import { isStarlingError, problemMediaType, problemOf } from './problem.ts'
@@ -25,7 +29,10 @@ const statusLines: Readonly<Record<PlainStatus, string>> = {
   304: 'HTTP/1.1 304 Not Modified\r\n',
 }
 /** What `#prepareHead` says of every answer. */
-const alwaysSaid = 'Cache-Control: no-store\r\nVary: Accept\r\nX-Content-Type-Options: nosniff\r\nX-Request-Id: '
+const alwaysSaid =
+  'Cache-Control: no-store\r\nVary: Accept\r\nX-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-origin\r\nX-Request-Id: '
+/** What a client that does not read may leave lying of one answer without its being counted. */
+const uncountedBytesMax = 1024
 /** Larger bodies are not worth copying behind their head. */
 const plainBytesMax = 64 * 1024
 
@@ -44,15 +51,21 @@ export class Exchange implements RequestOrigin {
   readonly requestId: string
   /** How long it was in line before. */
   readonly waitedMs: number
+  /** What its client is held to; undefined: to nothing. */
+  readonly visit: Visit | undefined
   /** Undefined: it is part of no trace. */
   span: Span | undefined = undefined
   /** Who asks. Undefined: nobody was asked. */
   principal: Principal | undefined = undefined
+  /** Undefined: nobody writes down what becomes of it. */
+  audited: AuditedRequest | undefined = undefined
   readonly #outgoing: Outgoing
   readonly #operation: OperationMetrics
   readonly #startedMs: number
   #bodyBytesReserved = 0
   #isAnswered = false
+  /** Whoever sends its body is too slow to be waited for. */
+  #endsConnection = false
   /** What an unexpected exception leaves behind: writes that were handed to the node may have happened. */
   aftermathOfBugs: Aftermath = 'nothing-changed'
 
@@ -64,6 +77,7 @@ export class Exchange implements RequestOrigin {
     this.#outgoing = outgoing
     this.#operation = operation
     this.waitedMs = edge.waitedMs
+    this.visit = edge.visit
     this.#startedMs = performance.now() - edge.waitedMs
   }
 
@@ -102,11 +116,10 @@ export class Exchange implements RequestOrigin {
   /** @param outcome how the metrics call it */
   answer(outcome: string, status: number, headers: HeaderList, body?: Uint8Array | string): void {
     if (this.#isAnswered) return
+    const length = body === undefined ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.length
+    if (length > uncountedBytesMax && !this.hold(this.edge.unread, length)) return this.failUnread('unreadBytesMax')
     const lingers = this.#prepareHead(headers)
-    if (body !== undefined) {
-      const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
-      headers.push('Content-Length', String(length))
-    }
+    if (body !== undefined) headers.push('Content-Length', String(length))
     // Throws on a header that cannot be sent, before anything is: `guard` then answers with a problem.
     this.#outgoing.writeHead(status, headers)
     this.#close(outcome, status)
@@ -140,11 +153,32 @@ export class Exchange implements RequestOrigin {
     })
   }
 
+  /** Takes `bytes` of a budget until the answer has been taken, or the client has gone. False: there is no room. */
+  hold(budget: BodyBudget, bytes: number): boolean {
+    // Of one that has gone nothing more is heard.
+    if (this.isAbandoned) return true
+    if (!budget.reserve(bytes)) return false
+    onceGone(this.incoming, this.#outgoing, () => budget.release(bytes))
+    return true
+  }
+
+  /** Too much waits for clients that do not read what they have asked for. */
+  failUnread(limit: 'unreadBytesMax' | 'pagesBytesMax'): void {
+    this.edge.httpMetrics.limitMet(limit)
+    this.fail(
+      new Overloaded('too many bytes of answers wait for clients that read slowly', {
+        hint: `The limit is ${limit}. Ask again after the time in Retry-After, and read what is answered.`,
+        aftermath: this.aftermathOfBugs,
+      }),
+    )
+  }
+
   /** An answer may follow at once and as one piece, and the connection is kept. */
   #isPlain(body: Uint8Array | undefined): boolean {
     const { method, headers, httpVersionMinor, complete } = this.incoming
     if (method === 'HEAD' || httpVersionMinor === 0 || !complete || headers.expect !== undefined) return false
     if (!this.#outgoing.shouldKeepAlive || this.#outgoing.headersSent || this.edge.isClosing) return false
+    if (headers.origin !== undefined && !this.edge.cors.isOff) return false
     return body === undefined || body.length <= plainBytesMax
   }
 
@@ -156,27 +190,11 @@ export class Exchange implements RequestOrigin {
 
   /**
    * Starts an answer of unknown length. `pull` is asked for the next piece whenever the client has taken the last;
-   * undefined ends the answer.
-   * @param onEnd called once, when the last piece is on its way or the client has gone
+   * undefined ends the answer. What the pieces are made of is the caller's to `hold`.
    */
-  answerInPieces(
-    outcome: string,
-    status: number,
-    headers: HeaderList,
-    pull: () => string | undefined,
-    onEnd: () => void = () => {},
-  ): void {
+  answerInPieces(outcome: string, status: number, headers: HeaderList, pull: () => string | undefined): void {
     const outgoing = this.#outgoing
-    // Node says so in either case, but not of a connection that was gone before.
-    if (this.#isAnswered || this.isAbandoned) return onEnd()
-    let isOver = false
-    const over = (): void => {
-      if (!isOver) onEnd()
-      isOver = true
-    }
-    outgoing.once('close', over)
-    // Behind another answer of its connection only the incoming side hears that the client has gone.
-    this.incoming.once('close', over)
+    if (this.#isAnswered || this.isAbandoned) return
     this.#prepareHead(headers)
     outgoing.writeHead(status, headers)
     this.#close(outcome, status)
@@ -207,7 +225,8 @@ export class Exchange implements RequestOrigin {
     }
     const known = isStarlingError(error) ? error : this.#bug(error)
     const problem = problemOf(known, this.requestId)
-    if (problem.status === 429 || problem.status === 503) headers.push('Retry-After', String(retryAfterSeconds))
+    const isForNow = problem.status === 429 || problem.status === 503
+    if (isForNow && !headers.includes('Retry-After')) headers.push('Retry-After', String(retryAfterSeconds))
     if (problem.status === 401) headers.push('WWW-Authenticate', challengeTo(this.incoming.headers.authorization))
     headers.push('Content-Type', problemMediaType)
     this.answer(known.code, problem.status, headers, JSON.stringify({ ...problem, ...extension }))
@@ -235,6 +254,26 @@ export class Exchange implements RequestOrigin {
     return true
   }
 
+  /** A body is coming, and may be refused while it does. @returns to be called when it has come; calls after the first do nothing */
+  beginUpload(): () => void {
+    const { socket } = this.incoming
+    const connection = this.edge.connections.of(socket)
+    if (connection === undefined) return () => {}
+    const upload: Upload = {
+      sinceMs: performance.now(),
+      readBytesBefore: socket.bytesRead,
+      refuse: (error) => {
+        connection.upload = undefined
+        this.#endsConnection = true
+        this.fail(error)
+      },
+    }
+    connection.upload = upload
+    return () => {
+      if (connection.upload === upload) connection.upload = undefined
+    }
+  }
+
   /** Lets a client that asked first send its body. */
   inviteBody(): void {
     if (this.incoming.headers.expect !== undefined && this.incoming.httpVersionMinor > 0) this.#outgoing.writeContinue()
@@ -249,10 +288,13 @@ export class Exchange implements RequestOrigin {
       'Accept',
       'X-Content-Type-Options',
       'nosniff',
+      'Cross-Origin-Resource-Policy',
+      'same-origin',
       'X-Request-Id',
       this.requestId,
     )
-    const lingers = !this.incoming.complete && isBodyLongOrUnknown(this.incoming)
+    if (this.incoming.headers.origin !== undefined) this.edge.cors.push(headers, this.incoming.headers.origin)
+    const lingers = !this.incoming.complete && (this.#endsConnection || isBodyLongOrUnknown(this.incoming))
     if (lingers || this.edge.isClosing) headers.push('Connection', 'close')
     return lingers
   }
@@ -260,6 +302,7 @@ export class Exchange implements RequestOrigin {
   #close(outcome: string, status: number | undefined): void {
     this.#isAnswered = true
     if (this.span !== undefined) endHttpSpan(this.span, status, outcome)
+    if (this.audited !== undefined) this.audited.ended(this, outcome)
     if (this.#bodyBytesReserved > 0) this.edge.bodies.release(this.#bodyBytesReserved)
     this.#operation.record(outcome, this.elapsedMs / 1000)
   }
@@ -294,6 +337,18 @@ export class Exchange implements RequestOrigin {
     const fields = { requestId, ...trace, method: this.incoming.method, target, error }
     this.edge.log.error(fields, 'a request met a bug')
   }
+}
+
+/** Calls `gone` once: the answer has been taken, or the client has gone. */
+export function onceGone(incoming: Incoming, outgoing: Outgoing, gone: () => void): void {
+  let isOver = false
+  const over = (): void => {
+    if (!isOver) gone()
+    isOver = true
+  }
+  outgoing.once('close', over)
+  // Behind another answer of its connection only the incoming side hears that the client has gone.
+  incoming.once('close', over)
 }
 
 /** A body worth reading to its end, to keep the connection, has a known length that a value may have. */

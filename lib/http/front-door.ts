@@ -1,6 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import { overloaded } from '../node/entrance.ts'
+import { limitErrors } from '../node/client-gate.ts'
+import { type Admitted, overloaded } from '../node/entrance.ts'
+import type { Principal } from '../security/principal.ts'
+import { addressGroup } from '../vocabulary/address-group.ts'
 import { StarlingError } from '../vocabulary/errors.ts'
+import { DoorLimits, tooManyOthers } from './door-limits.ts'
 import type { Edge } from './edge.ts'
 import type { Incoming, Outgoing } from './exchange.ts'
 import type { OperationMetrics } from './http-metrics.ts'
@@ -23,19 +27,38 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
   }
   const doors = new Doors(edge)
   const tooMuch = new RefusedAtTheDoor(edge, overloaded())
-  const strangers = new Strangers(edge)
+  const refusals = new Refusals(edge)
+  const limits = new DoorLimits(edge)
   const keys = new KeyDoor(edge)
   server.on('request', (incoming: Incoming, outgoing: Outgoing) => {
+    const { url = '/', headers, socket } = incoming
+    const refuse = (error: StarlingError, retryAfterMs?: number): void =>
+      refusals.answer(error, doors.operationOf(incoming), incoming, outgoing, retryAfterMs)
+    if (headers.origin !== undefined && edge.cors.answerPreflight(incoming, outgoing)) return
+    const unsafe = limits.refusalOfPage(incoming) ?? limits.refusalOfPipeline(incoming, outgoing)
+    if (unsafe !== undefined) return refuse(unsafe)
+    let asking: Principal | StarlingError | undefined
     if (edge.access.isOn) {
-      const asking = edge.access.identify(incoming)
-      if (asking instanceof StarlingError && !openPaths.has(routingPath(incoming.url ?? '/'))) {
-        return strangers.answer(asking, doors.operationOf(incoming), incoming, outgoing)
-      }
+      asking = edge.access.identify(incoming)
+      if (asking instanceof StarlingError && !openPaths.has(routingPath(url))) return refuse(asking)
     }
-    if (!isForData(originForm(incoming.url ?? ''))) return route(incoming, outgoing)
+    const isData = isForData(originForm(url))
+    const { clients } = edge.node
+    const who =
+      clients?.isOn === true && (isData || !openPaths.has(routingPath(url))) ? whoIs(asking, socket) : undefined
+    const visit = who === undefined ? undefined : clients?.begin(who)
+    if (visit !== undefined && 'limit' in visit) return refuse(limitErrors[visit.limit], visit.retryAfterMs)
+    if (visit !== undefined) limits.watch(visit, incoming, outgoing)
+    if (!isData) {
+      if (!limits.mayAskOther(incoming, outgoing)) return refuse(tooManyOthers)
+      edge.visit = visit
+      route(incoming, outgoing)
+      edge.visit = undefined
+      return
+    }
     let isHeard = false
     let heldBytes = 0
-    edge.node.admit(isRead(incoming) ? 'read' : 'write', (isAdmitted, waitedMs) => {
+    const hears: Admitted = (isAdmitted, waitedMs) => {
       if (isHeard) return
       isHeard = true
       if (heldBytes > 0) edge.bodies.release(heldBytes)
@@ -44,9 +67,12 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
         return doors.operationOf(incoming).record('aborted', waitedMs / 1000)
       if (!isAdmitted) return tooMuch.answer(doors.operationOf(incoming), incoming, outgoing, waitedMs)
       edge.waitedMs = waitedMs
+      edge.visit = visit
       if (!keys.answer(incoming, outgoing)) route(incoming, outgoing)
       edge.waitedMs = 0
-    })
+      edge.visit = undefined
+    }
+    edge.node.admit(isRead(incoming) ? 'read' : 'write', hears, url, who ?? whoIs(asking, socket))
     if (isHeard) return
     // It stands in line, and what has come of its body with it.
     const bytes = bytesRead(incoming)
@@ -58,6 +84,11 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
     isHeard = true
     tooMuch.answer(doors.operationOf(incoming), incoming, outgoing, 0)
   })
+}
+
+/** Whom a request counts as: the token it shows, or else the address it comes from. */
+function whoIs(asking: Principal | StarlingError | undefined, { remoteAddress }: Incoming['socket']): string {
+  return asking === undefined || asking instanceof StarlingError ? addressGroup(remoteAddress ?? '') : asking.id
 }
 
 /** So much of a body Node reads, at most, before anybody asks for it. */
@@ -88,8 +119,8 @@ const openPaths: ReadonlySet<string> = new Set(
     .map(({ path }) => routingPathOfTemplate(path)),
 )
 
-/** Turns away whoever is nobody here: before the request is routed, admitted or read. */
-class Strangers {
+/** Turns away what does not come in: before it is routed, admitted or read. */
+class Refusals {
   readonly #edge: Edge
   /** There are as many errors as reasons. */
   readonly #refusals = new Map<StarlingError, RefusedAtTheDoor>()
@@ -98,13 +129,19 @@ class Strangers {
     this.#edge = edge
   }
 
-  answer(error: StarlingError, operation: OperationMetrics, incoming: Incoming, outgoing: Outgoing): void {
+  answer(
+    error: StarlingError,
+    operation: OperationMetrics,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    retryAfterMs: number | undefined,
+  ): void {
     let refusal = this.#refusals.get(error)
     if (refusal === undefined) {
       refusal = new RefusedAtTheDoor(this.#edge, error)
       this.#refusals.set(error, refusal)
     }
-    refusal.answer(operation, incoming, outgoing, 0)
+    refusal.answer(operation, incoming, outgoing, 0, retryAfterMs)
   }
 }
 

@@ -45,6 +45,9 @@ const ready: Route = {
 
 export const healthRoutes: readonly Route[] = [live, headOf(live), ready, headOf(ready)]
 
+/** Nobody is kept from asking these, whatever else is asked for. */
+export const healthPaths: ReadonlySet<string> = new Set(healthRoutes.map(({ path }) => path))
+
 function answerOk(exchange: Exchange): void {
   exchange.answer('ok', 200, ['Content-Type', 'text/plain; charset=utf-8'], 'ok\n')
 }

@@ -21,7 +21,21 @@ export const httpMetricDeclarations = {
   connections: { name: 'starling_http_connections', help: 'Open HTTP connections.' },
   connectionsRefused: {
     name: 'starling_http_connections_refused_total',
-    help: 'HTTP connections closed at once because connectionsMax were open.',
+    help: 'HTTP connections closed at once because connectionsMax were open, and none of those that could go was idle or slow.',
+  },
+  connectionsCut: {
+    name: 'starling_http_connections_cut_total',
+    help: 'HTTP connections cut off for the sake of others: full or address-full (idle or slow, and its place was needed), slow-upload, slow-reader.',
+    labels: ['reason'],
+  },
+  handshakesFailed: {
+    name: 'starling_http_handshakes_failed_total',
+    help: 'HTTPS connections that ended before TLS was established: strangers, old clients, certificates that are not trusted.',
+  },
+  limitsMet: {
+    name: 'starling_http_limits_met_total',
+    help: 'Requests answered with 429 or refused because of what all clients together, or one connection, hold of this process, by limit.',
+    labels: ['limit'],
   },
   malformed: {
     name: 'starling_http_malformed_requests_total',
@@ -32,6 +46,10 @@ export const httpMetricDeclarations = {
   pagesBytes: {
     name: 'starling_http_pages_bytes',
     help: 'Bytes of pages of listings that clients have not taken yet, about.',
+  },
+  unreadBytes: {
+    name: 'starling_http_unread_bytes',
+    help: 'Bytes of other answers of more than a kibibyte that clients have not taken yet.',
   },
 } as const satisfies Record<string, MetricDeclaration & { readonly buckets?: readonly number[] }>
 
@@ -65,9 +83,22 @@ export interface HttpMetrics {
   operation(name: string): OperationMetrics
   batchOperations(operation: string, outcome: string): void
   readonly connectionsRefused: CounterCell
+  readonly handshakesFailed: CounterCell
+  connectionsCut(reason: string): void
+  limitMet(limit: HttpLimitName): void
   readonly malformed: CounterCell
   readonly requestBytes: CounterCell
 }
+
+/** The limits of an HTTP server that are answered with 429, by their names in `HttpLimits`; and what is refused to web pages. */
+export type HttpLimitName =
+  | 'pipelinedMax'
+  | 'otherRequestsMax'
+  | 'bodiesBytesMax'
+  | 'pagesBytesMax'
+  | 'unreadBytesMax'
+  | 'host'
+  | 'origin'
 
 /** @param readings asked when somebody looks */
 export function declareHttpMetrics(
@@ -76,6 +107,7 @@ export function declareHttpMetrics(
     readonly connections: () => number
     readonly bodiesBytes: () => number
     readonly pagesBytes: () => number
+    readonly unreadBytes: () => number
   },
 ): HttpMetrics {
   const requests = metrics.counter(httpMetricDeclarations.requests)
@@ -85,6 +117,9 @@ export function declareHttpMetrics(
   metrics.gauge(httpMetricDeclarations.connections, readings.connections)
   metrics.gauge(httpMetricDeclarations.bodiesBytes, readings.bodiesBytes)
   metrics.gauge(httpMetricDeclarations.pagesBytes, readings.pagesBytes)
+  metrics.gauge(httpMetricDeclarations.unreadBytes, readings.unreadBytes)
+  const cut = metrics.counter(httpMetricDeclarations.connectionsCut)
+  const limitsMet = metrics.counter(httpMetricDeclarations.limitsMet)
   return {
     operation: (name) =>
       new OperationMetrics(
@@ -100,7 +135,10 @@ export function declareHttpMetrics(
       }
       cell.add(1)
     },
+    connectionsCut: (reason) => cut(reason).add(1),
+    limitMet: (limit) => limitsMet(limit).add(1),
     connectionsRefused: metrics.counter(httpMetricDeclarations.connectionsRefused)(),
+    handshakesFailed: metrics.counter(httpMetricDeclarations.handshakesFailed)(),
     malformed: metrics.counter(httpMetricDeclarations.malformed)(),
     requestBytes: metrics.counter(httpMetricDeclarations.requestBytes)(),
   }

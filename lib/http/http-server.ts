@@ -1,18 +1,24 @@
+import type { RequestListener } from 'node:http'
 import fastify from 'fastify'
 import type { NodeApi } from '../node/node-api.ts'
 import type { Log } from '../ports/log.ts'
 import type { Metrics } from '../ports/metrics.ts'
 import type { Tracer } from '../ports/tracer.ts'
+import type { AuditLog } from '../security/audit-log.ts'
 import { UnknownRoute } from '../vocabulary/errors.ts'
 import type { Hash } from '../vocabulary/hash.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../vocabulary/ids.ts'
 import { invariant } from '../vocabulary/invariant.ts'
 import type { Random } from '../vocabulary/random.ts'
 import { BodyBudget } from './body-budget.ts'
+import { Cors } from './cors.ts'
 import type { Edge } from './edge.ts'
 import { Exchange, type Incoming, type Outgoing } from './exchange.ts'
 import { guardEntrance } from './front-door.ts'
+import { HostNames } from './host-names.ts'
 import { HttpAccess } from './http-access.ts'
+import { HttpConnections } from './http-connections.ts'
+import { createHttpsServer, type HttpsSettings, isShakingHands } from './https-server.ts'
 import { type HttpLimits, httpLimitsDefault } from './http-limits.ts'
 import { declareHttpMetrics } from './http-metrics.ts'
 import { guardSockets } from './malformed.ts'
@@ -22,8 +28,6 @@ import { resources } from './resources.ts'
 import { plugin } from './route.ts'
 import { routingPath, routingPathOfTemplate } from './target.ts'
 
-type Socket = Incoming['socket']
-
 export interface HttpServerOptions {
   readonly node: NodeApi
   readonly metrics: Metrics
@@ -32,7 +36,14 @@ export interface HttpServerOptions {
   /** Makes the ids of requests. */
   readonly random: Random
   readonly tracer?: Tracer | undefined
+  readonly audit?: AuditLog | undefined
   readonly limits?: Partial<HttpLimits> | undefined
+  /** Undefined: whatever is said can be read and changed on the way. */
+  readonly https?: HttpsSettings | undefined
+  /** Of web pages that may use the API from a browser: `https://shop.example`. */
+  readonly corsOrigins?: readonly string[] | undefined
+  /** The only names, beside addresses and localhost, that it may be asked for under; undefined: any. */
+  readonly hostNames?: readonly string[] | undefined
 }
 
 /** Why the server does not listen: `in-use` when another process does. */
@@ -54,30 +65,39 @@ export interface HttpServer {
 /** Puts the HTTP API in front of `options.node`. Listens nowhere yet. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const limits = { ...httpLimitsDefault, ...options.limits }
-  const bodies = new BodyBudget(limits.bodiesBytesMax)
-  const pages = new BodyBudget(limits.pagesBytesMax)
-  const connections = new Set<Socket>()
+  const connections = new HttpConnections(limits)
+  const bodies = new BodyBudget(limits.bodiesBytesMax, () => connections.relieveUploads())
+  const pages = new BodyBudget(limits.pagesBytesMax, () => connections.relieveReaders())
+  const unread = new BodyBudget(limits.unreadBytesMax, () => connections.relieveReaders())
   const edge: Edge = {
     node: options.node,
-    access: new HttpAccess(options.node.doorkeeper),
+    access: new HttpAccess(options.node.doorkeeper, options.https),
     metrics: options.metrics,
     httpMetrics: declareHttpMetrics(options.metrics, {
       connections: () => connections.size,
       bodiesBytes: () => bodies.bytesHeld,
       pagesBytes: () => pages.bytesHeld,
+      unreadBytes: () => unread.bytesHeld,
     }),
     log: options.log,
     tracer: options.tracer,
+    audit: options.audit,
     hash: options.hash,
     requestIds: new RequestIds(options.random),
     limits,
     bodies,
     pages,
+    unread,
+    connections,
+    cors: new Cors(options.corsOrigins ?? []),
+    hosts: options.hostNames === undefined ? undefined : new HostNames(options.hostNames),
     plainEnd: new PlainEnd(limits.keepAliveTimeoutMs),
     isClosing: false,
     waitedMs: 0,
+    visit: undefined,
   }
 
+  const { https } = options
   const app = fastify({
     logger: false,
     rewriteUrl: (request) => routingPath(request.url ?? '/'),
@@ -93,6 +113,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       headersTimeout: limits.headersTimeoutMs,
       connectionsCheckingInterval: limits.connectionsCheckMs,
     },
+    ...(https === undefined
+      ? {}
+      : {
+          serverFactory: (onRequest: RequestListener) =>
+            createHttpsServer(https, limits, onRequest, () => edge.httpMetrics.handshakesFailed.add(1)),
+        }),
     clientErrorHandler: () => {},
     frameworkErrors: (_error, request, reply) => {
       reply.hijack()
@@ -119,12 +145,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   })
 
   const { server } = app
-  server.maxConnections = limits.connectionsMax
-  server.on('connection', (socket) => {
-    connections.add(socket)
-    socket.once('close', () => connections.delete(socket))
-  })
-  server.on('drop', () => edge.httpMetrics.connectionsRefused.add(1))
+  connections.watch(server, edge.httpMetrics)
   guardSockets(server, edge)
   guardEntrance(server, edge)
 
@@ -154,7 +175,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     close(done) {
       edge.isClosing = true
       // Node does not count a connection as idle before its first request.
-      for (const socket of connections) if (socket.bytesRead === 0) socket.destroy()
+      for (const { socket } of connections) {
+        if (socket.bytesRead === 0 || (https !== undefined && isShakingHands(socket))) socket.destroy()
+      }
       // The others fall idle after their last answer: ask again until all have gone.
       const sweep = setInterval(() => server.closeIdleConnections(), 50)
       const cut = setTimeout(() => server.closeAllConnections(), limits.closeTimeoutMs)
@@ -162,6 +185,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         clearInterval(sweep)
         clearTimeout(cut)
         address = undefined
+        connections.close()
         app.close(done)
       }
       if (server.listening) server.close(closed)

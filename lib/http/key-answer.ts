@@ -47,7 +47,7 @@ function answerState(exchange: Exchange, state: State, headers: HeaderList): voi
     exchange.answerPlainly('ok', 200, headers, sibling.value)
   } else if (prefersMultipart(single(exchange.headers, 'accept'))) {
     const { contentType, body } = multipartOf(state.siblings, state.stateHash ?? '')
-    headers.push('Content-Type', contentType)
+    headers.push('Content-Type', contentType, 'Content-Security-Policy', storedPolicy)
     exchange.answer('siblings', 300, headers, body)
   } else {
     headers.push('Content-Type', 'application/json')
@@ -63,10 +63,15 @@ function pushState(headers: HeaderList, state: State): void {
   if (state.stateHash !== undefined && state.siblings.length > 0) headers.push('ETag', `"${state.stateHash}"`)
 }
 
-/** A stored page must not run as part of the API's origin: `sandbox` gives it an origin of its own, without scripts. */
+/**
+ * A stored page must not run as part of the API's origin: `sandbox` gives it an origin of its own, without scripts, forms or
+ * anything else that acts; and it loads nothing, so it tells nobody that it was looked at.
+ */
+const storedPolicy = "default-src 'none'; sandbox"
+
 function pushSibling(headers: HeaderList, sibling: Sibling): void {
   headers.push('Content-Type', encodeHeaderText(sibling.contentType) ?? contentTypeDefault)
-  headers.push('Content-Security-Policy', 'sandbox')
+  headers.push('Content-Security-Policy', storedPolicy)
   for (const [name, text] of sibling.metadata) {
     // Metadata from other doors than HTTP may be what no header can carry; JSON shows it.
     const value = encodeHeaderText(text)

@@ -1,5 +1,5 @@
 import type { ListPage } from '../node/node-api.ts'
-import { InvalidParameter, Overloaded } from '../vocabulary/errors.ts'
+import { InvalidParameter } from '../vocabulary/errors.ts'
 import { compareKeys } from '../vocabulary/key-order.ts'
 import { keyBytesMax, listLimitDefault, listLimitMax } from '../vocabulary/limits.ts'
 import { formatCursor, parseCursor } from './cursor.ts'
@@ -109,11 +109,10 @@ export const listRoutes: readonly Route[] = [list, headOf(list)]
 function answerPage(exchange: Exchange, listing: readonly string[], page: ListPage, withValues: boolean): void {
   const { entries, next, complete, missing } = page
   const { hash, pages } = exchange.edge
+  exchange.visit?.countPage(entries.length, withValues)
   // Held until a client has taken it, however slowly.
-  const bytes = sizeOf(page)
-  if (!pages.reserve(bytes)) {
-    return exchange.fail(new Overloaded('too many pages wait for clients that read slowly', { hint: 'ask again' }))
-  }
+  if (exchange.isAbandoned) return exchange.abandon()
+  if (!exchange.hold(pages, sizeOf(page))) return exchange.failUnread('pagesBytesMax')
   const cursor = next === undefined ? null : formatCursor(hash, listing, next)
   const end = { end: true, count: entries.length, cursor, complete, missing }
   let index = 0
@@ -127,7 +126,7 @@ function answerPage(exchange: Exchange, listing: readonly string[], page: ListPa
     }
     return piece
   }
-  exchange.answerInPieces('ok', 200, ['Content-Type', 'application/x-ndjson'], pull, () => pages.release(bytes))
+  exchange.answerInPieces('ok', 200, ['Content-Type', 'application/x-ndjson'], pull)
 }
 
 /** About: what a page without values takes is a matter of its keys. */

@@ -55,6 +55,7 @@ function responseText(status: number, requestId: string, body: string): string {
     'Cache-Control: no-store',
     `X-Request-Id: ${requestId}`,
     'X-Content-Type-Options: nosniff',
+    'Cross-Origin-Resource-Policy: same-origin',
     'Connection: close',
   ]
   return `${head.join('\r\n')}\r\n\r\n${body}`

@@ -2,6 +2,7 @@ import type { ErrorCode } from '../vocabulary/errors.ts'
 import { errorPages } from './error-status.ts'
 import type { Example } from './examples/example.ts'
 import { examplesOf } from './examples/examples.ts'
+import { healthPaths } from './health-routes.ts'
 import type { JsonSchema } from './json-schema.ts'
 import { problemMediaType, problemSchema } from './problem.ts'
 import type { HeaderDeclaration, ResponseDeclaration, Route } from './route.ts'
@@ -173,7 +174,8 @@ function responsesOf(route: Route): Record<string, OpenApiResponse> {
   const responses: Record<string, OpenApiResponse> = {}
   for (const [status, response] of Object.entries(route.responses)) responses[status] = responseOf(response)
   const ofStrangers = isOpen(route.permission) ? [] : strangersErrors
-  for (const [status, codes] of codesByStatus([...route.errors, ...commonErrors, ...ofStrangers])) {
+  const ofTheDoor: readonly ErrorCode[] = healthPaths.has(route.path) ? [] : ['overloaded']
+  for (const [status, codes] of codesByStatus([...route.errors, ...commonErrors, ...ofStrangers, ...ofTheDoor])) {
     responses[status] = problemResponse(route, status, codes)
   }
   return responses

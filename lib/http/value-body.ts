@@ -3,6 +3,8 @@ import { valueBytesMax } from '../vocabulary/limits.ts'
 import type { Exchange } from './exchange.ts'
 
 const nothing = new Uint8Array(0)
+/** As much of a body as comes with its head, or next to it. */
+const firstBytesMax = 64 * 1024
 
 /** Reads the value of a PUT. See `readBody`. */
 export function readValueBody(exchange: Exchange, done: (value: Uint8Array) => void): void {
@@ -26,8 +28,11 @@ export function readBody(exchange: Exchange, bytesMax: number, done: (body: Uint
     return
   }
   if (declared > bytesMax) throw tooLarge(bytesMax)
-  if (!exchange.reserveBody(declared)) throw overloaded()
+  // What is promised takes no room: else a few who promise much and send nothing would keep all others out.
+  let reserved = Math.min(declared, firstBytesMax)
+  if (!exchange.reserveBody(reserved)) throw overloaded(exchange)
   exchange.inviteBody()
+  const ended = exchange.beginUpload()
 
   let chunks: Buffer[] | undefined
   let first: Buffer | undefined
@@ -35,20 +40,26 @@ export function readBody(exchange: Exchange, bytesMax: number, done: (body: Uint
   incoming.on('data', (chunk: Buffer) => {
     if (exchange.isAnswered) return
     bytes += chunk.length
-    if (isChunked) {
-      if (bytes > bytesMax) return exchange.fail(tooLarge(bytesMax))
-      if (!exchange.reserveBody(chunk.length)) return exchange.fail(overloaded())
+    if (bytes > bytesMax) return exchange.fail(tooLarge(bytesMax))
+    if (bytes > reserved) {
+      if (!exchange.reserveBody(bytes - reserved)) {
+        chunks = undefined
+        return exchange.fail(overloaded(exchange))
+      }
+      reserved = bytes
     }
     if (first === undefined) first = chunk
     else if (chunks === undefined) chunks = [first, chunk]
     else chunks.push(chunk)
   })
   incoming.on('end', () => {
+    ended()
     if (exchange.isAnswered) return
     exchange.edge.httpMetrics.requestBytes.add(bytes)
     exchange.guard(() => done(chunks === undefined ? (first ?? nothing) : Buffer.concat(chunks, bytes)))
   })
   incoming.on('close', () => {
+    ended()
     if (!incoming.complete) exchange.abandon()
   })
 }
@@ -57,6 +68,9 @@ function tooLarge(bytesMax: number): ValueTooLarge {
   return new ValueTooLarge(`the ${bytesMax === valueBytesMax ? 'value' : 'body'} is larger than ${bytesMax} bytes`)
 }
 
-function overloaded(): Overloaded {
-  return new Overloaded('too many bytes of request bodies are being held')
+function overloaded({ edge }: Exchange): Overloaded {
+  edge.httpMetrics.limitMet('bodiesBytesMax')
+  return new Overloaded('too many bytes of request bodies are being held', {
+    hint: 'The limit is bodiesBytesMax, for all clients together. Ask again after the time in Retry-After.',
+  })
 }

@@ -3,8 +3,8 @@ import type { Time } from '../ports/time.ts'
 import {
   type ClientAccount,
   type ClientLimitName,
-  ClientLimits,
   type ClientLimitSettings,
+  ClientLimits,
   type LimitMet,
 } from '../protocol/overload/client-limits.ts'
 import { Overloaded } from '../vocabulary/errors.ts'

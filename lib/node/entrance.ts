@@ -46,9 +46,18 @@ export class Entrance {
     return this.#admission.isPressed(this.#time.nowMs())
   }
 
-  /** `done` hears now or soon whether the request may begin. Whoever is not admitted answers with `overloaded()`. */
-  enter(kind: RequestKind, done: Admitted): void {
-    const verdict = this.#admission.arrive(kind, done, this.#isFull, this.#time.nowMs())
+  /** There are keys, or clients, that are asked for, or ask, far beyond all others, while some are turned away. */
+  isDominated(by: 'key' | 'client'): boolean {
+    const nowMs = this.#time.nowMs()
+    return by === 'key' ? this.#admission.isKeyDominant(nowMs) : this.#admission.isClientDominant(nowMs)
+  }
+
+  /**
+   * `done` hears now or soon whether the request may begin. Whoever is not admitted answers with `overloaded()`.
+   * @param key what is asked for, in any form @param client who asks; empty: not known, or several
+   */
+  enter(kind: RequestKind, done: Admitted, key = '', client = ''): void {
+    const verdict = this.#admission.arrive(kind, done, this.#isFull, this.#time.nowMs(), key, client)
     if (!this.#isEndAsked) this.#askEnd()
     switch (verdict) {
       case 'begin':

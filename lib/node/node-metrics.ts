@@ -1,6 +1,7 @@
 import type { CounterCell, GaugeCell, HistogramCell, Metrics } from '../ports/metrics.ts'
 import type { ValueLogFigures } from '../ports/storage.ts'
 import type { RequestKind } from '../protocol/overload/admission.ts'
+import type { ClientLimitName } from '../protocol/overload/client-limits.ts'
 import type { TurnedAway } from '../security/doorkeeper.ts'
 import type { TokenRefusal } from '../security/principal.ts'
 
@@ -30,6 +31,7 @@ export interface NodeMetrics {
   readonly admitted: Readonly<Record<RequestKind, CounterCell>>
   readonly shed: Readonly<Record<RequestKind, CounterCell>>
   readonly admissionWaitSeconds: HistogramCell
+  readonly clientLimitsMet: (limit: ClientLimitName) => CounterCell
   readonly storeBatchRecords: HistogramCell
   readonly storeBatchSeconds: HistogramCell
   readonly storeFailures: CounterCell
@@ -37,6 +39,7 @@ export interface NodeMetrics {
   readonly dotConflicts: CounterCell
   readonly malformedFrames: CounterCell
   readonly refusedHandshakes: (reason: string) => CounterCell
+  readonly connectionsCutOff: CounterCell
   readonly datagramsDropped: (reason: string) => CounterCell
   readonly layoutVersion: GaugeCell
   readonly clockAhead: CounterCell
@@ -103,6 +106,8 @@ export interface MetricReadings {
   readonly stableAgeSeconds: () => number
   readonly requestsWaiting: () => number
   readonly isBackgroundPaused: () => boolean
+  readonly isDominated: (by: 'key' | 'client') => boolean
+  readonly clientsKnown: () => number
 }
 
 export function declareNodeMetrics(metrics: Metrics, version: string, readings: MetricReadings): NodeMetrics {
@@ -316,6 +321,23 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     help: 'Requests of clients turned away as overloaded, because they would have waited too long',
     labels: ['kind'],
   })
+  const clientLimitsMet = metrics.counter({
+    name: 'starling_client_limits_met_total',
+    help: 'Requests of clients answered with 429 because this client has met a limit, by the name of its setting',
+    labels: ['limit'],
+  })
+  metrics.gauge(
+    { name: 'starling_clients_known', help: 'Clients whose requests are counted, where --client-... sets a limit' },
+    readings.clientsKnown,
+  )
+  metrics.sampled(
+    {
+      name: 'starling_requests_dominated',
+      help: '1 while some are turned away and a key, or a client, is asked for, or asks, far beyond all others: these go first',
+      labels: ['by'],
+    },
+    () => (['key', 'client'] as const).map((by) => ({ labels: [by], value: readings.isDominated(by) ? 1 : 0 })),
+  )
   const scanPages = metrics.counter({
     name: 'starling_scan_pages_total',
     help: 'Pages of scans made here; partial: some partition had too few owners in reach',
@@ -377,6 +399,7 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     })(),
     admitted: byKind((kind) => admitted(kind)),
     shed: byKind((kind) => shed(kind)),
+    clientLimitsMet: (limit) => clientLimitsMet(limit),
     admissionWaitSeconds: metrics.histogram({
       name: 'starling_admission_wait_seconds',
       help: 'How long requests were in line that were begun after that',
@@ -410,9 +433,13 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     })(),
     refusedHandshakes: metrics.counter({
       name: 'starling_refused_handshakes_total',
-      help: 'Connections refused at their greeting',
+      help: 'Connections refused at their greeting or before it, because of what they did not show',
       labels: ['reason'],
     }),
+    connectionsCutOff: metrics.counter({
+      name: 'starling_connections_cut_off_total',
+      help: 'Connections ended before anything was read, because too many from their address were not welcome',
+    })(),
     datagramsDropped: metrics.counter({
       name: 'starling_datagrams_dropped_total',
       help: 'Datagrams that were not for this node, or not readable',

@@ -1,6 +1,8 @@
 import type { Dot } from '../protocol/causality/dot.ts'
 import type { KeyRecord } from '../protocol/causality/record.ts'
+import type { ClientLimitSettings } from '../protocol/overload/client-limits.ts'
 import type { ReadRepairMode } from '../protocol/quorum/read.ts'
+import type { AuditLog } from '../security/audit-log.ts'
 import type { BootstrapToken } from '../security/bootstrap-tokens.ts'
 import type { ClusterSecret } from '../security/cluster-secret.ts'
 import type { Endpoint } from '../vocabulary/ids.ts'
@@ -32,14 +34,20 @@ export interface NodeSettings {
   readonly version: string
   /** Client requests that take so long or longer are logged; undefined or 0: none are. */
   readonly slowRequestMs?: number | undefined
+  /** What one client may ask of this node; undefined: anything. */
+  readonly clientLimits?: ClientLimitSettings | undefined
   /** It listens where strangers reach it and asks nobody who they are: shown wherever the node is. Undefined: no. */
   readonly isInsecure?: boolean | undefined
   /** Clients need tokens; these are good from the start. Undefined: nobody is asked for one. */
   readonly bootstrapTokens?: readonly BootstrapToken[] | undefined
   /** What the nodes of the cluster share; undefined: what they say to each other is neither sealed nor authenticated. */
   readonly secret?: ClusterSecret | undefined
+  /** Undefined: nobody writes down who did what. */
+  readonly audit?: AuditLog | undefined
   /** Where no tokens are asked for: clients show a certificate, and whoever does may do everything. */
   readonly asksForCertificates?: boolean | undefined
+  /** It has a certificate of its own, so whoever does not know the secret can speak TLS with it. */
+  readonly hasCertificate?: boolean | undefined
 }
 
 /** Parts that test builds replace to see whether a checker notices; production uses `standardParts`. */

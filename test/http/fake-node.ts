@@ -271,8 +271,8 @@ export class FakeNode implements NodeApi {
     const keys = this.secretKeys ?? []
     this.#later(() => {
       if (action === 'remove' && keys[0] === keyId && !force) {
-        const checks = [{ name: 'nobody-sends-with-it', ok: false, detail: 'ada sends with it' }]
-        return done(new PlanRefused(`the key ${keyId} is not removed: ada sends with it`, { checks }), undefined)
+        const checks = [{ name: 'nobody-sends-with-it', ok: false, detail: 'in use at ada' }]
+        return done(new PlanRefused(`the key ${keyId} is not removed: in use at ada`, { checks }), undefined)
       }
       const others = keys.filter((id) => id !== keyId)
       this.secretKeys = action === 'add' ? [...others, keyId] : action === 'use' ? [keyId, ...others] : others

@@ -37,7 +37,7 @@ t.test('a value', async (t) => {
       'starling-context': /^\S+$/,
       'starling-quorum': 'r=3/2; owners=2; fallbacks=1',
       etag: /^"[0-9a-f]{16}"$/,
-      'content-security-policy': 'sandbox',
+      'content-security-policy': "default-src 'none'; sandbox",
     })
     t.notOk('starling-tombstone' in get.headers)
   })

@@ -235,14 +235,18 @@ t.test('bounds', async (t) => {
   })
 
   await t.test('on connections: one too many is closed at once, and counted', async (t) => {
-    const { port, metrics } = await serve(t, { connectionsMax: 2 })
+    const { port, metrics, node } = await serve(t, { connectionsMax: 2 })
+    node.isHolding = true
     const sockets = [net.connect(port, '127.0.0.1'), net.connect(port, '127.0.0.1')]
-    await until(() => metrics.of('starling_http_connections') === 2)
+    // Those that are idle would make room.
+    for (const socket of sockets) socket.write('GET /v1/kv/b/k HTTP/1.1\r\nHost: a\r\n\r\n')
+    await until(() => node.requests.length === 2)
     const third = net.connect(port, '127.0.0.1')
     t.equal(await everythingFrom(third), '')
     t.equal(metrics.of('starling_http_connections_refused_total'), 1)
     for (const socket of sockets) socket.destroy()
     await until(() => metrics.of('starling_http_connections') === 0)
+    node.release()
   })
 
   await t.test('on bytes of bodies: 429 until others have been answered', async (t) => {

@@ -2,7 +2,7 @@ import http from 'node:http'
 import net from 'node:net'
 import type { Test } from 'tap'
 import type { HttpLimits } from '../../lib/http/http-limits.ts'
-import { createHttpServer, type HttpServer } from '../../lib/http/http-server.ts'
+import { createHttpServer, type HttpServer, type HttpServerOptions } from '../../lib/http/http-server.ts'
 import type { Log } from '../../lib/ports/log.ts'
 import type { MetricDeclaration, Metrics } from '../../lib/ports/metrics.ts'
 import { seededRandom } from '../../lib/ports/random.ts'
@@ -38,7 +38,12 @@ export interface Served {
   raw(...pieces: (string | Buffer)[]): Promise<string>
 }
 
-export async function serve(t: Test, limits: Partial<HttpLimits> = {}, tracer?: Tracer): Promise<Served> {
+export async function serve(
+  t: Test,
+  limits: Partial<HttpLimits> = {},
+  tracer?: Tracer,
+  web: Pick<HttpServerOptions, 'corsOrigins' | 'hostNames'> = {},
+): Promise<Served> {
   const node = new FakeNode()
   const metrics = new RecordedMetrics()
   const logged: Served['logged'] = []
@@ -50,6 +55,7 @@ export async function serve(t: Test, limits: Partial<HttpLimits> = {}, tracer?: 
     random: seededRandom([1, 2, 3, 4]),
     tracer,
     limits,
+    ...web,
   })
   await new Promise<void>((resolve, reject) =>
     server.listen(toEndpoint('127.0.0.1:0'), (failure) => (failure ? reject(new Error(failure.message)) : resolve())),

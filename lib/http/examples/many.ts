@@ -22,7 +22,7 @@ export const manyExamples: readonly Example[] = [
         'Starling-Quorum': 'w=2/2; owners=2; fallbacks=0',
         'Starling-Session': 'AaGP93lu3wO_gdCQ-_-GxAYBAt-JYmMBAxIwe_o',
         ETag: '"986fc76c6f590dd5"',
-        'Content-Security-Policy': 'sandbox',
+        'Content-Security-Policy': "default-src 'none'; sandbox",
       },
       mediaType: 'text/plain',
       body: 'bread, milk, eggs',

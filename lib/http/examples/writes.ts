@@ -31,7 +31,7 @@ export const writesExamples: readonly Example[] = [
         'Starling-Quorum': 'r=2/2; owners=2; fallbacks=0',
         'Starling-Session': 'AaGP93lu3wO_gODu-v-GxAYBAt-JYmMBAKKDbIE',
         ETag: '"de5b6e7dd16d0a0e"',
-        'Content-Security-Policy': 'sandbox',
+        'Content-Security-Policy': "default-src 'none'; sandbox",
       },
       mediaType: 'text/plain',
       body: 'bread',
