@@ -7,11 +7,15 @@ import type { NodeApi } from './node/node-api.ts'
 import type { NodeSettings } from './node/node-settings.ts'
 import { standardParts } from './node/standard-parts.ts'
 import { StartProblem } from './node/start-problem.ts'
-import { createPlatformPorts } from './platform/create-ports.ts'
+import { openAuditLog } from './platform/audit-file.ts'
+import { createPlatformPorts, type PlatformSettings } from './platform/create-ports.ts'
 import { createCryptography } from './platform/node-cryptography.ts'
 import { SecretFile } from './platform/secret-file.ts'
+import { CertificateFiles } from './platform/tls/certificate-files.ts'
+import { httpsOf } from './platform/tls/https-certificates.ts'
 import { TokenFile } from './platform/token-file.ts'
 import type { Ports } from './ports/ports.ts'
+import type { AuditLog } from './security/audit-log.ts'
 import { exposuresOf, warningsAbout } from './settings/exposure.ts'
 import { resolveSettings } from './settings/resolve-settings.ts'
 import { type SettingName, type Settings, settingNames, settingsSchema } from './settings/schema.ts'
@@ -69,7 +73,9 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
     settings.secretFile === undefined ? undefined : new SecretFile(settings.secretFile, createCryptography())
   const tokenFile =
     settings.tokenFile === undefined ? undefined : new TokenFile(settings.tokenFile, createCryptography())
+  const certificates = certificatesOf(settings)
   const ports = await createPlatformPorts({
+    security: securityOf(settings, secret, certificates),
     dataDirectory: settings.data,
     logLevel: settings.logLevel,
     logFormat: settings.logFormat,
@@ -94,14 +100,22 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
   let db: Database | undefined
   const closeHttp = (): Promise<void> =>
     new Promise((resolve) => (server === undefined ? resolve() : server.close(resolve)))
+  const closeAudit = (operation: string, on?: Readonly<Record<string, unknown>>): Promise<void> =>
+    new Promise((resolve) => {
+      audit?.recordOwn(operation, on)
+      if (audit === undefined) resolve()
+      else audit.close(resolve)
+    })
   let stopping: Promise<void> | undefined
   const stop = (): Promise<void> => {
     // Those who ask the node first: HTTP finishes its requests while the node still coordinates.
     stopping ??= Promise.all([closeHttp(), db?.close()])
       .then(() => new Promise<void>((resolve) => node.stop(resolve)))
       .then(() => new Promise<void>((resolve) => ports.tracer.close(lastSpansMsMax, resolve)))
+      .then(() => closeAudit('node-stopped'))
       .then(() => secret?.close())
       .then(() => tokenFile?.close())
+      .then(() => certificates?.close())
       .then(() => end?.resolve())
     return stopping
   }
@@ -114,16 +128,23 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
           ports.log.error({ code: problem.code, hint: problem.hint }, problem.message)
           secret?.close()
           tokenFile?.close()
-          void Promise.all([closeHttp(), db?.close()]).then(() => end?.reject(problem))
+          certificates?.close()
+          void Promise.all([closeHttp(), db?.close()])
+            .then(() => closeAudit('node-ended', { code: problem.code }))
+            .then(() => end?.reject(problem))
         },
         onLeft: () => void stop(),
       },
       (problem) => {
         if (problem === undefined) resolve()
-        else void closeHttp().then(() => reject(problem))
+        else
+          void closeHttp()
+            .then(() => closeAudit('node-ended', { code: problem.code }))
+            .then(() => reject(problem))
       },
     )
   })
+  audit?.recordOwn('node-started', { version: packageVersion(), pid: process.pid })
   secret?.watch(ports.log)
   certificates?.watch(ports.log, ports.metrics)
   tokenFile?.watch(ports.log, (tokens) => {
@@ -143,14 +164,19 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
     get db() {
       db ??= new Database(
         { ...ports, random: ports.random('client') },
-        toClientSettings([reachedAt()], { cluster: settings.cluster }),
+        {
+          ...toClientSettings([reachedAt()], { cluster: settings.cluster }),
+          helloAsMember: (identity) => node.helloOfClient(identity),
+        },
       )
       if (stopping !== undefined) void db.close()
       return db
     },
     reload: () => {
+      audit?.reopen()
       secret?.reload()
       tokenFile?.reload()
+      certificates?.reload()
     },
     stop,
     stopped,
@@ -228,6 +254,8 @@ function nodeSettings(settings: Settings): NodeSettings {
     version: packageVersion(),
     slowRequestMs: settings.slowRequestMs,
     isInsecure: settings.insecure && exposuresOf(settings).length > 0,
+    asksForCertificates: settings.tlsCa !== undefined,
+    hasCertificate: settings.tlsCert !== undefined,
   }
 }
 

@@ -1,7 +1,9 @@
+import type { StreamIdentity } from '../ports/network.ts'
 import { InvalidParameter } from '../vocabulary/errors.ts'
 import { type Endpoint, parseEndpoint } from '../vocabulary/ids.ts'
 import { timeoutMsDefault } from '../vocabulary/limits.ts'
 import { checkedToken, type TokenSource } from '../vocabulary/shown-token.ts'
+import type { Hello } from '../wire/messages.ts'
 import { type BreakerSettings, breakerSettingsDefault } from './circuit-breaker.ts'
 import type { ClientMetrics } from './client-metrics.ts'
 import { checkedDeadlineMs } from './request-options.ts'
@@ -15,6 +17,13 @@ export interface ConnectOptions {
    * uncaught error.
    */
   readonly token?: TokenSource | undefined
+  /**
+   * A key of the cluster's secret file, as it stands there: what is said is encrypted, and both sides show that they have
+   * it. For programs that are trusted as the nodes are; others have `tls` and a token.
+   */
+  readonly secret?: string | undefined
+  /** Speak TLS: the certificates of the nodes must be for the hosts of the seeds, or for what other nodes call them. */
+  readonly tls?: ClientTls | undefined
   /** Milliseconds that `connect` itself may take, 1 to 60,000; default 10,000. */
   readonly connectTimeoutMs?: number | undefined
   /** Milliseconds that a request may take unless it says otherwise, 1 to 60,000; default 3,000. */
@@ -37,6 +46,15 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** PEM texts. */
+export interface ClientTls {
+  /** The authorities that have signed the certificates of the nodes; default: those that Node.js knows. */
+  readonly ca?: string | undefined
+  /** The certificate of this client, with those between it and the authority, where nodes want to see one. */
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+}
+
 export interface ClientSettings {
   readonly seeds: readonly Endpoint[]
   readonly cluster: string
@@ -51,6 +69,8 @@ export interface ClientSettings {
   readonly metrics: ClientMetrics | undefined
   /** Undefined: none is shown. */
   readonly token: (() => string) | undefined
+  /** The client is a part of a member of the cluster, which says so. Undefined, here or there: it is not. */
+  readonly helloAsMember?: ((identity: StreamIdentity) => Hello | undefined) | undefined
 }
 
 const connectTimeoutMsDefault = 10_000

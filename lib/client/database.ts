@@ -70,6 +70,8 @@ export interface DatabaseStatus {
 
 const tokenHint = 'give connect the token in its option `token`; an admin of the cluster makes one'
 
+const securityHint = 'see docs/security.md: a client shows a secret, a certificate or a token, as its nodes want it'
+
 /** They say that a node is not one of ours, and that asking again is no use. */
 const finalGoodbyes: ReadonlySet<Goodbye['reason']> = new Set(['wrong-cluster', 'foreign-cluster', 'unknown-version'])
 
@@ -104,7 +106,7 @@ export class Database {
     this.#connections = new Connections(
       { time, streams, hash, random, settings: links },
       {
-        hello: () => this.#hello(),
+        hello: (identity) => settings.helloAsMember?.(identity) ?? this.#hello(),
         digest: () => this.#view.digest,
         onDigest: (digest) => this.#discovery.heard(digest.number),
         onWelcome: (_welcome, from) => this.#goodbyes.delete(from),
@@ -279,6 +281,9 @@ export class Database {
     const said = goodbyes.filter((one) => one !== undefined)
     if (said.length > 0 && said.every(({ reason }) => reason === 'unauthenticated')) {
       return new Unauthenticated(`no node takes this client: ${said[0]?.message}`, { hint: tokenHint })
+    }
+    if (said.length > 0 && said.length === goodbyes.length && said.every(({ reason }) => reason === 'forbidden')) {
+      return new Unauthenticated(`no node takes this client: ${said[0]?.message}`, { hint: securityHint })
     }
     const [goodbye] = goodbyes
     if (goodbye === undefined || !goodbyes.every((one) => one !== undefined && finalGoodbyes.has(one.reason))) return

@@ -1,6 +1,7 @@
 import { Forbidden } from '../vocabulary/errors.ts'
 import type { DataPlace } from './data-place.ts'
-import { mayDo, type Permission, type Principal, roles, type Scope } from './principal.ts'
+import { mayDo, type Permission, type Principal, roles } from './principal.ts'
+import { formatScope } from './scope-text.ts'
 
 /** What is said to somebody who is known and may not: what it needed, what they have, and what to do. */
 export const denied = {
@@ -15,7 +16,7 @@ export const denied = {
   },
 
   scope(principal: Principal, permission: Permission, place: DataPlace | undefined): Forbidden {
-    const scopes = (principal.scopes ?? []).map(scopeText).join(', ')
+    const scopes = shortened((principal.scopes ?? []).map(formatScope).join(', '), 200)
     const needed = place === undefined ? 'of the whole cluster' : placeText(place)
     return new Forbidden(
       `this needs the permission "${permission}" ${needed}, and ${nameOf(principal)} is limited to ${scopes}`,
@@ -39,16 +40,11 @@ function placeText(place: DataPlace): string {
     : `on the keys of ${bucket} that begin with ${quoted(place.prefix)}`
 }
 
-/** As people read it: `carts/user-*`. */
-function scopeText({ bucket, isBucketPrefix, keyPrefix }: Scope): string {
-  return `${shortened(bucket)}${isBucketPrefix ? '*' : ''}/${shortened(keyPrefix)}*`
-}
-
 function quoted(text: string): string {
   return JSON.stringify(shortened(text))
 }
 
 /** Names may have a thousand bytes, and what is said should be read. */
-function shortened(text: string): string {
-  return text.length > 80 ? `${text.slice(0, 80)}...` : text
+function shortened(text: string, charsMax = 80): string {
+  return text.length > charsMax ? `${text.slice(0, charsMax)}...` : text
 }

@@ -1,11 +1,13 @@
 import { cliReference } from '../cli/fixtures/cli-reference.ts'
 import { settingsTable } from '../settings/fixtures/settings-table.ts'
 import { httpReference } from './http-reference.ts'
+import { permissionsReference } from './permissions-table.ts'
 
 /** The parts of the documentation that are made from the code. `npm run docs` writes them; a test compares. */
 export const references: Readonly<Record<string, () => string>> = {
   'docs/cli.md': cliReference,
   'docs/http-reference.md': httpReference,
+  'docs/security.md': permissionsReference,
   'docs/settings.md': settingsTable,
 }
 
