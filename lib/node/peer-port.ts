@@ -1,23 +1,28 @@
 import { type Caller, FrameAcceptor } from '../links/frame-acceptor.ts'
-import type { DatagramSocket } from '../ports/network.ts'
+import type { DatagramSocket, StreamIdentity } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
 import { StorageError, type StorageFailure } from '../ports/storage.ts'
 import type { Span } from '../ports/tracer.ts'
 import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
+import type { Doorkeeper } from '../security/doorkeeper.ts'
+import { PeerTrust } from '../security/peer-trust.ts'
+import type { Principal } from '../security/principal.ts'
 import { type Endpoint, formatEndpoint, type NodeId, parseEndpoint } from '../vocabulary/ids.ts'
 import type { TraceContext } from '../vocabulary/trace-context.ts'
 import { type Goodbye, type Hello, type Request, type Welcome, wireVersionMin } from '../wire/messages.ts'
+import { auditing } from './audited-frames.ts'
 import type { ClusterService } from './cluster-service.ts'
 import { type DataRequest, isDataRequest, type RequestOf, type Respond } from './data-handlers.ts'
 import { type Entrance, overloaded } from './entrance.ts'
+import { FrameAccess } from './frame-access.ts'
 import type { Identity } from './identity-file.ts'
 import type { LayoutDriver } from './layout-driver.ts'
 import type { NodeMetrics } from './node-metrics.ts'
 import type { NodeSettings } from './node-settings.ts'
 import { endingWith, rpcAttributes, systemName } from './node-spans.ts'
 import type { OccasionalLog } from './occasional-log.ts'
+import { PeerGate } from './peer-gate.ts'
 import { refusal, refusalOf, storageRefused } from './refusals.ts'
-import { requestPermissions } from './request-permissions.ts'
 import { addressProblem, type StartProblem } from './start-problem.ts'
 
 /** What stands behind the port, as far as it has come to life. */
@@ -28,6 +33,8 @@ export interface BehindPeerPort {
   readonly serving: { serve(message: DataRequest, respond: Respond, span?: Span): void } | undefined
   hearDatagram(bytes: Uint8Array, from: Endpoint): void
   endpointOf(nodeId: string): Endpoint | undefined
+  /** Whether a member is said to be there. */
+  isMemberAt(host: string): boolean
   storageFailed(failure: StorageFailure): void
 }
 
@@ -40,9 +47,13 @@ export class PeerPort {
   readonly #settings: NodeSettings
   readonly #metrics: NodeMetrics
   readonly #entrance: Entrance
+  readonly #access: FrameAccess
   readonly #strangers: OccasionalLog
   readonly #wireVersion: number
   readonly #life: BehindPeerPort
+  /** Judges by what the other side of a connection has shown. */
+  readonly trust: PeerTrust
+  readonly #gate: PeerGate
   #acceptor: FrameAcceptor | undefined
   #socket: DatagramSocket | undefined
 
@@ -52,6 +63,7 @@ export class PeerPort {
       readonly settings: NodeSettings
       readonly metrics: NodeMetrics
       readonly entrance: Entrance
+      readonly doorkeeper: Doorkeeper
       readonly strangers: OccasionalLog
       /** The newest that is spoken. */
       readonly wireVersion: number
@@ -62,9 +74,22 @@ export class PeerPort {
     this.#settings = parts.settings
     this.#metrics = parts.metrics
     this.#entrance = parts.entrance
+    this.#access = new FrameAccess(parts.doorkeeper)
     this.#strangers = parts.strangers
     this.#wireVersion = parts.wireVersion
     this.#life = life
+    const { settings, ports } = parts
+    this.trust = new PeerTrust({
+      cryptography: ports.cryptography,
+      keyring: settings.secret?.keyring,
+      certificates:
+        settings.asksForCertificates === true ? 'of both sides' : settings.hasCertificate === true ? 'own' : 'none',
+      asksForTokens: () => parts.doorkeeper.asksForTokens,
+    })
+    this.#gate = new PeerGate(
+      { metrics: parts.metrics, log: parts.strangers, nowMs: () => ports.time.nowMs() },
+      (host) => life.isMemberAt(host),
+    )
   }
 
   get socket(): DatagramSocket | undefined {
@@ -81,11 +106,14 @@ export class PeerPort {
     this.#acceptor = new FrameAcceptor(
       { time, streams, hash },
       {
-        greet: (hello, from) => this.#greet(hello, from),
+        greet: (hello, from, identity) => this.#greet(hello, from, identity),
         serve: (message, caller, respond, trace) => this.#serve(message, caller, respond, trace),
         digest: () => this.digest(),
         onDigest: (digest, caller) => this.#differs(digest, caller),
         onMalformed: (reason, from) => this.malformed(reason, from),
+        onStranger: (from) => this.#gate.turnedAway(from),
+        isStillTrusted: (identity) => this.trust.isStillTrusted(identity),
+        gate: this.#gate,
       },
     )
     this.#acceptor.listen(this.#settings.peer, (failure, local) => {
@@ -109,13 +137,17 @@ export class PeerPort {
     })
   }
 
-  #greet(hello: Hello, from: Endpoint): Welcome | Goodbye {
+  #greet(hello: Hello, from: Endpoint, identity: StreamIdentity): Welcome | Goodbye {
     const dismiss = (reason: Goodbye['reason'], message: string): Goodbye => {
       this.#metrics.refusedHandshakes(reason).add(1)
       const fields = { from, reason, theirs: hello.cluster, ours: this.#settings.cluster }
+      const { role, nodeId, cluster } = hello
+      this.#settings.audit?.recordTurnedAway(from, reason, { role, nodeId, cluster })
       this.#strangers.warn(reason, fields, message)
       return { type: 'goodbye', reason, message }
     }
+    const distrusted = this.trust.refusalOf(hello, identity)
+    if (distrusted !== undefined) return dismiss('forbidden', distrusted)
     if (hello.cluster !== this.#settings.cluster) {
       return dismiss(
         'wrong-cluster',
@@ -133,6 +165,11 @@ export class PeerPort {
     if (hello.wireVersionMin > this.#wireVersion || hello.wireVersion < wireVersionMin) {
       return dismiss('unknown-version', `this node speaks frame protocol ${wireVersionMin} to ${this.#wireVersion}`)
     }
+    const stranger = this.#access.greet(hello, identity)
+    if (stranger !== undefined) {
+      // Whoever may be good elsewhere is sent there.
+      return dismiss(stranger.code === 'unauthenticated' ? 'unauthenticated' : 'draining', stranger.message)
+    }
     return {
       type: 'welcome',
       wireVersion: Math.min(this.#wireVersion, hello.wireVersion),
@@ -141,11 +178,12 @@ export class PeerPort {
       nodeId: this.#life.identity.id,
       startNumber: this.#life.identity.startNumber,
       capabilities: [],
+      ...this.trust.welcomeAdditions(identity),
     }
   }
 
-  /** What this node says of itself on a connection it makes. */
-  hello(): Hello {
+  /** What this node says of itself on a connection it makes, to somebody who has shown this. */
+  hello(identity: StreamIdentity): Hello {
     return {
       type: 'hello',
       wireVersion: this.#wireVersion,
@@ -156,13 +194,34 @@ export class PeerPort {
       nodeId: this.#life.identity.id,
       startNumber: this.#life.identity.startNumber,
       capabilities: [],
+      ...this.trust.helloAdditions(identity, this.#ownNames()),
     }
   }
 
+  /** By which its certificate may know it. */
+  #ownNames(): readonly string[] {
+    const { name, advertisePeer, peer } = this.#settings
+    const host = parseEndpoint(advertisePeer ?? peer)?.host
+    return host === undefined ? [name] : [name, host]
+  }
+
   #serve(message: Request, caller: Caller, respond: Respond, trace: TraceContext | undefined): void {
-    if (caller.role === 'client' && requestPermissions[message.type] === 'members only') {
-      return respond(refusal('forbidden', `${message.type} is for members of the cluster, not for clients`))
+    const { audit } = this.#settings
+    if (audit !== undefined && caller.role === 'client') {
+      const who = (): Principal | undefined => this.#access.nameOf(caller)
+      return this.#serveAsked(message, caller, auditing(audit, message, { remote: caller.remote, who }, respond), trace)
     }
+    this.#serveAsked(message, caller, respond, trace)
+  }
+
+  #serveAsked(message: Request, caller: Caller, respond: Respond, trace: TraceContext | undefined): void {
+    if (caller.role === 'peer' || this.#access.isFree(message))
+      return this.#serveAllowed(message, caller, respond, trace)
+    const allowed = this.#access.admit(message, caller, respond)
+    if (allowed !== undefined) this.#serveAllowed(allowed.message, caller, allowed.respond, trace)
+  }
+
+  #serveAllowed(message: Request, caller: Caller, respond: Respond, trace: TraceContext | undefined): void {
     // What it may still learn is that it is forgotten.
     if (message.type !== 'pull-layout' && this.#isForgotten(caller.nodeId)) {
       return respond(refusal('forbidden', forgottenMessage))
@@ -190,7 +249,8 @@ export class PeerPort {
 
   #admit(message: RequestOf<'coordinate'>, caller: Caller, respond: Respond, span: Span | undefined): void {
     const { request, hops } = message
-    const kind = hops > 0 ? 'forwarded' : request.type === 'get' ? 'read' : 'write'
+    // Only of a member it is true that somebody has admitted it.
+    const kind = hops > 0 && caller.role === 'peer' ? 'forwarded' : request.type === 'get' ? 'read' : 'write'
     this.#entrance.enter(kind, (isAdmitted, waitedMs) => {
       if (!isAdmitted) return respond(refusalOf(overloaded()))
       if (waitedMs === 0) return this.#serveSafely(message, caller, respond, span)
