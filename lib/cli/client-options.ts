@@ -51,6 +51,21 @@ export function parseWhole(text: string, min: number, max: number, expected = `e
   return value
 }
 
+/** For options that may be repeated. */
+export function collected(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value]
+}
+
+/** `90s`, `15m`, `12h`, `30d` or `52w`, as seconds. */
+export function parseDuration(text: string): number {
+  const [, count = '', unit = ''] = /^(\d{1,6})([smhdw])$/.exec(text) ?? []
+  const seconds = Number(count) * (secondsOf[unit] ?? 0)
+  if (!(seconds >= 1)) throw new InvalidArgumentError('expected a number with s, m, h, d or w behind it: 30d')
+  return seconds
+}
+
+const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 }
+
 function parseTimeout(text: string): number {
   return parseWhole(text, timeoutMsMin, timeoutMsMax)
 }

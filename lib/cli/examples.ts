@@ -26,6 +26,13 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   ],
   'kv export': ['starling kv export towns > towns.ndjson', 'starling kv export towns --output towns.ndjson --resume'],
   'bucket set': ['starling bucket set sessions conflict=lww ttlSeconds=3600'],
+  'token create': [
+    'starling token create --role admin --name ada > admin.token',
+    'starling token create --role write --name shop --bucket carts --expires 30d',
+    "starling token create --role read --bucket 'team-*' --prefix carts/user-",
+  ],
+  'token revoke': ['starling token revoke 6f1c27a9e05b'],
+  whoami: ['starling whoami', 'starling whoami --json | jq -r .role'],
   explain: ['starling explain carts ada'],
   'cluster status': ['starling cluster status --watch', 'starling cluster status --check'],
   'cluster join': ['starling cluster join n4 --zone eu-1b'],

@@ -1,5 +1,6 @@
-import { Command } from 'commander'
-import { addClientOptions, parseWhole } from './client-options.ts'
+import { Command, Option } from 'commander'
+import { roles } from '../security/principal.ts'
+import { addClientOptions, collected, parseDuration, parseWhole } from './client-options.ts'
 import { addHelp } from './help.ts'
 import { addKvCommands } from './kv/commands.ts'
 import { addLayoutCommands } from './layout/commands.ts'
@@ -20,6 +21,7 @@ export function createProgram(): Command {
   addProcessCommands(program)
   addKvCommands(program)
   addBucketCommands(program)
+  addTokenCommands(program)
   addInspectionCommands(program)
   addCompletionCommands(program)
   addHelp(program)
@@ -60,6 +62,7 @@ function addProcessCommands(program: Command): void {
     )
     .option('--data <DIR>', 'where the nodes keep their data', './starling-demo')
     .option('--fresh', 'empty that directory first')
+    .option('--secure', 'with a secret between the nodes and a token for clients, made in that directory')
     .option('--json', 'machine-readable output')
     .action(async (options) => (await import('./demo/demo.ts')).demo(options))
   addSettingOptions(program.command('config').description('print each setting of a node and where it came from'))
@@ -84,6 +87,38 @@ function addBucketCommands(program: Command): void {
     .option('--dry-run', 'only show what would change')
     .option('--yes', 'accepted; the command asks for no confirmation')
     .action(async (name, assignments, options) => (await import('./bucket.ts')).bucketSet(name, assignments, options))
+}
+
+function addTokenCommands(program: Command): void {
+  const token = program.command('token').description('who may ask the cluster for what')
+  addClientOptions(token.command('create').description('make a token, and print it: this once'))
+    .addOption(new Option('--role <ROLE>', 'what its bearer may do').choices(roles).makeOptionMandatory())
+    .option('--name <NAME>', 'what it is for (default: the name of your user)')
+    .addOption(
+      new Option('--bucket <BUCKET>', 'good for this bucket, or PREFIX* for all that begin so; may be repeated')
+        .default([], 'all data')
+        .argParser(collected),
+    )
+    .addOption(
+      new Option('--prefix <BUCKET/PREFIX>', 'good for the keys of the bucket that begin so; may be repeated')
+        .default([], 'all data')
+        .argParser(collected),
+    )
+    .option('--expires <TIME>', 'how long it is good: 12h, 30d (default: for ever)', parseDuration)
+    .option('--dry-run', 'only show what would be made')
+    .option('--yes', 'accepted; the command asks for no confirmation')
+    .action(async (options) => (await import('./token.ts')).tokenCreate(options))
+  addClientOptions(token.command('list').description('list the tokens that the cluster has made')).action(
+    async (options) => (await import('./token.ts')).tokenList(options),
+  )
+  addClientOptions(token.command('revoke').description('make a token good for nothing, for ever'))
+    .argument('<id>', 'of the token, as the list shows it')
+    .option('--dry-run', 'only show which token is meant')
+    .option('--yes', 'accepted; the command asks for no confirmation')
+    .action(async (id, options) => (await import('./token.ts')).tokenRevoke(id, options))
+  addClientOptions(program.command('whoami').description('say who the node takes you for, and what you may do')).action(
+    async (options) => (await import('./token.ts')).whoami(options),
+  )
 }
 
 function addInspectionCommands(program: Command): void {

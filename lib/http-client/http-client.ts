@@ -24,6 +24,7 @@ import { errorFrom } from './problem.ts'
 import { idempotencyHeader, readFound, readWritten, writeHeaders } from './record-messages.ts'
 import type { AntiEntropy, Hints, Transfers } from './repair-answers.ts'
 import { isWorthAnotherTry, newIdempotencyKey, pause, retriesMax, waitMs } from './retry.ts'
+import type { CreatedToken, TokenInfo, TokenList, TokenOrder, WhoAmI } from './token-answers.ts'
 import { type HttpResponse, type Transport, TransportFailure } from './transport.ts'
 
 /** How many answers to wait for: a count, `one`, `quorum` or `all` of the owners that exist. */
@@ -263,6 +264,38 @@ export class HttpClient {
   /** The buckets that hold keys, and those whose properties were set, by name. */
   async buckets(options: RequestOptions = {}): Promise<BucketList> {
     return this.#json('/v1/buckets', options)
+  }
+
+  /**
+   * Makes a token, good at every node within 5 seconds. Its text is in this answer and in no other.
+   *
+   * @throws {Forbidden} it would have more rights than the token of whoever asks, or live longer
+   * @throws {QuorumUnavailable | DeadlineExceeded | Unreachable} one may have been made, whose text nobody knows
+   */
+  async createToken(order: TokenOrder, options: RequestOptions = {}): Promise<CreatedToken> {
+    return this.#post('/v1/tokens', order, options, true)
+  }
+
+  /** The tokens that the cluster has made, without what their bearers show. */
+  async tokens(options: RequestOptions = {}): Promise<TokenList> {
+    return this.#json('/v1/tokens', options)
+  }
+
+  /**
+   * Revokes a token for good: refused at every node within 5 seconds.
+   *
+   * @throws {NotFound} there is no such token
+   */
+  async revokeToken(id: string, options: RequestOptions = {}): Promise<TokenInfo> {
+    const path = `/v1/tokens/${encodeURIComponent(id)}`
+    return this.#ask({ method: 'DELETE', path, options, takesTimeout: true }, async (response) =>
+      parseJson<TokenInfo>(await response.bytes()),
+    )
+  }
+
+  /** Who the node takes this client for, and what it may do. */
+  async whoami(options: RequestOptions = {}): Promise<WhoAmI> {
+    return this.#json('/v1/whoami', options)
   }
 
   async status(options: RequestOptions = {}): Promise<ClusterStatus> {

@@ -1,4 +1,5 @@
 import type { Command, Option } from 'commander'
+import { roles } from '../../security/principal.ts'
 import { settingNames, settingsSchema } from '../../settings/schema.ts'
 import { commandNamesOf } from '../command-tree.ts'
 
@@ -34,6 +35,8 @@ const valuesByFlag: Readonly<Record<string, Values>> = {
   pr: quorumLevels,
   pw: quorumLevels,
   durability: { type: 'words', words: ['os', 'disk'] },
+  role: { type: 'words', words: roles },
+  bucket: { type: 'buckets' },
 }
 
 const propertyNames = 'r w pr pw conflict durability readRepair ttlSeconds siblingsMax valueBytesMax'.split(' ')
