@@ -17,6 +17,7 @@ import {
   contextCharsMax,
   keyBytesMax,
   timeoutMsMax,
+  ttlSecondsMax,
 } from '../vocabulary/limits.ts'
 import { BytesReader } from './bytes-reader.ts'
 import type { BytesWriter } from './bytes-writer.ts'
@@ -71,7 +72,7 @@ export function writeClientRequest(writer: BytesWriter, request: ClientRequest):
   if (request.type === 'delete') return
   writer.text(request.contentType)
   writeMetadata(writer, request.metadata)
-  writeOptional(writer, request.ttlSeconds, writeNumber)
+  writeOptional(writer, request.ttlSeconds, writeTtl)
   writer.flag(request.returnValue)
   writer.flag(request.ifNoneMatch)
 }
@@ -114,7 +115,7 @@ function readWrite(
     value: body,
     contentType: reader.text(contentTypeBytesMax),
     metadata: readMetadata(reader),
-    ttlSeconds: readOptional(reader, readNumber),
+    ttlSeconds: readOptional(reader, readTtl),
     returnValue: reader.flag(),
     ifMatch,
     ifNoneMatch: reader.flag(),
@@ -276,12 +277,13 @@ function readTexts(reader: BytesReader): readonly string[] {
   return readList(reader, 1, readText)
 }
 
-function writeNumber(writer: BytesWriter, value: number): void {
-  writer.f64(value)
+function writeTtl(writer: BytesWriter, seconds: number): void {
+  writer.f64(seconds)
 }
 
-function readNumber(reader: BytesReader): number {
-  const value = reader.f64()
-  if (value < 0) throw new MalformedBytes('a number is below 0')
-  return value
+/** A deadline made of anything else could not be written down. */
+function readTtl(reader: BytesReader): number {
+  const seconds = reader.f64()
+  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= ttlSecondsMax) return seconds
+  throw new MalformedBytes('a time to live is not a whole number of seconds in its range')
 }

@@ -1,6 +1,6 @@
 import type { Hash } from '../vocabulary/hash.ts'
 import { unreachable } from '../vocabulary/invariant.ts'
-import { bucketBytesMax, keyBytesMax, listLimitMax } from '../vocabulary/limits.ts'
+import { keyBytesMax, listLimitMax } from '../vocabulary/limits.ts'
 import { readCoordinateMany, writeCoordinateMany, writeRequests } from './batch-codec.ts'
 import { readBucketName, readSetBucket, writeSetBucket } from './bucket-codec.ts'
 import type { BytesReader } from './bytes-reader.ts'
@@ -282,7 +282,7 @@ function readBodiless(
     case 'list-keys':
       return {
         type,
-        bucket: reader.text(bucketBytesMax),
+        bucket: readBucketName(reader),
         prefix: reader.text(keyBytesMax),
         after: reader.text(keyBytesMax),
         limit: reader.varint(listLimitMax),
