@@ -15,11 +15,13 @@ import { CertificateFiles } from './platform/tls/certificate-files.ts'
 import { httpsOf } from './platform/tls/https-certificates.ts'
 import { TokenFile } from './platform/token-file.ts'
 import type { Ports } from './ports/ports.ts'
+import { clientLimitsOff } from './protocol/overload/client-limits.ts'
 import type { AuditLog } from './security/audit-log.ts'
 import { exposuresOf, warningsAbout } from './settings/exposure.ts'
 import { resolveSettings } from './settings/resolve-settings.ts'
 import { type SettingName, type Settings, settingNames, settingsSchema } from './settings/schema.ts'
 import { type Endpoint, formatEndpoint, parseEndpoint } from './vocabulary/ids.ts'
+import { isLoopback } from './vocabulary/loopback.ts'
 
 /** Any of the settings of docs/settings.md, in their camelCase form. Environment and files are not read. */
 export type StartNodeOptions = {
@@ -253,6 +255,13 @@ function nodeSettings(settings: Settings): NodeSettings {
     oldCopiesKeptSeconds: keepOldCopies,
     version: packageVersion(),
     slowRequestMs: settings.slowRequestMs,
+    clientLimits: {
+      ...clientLimitsOff,
+      requestsPerSecond: settings.clientRequestsPerSecond,
+      bytesPerSecond: settings.clientBytesPerSecond,
+      requestsInFlightMax: settings.clientRequestsInFlight,
+    },
+    addressConnectionsMax: settings.addressConnections,
     isInsecure: settings.insecure && exposuresOf(settings).length > 0,
     asksForCertificates: settings.tlsCa !== undefined,
     hasCertificate: settings.tlsCert !== undefined,
@@ -266,14 +275,18 @@ async function serveHttp(
     audit,
     certificates,
   }: { readonly audit: AuditLog | undefined; readonly certificates: CertificateFiles | undefined },
-  { http: at, tlsCa, tokenFile }: Settings,
+  settings: Settings,
 ): Promise<HttpServer> {
+  const { http: at, tlsCa, tokenFile, corsOrigins } = settings
   const { metrics, log, hash, tracer } = ports
   // Where tokens say who asks, a certificate need not.
   const demandsCertificates = tlsCa !== undefined && tokenFile === undefined
   const https = certificates === undefined ? undefined : { ...httpsOf(certificates), demandsCertificates }
   const random = ports.random('request-ids')
-  const server = createHttpServer({ node, metrics, log, hash, tracer, audit, random, https })
+  const limits = { connectionsPerAddressMax: settings.addressConnections }
+  const hostNames = hostNamesOf(settings)
+  const parts = { node, metrics, log, hash, tracer, audit, random, https }
+  const server = createHttpServer({ ...parts, limits, corsOrigins, hostNames })
   await new Promise<void>((resolve, reject) => {
     server.listen(at, (failure) => {
       if (failure === undefined) return resolve()
@@ -283,6 +296,17 @@ async function serveHttp(
     })
   })
   return server
+}
+
+/**
+ * Where a node trusts everybody on its machine, a web page must not be taken for somebody there because its own name leads
+ * to 127.0.0.1. Undefined: names do not matter, for whoever asks must show something, or strangers come in anyway.
+ */
+function hostNamesOf({ http, advertiseHttp, tokenFile, tlsCa }: Settings): readonly string[] | undefined {
+  if (!isLoopback(http) || tokenFile !== undefined || tlsCa !== undefined) return undefined
+  return [http, advertiseHttp].flatMap((endpoint) =>
+    endpoint === undefined ? [] : (parseEndpoint(endpoint)?.host ?? []),
+  )
 }
 
 function withPort(asked: Endpoint, bound: Endpoint | undefined): Endpoint {

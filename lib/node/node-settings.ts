@@ -36,6 +36,8 @@ export interface NodeSettings {
   readonly slowRequestMs?: number | undefined
   /** What one client may ask of this node; undefined: anything. */
   readonly clientLimits?: ClientLimitSettings | undefined
+  /** Connections of clients that one address may have to the peer port; undefined or 0: as many as there may be in all. */
+  readonly addressConnectionsMax?: number | undefined
   /** It listens where strangers reach it and asks nobody who they are: shown wherever the node is. Undefined: no. */
   readonly isInsecure?: boolean | undefined
   /** Clients need tokens; these are good from the start. Undefined: nobody is asked for one. */

@@ -1,5 +1,5 @@
 import { invariant } from '../vocabulary/invariant.ts'
-import { choice, endpoint, endpoints, integer, onOrOff, type SettingKind, text } from './setting-kind.ts'
+import { choice, endpoint, endpoints, integer, onOrOff, origins, type SettingKind, text } from './setting-kind.ts'
 
 /** One setting, for every place that speaks of it: flags, environment, file, `--help`, `starling config`, docs. */
 export interface Setting<Value, Default extends Value | undefined = Value | undefined> {
@@ -96,6 +96,26 @@ export const settingsSchema = {
   }),
   slowRequestMs: setting('slow-request-ms', integer(0, 60_000), 1_000, {
     help: 'log the requests of clients that take so many milliseconds or longer, with who was asked when; 0 logs none',
+  }),
+  clientRequestsPerSecond: setting('client-requests-per-second', integer(0, 999_999_999), 0, {
+    defaultText: '0: no limit',
+    help: 'what one client may ask of this node in a second, by HTTP or frames; a client is a token, or else an address; a batch counts as its operations',
+  }),
+  clientBytesPerSecond: setting('client-bytes-per-second', integer(0, 999_999_999), 0, {
+    defaultText: '0: no limit',
+    help: 'bytes that one client may send and be sent in a second',
+  }),
+  clientRequestsInFlight: setting('client-requests-in-flight', integer(0, 999_999_999), 0, {
+    defaultText: '0: no limit',
+    help: 'requests of one client that may be under way at one time',
+  }),
+  addressConnections: setting('address-connections', integer(0, 999_999_999), 0, {
+    defaultText: '0: no limit',
+    help: 'connections that clients of one address may have to each port; beyond, an idle one of theirs is closed for the next, or the next',
+  }),
+  corsOrigins: setting('cors-origins', origins(), [], {
+    defaultText: 'none',
+    help: 'web pages of these origins may use the HTTP API from a browser, never with credentials of the browser',
   }),
   config: {
     ...optional('config', file(), {

@@ -102,6 +102,37 @@ export function endpoints(): SettingKind<readonly Endpoint[]> {
   }
 }
 
+/** Origins of web pages, as browsers write them, with commas between them, or an array in the file; empty: none. */
+export function origins(): SettingKind<readonly string[]> {
+  return {
+    placeholder: 'ORIGIN,...',
+    range:
+      'http:// or https://, a host, and a port where it is not the usual one, with commas between them; in the file also an array',
+    parse(raw) {
+      const items = typeof raw === 'string' ? raw.split(',').map((item) => item.trim()) : raw
+      if (!Array.isArray(items)) return refused('is not a list of origins')
+      const found: string[] = []
+      for (const item of items as readonly RawSetting[]) {
+        if (item === '') continue
+        if (!isOrigin(item))
+          return refused(`holds ${JSON.stringify(item)}, which is no origin such as https://shop.example`)
+        found.push(item)
+      }
+      return accepted(found)
+    },
+  }
+}
+
+/** Just as a browser says it: with a path, a star or capitals it would never be the same. */
+function isOrigin(item: RawSetting): item is string {
+  if (typeof item !== 'string' || !/^https?:\/\/[^*]+$/.test(item)) return false
+  try {
+    return new URL(item).origin === item
+  } catch {
+    return false
+  }
+}
+
 function parseOneEndpoint(raw: RawSetting, portMin: number): Parsed<Endpoint> {
   const parts = typeof raw === 'string' ? parseEndpoint(raw) : undefined
   if (parts === undefined) return refused('is not HOST:PORT')

@@ -50,6 +50,11 @@ t.test('every setting can be given in every place, under the names that its row 
     'tombstone-grace': '0',
     'keep-old-copies': '0',
     'slow-request-ms': '0',
+    'client-requests-per-second': '1000',
+    'client-bytes-per-second': '1000000',
+    'client-requests-in-flight': '100',
+    'address-connections': '50',
+    'cors-origins': 'https://shop.example,http://localhost:3000',
     config: 'f',
     'secret-file': 's',
     'tls-cert': 'c',
@@ -135,6 +140,14 @@ t.test('values out of range are refused by name and range', async (t) => {
     ['insecure', 'yes'],
     ['data', ''],
     ['advertise-http', 'a:0'],
+    ['client-requests-per-second', '-1'],
+    ['cors-origins', '*'],
+    ['cors-origins', 'null'],
+    ['cors-origins', 'shop.example'],
+    ['cors-origins', 'https://shop.example/'],
+    ['cors-origins', 'https://*.shop.example'],
+    ['cors-origins', 'https://shop.example:443'],
+    ['cors-origins', 'https://Shop.example'],
   ]
   for (const [flag, value] of wrong) refuses(t, { flags: { [flag]: value } }, `--${flag}: ${JSON.stringify(value)}`, '')
   refuses(t, { env: { STARLING_WEIGHT: 'heavy' } }, 'STARLING_WEIGHT: "heavy"', '1 to 1000')
