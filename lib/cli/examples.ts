@@ -32,6 +32,12 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     "starling token create --role read --bucket 'team-*' --prefix carts/user-",
   ],
   'token revoke': ['starling token revoke 6f1c27a9e05b'],
+  'secret generate': ['starling secret generate --out secret', 'starling secret generate'],
+  'secret rotate': [
+    'starling secret rotate add',
+    'starling secret rotate use 84b1e60a',
+    'starling secret rotate remove c7cf9d1c --yes',
+  ],
   whoami: ['starling whoami', 'starling whoami --json | jq -r .role'],
   explain: ['starling explain carts ada'],
   'cluster status': ['starling cluster status --watch', 'starling cluster status --check'],

@@ -5,6 +5,7 @@ import { addHelp } from './help.ts'
 import { addKvCommands } from './kv/commands.ts'
 import { addLayoutCommands } from './layout/commands.ts'
 import { packageVersion } from './package-version.ts'
+import { addSecretCommands } from './secret/commands.ts'
 import { addSettingOptions } from './settings-options.ts'
 import { addWatchOption } from './watch.ts'
 
@@ -22,6 +23,7 @@ export function createProgram(): Command {
   addKvCommands(program)
   addBucketCommands(program)
   addTokenCommands(program)
+  addSecretCommands(program)
   addInspectionCommands(program)
   addCompletionCommands(program)
   addHelp(program)

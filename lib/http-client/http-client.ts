@@ -24,6 +24,7 @@ import { errorFrom } from './problem.ts'
 import { idempotencyHeader, readFound, readWritten, writeHeaders } from './record-messages.ts'
 import type { AntiEntropy, Hints, Transfers } from './repair-answers.ts'
 import { isWorthAnotherTry, newIdempotencyKey, pause, retriesMax, waitMs } from './retry.ts'
+import type { SecretChanged, SecretOrder, SecretStatus } from './secret-answers.ts'
 import type { CreatedToken, TokenInfo, TokenList, TokenOrder, WhoAmI } from './token-answers.ts'
 import { type HttpResponse, type Transport, TransportFailure } from './transport.ts'
 
@@ -352,6 +353,20 @@ export class HttpClient {
   /** Has the members decide to wait no more for a node that is gone: what only that node held is lost. */
   async forget(node: string, options: RequestOptions = {}): Promise<Decision> {
     return this.#decide('/v1/cluster/forget', { node }, options)
+  }
+
+  /** Which node has which keys of the secret that nodes share, by their ids. */
+  async secretStatus(options: RequestOptions = {}): Promise<SecretStatus> {
+    return this.#json('/v1/cluster/secret', options)
+  }
+
+  /**
+   * Adds, uses or removes a key on every node. Where a node has not done it, the same order again goes on with it.
+   *
+   * @throws {PlanRefused} somebody would be cut off; nothing has changed
+   */
+  async changeSecret(order: SecretOrder, options: RequestOptions = {}): Promise<SecretChanged> {
+    return this.#post('/v1/cluster/secret', order, options)
   }
 
   /** Takes the node that answers out of coordination: meant, as the next ones, for a client with one endpoint. */

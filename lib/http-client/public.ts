@@ -18,6 +18,7 @@ export {
 export type * from './layout-answers.ts'
 export type { ListEntry, Listing, ListOptions } from './listing.ts'
 export type * from './repair-answers.ts'
+export type * from './secret-answers.ts'
 export type { Sibling } from './sibling.ts'
 export type * from './token-answers.ts'
 export { type HttpRequest, type HttpResponse, type Transport, TransportFailure } from './transport.ts'

@@ -12,6 +12,7 @@ import { nodeRoutes } from './node-route.ts'
 import { repairRoutes } from './repair-routes.ts'
 import { replicaRoutes } from './replica-route.ts'
 import type { Route } from './route.ts'
+import { secretRoutes } from './secret-routes.ts'
 import { tokenRoutes } from './token-routes.ts'
 
 /** Every resource of the API: one list of routes each, one fastify plugin each. */
@@ -26,6 +27,7 @@ export const resources: readonly (readonly Route[])[] = [
   layoutRoutes,
   repairRoutes,
   tokenRoutes,
+  secretRoutes,
   nodeRoutes,
   healthRoutes,
   metricsRoutes,

@@ -504,12 +504,13 @@ export class NodeLife implements BehindPeerPort {
     const members = new Map(this.#membership?.machine.members().map((member) => [member.id, member]))
     const present = [...members.values()].filter(({ state }) => state === 'alive' || state === 'suspect')
     const ids = new Set([this.identity.id, ...(this.#layout?.inForce?.nodeIds ?? []), ...present.map(({ id }) => id)])
-    return [...ids].map((id) => {
+    const holders = [...ids].map((id) => {
       const member = members.get(id)
       const name = member?.metadata.name ?? id.slice(0, 8)
       if (member === undefined) return { id, name, awayBecause: 'nobody knows where it is' }
       return { id, name, awayBecause: present.includes(member) ? undefined : `it is ${awayWords[member.state]}` }
     })
+    return holders.sort((one, other) => (one.name < other.name ? -1 : 1))
   }
 
   #metadata(): MemberMetadata {

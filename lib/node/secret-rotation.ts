@@ -81,12 +81,13 @@ export class SecretRotation {
       const checks = checksOf(order, key, told)
       const isRefused = checks.some(({ ok, isForced }) => !ok && !(isForced && order.force))
       const base = { step, keyId: key.id } as const
-      const message: Request = isRefused
+      const isOver = isRefused || order.isRehearsal
+      const message: Request = isOver
         ? { type: 'change-secret', ...base, change: 'nothing', key: nothing }
         : { type: 'change-secret', ...base, change: order.action, key: order.action === 'add' ? key.bytes : nothing }
       const answered = holders.filter(({ id }) => told.some(({ node, keyIds }) => node === id && keyIds !== undefined))
       const restMs = Math.max(1, order.timeoutMs - askingMs)
-      this.#askAll(message, answered, isRefused ? askingMs : restMs, (changed) => {
+      this.#askAll(message, answered, isOver ? askingMs : restMs, (changed) => {
         if (isRefused) return done(refusedBy(order, key, checks), undefined)
         const nodes = told.map((one) => changed.find(({ node }) => node === one.node) ?? one)
         done(undefined, { action: order.action, keyId: key.id, nodes })
@@ -152,7 +153,7 @@ function checksOf({ action }: SecretOrder, { id }: SecretKey, told: readonly Nod
     const detail =
       full.length === 0
         ? 'there is room for one more key'
-        : `${namesOf(full)} has ${keyringKeysMax} keys: remove old ones`
+        : `no room at ${namesOf(full)}, with ${keyringKeysMax} keys: remove old ones`
     return [alone, { name: 'room', ok: full.length === 0, detail, isForced: false }]
   }
   const everybody: Check = {
@@ -171,7 +172,7 @@ function checksOf({ action }: SecretOrder, { id }: SecretKey, told: readonly Nod
   }
   const sending = told.filter(({ keyIds }) => keyIds?.[0] === id)
   const detail =
-    sending.length === 0 ? 'no member sends with the key' : `${namesOf(sending)} sends with it: use another one first`
+    sending.length === 0 ? 'no member sends with the key' : `in use at ${namesOf(sending)}: use another one first`
   return [alone, everybody, { name: 'nobody-sends-with-it', ok: sending.length === 0, detail, isForced: true }]
 }
 

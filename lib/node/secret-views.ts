@@ -21,6 +21,8 @@ export interface SecretOrder {
   readonly keyId: string | undefined
   /** Although a member may be cut off by it. */
   readonly force: boolean
+  /** Only asks, and says what would be refused. */
+  readonly isRehearsal: boolean
   readonly timeoutMs: number
 }
 

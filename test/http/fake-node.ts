@@ -267,13 +267,14 @@ export class FakeNode implements NodeApi {
 
   changeSecret(order: SecretOrder, done: Done<SecretChanged>): void {
     this.secretOrders.push(order)
-    const { action, keyId = '0a0b0c0d', force } = order
+    const { action, keyId = '0a0b0c0d', force, isRehearsal } = order
     const keys = this.secretKeys ?? []
     this.#later(() => {
       if (action === 'remove' && keys[0] === keyId && !force) {
         const checks = [{ name: 'nobody-sends-with-it', ok: false, detail: 'in use at ada' }]
         return done(new PlanRefused(`the key ${keyId} is not removed: in use at ada`, { checks }), undefined)
       }
+      if (isRehearsal) return done(undefined, { action, keyId, nodes: this.#keysOfAll(keys) })
       const others = keys.filter((id) => id !== keyId)
       this.secretKeys = action === 'add' ? [...others, keyId] : action === 'use' ? [keyId, ...others] : others
       done(undefined, { action, keyId, nodes: this.#keysOfAll(this.secretKeys) })

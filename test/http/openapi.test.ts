@@ -198,7 +198,8 @@ function difference(expected: unknown, actual: unknown, at: string, known: Map<s
   if (typeof expected !== 'string' || expected === actual) return undefined
   const field = /\.(\w+)[[\]\d]*$/.exec(at)?.[1] ?? ''
   if (namesOfSome.includes(field)) return undefined
-  if (!varyingFields.includes(field) && !idOfKey.test(expected)) return `${at} is ${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}`
+  if (!varyingFields.includes(field) && !idOfKey.test(expected))
+    return `${at} is ${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}`
   known.set(expected, actual as string)
   return undefined
 }

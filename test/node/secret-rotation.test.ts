@@ -88,10 +88,17 @@ t.test('an order that would cut somebody off is refused, names them, and leaves 
     })
   })
 
+  await t.test('a rehearsal says the same, and changes nothing', async (t) => {
+    const rehearsed = { action: 'use', keyId: two, isRehearsal: true } as const
+    t.match(order(cluster, 'ada', rehearsed), { keyId: two })
+    t.ok(isUnchanged())
+    t.match(refused(cluster, 'ada', { ...rehearsed, action: 'remove', keyId: one.id }), { message: /in use/ })
+  })
+
   await t.test('remove, while a member sends with it', async (t) => {
     secrets.of('bob').keep([...secrets.of('bob').keyring.keys].reverse())
-    t.match(refused(cluster, 'ada', { action: 'remove', keyId: one.id }), { message: /ada, cyd sends with it/ })
-    t.match(refused(cluster, 'bob', { action: 'remove', keyId: two }), { message: /bob sends with it/ })
+    t.match(refused(cluster, 'ada', { action: 'remove', keyId: one.id }), { message: /in use at ada, cyd/ })
+    t.match(refused(cluster, 'bob', { action: 'remove', keyId: two }), { message: /in use at bob/ })
     t.same(secrets.of('cyd').ids, [one.id, two])
   })
 
@@ -142,7 +149,7 @@ t.test('two orders at a time cannot pass each other', async (t) => {
   const { keyId: two } = order(cluster, 'ada', { action: 'add' })
   const endings: unknown[] = []
   const done = (error: StarlingError | undefined): void => void endings.push(error)
-  const base = { force: true, timeoutMs: 3000 }
+  const base = { force: true, isRehearsal: false, timeoutMs: 3000 }
   cluster.world.inProcess('ada', () => cluster.node('ada').changeSecret({ ...base, action: 'use', keyId: two }, done))
   cluster.world.inProcess('bob', () =>
     cluster.node('bob').changeSecret({ ...base, action: 'remove', keyId: two }, done),
@@ -205,7 +212,7 @@ function refused(cluster: TestCluster, at: string, given: Order): PlanRefused {
 }
 
 function whole(given: Order): SecretOrder {
-  return { keyId: undefined, force: false, timeoutMs: 3000, ...given }
+  return { keyId: undefined, force: false, isRehearsal: false, timeoutMs: 3000, ...given }
 }
 
 function answerOf<Answer>(

@@ -5,6 +5,7 @@ import type { Example } from './example.ts'
 import { layoutExamples } from './layout.ts'
 import { manyExamples } from './many.ts'
 import { nodesExamples } from './nodes.ts'
+import { secretExamples } from './secret.ts'
 import { tokensExamples } from './tokens.ts'
 import { writesExamples } from './writes.ts'
 
@@ -17,6 +18,7 @@ export const examples: readonly Example[] = [
   ...manyExamples,
   ...bucketsExamples,
   ...tokensExamples,
+  ...secretExamples,
   ...clusterExamples,
   ...documentsExamples,
   ...layoutExamples,
