@@ -14,6 +14,7 @@ import { SecretFile } from './platform/secret-file.ts'
 import { CertificateFiles } from './platform/tls/certificate-files.ts'
 import { httpsOf } from './platform/tls/https-certificates.ts'
 import { TokenFile } from './platform/token-file.ts'
+import type { Streams } from './ports/network.ts'
 import type { Ports } from './ports/ports.ts'
 import { clientLimitsOff } from './protocol/overload/client-limits.ts'
 import type { AuditLog } from './security/audit-log.ts'
@@ -147,7 +148,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
     )
   })
   audit?.recordOwn('node-started', { version: packageVersion(), pid: process.pid })
-  secret?.watch(ports.log)
+  secret?.watch(ports.log, (ids) => audit?.recordOwn('secret-keys-changed', { ...ids }))
   certificates?.watch(ports.log, ports.metrics)
   tokenFile?.watch(ports.log, (tokens) => {
     node.authority.demandTokens(tokens)
@@ -165,7 +166,11 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
     node,
     get db() {
       db ??= new Database(
-        { ...ports, random: ports.random('client') },
+        {
+          ...ports,
+          streams: knowingItself(ports.streams, reachedAt(), nameOf(settings)),
+          random: ports.random('client'),
+        },
         {
           ...toClientSettings([reachedAt()], { cluster: settings.cluster }),
           helloAsMember: (identity) => node.helloOfClient(identity),
@@ -195,6 +200,15 @@ function openAudit(settings: Settings, ports: Ports, nodeId: () => string | unde
       `the audit log ${path} cannot be opened: ${(error as Error).message}`,
       'make its directory, and let the user that runs the node write there; or choose another --audit-log',
     )
+  }
+}
+
+/** The client of a node begins at that node, whose certificate may be for its name. */
+function knowingItself(streams: Streams, at: Endpoint, name: string): Streams {
+  return {
+    connect: (to, handlers, done, names = []) =>
+      streams.connect(to, handlers, done, to === at ? [...names, name] : names),
+    listen: (...given) => streams.listen(...given),
   }
 }
 

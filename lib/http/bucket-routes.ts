@@ -111,6 +111,7 @@ const set: Route = {
     const { timeout } = setQuery.read(queryOf(exchange.target))
     readJsonBody(exchange, (body) => {
       if (body === undefined) throw new InvalidBody('the body is empty', { hint: 'Send {} for the defaults.' })
+      exchange.audited?.tell({ properties: body })
       exchange.aftermathOfBugs = 'may-have-changed'
       const { node } = exchange.edge
       node.setBucketProperties(bucket, withoutWhatIsOfNode(node, body), timeout, answerJsonOf(exchange, viewOf(node)))

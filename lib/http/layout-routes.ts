@@ -80,6 +80,7 @@ const stage: Route = {
     noQuery.read(queryOf(exchange.target))
     readJsonBody(exchange, (body = {}) => {
       const request = readStage(body)
+      exchange.audited?.tell({ ...request })
       exchange.edge.node.stage(
         request,
         answerJsonOf(exchange, ({ staged }) => ({ staged: staged.map(viewStaged) })),
@@ -228,6 +229,7 @@ const decideResponses: Route['responses'] = {
 function answerDecision(exchange: Exchange): Done<CommitAnswer> {
   return (error, answer) => {
     exchange.guard(() => {
+      if (answer !== undefined) exchange.audited?.tell({ ...answer })
       if (answer === undefined) exchange.fail(error)
       else if (answer.decided) exchange.answerJson({ decided: true, number: answer.number, plan: answer.plan })
       else exchange.answerJson({ decided: false, waitingFor: answer.waitingFor }, 202)
@@ -261,6 +263,7 @@ const commit: Route = {
         force: booleanOf(body, 'force') ?? false,
         timeoutMs: timeout,
       }
+      exchange.audited?.tell({ plan: request.plan, force: request.force })
       exchange.aftermathOfBugs = 'may-have-changed'
       exchange.edge.node.commit(request, answerDecision(exchange))
     })
@@ -304,6 +307,7 @@ const forget: Route = {
       checkFields(body, ['node'])
       const node = textOf(body, 'node') ?? ''
       if (node === '') throw new InvalidBody('"node" must name a node')
+      exchange.audited?.tell({ node })
       exchange.aftermathOfBugs = 'may-have-changed'
       exchange.edge.node.forget(node, timeout, answerDecision(exchange))
     })

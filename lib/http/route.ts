@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { type ErrorCode, InvalidHeader } from '../vocabulary/errors.ts'
+import { AuditedRequest } from './audited-request.ts'
 import type { Edge } from './edge.ts'
 import { Exchange, type Incoming, type Outgoing } from './exchange.ts'
 import type { OperationMetrics } from './http-metrics.ts'
@@ -88,6 +89,7 @@ export function answerWith(
   if (tracer !== undefined && (tracer.isOn || incoming.headers.traceparent !== undefined)) {
     exchange.span = beginHttpSpan(tracer, route, incoming, target, exchange.requestId)
   }
+  if (edge.audit !== undefined) exchange.audited = new AuditedRequest(edge.audit, route, incoming)
   try {
     requireHost(incoming)
     const { permission } = route

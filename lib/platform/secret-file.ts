@@ -13,6 +13,12 @@ const secretFileMode = 0o600
 /** A group or others may read it. */
 const foreignModeBits = 0o077
 
+/** What may be said of the keys. */
+export interface KeyIds {
+  readonly sendsWith: string
+  readonly keys: readonly string[]
+}
+
 /** The secret file of a node: read at its start, read anew when it changes, written when a rotation comes by. */
 export class SecretFile implements ClusterSecret {
   readonly keyring: Keyring
@@ -21,6 +27,7 @@ export class SecretFile implements ClusterSecret {
   readonly #cryptography: Cryptography
   #endWatch: (() => void) | undefined
   #log: Log | undefined
+  #onTaken: ((ids: KeyIds) => void) | undefined
 
   /** @throws {InvalidParameter} that says what is wrong with the file, and nothing of what stands there */
   constructor(path: string, cryptography: Cryptography) {
@@ -30,8 +37,9 @@ export class SecretFile implements ClusterSecret {
   }
 
   /** From now on changes of the file are taken, and told; and first, whether others may read it. */
-  watch(log: Log): void {
+  watch(log: Log, onTaken: (ids: KeyIds) => void = () => {}): void {
     this.#log = log
+    this.#onTaken = onTaken
     this.#warnOfReaders()
     this.#endWatch = watchFileChange(this.place, () => this.reload())
   }
@@ -62,7 +70,9 @@ export class SecretFile implements ClusterSecret {
 
   #take(keys: readonly SecretKey[], message: string): void {
     this.keyring.replace(keys)
-    this.#log?.info({ file: this.place, sendsWith: this.keyring.sending.id, keys: keys.map(({ id }) => id) }, message)
+    const ids = { sendsWith: this.keyring.sending.id, keys: keys.map(({ id }) => id) }
+    this.#log?.info({ file: this.place, ...ids }, message)
+    this.#onTaken?.(ids)
   }
 
   #read(): readonly SecretKey[] {

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
@@ -48,25 +49,50 @@ t.test('demo runs real processes, outlives one of them, and stops them all', asy
   t.throws(() => process.kill(first.pid, 0), { code: 'ESRCH' })
 })
 
+t.test('a secure demo is closed to whoever has not its secret or its token', async (t) => {
+  const data = join(directory, 'secure-demo')
+  const { child, nodes, locks } = await startedDemo(t, ['--secure', '--data', data])
+  const [first, second] = nodes as [DemoNode, DemoNode]
+  t.same(locks, { secretFile: `${data}/secret`, tokenFile: `${data}/token` })
+  for (const file of Object.values(locks)) t.equal(statSync(file).mode & 0o777, 0o600)
+  t.match(first.restart, /--secret-file [^ ]+\/secret --token-file [^ ]+\/token$/)
+  const put = ['kv', 'put', 'b', 'k', 'v', '--endpoint', first.http]
+  t.match(await starling(put), { code: 4, stderr: /asks for a token/ })
+  t.match(await starling([...put, '--token-file', locks.tokenFile]), { code: 0 })
+  const got = await starling(['kv', 'get', 'b', 'k', '--endpoint', second.http], {
+    env: { STARLING_TOKEN_FILE: locks.tokenFile },
+  })
+  t.equal(text(got), 'v')
+  child.kill('SIGTERM')
+  await new Promise((resolve) => child.once('close', resolve))
+})
+
 interface DemoNode {
   readonly pid: number
   readonly http: string
   readonly restart: string
 }
 
+interface DemoSaid {
+  readonly nodes: readonly DemoNode[]
+  readonly secretFile?: string
+  readonly tokenFile?: string
+}
+
 /** A demo of two nodes on ports that nobody else has: below those that the system gives to outgoing connections. */
-async function startedDemo(t: Test) {
+async function startedDemo(t: Test, flags: readonly string[] = []) {
   for (let attempt = 0; ; attempt += 1) {
     const port = 20_000 + ((process.pid + attempt * 37) % 1_200) * 10
-    const child = spawnStarling(['demo', '--nodes', '2', '--port', String(port), '--json'])
+    const child = spawnStarling(['demo', '--nodes', '2', '--port', String(port), '--json', ...flags])
     t.teardown(() => child.kill('SIGTERM'))
     let said = ''
     child.stderr?.on('data', (part: Buffer) => {
       said += part.toString()
     })
     try {
-      const { nodes } = JSON.parse(await firstLine(child.stdout)) as { nodes: DemoNode[] }
-      return { child, port, nodes, output: () => said }
+      const { nodes, ...locks } = JSON.parse(await firstLine(child.stdout)) as DemoSaid
+      const { secretFile = '', tokenFile = '' } = locks
+      return { child, port, nodes, locks: { secretFile, tokenFile }, output: () => said }
     } catch (error) {
       if (attempt === 4) throw new Error(`no demo starts: ${said}`, { cause: error })
     }

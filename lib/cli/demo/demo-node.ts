@@ -1,4 +1,5 @@
 import { relative } from 'node:path'
+import type { DemoLocks } from './demo-locks.ts'
 
 /** One node of the demo: where it listens and the command that runs it. */
 export interface DemoNode {
@@ -15,8 +16,16 @@ const host = '127.0.0.1'
 /** The next node listens this much further: 7070 and 7071, 7080 and 7081, ... */
 const portStep = 10
 
-/** The nodes of a demo of `count`. They meet through the peers of all; none of them is special. */
-export function planDemo(count: number, firstPort: number, directory: string): readonly DemoNode[] {
+/**
+ * The nodes of a demo of `count`. They meet through the peers of all; none of them is special.
+ * @param locks undefined: anybody on this machine may come in
+ */
+export function planDemo(
+  count: number,
+  firstPort: number,
+  directory: string,
+  locks?: DemoLocks,
+): readonly DemoNode[] {
   const peers = Array.from({ length: count }, (_, index) => `${host}:${firstPort + index * portStep + 1}`)
   return peers.map((peer, index) => {
     const name = `n${index + 1}`
@@ -25,6 +34,7 @@ export function planDemo(count: number, firstPort: number, directory: string): r
     const others = peers.filter((other) => other !== peer)
     const words = ['start', '--name', name, '--http', `${host}:${httpPort}`, '--peer', peer, '--data', data]
     if (others.length > 0) words.push('--join', others.join(','), '--expect', String(count))
+    if (locks !== undefined) words.push('--secret-file', locks.secretFile, '--token-file', locks.tokenFile)
     return { name, httpPort, peerPort: httpPort + 1, data, log: `${directory}/${name}.log`, words }
   })
 }

@@ -6,6 +6,7 @@ import { StarlingError } from '../../vocabulary/errors.ts'
 import { parseWhole } from '../client-options.ts'
 import { exitCode, UsageError } from '../exit-code.ts'
 import { note, writeJson, writeLine } from '../output.ts'
+import { type DemoLocks, locksIn, makeLocks } from './demo-locks.ts'
 import { type DemoNode, endpointOf, planDemo, programWords, shellLine } from './demo-node.ts'
 import { portsInUse } from './ports-in-use.ts'
 
@@ -14,6 +15,7 @@ export interface DemoFlags {
   readonly port: string
   readonly data: string
   readonly fresh?: boolean
+  readonly secure?: boolean
   readonly json?: boolean
 }
 
@@ -34,9 +36,11 @@ interface RunningNode {
 export async function demo(flags: DemoFlags): Promise<void> {
   const count = parseWhole(flags.nodes, 1, 50, '--nodes takes 1 to 50')
   const port = parseWhole(flags.port, 1024, 65_000, '--port takes 1024 to 65000')
-  const nodes = planDemo(count, port, flags.data)
+  const locks = flags.secure === true ? locksIn(flags.data) : undefined
+  const nodes = planDemo(count, port, flags.data, locks)
   if (await refuseTakenPorts(nodes)) return
   prepareDirectory(flags.data, flags.fresh === true)
+  if (locks !== undefined) makeLocks(locks)
 
   let stopping = false
   const running = nodes.map((node) => run(node, () => stopping))
@@ -50,7 +54,8 @@ export async function demo(flags: DemoFlags): Promise<void> {
 
   if (!flags.json) for (const { node, child } of running) await introduce(node, child)
   const isReady = await waitUntilReady(running)
-  if (isReady) await (flags.json ? writeJson('Demo', { nodes: running.map(describe) }) : suggest(nodes))
+  if (isReady)
+    await (flags.json ? writeJson('Demo', { nodes: running.map(describe), ...locks }) : suggest(nodes, locks))
   else if (!stopping) process.exitCode = exitCode.failed
   await Promise.all(running.map(({ ended }) => ended))
   note(stopping ? 'starling: all nodes have stopped' : 'starling: no node is left')
@@ -71,7 +76,7 @@ function prepareDirectory(directory: string, fresh: boolean): void {
   if (!fresh) return
   // Only what a demo makes: the directory may have been named by mistake.
   const found = readdirSync(directory)
-  const foreign = found.find((name) => !/^n\d+(\.log)?$/.test(name))
+  const foreign = found.find((name) => !/^(n\d+(\.log)?|secret|token)$/.test(name))
   if (foreign !== undefined)
     throw new UsageError(
       `${directory} holds ${JSON.stringify(foreign)}, which no demo made`,
@@ -150,19 +155,28 @@ function describe({ node, child }: RunningNode) {
   return { name, pid: child.pid, http: endpointOf(node), peer: `127.0.0.1:${peerPort}`, data, log, restart }
 }
 
-async function suggest(nodes: readonly DemoNode[]): Promise<void> {
+async function suggest(nodes: readonly DemoNode[], locks: DemoLocks | undefined): Promise<void> {
   const [first, second = first] = nodes as readonly [DemoNode, DemoNode?]
+  // The token stands on no command line: every user of the machine could read it there.
+  const show = locks === undefined ? '' : ` -H "Authorization: Bearer $(cat ${shellLine([locks.tokenFile])})"`
   const starling = shellLine(programWords())
   const at = (node: DemoNode): string => (node.httpPort === 7070 ? '' : ` --endpoint ${endpointOf(node)}`)
   await writeLine(`
-${nodes.length} nodes are ready. Try, in another terminal:
+${nodes.length} nodes are ready. ${locks === undefined ? '' : howToUse(locks, starling)}Try, in another terminal:
 
-  ${starling} kv put towns zurich 'Lake and river'${at(first)}
+${locks === undefined ? '' : `  export STARLING_TOKEN_FILE=${shellLine([locks.tokenFile])}\n`}  ${starling} kv put towns zurich 'Lake and river'${at(first)}
   ${starling} kv get towns zurich${at(second)}
   ${starling} explain towns zurich${at(first)}
   ${starling} cluster status${at(first)} --watch
-  curl -i ${endpointOf(first)}/v1/kv/towns/zurich
-
+  curl -i${show} ${endpointOf(first)}/v1/kv/towns/zurich
+${locks === undefined ? '' : `  ${starling} token create --name shop --role write --bucket towns${at(first)}\n`}
 Kill a node (kill -9 PID) and read and write on; then start it again with its command above.
 Ctrl-C here stops them all; their data stays, --fresh empties it.`)
+}
+
+function howToUse({ secretFile, tokenFile }: DemoLocks, starling: string): string {
+  return `They speak to each other with the secret in ${secretFile}, and
+answer clients that show a token; the one in ${tokenFile} is an admin's. (${starling} whoami says whose a token is.)
+
+`
 }
