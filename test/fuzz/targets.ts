@@ -5,11 +5,13 @@ import { cursors } from './targets/cursors.ts'
 import { datagrams } from './targets/datagrams.ts'
 import { frames } from './targets/frames.ts'
 import { gossip } from './targets/gossip.ts'
+import { http } from './targets/http.ts'
 import { imports } from './targets/imports.ts'
 import { layouts } from './targets/layouts.ts'
 import { peers } from './targets/peers.ts'
 import { records } from './targets/records.ts'
 import { requests } from './targets/requests.ts'
+import { routes } from './targets/routes.ts'
 import { sealedDatagrams } from './targets/sealed-datagrams.ts'
 import { secretFiles } from './targets/secret-files.ts'
 import { sessions } from './targets/sessions.ts'
@@ -26,6 +28,8 @@ export const targets: readonly Target[] = [
   connections,
   requests,
   peers,
+  http,
+  routes,
   contexts,
   sessions,
   cursors,
