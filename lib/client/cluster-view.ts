@@ -63,6 +63,11 @@ export class ClusterView {
     return this.#members
   }
 
+  /** What the members there are called: their certificates may be made for that. */
+  namesAt(endpoint: Endpoint): readonly string[] {
+    return this.#members.filter((node) => node.endpoint === endpoint).map(({ name }) => name)
+  }
+
   /** Addresses from the seeds that no member gives as its own: asked when no member can be. */
   get gateways(): readonly KnownNode[] {
     return this.#gateways

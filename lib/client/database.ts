@@ -107,6 +107,7 @@ export class Database {
       { time, streams, hash, random, settings: links },
       {
         hello: (identity) => settings.helloAsMember?.(identity) ?? this.#hello(),
+        namesOf: (endpoint) => this.#view.namesAt(endpoint),
         digest: () => this.#view.digest,
         onDigest: (digest) => this.#discovery.heard(digest.number),
         onWelcome: (_welcome, from) => this.#goodbyes.delete(from),

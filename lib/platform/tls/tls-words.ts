@@ -52,6 +52,8 @@ export function certificateProblem(code: string): string | undefined {
 const certificateProblems: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'its certificate has expired',
   CERT_NOT_YET_VALID: 'its certificate is not good yet: whose clock is wrong?',
+  CERT_SIGNATURE_FAILURE:
+    'its certificate is signed by an authority that only has the name of one that is trusted here',
   CERT_REVOKED: 'its certificate was revoked',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by itself, and by no authority that is trusted here',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is signed by an authority that is not trusted here',
