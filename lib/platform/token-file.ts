@@ -34,8 +34,9 @@ export class TokenFile {
   watch(log: Log, onChanged: (tokens: readonly BootstrapToken[]) => void): void {
     this.#log = log
     this.#onChanged = onChanged
-    this.#warnOfReaders()
     this.#endWatch = watchFileChange(this.place, () => this.reload())
+    // It may have changed since it was read.
+    this.reload()
   }
 
   /** Reads the file again. What cannot be used is logged, and the tokens stay as they are. */
