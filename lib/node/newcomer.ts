@@ -89,10 +89,11 @@ export class Newcomer {
    */
   #askToJoin(): boolean {
     const { layout, ports } = this.#parts
-    const { join, zone, weight, name } = this.#settings
+    const { join, zone, weight, name, audit } = this.#settings
     if (layout.inForce === undefined) return false
     if (join.length === 0 || layout.document.staged.has(this.#self)) return true
     layout.stage(this.#self, this.#clock(), { action: 'join', with: undefined, zone, weight, force: false })
+    audit?.recordOwn('stage', { action: 'join', node: name, zone, weight })
     ports.log.info(
       { name },
       'this node asks to be a member: `starling cluster plan` shows what that moves, `starling cluster commit` does it',

@@ -41,12 +41,17 @@ export function exposuresOf(settings: Guarded): readonly Exposure[] {
 
 /** What works, but not as its owner may think; sentences for the log of each start. */
 export function warningsAbout(settings: Guarded): readonly string[] {
-  const { http, insecure, tlsCert, tokenFile } = settings
+  const { http, peer, insecure, tlsCert, tokenFile } = settings
   const warnings = insecure ? exposuresOf(settings).map(({ sentence }) => `--insecure: ${sentence}`) : []
-  if (tokenFile !== undefined && tlsCert === undefined && !isLoopback(http)) {
+  if (tokenFile === undefined || tlsCert !== undefined) return warnings
+  const help = 'whoever listens on the wire learns them; give --tls-cert and --tls-key'
+  if (!isLoopback(http)) {
     warnings.push(
-      `--http ${http} takes tokens beyond loopback without TLS: whoever listens on the wire learns them; give --tls-cert and --tls-key, unless a proxy beside the node does that`,
+      `--http ${http} takes tokens beyond loopback without TLS: ${help}, unless a proxy beside it does that`,
     )
+  }
+  if (!isLoopback(peer)) {
+    warnings.push(`--peer ${peer} takes tokens of embedded clients that have no secret without TLS: ${help}`)
   }
   return warnings
 }

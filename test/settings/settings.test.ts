@@ -230,7 +230,8 @@ t.test('what --insecure leaves open is said, and so are tokens in the clear', as
   t.equal(warnings(safe), '')
   const plain = { ...outside, 'secret-file': 's', 'token-file': 't' }
   t.match(warnings(plain), /--http 10.0.0.5:1 takes tokens beyond loopback without TLS/)
-  t.equal(warnings({ ...plain, http: '127.0.0.1:1' }), '', 'on loopback nobody listens')
+  t.match(warnings({ ...plain, http: '127.0.0.1:1' }), /^--peer 10.0.0.5:2 takes tokens of embedded clients [^\n]*$/)
+  t.equal(warnings({ ...plain, http: '127.0.0.1:1', peer: '[::1]:1' }), '', 'on loopback nobody listens')
 })
 
 t.test('the nearest word is the one with the fewest slips', async (t) => {
