@@ -1,18 +1,20 @@
 import { linkSettingsDefault, type Outcome } from '../links/frame-link.ts'
 import { LinkPool } from '../links/link-pool.ts'
+import type { StreamIdentity } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
 import { partitionsWithoutCopy } from '../protocol/continuity/rebuild.ts'
 import { layoutHash } from '../protocol/layout/layout-hash.ts'
 import type { DecidedLayout } from '../protocol/layout/layout-version.ts'
 import type { Member } from '../protocol/membership/member.ts'
 import { Ring } from '../protocol/ring/ring.ts'
-import type { Endpoint, NodeId } from '../vocabulary/ids.ts'
+import { type Endpoint, type NodeId, toNodeId } from '../vocabulary/ids.ts'
 import { decodeLayoutDocument } from '../wire/layout-document.ts'
-import { type Request, type Response, wireVersion, wireVersionMin } from '../wire/messages.ts'
+import { type Hello, type Request, type Response, wireVersion, wireVersionMin } from '../wire/messages.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import type { Identity } from './identity-file.ts'
 import type { NodeSettings } from './node-settings.ts'
 import { StartProblem } from './start-problem.ts'
+import { namesOf, trustOf } from './trust-of.ts'
 
 const answerMsMax = 3_000
 const namesShownMax = 5
@@ -52,22 +54,30 @@ export class RebuildCheck {
     this.#links = new LinkPool(
       { time, streams, hash, random: ports.random('rebuild'), settings: linkSettingsDefault },
       {
-        hello: () => ({
-          type: 'hello',
-          wireVersion,
-          wireVersionMin,
-          cluster: settings.cluster,
-          clusterId: identity?.clusterId ?? '',
-          role: 'client',
-          nodeId: '',
-          startNumber: 0,
-          capabilities: [],
-        }),
+        hello: (streamIdentity) => this.#hello(streamIdentity),
         digest: () => ({ number: 0, documentHash: 0 }),
         onDigest: () => {},
         onGoodbye: (goodbye, from) => this.#silent.set(from, goodbye.message),
       },
     )
+  }
+
+  /** Where clients are asked for tokens it asks as the member that it was, and shows what shows that it may be one. */
+  #hello(identity: StreamIdentity): Hello {
+    const { cluster, bootstrapTokens } = this.#settings
+    const asksForTokens = bootstrapTokens !== undefined
+    const trust = trustOf(this.#settings, this.#ports.cryptography, () => asksForTokens)
+    return {
+      ...{ type: 'hello', wireVersion, wireVersionMin, cluster, clusterId: this.#identity?.clusterId ?? '' },
+      ...{ role: asksForTokens ? 'peer' : 'client', nodeId: asksForTokens ? this.#memberId() : '' },
+      ...{ startNumber: 0, capabilities: [] },
+      ...(asksForTokens ? trust.helloAdditions(identity, namesOf(this.#settings)) : {}),
+    }
+  }
+
+  /** Whoever cannot read its own id asks under one that nobody has. */
+  #memberId(): NodeId {
+    return this.#identity?.id ?? toNodeId(Buffer.from(this.#ports.cryptography.randomBytes(16)).toString('hex'))
   }
 
   begin(): void {
