@@ -9,13 +9,17 @@ import type {
 } from '../ports/network.ts'
 import type { Time, Timer } from '../ports/time.ts'
 import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
+import { addressGroup } from '../vocabulary/address-group.ts'
+import { Crowd, type Guest, type Standing } from '../vocabulary/crowd.ts'
 import type { Hash } from '../vocabulary/hash.ts'
-import type { Endpoint } from '../vocabulary/ids.ts'
+import { type Endpoint, parseEndpoint } from '../vocabulary/ids.ts'
+import { frameBytesMax } from '../vocabulary/limits.ts'
 import type { TraceContext } from '../vocabulary/trace-context.ts'
 import type { Frame, Goodbye, Hello, Refusal, Request, Response, Welcome } from '../wire/messages.ts'
 import { spokenSince } from '../wire/spoken-since.ts'
 import { FrameTooLarge } from '../wire/unreadable-bytes.ts'
 import { FrameConnection } from './frame-connection.ts'
+import { PaceWatch } from './pace-watch.ts'
 
 /** Who is on the other side of an accepted connection, as it said itself. */
 export interface Caller {
@@ -26,6 +30,8 @@ export interface Caller {
   readonly identity: StreamIdentity
   /** What it showed in its Hello. */
   readonly token: string | undefined
+  /** Bytes that have moved on its connection so far. */
+  readonly movedBytes?: () => number
 }
 
 export interface AcceptorOwner {
@@ -47,10 +53,25 @@ export interface AcceptorOwner {
   /** Whether what it has shown when it came would still do. */
   isStillTrusted?(identity: StreamIdentity): boolean
   readonly gate?: StreamGate | undefined
+  /** A connection was cut off for the sake of others. */
+  onCut?(reason: CutReason): void
 }
 
+/**
+ * `full`, `handshakes`, `address-full`: the place of one that had nothing under way was needed; `slow`: it sent, or took, a
+ * frame too slowly; `held`: clients together held too much of what is unfinished, and it held most.
+ */
+export type CutReason = 'full' | 'handshakes' | 'address-full' | 'slow' | 'held'
+
 export interface AcceptorSettings {
+  /** When there are as many, one that is idle or slow of the address with most goes for the next; never a member's. */
   readonly connectionsMax: number
+  /** The same of those that have not said hello. */
+  readonly handshakesMax: number
+  /** Of clients of one address; 0: as many as there may be. */
+  readonly clientsPerAddressMax: number
+  /** Bytes of unfinished frames, in and out, of all clients; beyond, who holds most is cut off. */
+  readonly clientsHeldBytesMax: number
   readonly inFlightPerConnectionMax: number
   readonly handshakeMsMax: number
   readonly idleMsMax: number
@@ -58,16 +79,20 @@ export interface AcceptorSettings {
 
 export const acceptorSettingsDefault: AcceptorSettings = {
   connectionsMax: 4096,
+  handshakesMax: 512,
+  clientsPerAddressMax: 0,
+  clientsHeldBytesMax: 256 * 1024 * 1024,
   inFlightPerConnectionMax: 4096,
   handshakeMsMax: 3000,
   idleMsMax: 30_000,
 }
 
-interface Accepted {
+interface Accepted extends Guest {
   readonly connection: FrameConnection
   readonly remote: Endpoint
   readonly identity: StreamIdentity
   readonly sinceMs: number
+  readonly pace: PaceWatch
   isWelcomed: boolean
   caller: Caller | undefined
   /** The wire version that was agreed on. */
@@ -79,7 +104,9 @@ interface Accepted {
   isDismissed: boolean
 }
 
-const sweepEveryMs = 3000
+const sweepEveryMs = 1000
+/** Nobody needs more to say who they are. */
+const helloBytesMax = 16 * 1024
 const dismissalLookMs = 10
 
 /** The listening side of the frame protocol: greets, hands requests on, sends answers back in whatever order they come. */
@@ -87,7 +114,11 @@ export class FrameAcceptor {
   readonly #parts: { readonly time: Time; readonly streams: Streams; readonly hash: Hash }
   readonly #owner: AcceptorOwner
   readonly #settings: AcceptorSettings
-  readonly #accepted = new Set<Accepted>()
+  readonly #accepted = new Crowd<Accepted>(standingOf)
+  /** Those of them that have not said hello. */
+  readonly #strangers = new Crowd<Accepted>(() => 'idle')
+  /** Those of them that have, and are no members. */
+  readonly #clients = new Crowd<Accepted>(standingOf)
   #listener: StreamListener | undefined
   #sweeper: Timer | undefined
   /** Said to everybody from then on. */
@@ -141,8 +172,7 @@ export class FrameAcceptor {
     this.#sweeper?.cancel()
     const listener = this.#listener
     this.#listener = undefined
-    for (const accepted of this.#accepted) accepted.connection.destroy('closed')
-    this.#accepted.clear()
+    for (const accepted of [...this.#accepted]) this.#forget(accepted).connection.destroy('closed')
     if (listener === undefined) this.#parts.time.soon(done)
     else listener.close(done)
   }
@@ -152,27 +182,45 @@ export class FrameAcceptor {
       connection: new FrameConnection(this.#parts, {
         onFrame: (frame) => this.#hear(accepted, frame),
         onClosed: (_reason, malformed) => {
-          this.#accepted.delete(accepted)
+          this.#forget(accepted)
           if (malformed !== undefined) this.#owner.onMalformed(malformed, stream.remote)
           if (!accepted.isWelcomed && this.#farewell === undefined) this.#owner.onStranger?.(stream.remote)
         },
       }),
+      address: addressGroup(parseEndpoint(stream.remote)?.host ?? ''),
       remote: stream.remote,
       identity: stream.identity,
       isWelcomed: false,
       sinceMs: this.#parts.time.nowMs(),
+      pace: new PaceWatch(),
       caller: undefined,
       spoken: 0,
       inFlight: 0,
       farewell: undefined,
       isDismissed: false,
     }
+    accepted.connection.frameBytesMax = helloBytesMax
     accepted.connection.attach(stream)
+    const { connectionsMax, handshakesMax } = this.#settings
+    const isFull = this.#accepted.size >= connectionsMax
+    const gone = isFull ? this.#accepted.whoGoesFor(accepted.address) : undefined
+    const stranger = this.#strangers.size >= handshakesMax ? this.#strangers.whoGoesFor(accepted.address) : undefined
     this.#accepted.add(accepted)
-    if (this.#accepted.size > this.#settings.connectionsMax) {
-      this.#dismiss(accepted, { type: 'goodbye', reason: 'overloaded', message: 'too many connections' })
-    }
+    this.#strangers.add(accepted)
+    if (isFull && gone === undefined) this.#dismiss(accepted, tooManyConnections)
+    if (gone !== undefined) this.#cut(gone, 'full')
+    else if (stranger !== undefined) this.#cut(stranger, 'handshakes')
     return accepted.connection.handlers
+  }
+
+  #cut(accepted: Accepted, reason: CutReason): void {
+    this.#owner.onCut?.(reason)
+    this.#forget(accepted).connection.destroy(reason)
+  }
+
+  #forget(accepted: Accepted): Accepted {
+    for (const crowd of [this.#accepted, this.#strangers, this.#clients]) crowd.delete(accepted)
+    return accepted
   }
 
   #hear(accepted: Accepted, frame: Frame): void {
@@ -199,10 +247,26 @@ export class FrameAcceptor {
     const { remote, identity } = accepted
     const answer = this.#owner.greet(hello, remote, identity)
     if (answer.type === 'goodbye') return this.#dismiss(accepted, answer)
+    if (hello.role === 'client' && !this.#hasPlaceFor(accepted)) return this.#dismiss(accepted, tooManyConnections)
+    this.#strangers.delete(accepted)
+    if (hello.role === 'client') this.#clients.add(accepted)
     accepted.isWelcomed = true
     accepted.spoken = answer.wireVersion
-    accepted.caller = { role: hello.role, nodeId: hello.nodeId, remote, identity, token: hello.token }
+    const { connection } = accepted
+    connection.frameBytesMax = frameBytesMax
+    const movedBytes = (): number => connection.movedBytes
+    accepted.caller = { role: hello.role, nodeId: hello.nodeId, remote, identity, token: hello.token, movedBytes }
     accepted.connection.send({ kind: 'welcome', message: answer })
+  }
+
+  /** Of one more client of its address. */
+  #hasPlaceFor({ address }: Accepted): boolean {
+    const { clientsPerAddressMax } = this.#settings
+    if (clientsPerAddressMax === 0 || this.#clients.from(address) < clientsPerAddressMax) return true
+    const gone = this.#clients.leastNeededFrom(address)
+    if (gone === undefined) return false
+    this.#cut(gone, 'address-full')
+    return true
   }
 
   #serve(accepted: Accepted, { id, digest, message, trace }: Frame & { readonly kind: 'request' }): void {
@@ -264,6 +328,7 @@ export class FrameAcceptor {
   #scheduleSweep(): void {
     this.#sweeper = this.#parts.time.after(sweepEveryMs, () => {
       const nowMs = this.#parts.time.nowMs()
+      this.#cutSlow(nowMs)
       for (const accepted of [...this.#accepted]) {
         const isGreeted = accepted.caller !== undefined
         if (!isGreeted && nowMs - accepted.sinceMs > this.#settings.handshakeMsMax) {
@@ -282,7 +347,40 @@ export class FrameAcceptor {
       this.#scheduleSweep()
     })
   }
+
+  /** Members are not cut off for being slow: those who speak with them look after that, and work around it. */
+  #cutSlow(nowMs: number): void {
+    let heldBytes = 0
+    const holders: Accepted[] = []
+    for (const accepted of [...this.#accepted]) {
+      if (accepted.caller?.role === 'peer') continue
+      const { connection } = accepted
+      if (accepted.pace.isTooSlow(connection, nowMs)) {
+        this.#cut(accepted, 'slow')
+      } else if (connection.heldBytes > 0) {
+        heldBytes += connection.heldBytes
+        holders.push(accepted)
+      }
+    }
+    if (heldBytes <= this.#settings.clientsHeldBytesMax) return
+    holders.sort((one, other) => other.connection.heldBytes - one.connection.heldBytes)
+    for (const accepted of holders) {
+      if (heldBytes <= this.#settings.clientsHeldBytesMax) return
+      heldBytes -= accepted.connection.heldBytes
+      this.#cut(accepted, 'held')
+    }
+  }
 }
+
+/** Members stay, and whoever waits for an answer. */
+function standingOf({ caller, inFlight, connection }: Accepted): Standing {
+  if (caller === undefined) return 'idle'
+  if (caller.role === 'peer') return 'busy'
+  if (connection.heldBytes > 0) return 'slow'
+  return inFlight === 0 ? 'idle' : 'busy'
+}
+
+const tooManyConnections: Goodbye = { type: 'goodbye', reason: 'overloaded', message: 'too many connections' }
 
 const unknownNow: Goodbye = {
   type: 'goodbye',

@@ -35,6 +35,8 @@ export class FrameConnection {
   #isClosed = false
   #malformed: string | undefined
   #heardAtMs: number
+  #readBytes = 0
+  #writtenBytes = 0
 
   constructor(parts: { readonly time: Time; readonly hash: Hash }, on: FrameConnectionHandlers) {
     this.#time = parts.time
@@ -60,9 +62,28 @@ export class FrameConnection {
     return this.#heardAtMs
   }
 
+  /** Of a frame whose end has not come, and of those that the other side has not taken. */
+  get heldBytes(): number {
+    return this.#reader.heldBytes + this.unsentBytes
+  }
+
+  get unsentBytes(): number {
+    return this.#stream?.unsentBytes ?? 0
+  }
+
+  /** In both directions, since it began. */
+  get movedBytes(): number {
+    return this.#readBytes + this.#writtenBytes - this.unsentBytes
+  }
+
+  /** Larger frames are malformed from now on. */
+  set frameBytesMax(bytes: number) {
+    this.#reader.bytesMax = bytes
+  }
+
   /** So much waits to leave that new requests had better go elsewhere, or wait. */
   get isFull(): boolean {
-    return (this.#stream?.unsentBytes ?? 0) > unsentBytesFull
+    return this.unsentBytes > unsentBytesFull
   }
 
   send(frame: Frame): void {
@@ -92,13 +113,16 @@ export class FrameConnection {
   #flush(): void {
     this.#isFlushAsked = false
     if (this.#isClosed || this.#stream === undefined || this.#writer.isEmpty) return
-    this.#stream.write(this.#writer.take())
+    const chunks = this.#writer.take()
+    for (const chunk of chunks) this.#writtenBytes += chunk.length
+    this.#stream.write(chunks)
     if (this.#stream.unsentBytes > unsentBytesMax) this.destroy('the other side does not read')
   }
 
   #read(bytes: Uint8Array): void {
     if (this.#isClosed) return
     this.#heardAtMs = this.#time.nowMs()
+    this.#readBytes += bytes.length
     const malformed = this.#reader.read(bytes, this.#onFrame)
     if (malformed !== undefined) {
       this.#malformed = malformed

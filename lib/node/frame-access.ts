@@ -35,6 +35,11 @@ export class FrameAccess {
     return known instanceof StarlingError ? known : undefined
   }
 
+  /** False: nobody is asked who they are. */
+  get isOn(): boolean {
+    return this.#doorkeeper.isOn
+  }
+
   /** Whether any client may ask this, because nobody is asked who they are. */
   isFree({ type }: Request): boolean {
     return !this.#doorkeeper.isOn && requestPermissions[type] !== 'members only'

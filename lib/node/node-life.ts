@@ -24,6 +24,7 @@ import { type ClusterId, type Endpoint, isClusterId, type NodeId, parseEndpoint 
 import { type Goodbye, type Hello, wireVersion } from '../wire/messages.ts'
 import { UnreadableBytes } from '../wire/unreadable-bytes.ts'
 import { BatchWriter } from './batch-writer.ts'
+import type { ClientGate } from './client-gate.ts'
 import { ClusterService, type OwnStart } from './cluster-service.ts'
 import { Crowded } from './crowded.ts'
 import { Departure } from './departure.ts'
@@ -135,6 +136,7 @@ export class NodeLife implements BehindPeerPort {
       readonly entrance: Entrance
       readonly authority: TokenAuthority
       readonly doorkeeper: Doorkeeper
+      readonly clients: ClientGate
     },
     start: { readonly identity: Identity; readonly hasErrorByte: boolean; readonly http: Endpoint | undefined },
     listener: LifeListener,
@@ -168,6 +170,7 @@ export class NodeLife implements BehindPeerPort {
         metrics: parts.metrics,
         entrance: parts.entrance,
         doorkeeper: parts.doorkeeper,
+        clients: parts.clients,
         strangers: this.#strangers,
         wireVersion: parts.nodeParts.wireVersion ?? wireVersion,
       },

@@ -1,3 +1,4 @@
+import type { CutReason } from '../links/frame-acceptor.ts'
 import type { CounterCell, GaugeCell, HistogramCell, Metrics } from '../ports/metrics.ts'
 import type { ValueLogFigures } from '../ports/storage.ts'
 import type { RequestKind } from '../protocol/overload/admission.ts'
@@ -31,6 +32,7 @@ export interface NodeMetrics {
   readonly admitted: Readonly<Record<RequestKind, CounterCell>>
   readonly shed: Readonly<Record<RequestKind, CounterCell>>
   readonly admissionWaitSeconds: HistogramCell
+  readonly frameConnectionsCut: (reason: CutReason) => CounterCell
   readonly clientLimitsMet: (limit: ClientLimitName) => CounterCell
   readonly storeBatchRecords: HistogramCell
   readonly storeBatchSeconds: HistogramCell
@@ -321,6 +323,11 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     help: 'Requests of clients turned away as overloaded, because they would have waited too long',
     labels: ['kind'],
   })
+  const frameConnectionsCut = metrics.counter({
+    name: 'starling_frame_connections_cut_total',
+    help: 'Connections of clients and strangers to the peer port that were cut off for the sake of others',
+    labels: ['reason'],
+  })
   const clientLimitsMet = metrics.counter({
     name: 'starling_client_limits_met_total',
     help: 'Requests of clients answered with 429 because this client has met a limit, by the name of its setting',
@@ -399,6 +406,7 @@ export function declareNodeMetrics(metrics: Metrics, version: string, readings: 
     })(),
     admitted: byKind((kind) => admitted(kind)),
     shed: byKind((kind) => shed(kind)),
+    frameConnectionsCut: (reason) => frameConnectionsCut(reason),
     clientLimitsMet: (limit) => clientLimitsMet(limit),
     admissionWaitSeconds: metrics.histogram({
       name: 'starling_admission_wait_seconds',

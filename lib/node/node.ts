@@ -357,8 +357,11 @@ export class StarlingNode implements NodeApi {
   }
 
   changeSecret(order: SecretOrder, done: Done<SecretChanged>): void {
-    const rotation = this.#life?.rotation
-    if (rotation === undefined) return this.#ports.time.soon(() => done(this.#notServing(), undefined))
+    const { rotation, serving } = this.#life ?? {}
+    // Without a layout it does not know of all who have to be asked.
+    if (rotation === undefined || serving === undefined) {
+      return this.#ports.time.soon(() => done(this.#notServing(), undefined))
+    }
     rotation.change(order, done)
   }
 
@@ -473,6 +476,7 @@ export class StarlingNode implements NodeApi {
         entrance: this.#entrance,
         authority: this.authority,
         doorkeeper: this.doorkeeper,
+        clients: this.clients,
       },
       { identity, hasErrorByte, http: this.#http },
       {

@@ -1,20 +1,22 @@
-import { type Caller, FrameAcceptor } from '../links/frame-acceptor.ts'
+import { acceptorSettingsDefault, type Caller, FrameAcceptor } from '../links/frame-acceptor.ts'
 import type { DatagramSocket, StreamIdentity } from '../ports/network.ts'
 import type { Ports } from '../ports/ports.ts'
 import { StorageError, type StorageFailure } from '../ports/storage.ts'
 import type { Span } from '../ports/tracer.ts'
 import type { LayoutDigest } from '../protocol/layout/layout-version.ts'
 import type { Doorkeeper } from '../security/doorkeeper.ts'
-import { PeerTrust } from '../security/peer-trust.ts'
+import type { PeerTrust } from '../security/peer-trust.ts'
 import type { Principal } from '../security/principal.ts'
 import { type Endpoint, formatEndpoint, type NodeId, parseEndpoint } from '../vocabulary/ids.ts'
 import type { TraceContext } from '../vocabulary/trace-context.ts'
 import { type Goodbye, type Hello, type Request, type Welcome, wireVersionMin } from '../wire/messages.ts'
 import { auditing } from './audited-frames.ts'
+import type { ClientGate } from './client-gate.ts'
 import type { ClusterService } from './cluster-service.ts'
 import { type DataRequest, isDataRequest, type RequestOf, type Respond } from './data-handlers.ts'
-import { type Entrance, overloaded } from './entrance.ts'
+import { type Admitted, type Entrance, overloaded } from './entrance.ts'
 import { FrameAccess } from './frame-access.ts'
+import { FrameLimits } from './frame-limits.ts'
 import type { Identity } from './identity-file.ts'
 import type { LayoutDriver } from './layout-driver.ts'
 import type { NodeMetrics } from './node-metrics.ts'
@@ -24,6 +26,7 @@ import type { OccasionalLog } from './occasional-log.ts'
 import { PeerGate } from './peer-gate.ts'
 import { refusal, refusalOf, storageRefused } from './refusals.ts'
 import { addressProblem, type StartProblem } from './start-problem.ts'
+import { namesOf, trustOf } from './trust-of.ts'
 
 /** What stands behind the port, as far as it has come to life. */
 export interface BehindPeerPort {
@@ -48,6 +51,7 @@ export class PeerPort {
   readonly #metrics: NodeMetrics
   readonly #entrance: Entrance
   readonly #access: FrameAccess
+  readonly #limits: FrameLimits
   readonly #strangers: OccasionalLog
   readonly #wireVersion: number
   readonly #life: BehindPeerPort
@@ -64,6 +68,7 @@ export class PeerPort {
       readonly metrics: NodeMetrics
       readonly entrance: Entrance
       readonly doorkeeper: Doorkeeper
+      readonly clients: ClientGate
       readonly strangers: OccasionalLog
       /** The newest that is spoken. */
       readonly wireVersion: number
@@ -75,17 +80,12 @@ export class PeerPort {
     this.#metrics = parts.metrics
     this.#entrance = parts.entrance
     this.#access = new FrameAccess(parts.doorkeeper)
+    this.#limits = new FrameLimits(parts.clients, this.#access)
     this.#strangers = parts.strangers
     this.#wireVersion = parts.wireVersion
     this.#life = life
     const { settings, ports } = parts
-    this.trust = new PeerTrust({
-      cryptography: ports.cryptography,
-      keyring: settings.secret?.keyring,
-      certificates:
-        settings.asksForCertificates === true ? 'of both sides' : settings.hasCertificate === true ? 'own' : 'none',
-      asksForTokens: () => parts.doorkeeper.asksForTokens,
-    })
+    this.trust = trustOf(settings, ports.cryptography, () => parts.doorkeeper.asksForTokens)
     this.#gate = new PeerGate(
       { metrics: parts.metrics, log: parts.strangers, nowMs: () => ports.time.nowMs() },
       (host) => life.isMemberAt(host),
@@ -114,7 +114,9 @@ export class PeerPort {
         onStranger: (from) => this.#gate.turnedAway(from),
         isStillTrusted: (identity) => this.trust.isStillTrusted(identity),
         gate: this.#gate,
+        onCut: (reason) => this.#metrics.frameConnectionsCut(reason).add(1),
       },
+      { ...acceptorSettingsDefault, clientsPerAddressMax: this.#settings.addressConnectionsMax ?? 0 },
     )
     this.#acceptor.listen(this.#settings.peer, (failure, local) => {
       if (local === undefined) return done(addressProblem(this.#settings.peer, failure), undefined)
@@ -194,15 +196,8 @@ export class PeerPort {
       nodeId: this.#life.identity.id,
       startNumber: this.#life.identity.startNumber,
       capabilities: [],
-      ...this.trust.helloAdditions(identity, this.#ownNames()),
+      ...this.trust.helloAdditions(identity, namesOf(this.#settings)),
     }
-  }
-
-  /** By which its certificate may know it. */
-  #ownNames(): readonly string[] {
-    const { name, advertisePeer, peer } = this.#settings
-    const host = parseEndpoint(advertisePeer ?? peer)?.host
-    return host === undefined ? [name] : [name, host]
   }
 
   #serve(message: Request, caller: Caller, respond: Respond, trace: TraceContext | undefined): void {
@@ -215,8 +210,13 @@ export class PeerPort {
   }
 
   #serveAsked(message: Request, caller: Caller, respond: Respond, trace: TraceContext | undefined): void {
-    if (caller.role === 'peer' || this.#access.isFree(message))
-      return this.#serveAllowed(message, caller, respond, trace)
+    if (caller.role === 'peer') return this.#serveAllowed(message, caller, respond, trace)
+    const heard = this.#limits.admit(message, caller, respond)
+    if (heard !== undefined) this.#serveClient(message, caller, heard, trace)
+  }
+
+  #serveClient(message: Request, caller: Caller, respond: Respond, trace: TraceContext | undefined): void {
+    if (this.#access.isFree(message)) return this.#serveAllowed(message, caller, respond, trace)
     const allowed = this.#access.admit(message, caller, respond)
     if (allowed !== undefined) this.#serveAllowed(allowed.message, caller, allowed.respond, trace)
   }
@@ -251,13 +251,14 @@ export class PeerPort {
     const { request, hops } = message
     // Only of a member it is true that somebody has admitted it.
     const kind = hops > 0 && caller.role === 'peer' ? 'forwarded' : request.type === 'get' ? 'read' : 'write'
-    this.#entrance.enter(kind, (isAdmitted, waitedMs) => {
+    const begin: Admitted = (isAdmitted, waitedMs) => {
       if (!isAdmitted) return respond(refusalOf(overloaded()))
       if (waitedMs === 0) return this.#serveSafely(message, caller, respond, span)
       const timeoutMs = request.timeoutMs - waitedMs
       if (timeoutMs <= 0) return respond(refusal('deadline-exceeded', 'the deadline passed while the request waited'))
       this.#serveSafely({ ...message, request: { ...request, timeoutMs } }, caller, respond, span)
-    })
+    }
+    this.#entrance.enter(kind, begin, `${request.bucket}/${request.key}`, this.#limits.whoIs(caller))
   }
 
   #serveSafely(message: Request, caller: Caller, respond: Respond, span: Span | undefined): void {

@@ -19,9 +19,15 @@ export class FrameReader {
   #held: Uint8Array = nothing
   #heldBytes = 0
   #malformed: string | undefined
+  #bytesMax = frameBytesMax
 
   constructor(hash: Hash) {
     this.#hash = hash
+  }
+
+  /** Frames of more bytes are malformed from now on. */
+  set bytesMax(bytes: number) {
+    this.#bytesMax = bytes
   }
 
   /** Bytes waiting for the end of their frame. */
@@ -79,7 +85,7 @@ export class FrameReader {
       (bytes[at] as number) * 0x1000000 +
       (((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number))
     const frameBytes = rest + lengthBytes
-    if (frameBytes > frameBytesMax) {
+    if (frameBytes > this.#bytesMax) {
       this.#malformed =
         bytes[at] === 0x16 && bytes[at + 1] === 0x03
           ? 'it speaks TLS, and this side has neither a secret nor certificates'

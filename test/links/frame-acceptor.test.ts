@@ -168,6 +168,7 @@ t.test('a caller that is not welcome', async (t) => {
   await t.test('is sent away when there are too many already', async (t) => {
     const { world, bob, ada } = met({ ...acceptorSettingsDefault, connectionsMax: 1 })
     ada.say(greeting)
+    world.run(10)
     const second = RawPeer.connect(world, world.portsFor('cyd'), 'bob')
     world.run(100)
     t.match(second.heard, [{ kind: 'goodbye', message: { reason: 'overloaded' } }])

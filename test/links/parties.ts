@@ -87,6 +87,8 @@ export interface Listening {
   readonly served: Served[]
   readonly malformed: string[]
   readonly digests: unknown[]
+  /** Why connections were cut off. */
+  readonly cut: string[]
   isSlow: boolean
 }
 
@@ -99,6 +101,7 @@ export function listening(
   const served: Served[] = []
   const malformed: string[] = []
   const digests: unknown[] = []
+  const cut: string[] = []
   const owner: AcceptorOwner = {
     greet: options.greet ?? (() => welcome),
     serve(message, caller, respond, trace) {
@@ -108,12 +111,14 @@ export function listening(
     digest: () => bobDigest,
     onDigest: (digest, caller) => digests.push({ digest, nodeId: caller.nodeId }),
     onMalformed: (reason) => malformed.push(reason),
+    onCut: (reason) => cut.push(reason),
   }
   const side = {
     acceptor: new FrameAcceptor(ports, owner, options.settings),
     served,
     malformed,
     digests,
+    cut,
     isSlow: false,
   }
   side.acceptor.listen(at(name), (failure) => invariant(failure === undefined, 'the address is free'))
