@@ -7,11 +7,14 @@ import type { Target } from './orders.ts'
 /** Starling's own client, one for all lanes, as a program would have it. */
 export async function openEmbeddedDriver(
   keys: KeySpace,
-  { ports, bucket, library }: Extract<Target, { type: 'embedded' }>,
+  { ports, bucket, library, token, secret }: Extract<Target, { type: 'embedded' }>,
   laneCount: number,
 ): Promise<Driver> {
   const { connect, toCausalContext } = (await import(pathToFileURL(library).href)) as typeof Library
-  const database = await connect(ports.map((port) => `127.0.0.1:${port}`))
+  const database = await connect(
+    ports.map((port) => `127.0.0.1:${port}`),
+    { token, secret },
+  )
   const lane = new EmbeddedLane(keys, database.bucket(bucket), toCausalContext)
   return { lanes: Array.from({ length: laneCount }, () => lane), close: () => database.close() }
 }

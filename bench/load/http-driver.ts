@@ -13,15 +13,19 @@ const lastChunk = Buffer.from('\r\n0\r\n\r\n')
  * costs more than the servers it would measure. Values are checked; a causal context is sent back with the next write.
  *
  * @param path in front of the key
+ * @param token shown with every request
  */
 export async function openHttpDriver(
   keys: KeySpace,
   ports: readonly number[],
   path: string,
+  token: string | undefined,
   laneCount: number,
 ): Promise<Driver> {
   const lanes = await Promise.all(
-    Array.from({ length: laneCount }, (_, index) => HttpLane.open(keys, ports[index % ports.length] as number, path)),
+    Array.from({ length: laneCount }, (_, index) =>
+      HttpLane.open(keys, ports[index % ports.length] as number, path, token),
+    ),
   )
   return {
     lanes,
@@ -35,6 +39,8 @@ class HttpLane implements Lane {
   readonly #keys: KeySpace
   readonly #port: number
   readonly #path: string
+  /** Headers of every request. */
+  readonly #fixed: string
   #socket: Socket
   #key = 0
   #isWrite = false
@@ -43,16 +49,17 @@ class HttpLane implements Lane {
   #done: ((outcome: OperationOutcome) => void) | undefined
   #received: Buffer | undefined
 
-  private constructor(keys: KeySpace, port: number, path: string) {
+  private constructor(keys: KeySpace, port: number, path: string, token: string | undefined) {
     this.#keys = keys
     this.#port = port
     this.#path = path
+    this.#fixed = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`
     this.#socket = this.#connect()
   }
 
   /** Resolves once it is connected. */
-  static open(keys: KeySpace, port: number, path: string): Promise<HttpLane> {
-    const lane = new HttpLane(keys, port, path)
+  static open(keys: KeySpace, port: number, path: string, token: string | undefined): Promise<HttpLane> {
+    const lane = new HttpLane(keys, port, path, token)
     return new Promise((resolve, reject) => {
       lane.#socket.once('connect', () => resolve(lane))
       lane.#socket.once('error', reject)
@@ -67,7 +74,7 @@ class HttpLane implements Lane {
     const { valueBytes, contexts } = this.#keys
     const context = contexts[key]
     const contextLine = context === undefined ? '' : `Starling-Context: ${context}\r\n`
-    const head = `PUT ${this.#path}${this.#keys.name(key)} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/octet-stream\r\n${contextLine}Content-Length: ${valueBytes}\r\n\r\n`
+    const head = `PUT ${this.#path}${this.#keys.name(key)} HTTP/1.1\r\nHost: 127.0.0.1\r\n${this.#fixed}Content-Type: application/octet-stream\r\n${contextLine}Content-Length: ${valueBytes}\r\n\r\n`
     const request = Buffer.allocUnsafe(head.length + valueBytes)
     request.write(head, 'latin1')
     this.#keys.fillValue(key, request, head.length)
@@ -80,7 +87,7 @@ class HttpLane implements Lane {
     this.#isScan = false
     this.#keepsContext = keepsContext
     this.#done = done
-    this.#send(`GET ${this.#path}${this.#keys.name(key)} HTTP/1.1\r\nHost: bench\r\n\r\n`)
+    this.#send(`GET ${this.#path}${this.#keys.name(key)} HTTP/1.1\r\nHost: 127.0.0.1\r\n${this.#fixed}\r\n`)
   }
 
   scan(key: number, count: number, done: (outcome: OperationOutcome) => void): void {
@@ -89,7 +96,7 @@ class HttpLane implements Lane {
     this.#isScan = true
     this.#done = done
     const query = `start=${this.#keys.name(key)}&limit=${count}&values=true`
-    this.#send(`GET ${this.#path.slice(0, -1)}?${query} HTTP/1.1\r\nHost: bench\r\n\r\n`)
+    this.#send(`GET ${this.#path.slice(0, -1)}?${query} HTTP/1.1\r\nHost: 127.0.0.1\r\n${this.#fixed}\r\n`)
   }
 
   close(): void {

@@ -76,7 +76,7 @@ async function driverFor(target: Target, inFlight: number): Promise<Driver> {
 function connectTo(target: Target, inFlight: number): Promise<Driver> {
   switch (target.type) {
     case 'http':
-      return openHttpDriver(keys, target.ports, target.path, inFlight)
+      return openHttpDriver(keys, target.ports, target.path, target.token, inFlight)
     case 'floor':
       return openFloorDriver(keys, target.ports, inFlight)
     case 'embedded':

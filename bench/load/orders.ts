@@ -5,7 +5,13 @@ import type { LoopResult } from './tally.ts'
 
 /** How a driver reaches a system. */
 export type Target =
-  | { readonly type: 'http'; readonly ports: readonly number[]; readonly path: string }
+  | {
+      readonly type: 'http'
+      readonly ports: readonly number[]
+      readonly path: string
+      /** Shown with every request; left out: none is. */
+      readonly token?: string | undefined
+    }
   | { readonly type: 'floor'; readonly ports: readonly number[] }
   | {
       readonly type: 'embedded'
@@ -13,6 +19,9 @@ export type Target =
       readonly bucket: string
       /** The compiled lib/index.js of the servers' own build. */
       readonly library: string
+      readonly token?: string | undefined
+      /** Connections are sealed with it; left out: they are plain. */
+      readonly secret?: string | undefined
     }
 
 /** What the bench tells the process that makes the load. Each is answered when it is done. */

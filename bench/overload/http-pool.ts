@@ -61,7 +61,7 @@ export class HttpPool implements Client {
     return new Promise((resolve) => {
       const connection = this.#connect(node)
       if (connection === undefined) return resolve()
-      connection.ask('GET /livez HTTP/1.1\r\nHost: bench\r\n\r\n', () => {
+      connection.ask('GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n', () => {
         if (!connection.isClosed) (this.#idle[node] as HttpConnection[]).push(connection)
         resolve()
       })
@@ -86,11 +86,11 @@ export class HttpPool implements Client {
 
   #request(key: number, isWrite: boolean): Buffer | string {
     const name = this.#path + this.#keys.name(key)
-    if (!isWrite) return `GET ${name} HTTP/1.1\r\nHost: bench\r\n\r\n`
+    if (!isWrite) return `GET ${name} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`
     const { valueBytes, contexts } = this.#keys
     const context = contexts[key]
     const contextLine = context === undefined ? '' : `Starling-Context: ${context}\r\n`
-    const head = `PUT ${name} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/octet-stream\r\n${contextLine}Content-Length: ${valueBytes}\r\n\r\n`
+    const head = `PUT ${name} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/octet-stream\r\n${contextLine}Content-Length: ${valueBytes}\r\n\r\n`
     const request = Buffer.allocUnsafe(head.length + valueBytes)
     request.write(head, 'latin1')
     this.#keys.fillValue(key, request, head.length)

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Target } from '../load/orders.ts'
 import { Child } from './child.ts'
@@ -21,6 +22,8 @@ export interface ClusterOptions {
   readonly nodeFlags?: readonly string[]
   /** Further words for `starling start`. */
   readonly words?: readonly string[]
+  /** Nodes have a secret, and clients show a token. */
+  readonly isClosed?: boolean
   /** Another compiled copy of this repository, whose servers are to run. */
   readonly build?: string | undefined
 }
@@ -33,6 +36,7 @@ export class StarlingCluster {
   readonly #peer: readonly number[]
   readonly #children: Child[] = []
   readonly #onStarted: (child: Child) => void
+  readonly #keys: { readonly secret: string; readonly token: string } | undefined
 
   private constructor(options: ClusterOptions, ports: readonly number[], onStarted: (child: Child) => void) {
     this.nodeCount = options.nodeCount
@@ -40,6 +44,11 @@ export class StarlingCluster {
     this.#http = ports.slice(0, options.nodeCount)
     this.#peer = ports.slice(options.nodeCount)
     this.#onStarted = onStarted
+    if (options.isClosed !== true) return
+    this.#keys = { secret: randomBytes(32).toString('base64url'), token: randomBytes(32).toString('base64url') }
+    for (const [name, key] of Object.entries(this.#keys)) {
+      writeFileSync(join(options.directory, name), `${key}\n`, { mode: 0o600 })
+    }
   }
 
   /** @param onStarted told of every process, so that a start which fails half-way leaves none behind */
@@ -61,12 +70,13 @@ export class StarlingCluster {
 
   /** By HTTP to all nodes in turn. */
   get http(): Target {
-    return { type: 'http', ports: this.#http, path: `/v1/kv/${bucket}/` }
+    return { type: 'http', ports: this.#http, path: `/v1/kv/${bucket}/`, token: this.#keys?.token }
   }
 
   /** By the embedded client. */
   get embedded(): Extract<Target, { type: 'embedded' }> {
-    return { type: 'embedded', ports: this.#peer, bucket, library: programAt('lib/index.js', this.#options.build) }
+    const library = programAt('lib/index.js', this.#options.build)
+    return { type: 'embedded', ports: this.#peer, bucket, library, ...this.#keys }
   }
 
   endpoint(index: number): string {
@@ -94,6 +104,8 @@ export class StarlingCluster {
     if (join.length > 0) start.push('--join', join.join(','))
     if (nodeCount < replicasDefault) start.push('--replicas', String(nodeCount))
     if (partitions !== undefined) start.push('--partitions', String(partitions))
+    if (this.#keys !== undefined)
+      start.push('--secret-file', `${directory}/secret`, '--token-file', `${directory}/token`)
     const child = new Child(
       [...(nodeFlags ?? []), programAt('bin/starling.js', this.#options.build), ...start, ...(words ?? [])],
       `${directory}/${name}.log`,
@@ -106,7 +118,7 @@ export class StarlingCluster {
   async setBucket(properties: Readonly<Record<string, unknown>>): Promise<void> {
     const answer = await fetch(`${this.endpoint(0)}/v1/buckets/${bucket}`, {
       method: 'PUT',
-      headers: { 'Content-Type': 'application/json' },
+      headers: { ...this.#headers, 'Content-Type': 'application/json' },
       body: JSON.stringify(properties),
     })
     if (!answer.ok) throw new Error(`the bucket's properties were refused: ${await answer.text()}`)
@@ -140,15 +152,19 @@ export class StarlingCluster {
 
   /** Answers for data and sees everybody. */
   untilSettled(index: number): Promise<void> {
-    return this.#child(index).until(() => isSettled(this.endpoint(index), this.nodeCount), readyMsMax)
+    return this.#child(index).until(() => isSettled(this.endpoint(index), this.nodeCount, this.#headers), readyMsMax)
   }
 
   async #untilBucketIs(index: number, properties: Readonly<Record<string, unknown>>): Promise<void> {
     await this.#child(index).until(async () => {
-      const answer = await fetch(`${this.endpoint(index)}/v1/buckets/${bucket}`)
+      const answer = await fetch(`${this.endpoint(index)}/v1/buckets/${bucket}`, { headers: this.#headers })
       const found = (await answer.json()) as Readonly<Record<string, unknown>>
       return Object.entries(properties).every(([name, value]) => found[name] === value)
     })
+  }
+
+  get #headers(): Headers {
+    return this.#keys === undefined ? {} : { Authorization: `Bearer ${this.#keys.token}` }
   }
 
   #child(index: number): Child {
@@ -159,6 +175,8 @@ export class StarlingCluster {
 }
 
 const replicasDefault = 3
+
+type Headers = Readonly<Record<string, string>>
 
 interface ClusterStatus {
   readonly converged: boolean
@@ -175,10 +193,10 @@ async function isReady(endpoint: string): Promise<boolean> {
   }
 }
 
-async function isSettled(endpoint: string, nodeCount: number): Promise<boolean> {
+async function isSettled(endpoint: string, nodeCount: number, headers: Headers): Promise<boolean> {
   if (!(await isReady(endpoint))) return false
   try {
-    const status = (await (await fetch(`${endpoint}/v1/cluster/status`)).json()) as ClusterStatus
+    const status = (await (await fetch(`${endpoint}/v1/cluster/status`, { headers })).json()) as ClusterStatus
     return status.converged && status.members.filter(({ state }) => state === 'alive').length === nodeCount
   } catch {
     return false
