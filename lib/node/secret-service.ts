@@ -60,7 +60,8 @@ export class SecretService {
 
   change({ step, change, keyId, key }: Omit<RequestOf<'change-secret'>, 'type'>): Told | Refusal {
     if (this.#secret === undefined) return refusal('not-found', noSecret)
-    if (this.#isHeldAgainst(step)) return refusal('busy', heldMessage)
+    // What comes late was decided by what others said a while ago, and somebody else may have decided since.
+    if (this.#held?.step !== step || this.#time.nowMs() >= this.#held.untilMs) return refusal('busy', tooLate)
     this.#held = undefined
     switch (change) {
       case 'nothing':
@@ -123,4 +124,5 @@ export class SecretService {
 }
 
 const noSecret = 'it was started without --secret-file'
+const tooLate = 'the order came too late, or another one came between'
 const heldMessage = 'its keys are being changed by another order'

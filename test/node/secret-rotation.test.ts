@@ -1,11 +1,15 @@
 import t from 'tap'
 import type { StarlingNode } from '../../lib/node/node.ts'
 import type { Done } from '../../lib/node/node-api.ts'
+import { keysHeldMsMax, SecretService } from '../../lib/node/secret-service.ts'
 import type { SecretChanged, SecretOrder, SecretStatus } from '../../lib/node/secret-views.ts'
+import { createCryptography } from '../../lib/platform/node-cryptography.ts'
 import { PlanRefused, type StarlingError } from '../../lib/vocabulary/errors.ts'
 import { KeptSecrets, secretKeyOf } from '../security/fixtures/kept-secret.ts'
+import { ManualTime } from './fixtures/fake-parts.ts'
 import { TestCluster } from './fixtures/test-cluster.ts'
 
+const cryptography = createCryptography()
 const one = secretKeyOf(1)
 const names = ['ada', 'bob', 'cyd']
 
@@ -164,6 +168,27 @@ t.test('two orders at a time cannot pass each other', async (t) => {
   )
   t.equal(cluster.metricSum('starling_datagrams_dropped_total', 'unknown-key'), 0)
   t.match(order(cluster, 'cyd', { action: 'add' }), { action: 'add' }, 'and a refused order holds nobody up')
+})
+
+t.test('an order that comes late finds the keys as somebody else wants them, and does nothing', async (t) => {
+  const secret = new KeptSecrets(one).of('ada')
+  const time = new ManualTime()
+  const service = new SecretService({ time, cryptography, secret })
+  const two = secretKeyOf(2)
+  const add = { change: 'add', keyId: two.id, key: two.bytes } as const
+  t.match(service.change({ step: 7, ...add }), { code: 'busy' }, 'nobody asked before')
+  service.tell(7)
+  t.match(service.tell(8), { code: 'busy' })
+  t.match(service.tell(0), { keyIds: [one.id] }, 'whoever only asks is answered')
+  time.pass(keysHeldMsMax)
+  t.match(service.change({ step: 7, ...add }), { code: 'busy' }, 'too late')
+  service.tell(7)
+  time.pass(keysHeldMsMax)
+  service.tell(8)
+  t.match(service.change({ step: 7, ...add }), { code: 'busy' }, 'another one came between')
+  t.match(service.change({ step: 8, ...add }), { keyIds: [one.id, two.id] })
+  service.tell(9)
+  t.match(service.change({ step: 9, ...add, key: one.bytes, keyId: '00000000' }), { code: 'malformed' })
 })
 
 t.test('a member that the order does not reach in time is named, and goes on', async (t) => {

@@ -56,7 +56,7 @@ export class SimulatedCluster {
   readonly #ids = new Map<string, NodeId>()
   readonly #stopping = new Set<DrivenNode>()
   /** Undefined: nodes have none. */
-  readonly #secrets: KeptSecrets | undefined
+  readonly secrets: KeptSecrets | undefined
   /** Where somebody sees to it that a process runs. */
   #wanted: readonly string[]
   /** Nodes that have ended by themselves because they were members no more. */
@@ -70,8 +70,7 @@ export class SimulatedCluster {
     this.world = world
     this.#configuration = configuration
     this.#makeNode = makeNode
-    this.#secrets =
-      configuration.hasSecret === true ? new KeptSecrets(drawSecretKey(world.random('secret'))) : undefined
+    this.secrets = configuration.hasSecret === true ? new KeptSecrets(drawSecretKey(world.random('secret'))) : undefined
     this.starters = nodeNames.slice(0, configuration.nodes)
     this.names = nodeNames.slice(0, configuration.nodes + (configuration.churn?.newcomers ?? 0))
     this.#wanted = this.starters
@@ -126,7 +125,7 @@ export class SimulatedCluster {
     if (this.isRunning(name) || !this.isWanted(name)) return
     const ports = this.world.portsFor(name)
     const { process } = this.world.machine(name)
-    if (process !== undefined) process.keyring = this.#secrets?.of(name).keyring
+    if (process !== undefined) process.keyring = this.secrets?.of(name).keyring
     const { replayChance } = this.#configuration
     const random = this.world.random(`${name}/${this.world.machine(name).starts}/replays`)
     const used = replayChance === 0 ? ports : withReplays(ports, random, replayChance)
@@ -292,7 +291,7 @@ export class SimulatedCluster {
       // Soon, so that what was wrongly deleted is missed before the end.
       oldCopiesKeptSeconds: this.#configuration.churn?.oldCopiesKeptSeconds ?? 600,
       version: '0.0.0',
-      secret: this.#secrets?.of(name),
+      secret: this.secrets?.of(name),
     }
   }
 }

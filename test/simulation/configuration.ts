@@ -119,6 +119,8 @@ export interface Configuration {
   readonly switchesValueLog?: boolean | undefined
   /** Nodes share a secret: what they say to each other is sealed. Undefined: it is not. */
   readonly hasSecret?: boolean | undefined
+  /** Somebody changes its key, again and again. Undefined: nobody does. */
+  readonly rotateEveryMs?: number | undefined
 }
 
 /**
@@ -217,7 +219,7 @@ export function drawConfiguration(seed: number, options: DrawOptions = {}): Conf
     churn: churn === undefined || !length.isLong ? churn : calmer(churn),
     valueLog: valueLog?.settings,
     switchesValueLog: valueLog?.isSwitched,
-    hasSecret: seededRandom(seedFor(seed, 'secret')).below(secretIn) === 0,
+    ...drawSecret(seededRandom(seedFor(seed, 'secret')), churn !== undefined),
   }
 }
 
@@ -239,6 +241,13 @@ function drawValueLog(
     isDraining: false,
   }
   return { settings, valueBytesMax: pick(random, [0, 2000, 2000]), isSwitched: random.below(4) === 0 }
+}
+
+/** Newcomers come with the secret that somebody gave them a while ago: keys change where there are none. */
+function drawSecret(random: Random, hasNewcomers: boolean): Pick<Configuration, 'hasSecret' | 'rotateEveryMs'> {
+  if (random.below(secretIn) !== 0) return { hasSecret: false }
+  const everyMs = pick(random, [300, 1000, 4000])
+  return { hasSecret: true, rotateEveryMs: hasNewcomers || random.below(4) === 0 ? undefined : everyMs }
 }
 
 interface Length {

@@ -34,6 +34,7 @@ import { FinalPhase, shortGraceSeconds } from './final-phase.ts'
 import { LivenessPhase } from './liveness-phase.ts'
 import { OnlineAudit } from './online-audit.ts'
 import { Operator } from './operator.ts'
+import { SecretRotator } from './rotate-secret.ts'
 import type { ClientOperation, Script } from './script.ts'
 import { trapLeaks } from './trap-leaks.ts'
 
@@ -118,6 +119,7 @@ class Run {
   readonly #cluster: SimulatedCluster
   readonly #nemesis: Nemesis
   readonly #operator: Operator | undefined
+  readonly #rotator: SecretRotator | undefined
   readonly #history = new History()
   readonly #workload: Workload
   readonly #violations: Violation[] = []
@@ -160,6 +162,13 @@ class Run {
             hash: options.hash,
             report: (check, message) => this.report(check, message),
           })
+    const { rotateEveryMs } = configuration
+    this.#rotator =
+      rotateEveryMs === undefined
+        ? undefined
+        : new SecretRotator(this.#cluster, rotateEveryMs, this.#world.random('rotation'), (check, message) =>
+            this.report(check, message),
+          )
     this.#operationsLeft = configuration.operations
     this.#audit = new OnlineAudit(this.#cluster, configuration, {
       hash: options.hash,
@@ -212,6 +221,7 @@ class Run {
     })
     this.#nemesis.start()
     this.#operator?.start()
+    this.#rotator?.start()
     this.#audit.start()
     const isIdle = (): boolean => isOver && this.#nemesis.isIdle && drivers.every((driver) => driver.isIdle)
     const isDone = this.#world.runUntil(isIdle, faultsLimitMs + this.#busyMs())
@@ -220,6 +230,7 @@ class Run {
     this.#audit.stop()
     this.#nemesis.stop()
     this.#operator?.stop()
+    this.#rotator?.stop()
     this.#world.run(Math.max(0, this.#nemesis.absentUntilMs - this.#world.nowMs))
     if (this.#configuration.triesLiveness === true && !this.#tryLiveness()) return
     if (this.#configuration.triesAvailability && !this.#tryAvailability()) return
