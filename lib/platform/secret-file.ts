@@ -1,17 +1,15 @@
-import { readFileSync, realpathSync, statSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Cryptography } from '../ports/cryptography.ts'
 import type { Log } from '../ports/log.ts'
 import type { ClusterSecret } from '../security/cluster-secret.ts'
 import { formatKeyring, Keyring, parseKeyring, type SecretKey } from '../security/keyring.ts'
-import { InvalidParameter } from '../vocabulary/errors.ts'
 import { replaceFile } from './durable-files.ts'
+import { type GuardedFile, readGuarded, warnOfReaders } from './guarded-file.ts'
 import { watchFileChange } from './watch-file.ts'
 
 /** Its owner's alone. */
 const secretFileMode = 0o600
-/** A group or others may read it. */
-const foreignModeBits = 0o077
 
 /** What may be said of the keys. */
 export interface KeyIds {
@@ -24,6 +22,7 @@ export class SecretFile implements ClusterSecret {
   readonly keyring: Keyring
   /** Absolute. */
   readonly place: string
+  readonly #file: GuardedFile
   readonly #cryptography: Cryptography
   #endWatch: (() => void) | undefined
   #log: Log | undefined
@@ -32,6 +31,8 @@ export class SecretFile implements ClusterSecret {
   /** @throws {InvalidParameter} that says what is wrong with the file, and nothing of what stands there */
   constructor(path: string, cryptography: Cryptography) {
     this.place = resolve(path)
+    const remedy = 'make one with `starling secret generate`, and give every node of the cluster the same'
+    this.#file = { place: this.place, title: 'secret file', remedy }
     this.#cryptography = cryptography
     this.keyring = new Keyring(this.#read())
   }
@@ -40,7 +41,7 @@ export class SecretFile implements ClusterSecret {
   watch(log: Log, onTaken: (ids: KeyIds) => void = () => {}): void {
     this.#log = log
     this.#onTaken = onTaken
-    this.#warnOfReaders()
+    warnOfReaders(this.#file, this.#log)
     this.#endWatch = watchFileChange(this.place, () => this.reload())
   }
 
@@ -54,7 +55,7 @@ export class SecretFile implements ClusterSecret {
       this.#log?.error({ file: this.place, reason }, 'the secret file was not taken: the keys stay as they were')
       return
     }
-    this.#warnOfReaders()
+    warnOfReaders(this.#file, this.#log)
     if (idsOf(keys) !== idsOf(this.keyring.keys)) this.#take(keys, 'the secret file has changed: its keys are in force')
   }
 
@@ -76,39 +77,7 @@ export class SecretFile implements ClusterSecret {
   }
 
   #read(): readonly SecretKey[] {
-    let text: string
-    try {
-      text = readFileSync(this.place, 'utf8')
-    } catch (error) {
-      const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
-      throw new InvalidParameter(
-        isMissing
-          ? `the secret file ${this.place} does not exist`
-          : `the secret file ${this.place} cannot be read: ${(error as Error).message}`,
-        {
-          hint: isMissing
-            ? 'make one with `starling secret generate`, and give every node of the cluster the same'
-            : 'the user that runs the node must be able to read it',
-        },
-      )
-    }
-    try {
-      return parseKeyring(text, this.#cryptography)
-    } catch (error) {
-      if (!(error instanceof InvalidParameter)) throw error
-      throw new InvalidParameter(`${this.place}: ${error.message}`, { hint: error.hint })
-    }
-  }
-
-  #warnOfReaders(): void {
-    try {
-      const { mode } = statSync(this.place)
-      if ((mode & foreignModeBits) === 0) return
-      const octal = (mode & 0o777).toString(8).padStart(4, '0')
-      this.#log?.warn({ file: this.place, mode: octal }, 'others than its owner can get at the secret file: chmod 600')
-    } catch {
-      // Gone since it was read; the watch will say so.
-    }
+    return readGuarded(this.#file, (text) => parseKeyring(text, this.#cryptography))
   }
 }
 
