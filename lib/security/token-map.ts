@@ -113,16 +113,19 @@ function endedAtMs({ expiresAtMs, revokedAtMs }: TokenEntry): number {
   return Math.min(expiresAtMs ?? Number.POSITIVE_INFINITY, revokedAtMs ?? Number.POSITIVE_INFINITY)
 }
 
-/** Ids are drawn by chance: two tokens with one id do not happen. If they do, one of them stays, everywhere the same. */
+/**
+ * What does not change of a token goes by its hash. Ids are drawn by chance: two tokens with one id do not happen; if they
+ * do, one of them stays, everywhere the same.
+ */
 function mergeEntries(a: TokenEntry, b: TokenEntry): TokenEntry {
   if (a === b) return a
   const revokedAtMs = earlier(a.revokedAtMs, b.revokedAtMs)
-  const entry = contentOf(a) >= contentOf(b) ? a : b
+  const entry = compareBytes(a.hash, b.hash) >= 0 ? a : b
   return entry.revokedAtMs === revokedAtMs ? entry : { ...entry, revokedAtMs }
 }
 
 function isSame(a: TokenEntry, b: TokenEntry): boolean {
-  return a === b || (a.revokedAtMs === b.revokedAtMs && contentOf(a) === contentOf(b))
+  return a === b || (a.revokedAtMs === b.revokedAtMs && compareBytes(a.hash, b.hash) === 0)
 }
 
 function earlier(one: number | undefined, other: number | undefined): number | undefined {
@@ -130,7 +133,11 @@ function earlier(one: number | undefined, other: number | undefined): number | u
   return Math.min(one, other)
 }
 
-/** Any text that differs where what does not change differs. */
-function contentOf({ revokedAtMs: _revokedAtMs, hash, ...fixed }: TokenEntry): string {
-  return JSON.stringify([hash.join(), Object.entries(fixed).sort()])
+/** Of the same length. */
+function compareBytes(one: Uint8Array, other: Uint8Array): number {
+  for (const [at, byte] of one.entries()) {
+    const order = byte - (other[at] ?? 0)
+    if (order !== 0) return order
+  }
+  return 0
 }

@@ -114,6 +114,13 @@ t.test('to make or revoke a token again changes nothing', async (t) => {
   t.match(changeTokens(emptyTokenMap, revoke, 5), { refused: { code: 'not-found' } })
 })
 
+t.test('of two tokens with one id, which does not happen, one stays, everywhere the same', async (t) => {
+  const one = mapOf(tokenNumbered(1))
+  const other = mapOf({ ...tokenNumbered(1), hash: new Uint8Array(32).fill(1), role: 'admin', revokedAtMs: 5 })
+  t.same(sorted(mergeTokenMaps(one, other)), sorted(mergeTokenMaps(other, one)))
+  t.match(mergeTokenMaps(one, other).entries.get(idOf(1)), { role: 'admin', revokedAtMs: 5 })
+})
+
 t.test('a change that took longer than tokens are kept is refused, not half done', async (t) => {
   const closed: TokenMap = { closed: 4, entries: new Map() }
   const late = changeTokens(closed, { type: 'create', token: tokenNumbered(4) }, 0)
