@@ -291,11 +291,9 @@ async function serveHttp(
   }: { readonly audit: AuditLog | undefined; readonly certificates: CertificateFiles | undefined },
   settings: Settings,
 ): Promise<HttpServer> {
-  const { http: at, tlsCa, tokenFile, corsOrigins } = settings
+  const { http: at, corsOrigins } = settings
   const { metrics, log, hash, tracer } = ports
-  // Where tokens say who asks, a certificate need not.
-  const demandsCertificates = tlsCa !== undefined && tokenFile === undefined
-  const https = certificates === undefined ? undefined : { ...httpsOf(certificates), demandsCertificates }
+  const https = certificates === undefined ? undefined : httpsOf(certificates)
   const random = ports.random('request-ids')
   const limits = { connectionsPerAddressMax: settings.addressConnections }
   const hostNames = hostNamesOf(settings)

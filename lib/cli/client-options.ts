@@ -2,10 +2,11 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { HttpClient, type QuorumLevel } from '../http-client/http-client.ts'
 import type { Transport } from '../http-client/transport.ts'
 import { timeoutMsMax, timeoutMsMin } from '../vocabulary/limits.ts'
+import { type TlsOptions, tlsTransport } from './client-tls.ts'
 import { type TokenOptions, tokenOf } from './client-token.ts'
 
 /** What every command that speaks to a node takes. */
-export interface ClientOptions extends TokenOptions {
+export interface ClientOptions extends TokenOptions, TlsOptions {
   readonly endpoint: string
   readonly json?: boolean
   readonly timeout?: number
@@ -19,6 +20,9 @@ export function addClientOptions(command: Command): Command {
       new Option('--endpoint <URL,...>', 'nodes to ask, in order').env('STARLING_ENDPOINT').default(endpointDefault),
     )
     .option('--token-file <FILE>', 'shows the token in it (or STARLING_TOKEN) where nodes want to know who asks')
+    .addOption(tlsOption('--tls-ca <FILE>', 'the authorities that have signed the certificates of the nodes, PEM'))
+    .addOption(tlsOption('--tls-cert <FILE>', 'the certificate to show, where nodes want to see one, PEM'))
+    .addOption(tlsOption('--tls-key <FILE>', 'the private key of that certificate, PEM'))
     .option('--timeout <MS>', `milliseconds for each request, ${timeoutMsMin} to ${timeoutMsMax}`, parseTimeout)
     .option('--json', 'machine-readable output')
 }
@@ -31,7 +35,17 @@ export function endpointsOf(options: Pick<ClientOptions, 'endpoint'>): readonly 
 }
 
 export function connect(options: ClientOptions, extra: { transport?: Transport; spread?: boolean } = {}): HttpClient {
-  return new HttpClient({ endpoints: endpointsOf(options), token: tokenOf(options), ...extra })
+  const transport = extra.transport ?? tlsTransport(options)
+  return new HttpClient({
+    ...{ endpoints: endpointsOf(options), token: tokenOf(options), ...extra },
+    ...(transport === undefined ? {} : { transport }),
+  })
+}
+
+/** A node of this machine was started with the same variable. */
+function tlsOption(flags: string, help: string): Option {
+  const name = /--(\S+)/.exec(flags)?.[1] ?? ''
+  return new Option(flags, help).env(`STARLING_${name.toUpperCase().replaceAll('-', '_')}`)
 }
 
 /** The part of the options that goes with each request. */

@@ -6,19 +6,20 @@ import {
   type Transport,
   TransportFailure,
 } from '../http-client/transport.ts'
+import type { TlsTexts } from './client-tls.ts'
 
 /** Connections to one node; each carries one request at a time. */
 const connectionsMax = 32
 const connectTimeoutMs = 2_000
 
 /** For bulk work: a request costs a tenth of what it does with `fetch`. Idle connections do not keep the process alive. */
-export function undiciTransport(): Transport {
+export function undiciTransport(tls: TlsTexts = {}): Transport {
   const pools = new Map<string, Pool>()
   return async (request) => {
     const { origin, pathname, search } = new URL(request.url)
     let pool = pools.get(origin)
     if (pool === undefined) {
-      pool = new Pool(origin, { connections: connectionsMax, connect: { timeout: connectTimeoutMs } })
+      pool = new Pool(origin, { connections: connectionsMax, connect: { timeout: connectTimeoutMs, ...tls } })
       pools.set(origin, pool)
     }
     const answer = await whileWaiting(request, () =>

@@ -48,5 +48,10 @@ export function failedToConnect(error: unknown): boolean {
   const { code, syscall, errors } = error as { code?: unknown; syscall?: unknown; errors?: unknown }
   // Several addresses were tried: none of them may have taken the connection.
   if (Array.isArray(errors) && errors.length > 0) return errors.every(failedToConnect)
+  if (typeof code === 'string' && distrust.test(code)) return true
   return code === 'UND_ERR_CONNECT_TIMEOUT' || syscall === 'connect' || syscall === 'getaddrinfo'
 }
+
+/** One side did not take the certificate of the other, or does not speak TLS: nothing else was said. */
+const distrust =
+  /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_|ERR_SSL_WRONG_VERSION|ERR_SSL_.*(CERTIFICATE|HANDSHAKE_FAILURE))/

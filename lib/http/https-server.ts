@@ -11,8 +11,6 @@ export interface HttpsSettings {
   readonly certificates: () => { readonly cert: string; readonly key: string; readonly ca?: string | undefined }
   /** @returns ends it */
   onRenewed(listener: () => void): () => void
-  /** Nobody but those with a certificate of one of the authorities comes in; without this they may show one. */
-  readonly demandsCertificates: boolean
   /** What the client has shown, if it is good. */
   certificateOf(socket: TLSSocket): PeerCertificate | undefined
 }
@@ -46,7 +44,8 @@ export function createHttpsServer(
     {
       ...contextOptions(),
       requestCert: hasAuthorities,
-      rejectUnauthorized: settings.demandsCertificates,
+      // Whoever shows none where one is needed is told so: by a problem, and not by a connection that ends.
+      rejectUnauthorized: false,
       handshakeTimeout: limits.headersTimeoutMs,
       requireHostHeader: false,
       maxHeaderSize: limits.headerBytesMax,

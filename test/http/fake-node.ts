@@ -76,12 +76,9 @@ export class FakeNode implements NodeApi {
   })
   /** Why somebody was turned away, newest last. */
   readonly turnedAway: string[] = []
-  readonly doorkeeper = new Doorkeeper({
-    authority: this.authority,
-    asksForCertificates: false,
-    wallMs: () => Date.now(),
-    onTurnedAway: (reason) => void this.turnedAway.push(reason),
-  })
+  /** Whether clients have to show certificates. */
+  asksForCertificates = false
+  readonly doorkeeper = doorkeeperOf(this)
   /** Undefined: nobody is held to anything. */
   clients: ClientGate | undefined = undefined
   /** What was asked for, newest last. */
@@ -749,4 +746,15 @@ function siblingOf(dot: Dot, value: Uint8Array, request?: PutRequest): Sibling {
 function isWithin(key: string, { start, end, after, reverse }: ListRequest): boolean {
   if ((start !== '' && order(key, start) < 0) || (end !== '' && order(key, end) >= 0)) return false
   return after === '' || (reverse ? order(key, after) < 0 : order(key, after) > 0)
+}
+
+function doorkeeperOf(node: FakeNode): Doorkeeper {
+  return new Doorkeeper({
+    authority: node.authority,
+    get asksForCertificates() {
+      return node.asksForCertificates
+    },
+    wallMs: () => Date.now(),
+    onTurnedAway: (reason) => void node.turnedAway.push(reason),
+  })
 }

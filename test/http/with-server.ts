@@ -42,7 +42,7 @@ export async function serve(
   t: Test,
   limits: Partial<HttpLimits> = {},
   tracer?: Tracer,
-  web: Pick<HttpServerOptions, 'corsOrigins' | 'hostNames'> = {},
+  web: Pick<HttpServerOptions, 'corsOrigins' | 'hostNames' | 'https'> = {},
 ): Promise<Served> {
   const node = new FakeNode()
   const metrics = new RecordedMetrics()

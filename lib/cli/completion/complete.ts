@@ -15,9 +15,12 @@ const endpointDefault = 'http://127.0.0.1:7070'
 export async function complete(kind: string, line: readonly string[]): Promise<void> {
   try {
     const tokenFile = valueIn(line, '--token-file')
+    const [tlsCa, tlsCert, tlsKey] = ['ca', 'cert', 'key'].map((name) => valueIn(line, `--tls-${name}`))
     const client = connect({
       endpoint: valueIn(line, '--endpoint') ?? process.env.STARLING_ENDPOINT ?? endpointDefault,
       ...(tokenFile === undefined ? {} : { tokenFile }),
+      ...(tlsCa === undefined ? {} : { tlsCa }),
+      ...(tlsCert === undefined || tlsKey === undefined ? {} : { tlsCert, tlsKey }),
     })
     const timeoutMs = Number(valueIn(line, '--timeout')) || timeoutMsDefault
     for (const name of await namesOf(client, kind, timeoutMs)) if (!/\s/.test(name)) await writeLine(name)

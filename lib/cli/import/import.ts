@@ -8,6 +8,7 @@ import type { QuorumLevel } from '../../http-client/http-client.ts'
 import { InvalidBucket, StarlingError, Unreachable } from '../../vocabulary/errors.ts'
 import { bucketProblem } from '../../vocabulary/key.ts'
 import { type ClientOptions, connect } from '../client-options.ts'
+import { tlsTextsOf } from '../client-tls.ts'
 import { exitCode, exitCodeOf, UsageError } from '../exit-code.ts'
 import { note, writeJson } from '../output.ts'
 import { formatCount } from '../table.ts'
@@ -32,7 +33,7 @@ const failuresShownMax = 20
 export async function importFile(bucket: string, file: string, flags: ImportFlags): Promise<void> {
   const problem = bucketProblem(bucket)
   if (problem !== undefined) throw new InvalidBucket(`the bucket ${problem}`)
-  const client = connect(flags, { transport: undiciTransport(), spread: true })
+  const client = connect(flags, { transport: undiciTransport(tlsTextsOf(flags)), spread: true })
   const { source, bytesTotal } = await openSource(file)
   // A wrong endpoint shows now, and not after a minute of retries.
   await client.node().catch((error: unknown) => {

@@ -4,6 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { finished } from 'node:stream/promises'
 import type { ListEntry } from '../../http-client/listing.ts'
 import { connect, requestOptions } from '../client-options.ts'
+import { tlsTextsOf } from '../client-tls.ts'
 import { UsageError } from '../exit-code.ts'
 import { showProgress } from '../import/progress-bar.ts'
 import { note, writeData, writeJson } from '../output.ts'
@@ -28,7 +29,7 @@ export async function exportBucket(bucket: string, flags: ExportFlags): Promise<
     throw new UsageError('--resume goes on with a file', 'give --output FILE, or --start KEY')
   const last = flags.resume === true && output !== undefined ? await cutToWholeLines(output) : undefined
   const start = last ?? flags.start
-  const transport = undiciTransport()
+  const transport = undiciTransport(tlsTextsOf(flags))
   const listing = connect(flags, { transport }).list(bucket, {
     ...{ prefix, start, end, values: true, pageLimit, timeoutMs: pageTimeoutMs },
     ...requestOptions(flags),
