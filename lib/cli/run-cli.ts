@@ -33,13 +33,18 @@ function usageErrorOf(error: CommanderError, command: Command, words: readonly s
     const slip = words.find((word) => !word.startsWith('-') && !pathOf(command).split(' ').includes(word)) ?? ''
     return unknownCommand(command, slip)
   }
-  const message = error.message.replace(/^error: /, '').replace(/\s*\(Did you mean .*\)$/s, '')
+  const told = error.message.replace(/^error: /, '').replace(/\s*\(Did you mean .*\)$/s, '')
+  // What was given to it may be a secret, and what is said here may be kept.
+  const message = told.replace(/^(unknown option '--?[^'=]+)=.*'$/s, "$1'")
   const unknown = /^unknown option '(--?[^'=]+)/.exec(message)?.[1]
+  if (unknown === '--token') return new UsageError(message, tokenHint)
   const suggestion = unknown === undefined ? undefined : nearest(unknown, flagsOf(command))
   if (suggestion !== undefined) return new UsageError(message, `the nearest known one is ${suggestion}`)
   const meant = /Did you mean (?:one of )?(.*)\?\)$/s.exec(error.message)?.[1]
   return new UsageError(message, meant === undefined ? `see ${pathOf(command)} --help` : `did you mean ${meant}?`)
 }
+
+const tokenHint = 'everybody on this machine can read a command line: use STARLING_TOKEN, or --token-file'
 
 /** Commander prints a version as it is, before it looks at any other flag. */
 function asksForVersionInJson(words: readonly string[]): boolean {

@@ -139,7 +139,8 @@ export class HttpClient {
       throw new InvalidParameter(`retries must be 0 to ${retriesMax}, not ${String(retries)}`)
     }
     this.#retries = retries
-    this.#token = typeof options.token === 'string' ? checkedToken(options.token) : options.token
+    const { token } = options
+    this.#token = token === undefined || typeof token === 'function' ? token : checkedToken(token)
     this.#endpoints = new Endpoints(options.endpoints, { spread: options.spread })
     this.#transport = options.transport ?? fetchTransport(globalThis.fetch)
   }
