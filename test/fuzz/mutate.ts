@@ -1,7 +1,7 @@
 import type { Random } from '../../lib/vocabulary/random.ts'
 
 const runBytesMax = 32
-const changesLogMax = 4
+const changesLogMax = 3
 const encoder = new TextEncoder()
 
 /** Where numbers and lengths change their form, or wrap. */
@@ -35,7 +35,7 @@ export class Mutator {
     this.#bytesMax = bytesMax
   }
 
-  /** `input`, changed once or up to sixteen times; sometimes grown together with a part of `other`. */
+  /** `input`, changed once or up to eight times; sometimes grown together with a part of `other`. */
   mutate(input: Uint8Array, other: Uint8Array): Uint8Array {
     let bytes = input
     const changes = 1 << this.#random.below(changesLogMax + 1)

@@ -17,6 +17,7 @@ import { secretFiles } from './targets/secret-files.ts'
 import { sessions } from './targets/sessions.ts'
 import { settingsFiles } from './targets/settings-files.ts'
 import { storedValues } from './targets/stored-values.ts'
+import { stores } from './targets/stores.ts'
 import { tokens } from './targets/tokens.ts'
 
 /** Everything that reads bytes from outside. */
@@ -35,6 +36,7 @@ export const targets: readonly Target[] = [
   cursors,
   records,
   storedValues,
+  stores,
   layouts,
   settingsFiles,
   secretFiles,

@@ -64,6 +64,7 @@ export const http: Target = {
       'null',
     ],
   ],
+  repair: asHttp,
   bytesMax: 8192,
   stepsMax: { base: 50_000_000, each: 100_000 },
   inputsInTests: 1_500,
@@ -94,4 +95,22 @@ export function mustBeAnswer({ status, headers, text }: HttpAnswer): void {
   const { code, aftermath } = JSON.parse(text)
   must(isErrorCode(code) && code !== 'internal', `the code ${code} is one of ours`)
   must(aftermath === 'nothing-changed' || aftermath === 'may-have-changed', 'a problem says what it leaves behind')
+}
+
+/**
+ * The same, so far that a parser of HTTP reads its first request to the end: a request line, headers of which each has a
+ * name, and a length that is that of the body, if it says any.
+ */
+function asHttp(input: Uint8Array): Uint8Array {
+  const text = Buffer.from(input).toString('latin1')
+  const headEnd = text.indexOf('\r\n\r\n')
+  const [first = '', ...lines] = (headEnd === -1 ? text : text.slice(0, headEnd)).split('\r\n')
+  const body = headEnd === -1 ? '' : text.slice(headEnd + 4)
+  const [method = '', target = ''] = first.split(' ')
+  const verb = /^[A-Z]+$/.test(method) ? method : 'GET'
+  const line = `${verb} ${target.replaceAll(/[^!-~]/g, '') || '/'} HTTP/1.1`
+  const headers = lines
+    .filter((header) => /^[A-Za-z-]+: *[\t -~\x80-\xff]*$/.test(header))
+    .map((header) => header.replace(/^(content-length): .*/i, (_all, name) => `${name}: ${body.length}`))
+  return new Uint8Array(Buffer.from([line, ...headers, '', body].join('\r\n'), 'latin1'))
 }

@@ -1,4 +1,5 @@
 import { createCryptography } from '../../../lib/platform/node-cryptography.ts'
+import type { Aead } from '../../../lib/ports/cryptography.ts'
 import { seededRandom } from '../../../lib/ports/random.ts'
 import { DatagramOpener } from '../../../lib/security/datagram-opener.ts'
 import { DatagramSealer } from '../../../lib/security/datagram-sealer.ts'
@@ -14,6 +15,7 @@ const home = toEndpoint('10.0.0.1:7071')
 /** Fewer than an opener remembers senders: none of them is forgotten, and may say its numbers again. */
 const inputsOfOneOpener = 500
 const betweenInputsMs = 100
+const aeadsMax = 500
 
 const random = seededRandom([1, 2, 3, 4])
 const cryptography = createCryptography((count) => Uint8Array.from({ length: count }, () => random.below(256)))
@@ -70,11 +72,25 @@ function resealed(input: Uint8Array): Uint8Array {
   header.set(headOfOurs)
   const number = Buffer.from(header).readUIntBE(sealedHeaderBytes - 6, 6)
   const sender = header.subarray(sealedHeaderBytes - 6 - senderBytes, sealedHeaderBytes - 6)
-  const aead = cryptography.aead(senderKey(key.bytes, sender, cluster, cryptography))
+  const aead = aeadOf(sender)
   // What was sealed is opened and sealed again, so that an untouched datagram stays as it is.
   const rest = input.subarray(sealedHeaderBytes)
   const plain = aead.open(nonceOf(number), header, rest) ?? rest.subarray(0, Math.max(0, input.length - sealBytes))
   return new Uint8Array(Buffer.concat([header, aead.seal(nonceOf(number), header, plain)]))
+}
+
+const aeads = new Map<string, Aead>()
+
+/** Most inputs are of a sender that was met before. */
+function aeadOf(sender: Uint8Array): Aead {
+  const name = Buffer.from(sender).toString('latin1')
+  let aead = aeads.get(name)
+  if (aead === undefined) {
+    aead = cryptography.aead(senderKey(key.bytes, sender, cluster, cryptography))
+    if (aeads.size === aeadsMax) aeads.clear()
+    aeads.set(name, aead)
+  }
+  return aead
 }
 
 /** Magic, version, cluster and key: the same in all datagrams. */
