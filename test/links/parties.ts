@@ -95,7 +95,7 @@ export interface Listening {
 export function listening(
   world: World,
   name: string,
-  options: { settings?: AcceptorSettings; greet?: AcceptorOwner['greet'] } = {},
+  options: { settings?: AcceptorSettings; greet?: AcceptorOwner['greet']; owner?: Partial<AcceptorOwner> } = {},
 ): Listening {
   const ports = world.portsFor(name)
   const served: Served[] = []
@@ -112,6 +112,7 @@ export function listening(
     onDigest: (digest, caller) => digests.push({ digest, nodeId: caller.nodeId }),
     onMalformed: (reason) => malformed.push(reason),
     onCut: (reason) => cut.push(reason),
+    ...options.owner,
   }
   const side = {
     acceptor: new FrameAcceptor(ports, owner, options.settings),
@@ -198,7 +199,12 @@ export interface Linking {
   ask(to: string, name: string, timeoutMs?: number): Outcome[]
 }
 
-export function linking(world: World, name: string, settings: Partial<LinkSettings> = {}): Linking {
+export function linking(
+  world: World,
+  name: string,
+  settings: Partial<LinkSettings> = {},
+  extra: Partial<LinkOwner> = {},
+): Linking {
   const ports = world.portsFor(name)
   const told: string[] = []
   const digests: unknown[] = []
@@ -209,6 +215,8 @@ export function linking(world: World, name: string, settings: Partial<LinkSettin
     onWelcome: (_welcome, from) => told.push(`welcome from ${from}`),
     onGoodbye: (goodbye, from) => told.push(`goodbye from ${from}: ${goodbye.reason}`),
     onMalformed: (reason) => told.push(`malformed: ${reason}`),
+    onUntrusted: (reason) => told.push(`untrusted: ${reason}`),
+    ...extra,
   }
   const pool = new LinkPool(
     { ...ports, random: ports.random('links'), settings: { ...linkSettingsDefault, ...settings } },
