@@ -55,6 +55,8 @@ export class SecretService {
       if (this.#isHeldAgainst(step)) return refusal('busy', heldMessage)
       this.#held = { step, untilMs: this.#time.nowMs() + keysHeldMsMax }
     }
+    // Before they are written over: what people have written there counts from now on.
+    this.#secret.reload()
     return this.#told()
   }
 

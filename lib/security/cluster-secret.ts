@@ -6,6 +6,8 @@ export interface ClusterSecret {
   readonly keyring: Keyring
   /** Where they are kept, for messages. */
   readonly place: string
+  /** Goes by what stands there now, if that can be used: somebody may have written it. */
+  reload(): void
   /**
    * Keeps these instead, at once and durably, and goes by them from then on.
    * @throws the system's error when they cannot be kept; then nothing has changed

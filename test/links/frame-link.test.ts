@@ -45,6 +45,17 @@ t.test('a request', async (t) => {
     t.same(outcomes.map(told), [['answered one'], ['answered two'], ['answered three']])
   })
 
+  await t.test('with a key in it never leaves over a connection that others can read', async (t) => {
+    const { world, ada, bob } = await linked()
+    const key = new Uint8Array(32).fill(7)
+    const outcomes: unknown[] = []
+    const order = { type: 'change-secret', step: 1, change: 'add', keyId: '0a0b0c0d', key } as const
+    ada.pool.request(at('bob'), order, 1000, (outcome) => outcomes.push(outcome))
+    world.run(100)
+    t.match(outcomes, [{ type: 'not-sent', reason: /others can read/ }])
+    t.equal(requestsHeard(bob).length, 0)
+  })
+
   await t.test('leaves together with the others of its turn', async (t) => {
     const { world, ada, bob } = await linked()
     const before = bob.writes

@@ -4,7 +4,9 @@ import type { Done } from '../../lib/node/node-api.ts'
 import { keysHeldMsMax, SecretService } from '../../lib/node/secret-service.ts'
 import type { SecretChanged, SecretOrder, SecretStatus } from '../../lib/node/secret-views.ts'
 import { createCryptography } from '../../lib/platform/node-cryptography.ts'
+import { plainIdentity, type StreamIdentity } from '../../lib/ports/network.ts'
 import { PlanRefused, type StarlingError } from '../../lib/vocabulary/errors.ts'
+import { toEndpoint } from '../../lib/vocabulary/ids.ts'
 import { KeptSecrets, secretKeyOf } from '../security/fixtures/kept-secret.ts'
 import { ManualTime } from './fixtures/fake-parts.ts'
 import { TestCluster } from './fixtures/test-cluster.ts'
@@ -189,6 +191,26 @@ t.test('an order that comes late finds the keys as somebody else wants them, and
   t.match(service.change({ step: 8, ...add }), { keyIds: [one.id, two.id] })
   service.tell(9)
   t.match(service.change({ step: 9, ...add, key: one.bytes, keyId: '00000000' }), { code: 'malformed' })
+})
+
+t.test('keys are not taken over a connection that others can read', async (t) => {
+  const secret = new KeptSecrets(one).of('ada')
+  const service = new SecretService({ time: new ManualTime(), cryptography, secret })
+  const two = secretKeyOf(2)
+  const order = { type: 'change-secret', step: 7, change: 'add', keyId: two.id, key: two.bytes } as const
+  const caller = { role: 'peer', nodeId: 'b'.repeat(32), token: '' } as const
+  const answers: unknown[] = []
+  const give = (identity: StreamIdentity, remote: string): void => {
+    service.tell(7)
+    service.serve(order, { ...caller, remote: toEndpoint(remote), identity }, (answer) => answers.push(answer))
+  }
+  give(plainIdentity, '10.0.0.2:7071')
+  t.match(answers.pop(), { type: 'refused', code: 'forbidden' })
+  t.same(secret.ids, [one.id])
+  give({ type: 'secret', keyId: one.id }, '10.0.0.2:7071')
+  t.match(answers.pop(), { keyIds: [one.id, two.id] })
+  give(plainIdentity, '127.0.0.1:7071')
+  t.match(answers.pop(), { keyIds: [one.id, two.id] }, 'on loopback nobody listens')
 })
 
 t.test('a member that the order does not reach in time is named, and goes on', async (t) => {
