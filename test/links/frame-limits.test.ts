@@ -88,6 +88,7 @@ t.test('whoever has not said hello', async (t) => {
 
   await t.test('is believed no more than a hello is long', async (t) => {
     const { world, bob } = met()
+    bob.isSlow = true
     const [greedy, friend] = many(world, 'flood', 2)
     greedy?.sayBytes(Uint8Array.of(0, 1, 0, 0, 1))
     friend?.say(client)
@@ -122,6 +123,7 @@ t.test('a client that finishes nothing', async (t) => {
 
   await t.test('leaves most of it lying, when clients leave too much: it is cut off, the others are not', async (t) => {
     const { world, bob } = met({ clientsHeldBytesMax: 300_000 })
+    bob.isSlow = true
     const [large, small] = many(world, 'flood', 2)
     for (const one of [large, small]) one?.say(client)
     world.run(20)

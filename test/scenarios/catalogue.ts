@@ -13,14 +13,18 @@ import { killAllDisk, killAllOs } from './kill-all.ts'
 import { killReceiver, killSender } from './kill-in-transfer.ts'
 import type { Scenario } from './kit/scenario.ts'
 import { leaveAndReturn } from './leave-and-return.ts'
+import { onTheWire } from './on-the-wire.ts'
 import { operatorsStory } from './operators-story.ts'
 import { payments } from './payments.ts'
 import { powerCut } from './power-cut.ts'
 import { repairModes } from './repair-modes.ts'
 import { replaceDead } from './replace-dead.ts'
 import { rollingRestart } from './rolling-restart.ts'
+import { rotateCertificates, rotateSecret } from './rotation.ts'
 import { scanCities } from './scan-cities.ts'
 import { sizes, sizesLarger } from './sizes.ts'
+import { strangers } from './strangers.ts'
+import { garbageFlood, oversize, slowloris } from './under-attack.ts'
 import { wiped } from './wiped.ts'
 
 /** All scenarios, in the order of the list. */
@@ -42,6 +46,9 @@ export const catalogue: readonly Scenario[] = [
   expiry,
   expiryForGood,
   garbage,
+  garbageFlood,
+  slowloris,
+  oversize,
   growShrinkReplace,
   killReceiver,
   killSender,
@@ -56,4 +63,8 @@ export const catalogue: readonly Scenario[] = [
   sizesLarger,
   scanCities,
   payments,
+  onTheWire,
+  strangers,
+  rotateSecret,
+  rotateCertificates,
 ]

@@ -285,7 +285,7 @@ async function unlessOneEnds(members: readonly Member[], promise: Promise<void>)
 }
 
 /** By chance and not from the seed: two runs at once must not look for the same places. */
-async function freePlaces(size: number, directory: string): Promise<readonly DemoNode[]> {
+export async function freePlaces(size: number, directory: string): Promise<readonly DemoNode[]> {
   for (let tried = 0; tried < placesTriedMax; tried += 1) {
     const firstPort = firstPortMin + Math.floor(Math.random() * (firstPortMax - firstPortMin))
     const plan = planDemo(size, firstPort, directory)

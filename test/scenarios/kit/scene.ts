@@ -1,5 +1,6 @@
 import { createHash } from '../../../lib/platform/xxhash.ts'
 import type { Hash } from '../../../lib/vocabulary/hash.ts'
+import type { Surroundings } from '../../node/fixtures/real-nodes.ts'
 import { Cluster, type Member } from './cluster.ts'
 import { clientDriver, type Driver, httpDriver } from './drivers.ts'
 import { claimEverythingThere, claimReads } from './everything-there.ts'
@@ -19,6 +20,9 @@ export interface SceneOptions {
   readonly size?: number
   readonly keys: number
   readonly flags?: readonly string[]
+  readonly surroundings?: (name: string) => Surroundings
+  /** Most requests go by it; by default the client library with nothing to show. */
+  readonly driver?: (cluster: Cluster) => Promise<Driver>
 }
 
 /** What one change of owners did. */
@@ -61,11 +65,14 @@ export class Scene {
   }
 
   /** Resolves when every key was written once. */
-  static async begin(lab: Lab, { size = 3, keys, flags = [] }: SceneOptions): Promise<Scene> {
+  static async begin(
+    lab: Lab,
+    { size = 3, keys, flags = [], surroundings, driver: made }: SceneOptions,
+  ): Promise<Scene> {
     const http = new Http(lab)
     const hash = await createHash()
-    const cluster = await Cluster.start(lab, { size, flags })
-    const driver = await clientDriver(lab, cluster.members)
+    const cluster = await Cluster.start(lab, { size, flags, ...(surroundings === undefined ? {} : { surroundings }) })
+    const driver = await (made === undefined ? clientDriver(lab, cluster.members) : made(cluster))
     const scene = new Scene(lab, { http, hash, cluster, driver }, keys)
     await scene.load.preload()
     return scene
