@@ -97,6 +97,22 @@ t.test('scopes hold for frames as they do for HTTP', async (t) => {
   t.equal(await codeOf({ type: 'read-bucket', bucket: 'carts' as never }), 'answered')
   t.equal(await codeOf({ type: 'read-bucket', bucket: 'other' as never }), 'forbidden')
 
+  for (const key of ['eu', 'eu-2', 'eu.', 'us-1']) t.equal(cluster.put('ada', key, 'v').code, 'ok')
+  const everywhere = ['', 'a', 'eu', 'eu-', 'eu-1', 'eu.', 'us-1', 'zz']
+  const found = new Set<string>()
+  for (const reverse of [false, true]) {
+    for (const after of everywhere) {
+      for (const [start, end] of everywhere.flatMap((from) => everywhere.map((to) => [from, to] as const))) {
+        if (end !== '' && start > end) continue
+        const bounds = { ...range, bucket: 'carts' as never, prefix: 'eu-', start, end, after, reverse }
+        const outcome = await ask({ type: 'scan', range: bounds, withValues: false, timeoutMs: 1_000 })
+        if (outcome.type !== 'answered' || outcome.message.type !== 'scanned') continue
+        for (const { key } of outcome.message.entries) found.add(key)
+      }
+    }
+  }
+  t.same([...found].sort(), ['eu-1', 'eu-2'], 'no bound and no cursor leads out of the prefix')
+
   const many = await ask({
     type: 'coordinate-many',
     hops: 0,
