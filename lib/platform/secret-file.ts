@@ -55,8 +55,9 @@ export class SecretFile implements ClusterSecret {
       this.#log?.error({ file: this.place, reason }, 'the secret file was not taken: the keys stay as they were')
       return
     }
+    if (idsOf(keys) === idsOf(this.keyring.keys)) return
     warnOfReaders(this.#file, this.#log)
-    if (idsOf(keys) !== idsOf(this.keyring.keys)) this.#take(keys, 'the secret file has changed: its keys are in force')
+    this.#take(keys, 'the secret file has changed: its keys are in force')
   }
 
   keep(keys: readonly SecretKey[]): void {

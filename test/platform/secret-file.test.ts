@@ -31,9 +31,12 @@ t.test('others who may read it are warned of, once it is watched and whenever it
   const { log, lines } = collecting()
   const file = watched(t, path, log)
   t.match(lines, [{ level: 'warn', fields: { mode: '0640' }, message: /chmod 600/ }])
-  chmodSync(path, 0o600)
   file.reload()
-  t.equal(lines.length, 1)
+  t.equal(lines.length, 1, 'not whenever somebody looks')
+  write(path, [one, two])
+  chmodSync(path, 0o604)
+  file.reload()
+  t.match(lines[1], { level: 'warn', fields: { mode: '0604' } })
 })
 
 t.test('what stands there now is taken when the node is told to look', async (t) => {
