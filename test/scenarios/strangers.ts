@@ -83,7 +83,7 @@ async function besideCertificates(lab: Lab): Promise<void> {
     {
       name: 'client-only',
       flags: flagsOf(authority.issue('client-only', { purposes: ['clientAuth'] })),
-      reason: /one of a client|purpose/,
+      reason: /one of a client|purpose|serverAuth/,
     },
     {
       name: 'another-name',
@@ -165,10 +165,12 @@ function secretFile(lab: Lab, name: string): string {
   return path
 }
 
+/** What it says, without the rest of its line. */
 function messageOf(line: string): string {
+  const said = /\{.*\}/.exec(line)?.[0] ?? ''
   try {
-    const { msg, reason, problem } = JSON.parse(line) as Readonly<Record<string, string>>
-    return [msg, reason ?? problem].filter((part) => part !== undefined).join('; ')
+    const { msg, message, reason, problem } = JSON.parse(said) as Readonly<Record<string, string>>
+    return [msg ?? message, reason ?? problem].filter((part) => part !== undefined).join('; ')
   } catch {
     return line.slice(0, 160)
   }
