@@ -11,7 +11,7 @@ import { openAuditLog } from './platform/audit-file.ts'
 import { createPlatformPorts, type PlatformSettings } from './platform/create-ports.ts'
 import { createCryptography } from './platform/node-cryptography.ts'
 import { SecretFile } from './platform/secret-file.ts'
-import { CertificateFiles } from './platform/tls/certificate-files.ts'
+import { CertificateFiles, declareExpiry } from './platform/tls/certificate-files.ts'
 import { httpsOf } from './platform/tls/https-certificates.ts'
 import { TokenFile } from './platform/token-file.ts'
 import type { Streams } from './ports/network.ts'
@@ -85,6 +85,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
     hasValueLog: settings.valueLog === 'on',
     traced: { name: nameOf(settings), cluster: settings.cluster, version: packageVersion() },
   })
+  declareExpiry(ports.metrics, certificates)
   for (const warning of warningsAbout(settings)) ports.log.warn({}, warning)
   const audit = openAudit(settings, ports, () => node.id)
   const node: StarlingNode = new StarlingNode(
@@ -149,7 +150,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Running
   })
   audit?.recordOwn('node-started', { version: packageVersion(), pid: process.pid })
   secret?.watch(ports.log, (ids) => audit?.recordOwn('secret-keys-changed', { ...ids }))
-  certificates?.watch(ports.log, ports.metrics)
+  certificates?.watch(ports.log)
   tokenFile?.watch(ports.log, (tokens) => {
     node.authority.demandTokens(tokens)
     audit?.recordOwn('token-file-changed', { tokens: tokens.map(({ principal: { id, name } }) => ({ id, name })) })

@@ -107,6 +107,7 @@ t.test('nodes with certificates know each other by them, and by the secret as we
     t.equal((await getByHttps(ada, { ca: authority.cert, ...app })).text, 'v')
     t.match(await getByHttps(ada, { ca: authority.cert }), { status: 401, text: /client certificate/ })
     t.match(await getByHttps(ada, { ca: authority.cert, ...lapsed('app') }), { status: 401 })
+    t.match(await getByHttps(ada, { ca: authority.cert }, '/livez'), { status: 200 }, 'but for probes')
   })
 
   await t.test('whoever has the certificate of a client is no node', async (t) => {
@@ -226,11 +227,15 @@ interface Shown {
   readonly maxVersion?: 'TLSv1.1'
 }
 
-function getByHttps({ http }: RunningNode, shown: Shown): Promise<{ readonly status: number; readonly text: string }> {
+function getByHttps(
+  { http }: RunningNode,
+  shown: Shown,
+  path = '/v1/kv/b/k',
+): Promise<{ readonly status: number; readonly text: string }> {
   const [host, port] = (http as string).split(':')
   const agent = new Agent({ ...shown, keepAlive: false })
   return new Promise((resolve, reject) => {
-    request({ host, port, path: '/v1/kv/b/k', agent }, async (response) => {
+    request({ host, port, path, agent }, async (response) => {
       let text = ''
       for await (const part of response) text += part
       resolve({ status: response.statusCode ?? 0, text })

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createCryptography } from '../../lib/platform/node-cryptography.ts'
 import { createMetrics } from '../../lib/platform/prometheus-metrics.ts'
-import { CertificateFiles } from '../../lib/platform/tls/certificate-files.ts'
+import { CertificateFiles, declareExpiry } from '../../lib/platform/tls/certificate-files.ts'
 import { clientSecurity } from '../../lib/platform/tls/client-security.ts'
 import { ResolvedNames } from '../../lib/platform/tls/resolved-names.ts'
 import type { Log } from '../../lib/ports/log.ts'
@@ -93,7 +93,7 @@ t.test('renewed files are read when the node is told to, or notices', async (t) 
   const opened = open(files)
   const heard: (string | undefined)[] = []
   opened.onChanged(() => heard.push(opened.current.leaf?.serialNumber))
-  opened.watch(log, createMetrics())
+  opened.watch(log)
   t.teardown(() => opened.close())
   const before = opened.current.leaf?.serialNumber
 
@@ -121,7 +121,8 @@ t.test('the log and a metric tell of a certificate that expires soon', async (t)
   const { lines, log } = collecting()
   files.write(authority.issue('ada', { until: new Date(Date.now() + 13 * dayMs) }))
   const opened = open(files)
-  opened.watch(log, metrics)
+  declareExpiry(metrics, opened)
+  opened.watch(log)
   t.teardown(() => opened.close())
   t.match(lines, [{ level: 'warn', fields: { certificate: 'node' }, message: /expires soon/ }])
   const text = await new Promise<string>((resolve) => metrics.expose(resolve))
@@ -133,7 +134,7 @@ t.test('the log and a metric tell of a certificate that expires soon', async (t)
   const { lines: quiet, log: quietLog } = collecting()
   files.write(authority.issue('ada', { until: new Date(Date.now() + 15 * dayMs) }))
   const calm = open(files)
-  calm.watch(quietLog, createMetrics())
+  calm.watch(quietLog)
   t.teardown(() => calm.close())
   t.same(quiet, [])
 })

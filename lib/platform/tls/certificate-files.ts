@@ -62,23 +62,25 @@ export class CertificateFiles implements CertificateSource {
     return this.#current
   }
 
+  /** When the own certificate expires, and the first of the authorities; wall clock. */
+  get expiries(): readonly { readonly certificate: 'node' | 'authority'; readonly atMs: number }[] {
+    const { leaf, authorities } = this.#current
+    return [
+      ...(leaf === undefined ? [] : [{ certificate: 'node' as const, atMs: expiresAtMs(leaf) }]),
+      ...(authorities.length === 0
+        ? []
+        : [{ certificate: 'authority' as const, atMs: Math.min(...authorities.map(expiresAtMs)) }]),
+    ]
+  }
+
   onChanged(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
 
   /** From now on changes of the files are taken, and told; and two weeks before a certificate expires, that it will. */
-  watch(log: Log, metrics: Metrics): void {
+  watch(log: Log): void {
     this.#log = log
-    metrics.sampled(
-      {
-        name: 'starling_tls_certificate_expiry_seconds',
-        help: 'Until the certificate of this node expires, and the first of the authorities it trusts; negative: it has',
-        labels: ['certificate'],
-      },
-      () =>
-        this.#expiries().map(({ certificate, atMs }) => ({ labels: [certificate], value: (atMs - Date.now()) / 1000 })),
-    )
     const paths = [this.#paths.cert, this.#paths.key, this.#paths.ca].filter((path) => path !== undefined)
     this.#endWatches = paths.map((path) => watchFileChange(path, () => this.#settle()))
     this.#tellOfExpiry()
@@ -131,18 +133,8 @@ export class CertificateFiles implements CertificateSource {
     return certificates
   }
 
-  #expiries(): readonly { readonly certificate: 'node' | 'authority'; readonly atMs: number }[] {
-    const { leaf, authorities } = this.#current
-    return [
-      ...(leaf === undefined ? [] : [{ certificate: 'node' as const, atMs: expiresAtMs(leaf) }]),
-      ...(authorities.length === 0
-        ? []
-        : [{ certificate: 'authority' as const, atMs: Math.min(...authorities.map(expiresAtMs)) }]),
-    ]
-  }
-
   #tellOfExpiry(): void {
-    for (const { certificate, atMs } of this.#expiries()) {
+    for (const { certificate, atMs } of this.expiries) {
       const leftMs = atMs - Date.now()
       if (leftMs >= warnBeforeExpiryMs) continue
       const fields = { certificate, expires: new Date(atMs).toISOString() }
@@ -150,6 +142,22 @@ export class CertificateFiles implements CertificateSource {
       else this.#log?.error(fields, 'a certificate has expired: new connections are refused')
     }
   }
+}
+
+/** @param files undefined: the node has none */
+export function declareExpiry(metrics: Metrics, files: CertificateFiles | undefined): void {
+  metrics.sampled(
+    {
+      name: 'starling_tls_certificate_expiry_seconds',
+      help: 'Until the certificate of this node expires, and the first of the authorities it trusts; negative: it has',
+      labels: ['certificate'],
+    },
+    () =>
+      (files?.expiries ?? []).map(({ certificate, atMs }) => ({
+        labels: [certificate],
+        value: (atMs - Date.now()) / 1000,
+      })),
+  )
 }
 
 function placeOf(flag: string, path: string | undefined): string {
