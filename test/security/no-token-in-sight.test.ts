@@ -142,6 +142,10 @@ const requests: readonly (readonly [method: string, path: string, body?: string]
   ['PATCH', '/v1/node'],
   ['GET', '/livez'],
   ['GET', '/v1/whoami'],
+  // By mistake.
+  ['GET', `/v1/node?token=${good}`],
+  ['GET', `/nowhere?access_token=${good}`],
+  ['GET', `/v1/kv/carts?token=${good}&limit=1`],
 ]
 
 function bodyHeaders(body: string | undefined): Record<string, string> {
