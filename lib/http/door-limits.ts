@@ -31,18 +31,25 @@ export class DoorLimits {
     return problem
   }
 
-  /** Too many stand behind another request of their connection, each with an answer that nobody reads yet. */
-  refusalOfPipeline(incoming: Incoming, outgoing: Outgoing): StarlingError | undefined {
+  /**
+   * Too many stand behind another request of their connection, each with an answer that nobody reads yet. The first that is
+   * too many is told so, and that the connection ends; what stands behind it costs no more than its being read.
+   */
+  refusalOfPipeline(incoming: Incoming, outgoing: Outgoing): StarlingError | 'ignored' | undefined {
     if (outgoing.socket !== null) return undefined
     const { connections, limits, httpMetrics } = this.#edge
     const connection = connections.of(incoming.socket)
     if (connection === undefined) return undefined
+    if (connection.isEnding) return 'ignored'
     connection.pipelined += 1
     onceGone(incoming, outgoing, () => {
       connection.pipelined -= 1
     })
     if (connection.pipelined <= limits.pipelinedMax) return undefined
     httpMetrics.limitMet('pipelinedMax')
+    connection.isEnding = true
+    outgoing.shouldKeepAlive = false
+    incoming.socket.pause()
     return tooManyPipelined
   }
 

@@ -35,7 +35,8 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
     const refuse = (error: StarlingError, retryAfterMs?: number): void =>
       refusals.answer(error, doors.operationOf(incoming), incoming, outgoing, retryAfterMs)
     if (headers.origin !== undefined && edge.cors.answerPreflight(incoming, outgoing)) return
-    const unsafe = limits.refusalOfPage(incoming) ?? limits.refusalOfPipeline(incoming, outgoing)
+    const unsafe = limits.refusalOfPipeline(incoming, outgoing) ?? limits.refusalOfPage(incoming)
+    if (unsafe === 'ignored') return
     if (unsafe !== undefined) return refuse(unsafe)
     let asking: Principal | StarlingError | undefined
     if (edge.access.isOn) {

@@ -21,6 +21,8 @@ export class HttpConnection implements Guest {
   upload: Upload | undefined
   /** Requests that stand behind another one of this connection. */
   pipelined = 0
+  /** There were too many of them: it ends behind their answers, and whatever else comes on it is not looked at. */
+  isEnding = false
   /** Bytes in and out that its clients have been charged for. */
   chargedBytes = 0
   /** Since when, without a pause, there is something that the other side has not taken. */

@@ -1,5 +1,6 @@
 import { type ErrorCode, InvalidBody, UnsupportedEncoding } from '../vocabulary/errors.ts'
 import type { Exchange } from './exchange.ts'
+import { jsonValuesIn } from './json-weight.ts'
 import { refuseEncodings, single } from './request-headers.ts'
 import { readBody } from './value-body.ts'
 
@@ -13,6 +14,8 @@ export const jsonBodyErrors: readonly ErrorCode[] = [
 
 /** More than any document of the API needs, but a batch. */
 const jsonBytesMax = 64 * 1024
+/** Of a batch: two hundred for each of its operations. Shorter bodies cannot have enough to matter. */
+const jsonValuesMax = 200_000
 
 /**
  * Reads a JSON object from the body; `done` gets undefined where there is no body. Only `application/json` is taken: a
@@ -54,6 +57,9 @@ export function checkFields(body: Readonly<Record<string, unknown>>, known: read
 }
 
 function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+  if (bytes.length > jsonBytesMax && jsonValuesIn(bytes, jsonValuesMax) > jsonValuesMax) {
+    throw new InvalidBody(`the body has more than ${jsonValuesMax} values`, { hint: 'Send it in several requests.' })
+  }
   let parsed: unknown
   try {
     parsed = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))

@@ -265,6 +265,13 @@ t.test('a batch that is refused as a whole has carried out nothing', async (t) =
     for (const [name, body, headers, status, code] of [
       ['no JSON', '{"operations": [', json, 400, 'invalid-body'],
       ['too deep', '['.repeat(1_000_000), json, 400, 'invalid-body'],
+      [
+        'more values than a parser should be given',
+        `{"operations": [${'0,'.repeat(200_000)}0]}`,
+        json,
+        400,
+        'invalid-body',
+      ],
       ['nothing', '', json, 400, 'invalid-body'],
       ['not UTF-8', Buffer.from([0x7b, 0xff]), json, 400, 'invalid-body'],
       ['another type', '{}', { 'content-type': 'text/plain' }, 415, 'unsupported-encoding'],

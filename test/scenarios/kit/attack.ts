@@ -75,6 +75,8 @@ export async function underAttack(lab: Lab, kind: AttackKind): Promise<void> {
   lab.measure('share of the throughput that is kept, median of pairs', median, 'of 1')
   lab.measure('core of the attacker', Math.max(...used), 'of 1')
   lab.mustHaveSeen('requests answered under attack', answered, 100)
+  // On a machine that is busy otherwise it does less harm than it should.
+  lab.mustHaveSeen('hundredths of a core that the attacker had', Math.round(100 * Math.max(...used)), 15)
   lab.claim(
     'other clients keep nine tenths of their throughput',
     median >= keptShare,
