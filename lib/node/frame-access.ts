@@ -1,7 +1,7 @@
 import type { Caller } from '../links/frame-acceptor.ts'
 import type { StreamIdentity } from '../ports/network.ts'
 import type { ClientAnswer } from '../protocol/quorum/client-request.ts'
-import { principalOfCertificate } from '../security/certificate-principal.ts'
+import { principalOfStream } from '../security/certificate-principal.ts'
 import type { Doorkeeper, Known } from '../security/doorkeeper.ts'
 import type { Principal } from '../security/principal.ts'
 import { type Forbidden, StarlingError } from '../vocabulary/errors.ts'
@@ -85,11 +85,7 @@ export class FrameAccess {
   }
 
   #recognize(token: string | undefined, identity: StreamIdentity): Known | StarlingError {
-    const shown = identity.type === 'tls' ? identity.certificate : undefined
-    return this.#doorkeeper.recognize({
-      token,
-      certificate: shown === undefined ? undefined : principalOfCertificate(shown),
-    })
+    return this.#doorkeeper.recognize({ token, certificate: principalOfStream(identity) })
   }
 
   #denialOf(

@@ -15,7 +15,7 @@ export interface Known {
 /** What somebody has to show. */
 export interface Shown {
   readonly token: string | undefined
-  /** Whom a client certificate that was verified names. */
+  /** Whom the connection itself names, by a certificate that was verified. */
   readonly certificate: Principal | undefined
 }
 
