@@ -12,6 +12,8 @@ export interface Target {
   readonly bytesMax: number
   /** Functions begun and rounds of loops that an input of no length may take, and how many more for each byte. */
   readonly stepsMax: { readonly base: number; readonly each: number }
+  /** It is read by whole nodes: a thousand times as slow as a codec. */
+  readonly isOfNodes?: true
   /** What is given in every run of the tests. */
   readonly inputsInTests: number
   readonly open: () => Trial | Promise<Trial>

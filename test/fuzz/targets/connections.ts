@@ -26,6 +26,7 @@ export const connections: Target = {
   repair: (input) => Uint8Array.of(input[0] ?? 0, ...withFraming(input.subarray(1))),
   bytesMax: 8192,
   stepsMax: { base: 20_000, each: 1_000 },
+  isOfNodes: true,
   inputsInTests: 20_000,
   open,
 }

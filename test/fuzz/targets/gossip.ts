@@ -19,6 +19,7 @@ export const gossip: Target = {
   repair: withChecksum,
   bytesMax: datagramBytesMax,
   stepsMax: { base: 20_000_000, each: 100_000 },
+  isOfNodes: true,
   inputsInTests: 2_000,
   open,
 }

@@ -67,6 +67,7 @@ export const http: Target = {
   repair: asHttp,
   bytesMax: 8192,
   stepsMax: { base: 50_000_000, each: 100_000 },
+  isOfNodes: true,
   inputsInTests: 1_500,
   open,
 }

@@ -21,6 +21,7 @@ export const peers: Target = {
   repair: (input) => Uint8Array.of(input[0] ?? 0, ...withFraming(input.subarray(1))),
   bytesMax: 4096,
   stepsMax: { base: 20_000_000, each: 100_000 },
+  isOfNodes: true,
   inputsInTests: 1_000,
   open,
 }

@@ -22,6 +22,7 @@ export const requests: Target = {
   repair: (input) => Uint8Array.of(input[0] ?? 0, ...withFraming(input.subarray(1))),
   bytesMax: 4096,
   stepsMax: { base: 20_000_000, each: 100_000 },
+  isOfNodes: true,
   inputsInTests: 2_000,
   open,
 }

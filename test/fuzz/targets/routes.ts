@@ -60,6 +60,7 @@ export const routes: Target = {
     operations.flatMap((_operation, index) => [0, 3, 90].map((byte) => Uint8Array.of(index, ...Array(12).fill(byte)))),
   bytesMax: 512,
   stepsMax: { base: 50_000_000, each: 100_000 },
+  isOfNodes: true,
   inputsInTests: 1_500,
   open,
 }

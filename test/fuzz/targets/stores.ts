@@ -22,6 +22,7 @@ export const stores: Target = {
   repair: (input) => Uint8Array.of(...head(input), ...withChecksum(input.subarray(headBytes))),
   bytesMax: 4096,
   stepsMax: { base: 50_000_000, each: 100_000 },
+  isOfNodes: true,
   inputsInTests: 500,
   open,
 }

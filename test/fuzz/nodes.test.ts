@@ -1,0 +1,4 @@
+import { feedInTest } from './feed-in-test.ts'
+import { targets } from './targets.ts'
+
+for (const target of targets.filter(({ isOfNodes }) => isOfNodes === true)) feedInTest(target)
