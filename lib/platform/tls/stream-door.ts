@@ -48,11 +48,6 @@ export class StreamDoor {
     this.#endListening = certificates?.onChanged(() => this.#tls.setSecureContext(this.#contextOptions()))
   }
 
-  /** Connections that have not shown yet what they are. */
-  get handshakes(): number {
-    return this.#shaking.size
-  }
-
   accept(socket: Socket, remote: Endpoint): void {
     // Its client may be gone already; what it was is told when it closes.
     socket.on('error', ignore)
