@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { StrangerTable } from '../security/stranger-table.ts'
 import { addressGroup } from '../vocabulary/address-group.ts'
 import { Crowd } from '../vocabulary/crowd.ts'
 import { DeadlineExceeded, Overloaded } from '../vocabulary/errors.ts'
@@ -26,6 +27,7 @@ export class HttpConnections {
   readonly #limits: HttpLimits
   readonly #crowd = new Crowd<HttpConnection>(({ standing }) => standing)
   readonly #bySocket = new WeakMap<Socket, HttpConnection>()
+  readonly #strangers = new StrangerTable(() => performance.now())
   #metrics: HttpMetrics | undefined
   #relievedAtMs = Number.NEGATIVE_INFINITY
   #sweeper: NodeJS.Timeout | undefined
@@ -65,6 +67,14 @@ export class HttpConnections {
 
   of(socket: Socket): HttpConnection | undefined {
     return this.#bySocket.get(socket)
+  }
+
+  /**
+   * What came on it was not HTTP, or never came to an end. Where that happens again and again from one address its new
+   * connections are closed unread for a while, each time for longer; those that exist go on.
+   */
+  misbehaved({ remoteAddress }: { readonly remoteAddress?: string | undefined }): void {
+    if (remoteAddress !== undefined) this.#strangers.failed(addressGroup(remoteAddress))
   }
 
   /** Bytes that wait for clients that have not taken them. */
@@ -113,6 +123,11 @@ export class HttpConnections {
     const connection = new HttpConnection(socket, addressGroup(socket.remoteAddress ?? ''))
     const { connectionsMax, connectionsPerAddressMax } = this.#limits
     const crowd = this.#crowd
+    if (this.#strangers.isCutOff(connection.address) && !this.#strangers.mayTry(connection.address)) {
+      this.#count('misbehaved')
+      socket.destroy()
+      return
+    }
     if (connectionsPerAddressMax > 0 && crowd.from(connection.address) >= connectionsPerAddressMax) {
       const gone = crowd.leastNeededFrom(connection.address)
       if (gone === undefined) return this.#refuse(socket)
@@ -170,7 +185,7 @@ export class HttpConnections {
 }
 
 /**
- * Why a connection was ended from here: it was idle or slow when another one needed its place, or it was the slowest in
- * sending a body or in taking an answer.
+ * Why a connection was ended from here: it was idle or slow when another one needed its place, it was the slowest in
+ * sending a body or in taking an answer, or its address has sent what is no HTTP again and again.
  */
-export type CutReason = 'full' | 'address-full' | 'slow-upload' | 'slow-reader'
+export type CutReason = 'full' | 'address-full' | 'slow-upload' | 'slow-reader' | 'misbehaved'

@@ -25,7 +25,7 @@ export const httpMetricDeclarations = {
   },
   connectionsCut: {
     name: 'starling_http_connections_cut_total',
-    help: 'HTTP connections cut off for the sake of others: full or address-full (idle or slow, and its place was needed), slow-upload, slow-reader.',
+    help: 'HTTP connections cut off for the sake of others: full or address-full (idle or slow, and its place was needed), slow-upload, slow-reader, misbehaved (its address has sent what is no HTTP more than 50 times in a second).',
     labels: ['reason'],
   },
   handshakesFailed: {

@@ -32,6 +32,28 @@ t.test('behind TLS every guard stands as before', async (t) => {
   t.match(await raw(`GET /v1/kv/b/k HTTP/1.1\r\n${once}\r\n`), /^HTTP\/1.1 429 .*"code":"overloaded"/s)
 })
 
+t.test('behind TLS slow clients and those who take all places are seen too', async (t) => {
+  const limits = { connectionsMax: 2, pipelinedMax: 2, slowMs: 100, connectionsCheckMs: 20, lingerMs: 20 }
+  const { connect, metrics, node } = await serveTls(t, limits)
+  const ended = (socket: TLSSocket): Promise<unknown> => new Promise((resolve) => socket.once('close', resolve))
+  const [first] = [await connect(), await connect()]
+  const gone = ended(first as TLSSocket)
+  const third = await connect()
+  await gone
+  t.equal(metrics.of('starling_http_connections_cut_total{reason="full"}'), 1)
+  t.equal(metrics.of('starling_http_connections'), 2)
+  node.isHolding = true
+  third.write('GET /v1/kv/b/k HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(9))
+  await until(() => metrics.of('starling_http_limits_met_total{limit="pipelinedMax"}') === 1)
+  node.release()
+  node.isHolding = false
+  await ended(third.resume())
+  const slow = await connect()
+  const answer = heardFrom(slow)
+  slow.write('PUT /v1/kv/b/s HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\nx')
+  t.match(await answer, /^HTTP\/1.1 504 .*uploadBytesPerSecondMin/s)
+})
+
 t.test('many requests go over one connection, in turn', async (t) => {
   const { connect } = await serveTls(t)
   const socket = await connect()

@@ -178,6 +178,28 @@ t.test('when all connections are taken', async (t) => {
   })
 })
 
+t.test('whoever sends what is no HTTP, again and again', async (t) => {
+  const { port, metrics, ask } = await serve(t)
+  t.match(await garbageFrom('127.0.0.2'), /^HTTP\/1.1 400/, 'is told so at first')
+  while (metrics.of(cut('misbehaved')) === 0) {
+    await Promise.all(Array.from({ length: 60 }, () => garbageFrom('127.0.0.2')))
+  }
+  t.ok(metrics.of('starling_http_malformed_requests_total') > 50, 'and then nothing any more')
+  t.equal((await ask('/livez')).status, 200, 'others are served on')
+  await sleep(1_100)
+  t.match(await garbageFrom('127.0.0.2'), /^HTTP\/1.1 400/, 'it may try again after a while')
+
+  async function garbageFrom(localAddress: string): Promise<string> {
+    const socket = net.connect({ port, host: '127.0.0.1', localAddress })
+    const received: Buffer[] = []
+    socket.on('error', () => {})
+    socket.on('data', (chunk) => received.push(chunk))
+    socket.write('\x16\x03garbage\r\n\r\n')
+    await gone(socket)
+    return Buffer.concat(received).toString()
+  }
+})
+
 t.test('bodies that come slowly', async (t) => {
   await t.test('take no room for what they promise', async (t) => {
     const { port, ask, metrics } = await serve(t, { bodiesBytesMax: valueBytesMax })
@@ -322,7 +344,7 @@ async function connected(port: number, localAddress = '127.0.0.1'): Promise<net.
 
 async function gone(socket: net.Socket): Promise<void> {
   socket.resume()
-  if (!socket.destroyed) await once(socket, 'close')
+  if (!socket.destroyed) await new Promise((resolve) => socket.once('close', resolve))
 }
 
 function statusesIn(answers: string): number[] {
