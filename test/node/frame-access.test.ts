@@ -4,7 +4,10 @@ import { text } from '../../lib/client/codec.ts'
 import { Database } from '../../lib/client/database.ts'
 import { FrameConnection } from '../../lib/links/frame-connection.ts'
 import type { Outcome } from '../../lib/links/frame-link.ts'
+import { readIdentity } from '../../lib/node/identity-file.ts'
 import type { CreatedToken, Done } from '../../lib/node/node-api.ts'
+import type { NodeSettings } from '../../lib/node/node-settings.ts'
+import { RebuildCheck } from '../../lib/node/rebuild-check.ts'
 import { createCryptography } from '../../lib/platform/node-cryptography.ts'
 import { parseBootstrapTokens } from '../../lib/security/bootstrap-tokens.ts'
 import { checkNewToken } from '../../lib/security/new-token.ts'
@@ -16,6 +19,8 @@ import { askers, exampleRequests, frameRows, nameOf } from '../references/permis
 import { TestCluster } from './fixtures/test-cluster.ts'
 
 const names = ['ada', 'bob', 'cyd']
+/** What each node was started with last. */
+const asking = new Map<string, NodeSettings>()
 const bootstrap = 'correct-horse-battery-staple-and-more'
 const everywhereMs = 5_000
 
@@ -71,6 +76,27 @@ t.test('what members ask for others was allowed where it came in', async (t) => 
   cluster.setProperties('bob', { w: 'all' })
   const member = frameClient(cluster, 'member', { role: 'peer', nodeId: cluster.node('bob').id as never })
   t.match(await member({ type: 'coordinate', hops: 1, request: cluster.getRequest('k') }), { type: 'answered' })
+})
+
+t.test('a node that is to be rebuilt asks as the member that it is', async (t) => {
+  const cluster = askingCluster()
+  cluster.world.run(1_000)
+  cluster.world.crash('cyd', 'kill')
+  cluster.await('cyd is dead', () => cluster.status('ada').members.some(({ state }) => state === 'dead'))
+  const ports = cluster.world.portsFor('cyd')
+  const identity = readIdentity(ports.directory)
+  const outcomeWith = (settings: NodeSettings, known: typeof identity): string => {
+    const outcomes: string[] = []
+    cluster.world.inProcess('cyd', () =>
+      new RebuildCheck(ports, settings, known, (problem) => outcomes.push(problem?.message ?? 'may')).begin(),
+    )
+    cluster.await('an outcome', () => outcomes.length > 0)
+    return outcomes[0] as string
+  }
+  t.equal(outcomeWith(asking.get('cyd') as NodeSettings, identity), 'may')
+  t.equal(outcomeWith(asking.get('cyd') as NodeSettings, undefined), 'may', 'also when it cannot read who it is')
+  const { bootstrapTokens: _none, ...without } = asking.get('cyd') as NodeSettings
+  t.not(outcomeWith(without, identity), 'may', 'with nothing to show it is a client as others are')
 })
 
 t.test('scopes hold for frames as they do for HTTP', async (t) => {
@@ -189,7 +215,11 @@ t.test('a client whose token is revoked, or expires, is no client any more withi
 
 function askingCluster(): TestCluster {
   const bootstrapTokens = parseBootstrapTokens(bootstrap, createCryptography())
-  return TestCluster.formed(names, { change: (settings) => ({ ...settings, bootstrapTokens }) })
+  const change = (settings: NodeSettings): NodeSettings => {
+    asking.set(settings.name, { ...settings, bootstrapTokens })
+    return { ...settings, bootstrapTokens }
+  }
+  return TestCluster.formed(names, { change })
 }
 
 function create(cluster: TestCluster, given: object): CreatedToken {
