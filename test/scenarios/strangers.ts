@@ -35,6 +35,11 @@ async function besideASecret(lab: Lab): Promise<void> {
   const ours = secretFile(lab, 'secret')
   const nodes = await threeNodes(lab, 'sealed', () => ['--secret-file', ours])
   await ready(nodes)
+  lab.mustHaveSeen(
+    'nodes that tell of a member they know',
+    nodes.filter(({ log }) => ['ada', 'bob', 'cyd'].some((name) => saysThatIsAlive(log, name))).length,
+    nodes.length,
+  )
   const seed = (nodes[0] as NodeProcess).peer
   const another = secretFile(lab, 'another-secret')
   await keptOut(lab, nodes, seed, [
@@ -126,11 +131,19 @@ async function keptOut(lab: Lab, nodes: readonly NodeProcess[], seed: string, al
     lab.claim(`a log says why ${name} is kept out`, line !== '', messageOf(line))
     if (stranger === undefined) continue
     await new Promise((resolve) => setTimeout(resolve, (lab.options.seconds * 1000) / all.length))
-    const known = nodes.filter(({ log }) => new RegExp(`"name":"${name}"[^\\n]*(joined|is alive)`).test(log)).length
+    const knows = nodes.filter(({ log }) => saysThatIsAlive(log, name))
     const members = await membersAt(stranger)
-    lab.claim(`${name} is a member of nothing but itself`, known === 0 && members.length <= 1, members.join(', '))
+    lab.claim(
+      `no node of the cluster knows a member ${name}, and it knows nobody`,
+      knows.length === 0 && members.length <= 1,
+    )
     await stranger.kill()
   }
+}
+
+/** The line in which a node tells of a member that it has not known, or that has come back. */
+function saysThatIsAlive(log: string, name: string): boolean {
+  return log.split('\n').some((line) => line.includes(`"name":"${name}"`) && line.includes('"msg":"member is alive"'))
 }
 
 /** As it sees them itself; none where it asks for certificates that we do not show. */
@@ -151,7 +164,8 @@ async function threeNodes(
   const start = (name: string, join?: string): Promise<NodeProcess> =>
     NodeProcess.start(lab, [
       ...memberFlags(name, `${lab.directory}/${kind}-${name}`, join),
-      ...['--log-level', 'warn'],
+      // Of every member that it hears of, a node says so.
+      ...['--log-level', 'info'],
       ...flags(name),
     ])
   const first = await start('ada')
@@ -167,10 +181,12 @@ function secretFile(lab: Lab, name: string): string {
 
 /** What it says, without the rest of its line. */
 function messageOf(line: string): string {
-  const said = /\{.*\}/.exec(line)?.[0] ?? ''
+  const found = /\{.*\}/.exec(line)?.[0] ?? ''
   try {
-    const { msg, message, reason, problem } = JSON.parse(said) as Readonly<Record<string, string>>
-    return [msg ?? message, reason ?? problem].filter((part) => part !== undefined).join('; ')
+    const { msg, message, reason, problem } = JSON.parse(found) as Readonly<Record<string, string>>
+    const said = [msg ?? message, reason ?? problem].filter((part) => part !== undefined).join('; ')
+    // Where the file lies says nothing.
+    return said.replaceAll(/\/\S+\/(?=[\w.-]+\.pem)/g, '')
   } catch {
     return line.slice(0, 160)
   }

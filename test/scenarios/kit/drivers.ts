@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '../../../lib/client/database.ts'
-import { type ConnectOptions, connect } from '../../../lib/connect.ts'
+import { connect } from '../../../lib/connect.ts'
 import { type CausalContext, StarlingError, text } from '../../../lib/index.ts'
 import type { Reachable } from '../../node/fixtures/real-nodes.ts'
 import { bucket, type Http, pathOf, type Reply } from './http.ts'
@@ -28,15 +28,10 @@ export interface Driver {
 }
 
 /** Of the client library, as it is by default, but without a session: what a strict read shows, it shows to everybody. */
-export async function clientDriver(
-  lab: Lab,
-  seeds: readonly Reachable[],
-  deadlineMs = 10_000,
-  options: ConnectOptions = {},
-): Promise<Driver> {
+export async function clientDriver(lab: Lab, seeds: readonly Reachable[], deadlineMs = 10_000): Promise<Driver> {
   const database: Database = await connect(
     seeds.map(({ peer }) => peer),
-    { session: false, deadlineMs, ...options },
+    { session: false, deadlineMs },
   )
   lab.teardown(() => database.close())
   const values = database.bucket(bucket, { codec: text })

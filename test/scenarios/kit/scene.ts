@@ -1,6 +1,5 @@
 import { createHash } from '../../../lib/platform/xxhash.ts'
 import type { Hash } from '../../../lib/vocabulary/hash.ts'
-import type { Surroundings } from '../../node/fixtures/real-nodes.ts'
 import { Cluster, type Member } from './cluster.ts'
 import { clientDriver, type Driver, httpDriver } from './drivers.ts'
 import { claimEverythingThere, claimReads } from './everything-there.ts'
@@ -20,9 +19,6 @@ export interface SceneOptions {
   readonly size?: number
   readonly keys: number
   readonly flags?: readonly string[]
-  readonly surroundings?: (name: string) => Surroundings
-  /** Most requests go by it; by default the client library with nothing to show. */
-  readonly driver?: (cluster: Cluster) => Promise<Driver>
 }
 
 /** What one change of owners did. */
@@ -65,14 +61,11 @@ export class Scene {
   }
 
   /** Resolves when every key was written once. */
-  static async begin(
-    lab: Lab,
-    { size = 3, keys, flags = [], surroundings, driver: made }: SceneOptions,
-  ): Promise<Scene> {
+  static async begin(lab: Lab, { size = 3, keys, flags = [] }: SceneOptions): Promise<Scene> {
     const http = new Http(lab)
     const hash = await createHash()
-    const cluster = await Cluster.start(lab, { size, flags, ...(surroundings === undefined ? {} : { surroundings }) })
-    const driver = await (made === undefined ? clientDriver(lab, cluster.members) : made(cluster))
+    const cluster = await Cluster.start(lab, { size, flags })
+    const driver = await clientDriver(lab, cluster.members)
     const scene = new Scene(lab, { http, hash, cluster, driver }, keys)
     await scene.load.preload()
     return scene
