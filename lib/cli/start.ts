@@ -38,7 +38,10 @@ export async function start(options: Readonly<Record<string, unknown>>): Promise
     if (signals > 0) void node.stop()
     const { id, http, peer } = node
     if (options.json === true) await writeJson('Node', { id, http, peer, pid: process.pid })
-    else note(`starling: node ${id} serves ${settings.tlsCert === undefined ? 'HTTP' : 'HTTPS'} at ${http} and peers at ${peer}; SIGTERM or Ctrl-C stops it`)
+    else
+      note(
+        `starling: node ${id} serves ${settings.tlsCert === undefined ? 'HTTP' : 'HTTPS'} at ${http} and peers at ${peer}; SIGTERM or Ctrl-C stops it`,
+      )
     await node.stopped
     process.exit(exitCode.done)
   } catch (error) {
