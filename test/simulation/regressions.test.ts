@@ -54,5 +54,5 @@ function missing(configuration: object): readonly string[] {
 }
 
 function isOptional(name: string): boolean {
-  return name === 'churn' || name === 'valueLog' || name === 'switchesValueLog'
+  return name === 'churn' || name === 'valueLog' || name === 'switchesValueLog' || name === 'rotateEveryMs'
 }
