@@ -39,9 +39,10 @@ export async function tokenCreate(options: TokenCreateOptions): Promise<void> {
 
 export async function tokenList(options: ClientOptions): Promise<void> {
   const { tokens, knownSecondsAgo } = await connect(options).tokens(requestOptions(options))
-  if (knownSecondsAgo > 0) {
+  if (knownSecondsAgo !== 0) {
     process.exitCode = exitCode.partial
-    note(`starling: no quorum answered: this is what the node knew ${formatSeconds(knownSecondsAgo)} ago`)
+    const when = knownSecondsAgo === null ? 'before its start' : `${formatSeconds(knownSecondsAgo)} ago`
+    note(`starling: no quorum answered: this is what the node knew ${when}`)
   }
   if (options.json) return writeJson('TokenList', { tokens, knownSecondsAgo })
   if (tokens.length === 0) return note('the cluster has made no token')

@@ -35,8 +35,8 @@ export interface CreatedToken extends TokenInfo {
 export interface TokenList {
   /** The newest first. */
   readonly tokens: readonly TokenInfo[]
-  /** 0: all that a quorum knows. Else none answered, and this is what the node knew then. */
-  readonly knownSecondsAgo: number
+  /** 0: all that a quorum knows. Else none answered, and this is what the node knew then; null: before its start. */
+  readonly knownSecondsAgo: number | null
 }
 
 export interface WhoAmI {

@@ -112,8 +112,10 @@ const list: Route = {
       content: {
         'application/json': object('The tokens.', {
           tokens: array('The newest first.', object('One token.', tokenFields)),
-          knownSecondsAgo: number(
-            '0: all that a quorum knows. Else none answered, and this is what the node knew then.',
+          knownSecondsAgo: nullable(
+            number(
+              '0: all that a quorum knows. Else none answered, and the node knew this then; null: before its start.',
+            ),
           ),
         }),
       },

@@ -143,7 +143,7 @@ export interface CreatedToken {
 /** The tokens of the cluster, the newest first; those that ended a week ago or earlier are gone. */
 export interface TokenList {
   readonly tokens: readonly TokenEntry[]
-  /** 0: all that a quorum knows. Else none answered, and this is how old it is. */
+  /** 0: all that a quorum knows. Else none answered, and this is how old it is; infinite: older than the node's start. */
   readonly knownSecondsAgo: number
 }
 

@@ -136,7 +136,8 @@ export class StarlingNode implements NodeApi {
       isDominated: (by) => this.#entrance.isDominated(by),
       clientsKnown: () => this.clients.clients,
       tokensInForce: () => this.authority.inForce,
-      tokensAgeSeconds: () => this.#life?.serving?.tokens.ageSeconds ?? 0,
+      tokensAgeSeconds: () =>
+        this.#life?.serving?.tokens.ageSeconds ?? (this.authority.isOn ? Number.POSITIVE_INFINITY : 0),
     })
     this.authority = new TokenAuthority({
       cryptography: ports.cryptography,

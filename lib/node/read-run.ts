@@ -300,9 +300,10 @@ export class ReadRun implements Trail {
     })
   }
 
-  /** What this node would refuse of another one, it refuses of itself (docs/rules.md T2). */
+  /** What this node would refuse of another one, it refuses of itself (docs/rules.md T2, L5). */
   #isFenced(): boolean {
-    return fenced(this.#context, this.#layout.plannedNumber) !== undefined
+    const { layout, self } = this.#context
+    return layout.inForce?.isExcluded(self) === true || fenced(this.#context, this.#layout.plannedNumber) !== undefined
   }
 
   #localAnswer(copy: LocalCopy): ReplicaAnswer | undefined {

@@ -54,9 +54,9 @@ export class SharedReader<State> {
     this.#isStopped = true
   }
 
-  /** How long ago a quorum was read: what was changed before that is in force here. From the start on, if none was. */
+  /** How long ago a quorum was read: what was changed before that is in force here. Infinite: none was, in this life. */
   get ageMs(): number {
-    return this.#context.time.nowMs() - (this.#readAtMs ?? this.#beganMs)
+    return this.#context.time.nowMs() - (this.#readAtMs ?? Number.NEGATIVE_INFINITY)
   }
 
   #refresh(): void {
@@ -77,8 +77,7 @@ export class SharedReader<State> {
   readNow(timeoutMs: number, done: (isRead: boolean) => void): void {
     const { layout, time } = this.#context
     const inForce = layout.inForce
-    // What the excluded hold counts for nothing, not even here.
-    if (inForce === undefined || inForce.isExcluded(this.#context.self)) return done(false)
+    if (inForce === undefined) return done(false)
     const beganMs = time.nowMs()
     const plan = {
       key: this.key,

@@ -62,7 +62,7 @@ export class TokenDriver {
     this.#reader.stop()
   }
 
-  /** How long ago the tokens were read at a quorum; 0 where nobody is asked for one. */
+  /** How long ago the tokens were read at a quorum; infinite: not since the start; 0 where nobody is asked for one. */
   get ageSeconds(): number {
     return this.#parts.authority.isOn ? this.#reader.ageMs / 1000 : 0
   }

@@ -6,11 +6,13 @@ import { checkNewToken } from '../../lib/security/new-token.ts'
 import type { Principal } from '../../lib/security/principal.ts'
 import { endedKeptMs, type TokenEntry } from '../../lib/security/token-map.ts'
 import type { StarlingError } from '../../lib/vocabulary/errors.ts'
+import { MovingCluster } from './fixtures/moving-cluster.ts'
 import { TestCluster } from './fixtures/test-cluster.ts'
 
 const three = ['ada', 'bob', 'cyd']
 const five = [...three, 'dan', 'eve']
 const bootstrap = 'correct-horse-battery-staple-and-more'
+const bootstrapTokens = parseBootstrapTokens(bootstrap, createCryptography())
 /** From the answer to a change until it is in force at every node. */
 const everywhereMs = 5_000
 
@@ -105,6 +107,34 @@ t.test('a node that is cut off goes on with what it knew, and says how old that 
     cluster.world.run(everywhereMs)
     t.equal(why(cluster, 'cyd', text), 'revoked')
     t.ok(cluster.metric('cyd', 'starling_token_age_seconds') < 5)
+  })
+})
+
+t.test('a node that was excluded knows what was revoked since, for it forwards what it is asked', async (t) => {
+  const cluster = MovingCluster.begun({
+    members: ['ada', 'bob', 'cyd', 'dan'],
+    newcomers: [],
+    change: (settings) => ({ ...settings, bootstrapTokens }),
+  })
+  const { text, token } = create(cluster, 'ada', { name: 'shop', role: 'write' })
+  cluster.world.run(everywhereMs)
+  cluster.world.crash('dan', 'kill')
+  cluster.await('dan is dead', () => stateOf(cluster, 'ada', 'dan') === 'dead')
+  cluster.change('ada', { action: 'exclude', node: 'dan' })
+  cluster.answer('ada', (node, done: Done<TokenEntry>) => node.revokeToken(token.id, 3_000, done))
+  cluster.start('dan')
+  cluster.await('dan is back', () => cluster.node('dan').self().state === 'excluded')
+  t.equal(who(cluster, 'dan', text)?.id, token.id)
+  cluster.world.run(everywhereMs)
+  t.equal(cluster.node('dan').self().state, 'excluded')
+  t.equal(why(cluster, 'dan', text), 'revoked')
+
+  await t.test('also when its place is taken, and it owns nothing', async (t) => {
+    cluster.change('ada', { action: 'leave', node: 'dan' })
+    cluster.await('dan owns nothing', () => cluster.node('dan').self().state === 'outsider', 60_000)
+    const next = create(cluster, 'ada', { name: 'next', role: 'read' })
+    cluster.world.run(everywhereMs)
+    t.equal(who(cluster, 'dan', next.text)?.id, next.token.id)
   })
 })
 
@@ -230,7 +260,7 @@ t.test(
     t.equal(token.createdBy, '')
     for (const name of three) {
       cluster.world.crash(name, 'kill')
-      cluster.start(name, asking)
+      cluster.start(name, { bootstrapTokens })
       cluster.awaitReady()
     }
     cluster.world.run(everywhereMs)
@@ -238,10 +268,7 @@ t.test(
   },
 )
 
-const asking = { bootstrapTokens: parseBootstrapTokens(bootstrap, createCryptography()) }
-
 function askingCluster(names: readonly string[]): TestCluster {
-  const bootstrapTokens = parseBootstrapTokens(bootstrap, createCryptography())
   return TestCluster.formed(names, { change: (settings) => ({ ...settings, bootstrapTokens }) })
 }
 

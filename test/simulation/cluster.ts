@@ -9,6 +9,7 @@ import type { Configuration } from './configuration.ts'
 import { nodeNames } from './node-names.ts'
 import { Probes } from './probes.ts'
 import { withReplays } from './replay-frames.ts'
+import { bootstrapTokens } from './token-makers.ts'
 
 interface Problem {
   readonly message: string
@@ -292,6 +293,7 @@ export class SimulatedCluster {
       oldCopiesKeptSeconds: this.#configuration.churn?.oldCopiesKeptSeconds ?? 600,
       version: '0.0.0',
       secret: this.secrets?.of(name),
+      bootstrapTokens: this.#configuration.asksForTokens === true ? bootstrapTokens : undefined,
     }
   }
 }

@@ -49,6 +49,7 @@ const bareReturnsIn = 8
 const sameBytesIn = 12
 const valueLogIn = 8
 const secretIn = 8
+const tokensIn = 8
 
 /** Everything about one run that is not decided while it runs. */
 export interface Configuration {
@@ -121,6 +122,8 @@ export interface Configuration {
   readonly hasSecret?: boolean | undefined
   /** Somebody changes its key, again and again. Undefined: nobody does. */
   readonly rotateEveryMs?: number | undefined
+  /** Nodes ask for tokens; somebody makes and revokes some. Undefined: nobody is asked. */
+  readonly asksForTokens?: boolean | undefined
 }
 
 /**
@@ -220,6 +223,7 @@ export function drawConfiguration(seed: number, options: DrawOptions = {}): Conf
     valueLog: valueLog?.settings,
     switchesValueLog: valueLog?.isSwitched,
     ...drawSecret(seededRandom(seedFor(seed, 'secret')), churn !== undefined),
+    asksForTokens: seededRandom(seedFor(seed, 'tokens')).below(tokensIn) === 0,
   }
 }
 

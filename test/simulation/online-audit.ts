@@ -155,7 +155,9 @@ export class OnlineAudit {
   #lookAtBounds(): void {
     const { names, running } = this.#cluster
     // Of one key there is one hint for each owner, however often it was written.
-    const hintsMax = this.#configuration.keys * names.length
+    // The record that holds all tokens is written, too.
+    const keys = this.#configuration.keys + (this.#configuration.asksForTokens === true ? 1 : 0)
+    const hintsMax = keys * names.length
     const inFlightMax = linkSettingsDefault.inFlightMax * names.length
     for (const name of running) {
       this.#expectAtMost(hintsMax, hintsOn(this.#world.machine(name).disk), `hints at ${name}`)

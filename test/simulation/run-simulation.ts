@@ -36,6 +36,7 @@ import { OnlineAudit } from './online-audit.ts'
 import { Operator } from './operator.ts'
 import { SecretRotator } from './rotate-secret.ts'
 import type { ClientOperation, Script } from './script.ts'
+import { TokenMakers } from './token-makers.ts'
 import { trapLeaks } from './trap-leaks.ts'
 
 export interface SimulationOptions {
@@ -120,6 +121,7 @@ class Run {
   readonly #nemesis: Nemesis
   readonly #operator: Operator | undefined
   readonly #rotator: SecretRotator | undefined
+  readonly #tokenMakers: TokenMakers | undefined
   readonly #history = new History()
   readonly #workload: Workload
   readonly #violations: Violation[] = []
@@ -169,6 +171,10 @@ class Run {
         : new SecretRotator(this.#cluster, rotateEveryMs, this.#world.random('rotation'), (check, message) =>
             this.report(check, message),
           )
+    this.#tokenMakers =
+      configuration.asksForTokens === true
+        ? new TokenMakers(this.#cluster, this.#world.random('tokens'), (check, message) => this.report(check, message))
+        : undefined
     this.#operationsLeft = configuration.operations
     this.#audit = new OnlineAudit(this.#cluster, configuration, {
       hash: options.hash,
@@ -222,6 +228,7 @@ class Run {
     this.#nemesis.start()
     this.#operator?.start()
     this.#rotator?.start()
+    this.#tokenMakers?.start()
     this.#audit.start()
     const isIdle = (): boolean => isOver && this.#nemesis.isIdle && drivers.every((driver) => driver.isIdle)
     const isDone = this.#world.runUntil(isIdle, faultsLimitMs + this.#busyMs())
@@ -231,6 +238,7 @@ class Run {
     this.#nemesis.stop()
     this.#operator?.stop()
     this.#rotator?.stop()
+    this.#tokenMakers?.stop()
     this.#world.run(Math.max(0, this.#nemesis.absentUntilMs - this.#world.nowMs))
     if (this.#configuration.triesLiveness === true && !this.#tryLiveness()) return
     if (this.#configuration.triesAvailability && !this.#tryAvailability()) return
@@ -252,6 +260,7 @@ class Run {
       if (!this.#awaitReady('cluster-did-not-recover', recoverLimitMs)) return
     }
     if (this.#configuration.churn !== undefined) this.#finalPhase.lookAtOwners()
+    this.#tokenMakers?.finish()
     this.#finalPhase.expectSilence()
     const from = this.#history.records.length
     this.#finalPhase.lookAtCopies()
