@@ -8,7 +8,7 @@ import { shrink } from './shrink.ts'
 import type { Target } from './target.ts'
 
 /** Inputs that are tried to make one smaller: which shows a bug, and which is only worth keeping. */
-const triesMax = { finding: 3000, keeping: 150 }
+const triesMax = { finding: 3000, keeping: 150, keepingOfNodes: 10 }
 /** Different bugs of one campaign; beyond it somebody should look first. */
 const foundMax = 10
 const repairedOf4 = 3
@@ -146,7 +146,8 @@ export class Campaign {
       if ((await this.#attempts.run(input)) !== undefined) await this.#attempts.reopen()
       return coverage.reachedNow()
     }
-    const { repair = (same) => same } = this.#target
+    const { repair = (same) => same, isOfNodes } = this.#target
+    const tries = isOfNodes === true ? triesMax.keepingOfNodes : triesMax.keeping
     const reached = new Set<number>()
     for (const input of this.#seeds) for (const one of await reachedBy(input)) reached.add(one)
     const kept: Uint8Array[] = []
@@ -158,7 +159,7 @@ export class Campaign {
         const now = new Set(await reachedBy(repair(candidate)))
         return news.every((one) => now.has(one))
       }
-      const small = (await isAsGood(input)) ? repair(await shrink(input, isAsGood, triesMax.keeping)) : input
+      const small = (await isAsGood(input)) ? repair(await shrink(input, isAsGood, tries)) : input
       for (const one of await reachedBy(small)) reached.add(one)
       kept.push(small)
       keptBytes += small.length
