@@ -149,6 +149,11 @@ t.test('tokens survive that all nodes stop, and so does that one is revoked', as
   cluster.start('cyd')
   cluster.await('cyd has opened its store', () => cluster.node('cyd').authority.isKnown)
   t.match(who(cluster, 'cyd', kept.text), { role: 'write', scopes: [{ bucket: 'carts' }] }, 'alone, before it serves')
+  t.equal(
+    cluster.metric('cyd', 'starling_token_age_seconds'),
+    Number.POSITIVE_INFINITY,
+    'and it says that it has not asked',
+  )
   t.equal(why(cluster, 'cyd', gone.text), 'revoked')
   cluster.start('ada')
   cluster.start('bob')
