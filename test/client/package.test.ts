@@ -36,9 +36,9 @@ t.test('the HTTP client loads nothing that a browser lacks', async (t) => {
 
 t.test('a simulated cluster loads no sockets and no store', async (t) => {
   const { files, packages } = loadedBy('testing.js')
-  t.same(packages, ['xxhash-wasm'])
+  t.same(packages, ['node:crypto', 'xxhash-wasm'])
   const ofPlatform = files.filter((file) => /^(platform|http|cli|settings)\//.test(file))
-  t.same(ofPlatform, ['platform/xxhash.js'])
+  t.same(ofPlatform, ['platform/node-cryptography.js', 'platform/xxhash.js'], 'what is pure')
   t.ok(
     files.includes('node/node.js') && files.includes('client/database.js'),
     'the nodes and clients are the real ones',
