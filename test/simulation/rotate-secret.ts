@@ -31,7 +31,8 @@ export class SecretRotator {
   start(): void {
     this.#cluster.world.after(this.#everyMs * 2 * this.#random.fraction(), () => {
       if (this.#isOver) return
-      this.#rotate()
+      this.#check()
+      for (let orders = this.#random.below(3); orders >= 0; orders -= 1) this.#rotate()
       this.start()
     })
   }
@@ -44,7 +45,6 @@ export class SecretRotator {
   #rotate(): void {
     const { running, secrets } = this.#cluster
     if (secrets === undefined || running.length === 0) return
-    this.#check()
     const at = pick(this.#random, running)
     const node = this.#cluster.node(at)
     const [sending, ...others] = secrets.of(at).ids
