@@ -48,6 +48,7 @@ export class DoorLimits {
     if (connection.pipelined <= limits.pipelinedMax) return undefined
     httpMetrics.limitMet('pipelinedMax')
     connection.isEnding = true
+    connections.misbehaved(incoming.socket, pipelineWeight)
     outgoing.shouldKeepAlive = false
     incoming.socket.pause()
     return tooManyPipelined
@@ -79,6 +80,9 @@ export class DoorLimits {
     })
   }
 }
+
+/** A thousand requests may stand in what was read at once. */
+const pipelineWeight = 10
 
 export const tooManyOthers = new Overloaded('the node has too many requests that ask for no data', {
   hint: 'The limit is otherRequestsMax, for all clients together. Ask again after the time in Retry-After.',

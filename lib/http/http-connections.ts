@@ -70,11 +70,13 @@ export class HttpConnections {
   }
 
   /**
-   * What came on it was not HTTP, or never came to an end. Where that happens again and again from one address its new
+   * What came on it was not HTTP, or never came to an end, or was far too much of it. Where that happens again and again from one address its new
    * connections are closed unread for a while, each time for longer; those that exist go on.
+   * @param weight what it cost, where a line that is no HTTP costs 1
    */
-  misbehaved({ remoteAddress }: { readonly remoteAddress?: string | undefined }): void {
-    if (remoteAddress !== undefined) this.#strangers.failed(addressGroup(remoteAddress))
+  misbehaved({ remoteAddress }: { readonly remoteAddress?: string | undefined }, weight = 1): void {
+    if (remoteAddress === undefined) return
+    for (let count = 0; count < weight; count += 1) this.#strangers.failed(addressGroup(remoteAddress))
   }
 
   /** Bytes that wait for clients that have not taken them. */

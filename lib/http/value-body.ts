@@ -27,7 +27,7 @@ export function readBody(exchange: Exchange, bytesMax: number, done: (body: Uint
     done(nothing)
     return
   }
-  if (declared > bytesMax) throw tooLarge(bytesMax)
+  if (declared > bytesMax) throw tooLarge(exchange, bytesMax)
   // What is promised takes no room: else a few who promise much and send nothing would keep all others out.
   let reserved = Math.min(declared, firstBytesMax)
   if (!exchange.reserveBody(reserved)) throw overloaded(exchange)
@@ -40,7 +40,7 @@ export function readBody(exchange: Exchange, bytesMax: number, done: (body: Uint
   incoming.on('data', (chunk: Buffer) => {
     if (exchange.isAnswered) return
     bytes += chunk.length
-    if (bytes > bytesMax) return exchange.fail(tooLarge(bytesMax))
+    if (bytes > bytesMax) return exchange.fail(tooLarge(exchange, bytesMax))
     if (bytes > reserved) {
       if (!exchange.reserveBody(bytes - reserved)) {
         chunks = undefined
@@ -64,7 +64,11 @@ export function readBody(exchange: Exchange, bytesMax: number, done: (body: Uint
   })
 }
 
-function tooLarge(bytesMax: number): ValueTooLarge {
+/** Some megabytes come anyhow, and are thrown away. */
+const tooLargeWeight = 5
+
+function tooLarge({ edge, incoming }: Exchange, bytesMax: number): ValueTooLarge {
+  edge.connections.misbehaved(incoming.socket, tooLargeWeight)
   return new ValueTooLarge(`the ${bytesMax === valueBytesMax ? 'value' : 'body'} is larger than ${bytesMax} bytes`)
 }
 

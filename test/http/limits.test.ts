@@ -188,13 +188,23 @@ t.test('whoever sends what is no HTTP, again and again', async (t) => {
   t.equal((await ask('/livez')).status, 200, 'others are served on')
   await sleep(1_100)
   t.match(await garbageFrom('127.0.0.2'), /^HTTP\/1.1 400/, 'it may try again after a while')
+  const before = metrics.of(cut('misbehaved'))
+  while (metrics.of(cut('misbehaved')) === before) {
+    const tooLong = `PUT /v1/kv/b/k HTTP/1.1\r\nHost: a\r\nContent-Length: ${valueBytesMax + 1}\r\n\r\n`
+    for (const bytes of [tooLong, get.repeat(200)]) await sendFrom('127.0.0.3', bytes)
+  }
+  t.equal((await ask('/livez')).status, 200)
 
-  async function garbageFrom(localAddress: string): Promise<string> {
+  function garbageFrom(localAddress: string): Promise<string> {
+    return sendFrom(localAddress, '\x16\x03garbage\r\n\r\n')
+  }
+
+  async function sendFrom(localAddress: string, bytes: string): Promise<string> {
     const socket = net.connect({ port, host: '127.0.0.1', localAddress })
     const received: Buffer[] = []
     socket.on('error', () => {})
     socket.on('data', (chunk) => received.push(chunk))
-    socket.write('\x16\x03garbage\r\n\r\n')
+    socket.end(bytes)
     await gone(socket)
     return Buffer.concat(received).toString()
   }
