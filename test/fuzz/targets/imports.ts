@@ -21,7 +21,7 @@ export const imports: Target = {
     ...['{"key":"', '"value":"', '"valueBase64":"', '"siblings":[', '"metadata":{', '"expiresAt":"', '"contentType":"'],
     ...['"}\n', ']', '}', ',', '\\u', '\\ud800', 'null', '1e999', '__proto__', '\r\n', '\xef\xbb\xbf'],
   ],
-  bytesMax: 400,
+  bytesMax: 240,
   stepsMax: { base: 5_000, each: 200 },
   inputsInTests: 100_000,
   open: () => ({ run: read }),
