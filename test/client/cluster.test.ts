@@ -123,7 +123,7 @@ t.test('a client of three real nodes', async (t) => {
 
   await t.test('the properties of a bucket are set through one node, and hold at all', async (t) => {
     const name = 'short'
-    t.match(await db.bucketProperties(name), { r: 'quorum', readRepair: 'blocking', version: 0 })
+    t.match(await db.bucketProperties(name), { r: 'quorum', readRepair: undefined, version: 0 })
     const set = await db.setBucketProperties(name, { valueBytesMax: 3, w: 'all' })
     t.match(set, { valueBytesMax: 3, w: 'all', r: 'quorum', version: 1 })
     // Of several keys each node owns some: it knows within 5 s.

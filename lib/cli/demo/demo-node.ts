@@ -20,12 +20,7 @@ const portStep = 10
  * The nodes of a demo of `count`. They meet through the peers of all; none of them is special.
  * @param locks undefined: anybody on this machine may come in
  */
-export function planDemo(
-  count: number,
-  firstPort: number,
-  directory: string,
-  locks?: DemoLocks,
-): readonly DemoNode[] {
+export function planDemo(count: number, firstPort: number, directory: string, locks?: DemoLocks): readonly DemoNode[] {
   const peers = Array.from({ length: count }, (_, index) => `${host}:${firstPort + index * portStep + 1}`)
   return peers.map((peer, index) => {
     const name = `n${index + 1}`
