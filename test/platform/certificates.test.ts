@@ -23,6 +23,12 @@ t.test('certificates that cannot be used say so at the start, with the file and 
     ['a file that is not there', () => rmSync(files.paths.cert), /--tls-cert .*cert\.pem does not exist/, /operations/],
     ['no certificate', () => files.write({ cert: 'hunter2' }), /no certificate in --tls-cert/, /BEGIN CERTIFICATE/],
     ['half of one', () => files.write({ cert: broken(ada.cert) }), /cannot be read/, /whole/],
+    [
+      'one and the beginning of the next',
+      () => files.write({ cert: `${ada.cert}-----BEGIN CERTIFICATE-----\nMIIB` }),
+      /OpenSSL does not take --tls-cert/,
+      /whole/,
+    ],
     ['no key', () => files.write({ key: 'hunter2' }), /no private key in --tls-key/, /BEGIN PRIVATE KEY/],
     ['a key under a passphrase', () => files.write({ key: encrypted(ada.key) }), /is encrypted/, /passphrase/],
     ['the key of another one', () => files.write({ key: another.key }), /does not belong to/, /first in its file/],
@@ -101,6 +107,9 @@ t.test('renewed files are read when the node is told to, or notices', async (t) 
   opened.reload()
   t.equal(opened.current.leaf?.serialNumber, before, 'half of a renewal is not taken')
   t.match(lines, [{ level: 'error', fields: { reason: /does not belong/ }, message: /stay as they were/ }])
+  files.write({ cert: `${ada.cert}-----BEGIN CERTIFICATE-----\nMIIB`, key: ada.key })
+  opened.reload()
+  t.equal(heard.length, 0, 'nor a file that is still being written, at which every new connection would fail')
   files.write(authority.issue('ada'))
   opened.reload()
   t.not(opened.current.leaf?.serialNumber, before)

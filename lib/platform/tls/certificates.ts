@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import { InvalidParameter } from '../../vocabulary/errors.ts'
 
 /** Where the parts come from, for messages: `--tls-cert FILE`, or the name of an option. */
@@ -30,7 +31,10 @@ export interface Certificates extends CertificateTexts {
  */
 export function toCertificates(texts: CertificateTexts, places: CertificatePlaces, wallMs: number): Certificates {
   const authorities = texts.ca === undefined ? [] : readAll(texts.ca, places.ca)
-  if (texts.cert === undefined && texts.key === undefined) return { ...texts, leaf: undefined, authorities }
+  if (texts.cert === undefined && texts.key === undefined) {
+    checkTaken(texts, places)
+    return { ...texts, leaf: undefined, authorities }
+  }
   if (texts.key === undefined) {
     throw new InvalidParameter(`there is a certificate (${places.cert}) without its private key`, {
       hint: `give the key, too: ${places.key}`,
@@ -51,6 +55,7 @@ export function toCertificates(texts: CertificateTexts, places: CertificatePlace
     )
   }
   for (const one of [leaf as X509Certificate, ...between]) checkInForce(one, places.cert, wallMs)
+  checkTaken(texts, places)
   return { ...texts, leaf, authorities }
 }
 
@@ -144,6 +149,26 @@ function readKey(pem: string, place: string): KeyObject {
           : 'PEM is expected, with -----BEGIN PRIVATE KEY-----',
       },
     )
+  }
+}
+
+/**
+ * OpenSSL has its own opinion: of keys that are too short for it, and of files that end in the middle of a certificate. Asked
+ * here, where it can be refused; on a connection, or when files are renewed, it would end the process.
+ */
+function checkTaken({ cert, key, ca }: CertificateTexts, places: CertificatePlaces): void {
+  try {
+    createSecureContext({
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+      ...(ca === undefined ? {} : { ca }),
+    })
+  } catch (error) {
+    const used = cert === undefined ? places.ca : `${places.cert} with ${places.key}`
+    throw new InvalidParameter(`OpenSSL does not take ${used}: ${(error as Error).message}`, {
+      cause: error,
+      hint: 'are the files whole, and the keys long enough (RSA of 2048 bits, or P-256)?',
+    })
   }
 }
 

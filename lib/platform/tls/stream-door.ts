@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls'
 import { type HandshakeFailure, plainIdentity, type StreamGate, type StreamIdentity } from '../../ports/network.ts'
+import { addressGroup } from '../../vocabulary/address-group.ts'
+import { Crowd, type Guest } from '../../vocabulary/crowd.ts'
 import type { Endpoint } from '../../vocabulary/ids.ts'
 import { toObservedEndpoint } from '../addresses.ts'
 import { certificateIdentity } from './stream-identity.ts'
@@ -9,10 +11,16 @@ import { whyRefused } from './tls-words.ts'
 
 /** How long a connection may take until it has said what it is. */
 const handshakeMsMax = 3_000
-/** Handshakes at one time; each may cost a signature. Further connections end at once. */
+/** Handshakes at one time; each may cost a signature. The oldest one of the address with most makes room for another. */
 export const handshakesMax = 256
 /** The first byte of every TLS connection, and of no frame: one of that length would be too large. */
 const tlsHandshakeByte = 0x16
+
+/** A connection that has not shown yet what it is. */
+interface Shaking extends Guest {
+  readonly socket: Socket
+  readonly remote: Endpoint
+}
 
 /** Shuts out nobody itself: a plain connection is handed on as one, for whoever knows what to say to it. */
 export class StreamDoor {
@@ -21,8 +29,10 @@ export class StreamDoor {
   readonly #onStream: (socket: Socket, remote: Endpoint, identity: StreamIdentity) => void
   readonly #tls: Server
   readonly #endListening: (() => void) | undefined
-  /** By address and port: connections that have not shown yet what they are. */
-  readonly #shaking = new Map<Endpoint, Socket>()
+  /** By address and port. */
+  readonly #shaking = new Map<Endpoint, Shaking>()
+  /** The same: whoever takes all places must not keep members out. */
+  readonly #crowd = new Crowd<Shaking>(() => 'idle')
   readonly #offeredKeys = new WeakMap<TLSSocket, { readonly id: string; readonly isKnown: boolean }>()
 
   constructor(
@@ -51,12 +61,7 @@ export class StreamDoor {
   accept(socket: Socket, remote: Endpoint): void {
     // Its client may be gone already; what it was is told when it closes.
     socket.on('error', ignore)
-    if (this.#shaking.size >= handshakesMax) {
-      this.#gate?.onFailedHandshake('too-many', 'too many handshakes at one time', remote)
-      socket.destroy()
-      return
-    }
-    this.#shaking.set(remote, socket)
+    this.#add({ socket, remote, address: addressGroup(socket.remoteAddress ?? '') })
     socket.once('close', () => this.#ended(remote, 'tls', 'it ended before it had said what it is'))
     socket.setTimeout(handshakeMsMax, () => {
       this.#ended(remote, 'timeout', 'it has not said in time what it is')
@@ -76,12 +81,33 @@ export class StreamDoor {
   /** Ends what is not a stream yet. */
   close(): void {
     this.#endListening?.()
-    for (const socket of this.#shaking.values()) socket.destroy()
-    this.#shaking.clear()
+    for (const { socket, remote } of [...this.#shaking.values()]) {
+      this.#take(remote)
+      socket.destroy()
+    }
+  }
+
+  #add(shaking: Shaking): void {
+    const gone = this.#shaking.size < handshakesMax ? undefined : this.#crowd.whoGoesFor(shaking.address)
+    if (gone !== undefined) {
+      this.#ended(gone.remote, 'too-many', 'too many handshakes at one time')
+      gone.socket.destroy()
+    }
+    this.#take(shaking.remote)
+    this.#shaking.set(shaking.remote, shaking)
+    this.#crowd.add(shaking)
+  }
+
+  /** Its handshake is over, well or not. @returns whether it was under way */
+  #take(remote: Endpoint): boolean {
+    const shaking = this.#shaking.get(remote)
+    if (shaking === undefined) return false
+    this.#crowd.delete(shaking)
+    return this.#shaking.delete(remote)
   }
 
   #plain(socket: Socket, remote: Endpoint): void {
-    if (!this.#shaking.delete(remote)) return
+    if (!this.#take(remote)) return
     socket.removeListener('error', ignore)
     this.#onStream(socket, remote, plainIdentity)
     // Looking at the first byte has stopped the flow.
@@ -90,7 +116,7 @@ export class StreamDoor {
 
   #established(socket: TLSSocket): void {
     const remote = remoteOf(socket)
-    if (!this.#shaking.delete(remote)) {
+    if (!this.#take(remote)) {
       socket.destroy()
       return
     }
@@ -110,7 +136,7 @@ export class StreamDoor {
 
   /** Tells once of each that came to nothing. */
   #ended(remote: Endpoint, kind: HandshakeFailure, reason: string): void {
-    if (this.#shaking.delete(remote)) this.#gate?.onFailedHandshake(kind, reason, remote)
+    if (this.#take(remote)) this.#gate?.onFailedHandshake(kind, reason, remote)
   }
 
   #keyOf(socket: TLSSocket, id: string): Uint8Array | null {
