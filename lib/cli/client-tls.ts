@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import type { Transport } from '../http-client/transport.ts'
 import { UsageError } from './exit-code.ts'
 
@@ -18,19 +19,32 @@ export interface TlsTexts {
 
 /**
  * The files of the options, read. The variables are those of a node: beside one, its certificate is the one to show.
- * @throws {UsageError} a file cannot be read, or one of certificate and key is missing
+ * @throws {UsageError} a file cannot be read or used, or one of certificate and key is missing
  */
 export function tlsTextsOf({ tlsCa, tlsCert, tlsKey }: TlsOptions): TlsTexts | undefined {
   if (tlsCa === undefined && tlsCert === undefined && tlsKey === undefined) return undefined
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new UsageError('a certificate and its key belong together', 'give --tls-cert and --tls-key')
   }
-  return {
-    ...(tlsCa === undefined ? {} : { ca: textOf(tlsCa, '--tls-ca') }),
-    ...(tlsCert === undefined ? {} : { cert: textOf(tlsCert, '--tls-cert') }),
-    ...(tlsKey === undefined ? {} : { key: textOf(tlsKey, '--tls-key') }),
+  const ca = tlsCa === undefined ? undefined : textOf(tlsCa, '--tls-ca')
+  if (ca !== undefined && !ca.includes('-----BEGIN CERTIFICATE-----'))
+    throw new UsageError(`there is no certificate in --tls-ca ${tlsCa}`, pemExpected)
+  const shown =
+    tlsCert === undefined || tlsKey === undefined
+      ? {}
+      : { cert: textOf(tlsCert, '--tls-cert'), key: textOf(tlsKey, '--tls-key') }
+  try {
+    createSecureContext(shown)
+  } catch {
+    throw new UsageError(
+      `${tlsCert} and ${tlsKey} are no certificate and the private key that belongs to it`,
+      pemExpected,
+    )
   }
+  return { ...(ca === undefined ? {} : { ca }), ...shown }
 }
+
+const pemExpected = 'PEM is expected, as docs/operations.md makes it'
 
 /** Undefined: what Node.js does by itself is enough. Undici is loaded with the first request. */
 export function tlsTransport(options: TlsOptions): Transport | undefined {

@@ -5,6 +5,7 @@ import {
   type HttpResponse,
   type Transport,
   TransportFailure,
+  wordsOf,
 } from '../http-client/transport.ts'
 import type { TlsTexts } from './client-tls.ts'
 
@@ -85,14 +86,16 @@ async function whileWaiting<Result>(request: HttpRequest, act: () => Promise<Res
     return await act()
   } catch (error) {
     if (request.signal?.aborted) throw request.signal.reason
-    const { code, message } = error as { readonly code?: string; readonly message: string }
+    const { code } = error as { readonly code?: string }
+    const { reason, hint } = wordsOf(error)
     const timedOut = code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT'
     const { origin } = new URL(request.url)
     throw new TransportFailure(
-      timedOut ? `${origin} did not answer within ${request.timeoutMs} ms` : `${origin}: ${message || code}`,
+      timedOut ? `${origin} did not answer within ${request.timeoutMs} ms` : `${origin}: ${reason}`,
       {
         mayHaveBeenSent: !failedToConnect(error),
         timedOut,
+        hint,
         cause: error,
       },
     )

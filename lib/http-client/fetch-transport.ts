@@ -1,4 +1,11 @@
-import { failedToConnect, type HttpRequest, type HttpResponse, type Transport, TransportFailure } from './transport.ts'
+import {
+  failedToConnect,
+  type HttpRequest,
+  type HttpResponse,
+  type Transport,
+  TransportFailure,
+  wordsOf,
+} from './transport.ts'
 
 /** Works wherever there is a `fetch`: browsers, Node.js, workers. */
 export function fetchTransport(fetch: typeof globalThis.fetch): Transport {
@@ -88,8 +95,10 @@ class Watch {
           cause: error,
         })
       const cause = (error as { cause?: unknown }).cause
-      throw new TransportFailure(`${originOf(url)}: ${reasonOf(cause ?? error)}`, {
+      const { reason, hint } = wordsOf(cause ?? error)
+      throw new TransportFailure(`${originOf(url)}: ${reason}`, {
         mayHaveBeenSent: !failedToConnect(cause),
+        hint,
         cause: error,
       })
     } finally {
@@ -100,10 +109,4 @@ class Watch {
 
 function originOf(url: string): string {
   return new URL(url).origin
-}
-
-/** An AggregateError has a code and no message. */
-function reasonOf(error: unknown): string {
-  const { message, code } = error as { message?: string; code?: string }
-  return message || code || String(error)
 }

@@ -550,7 +550,7 @@ function errorOfFailure(failure: TransportFailure, aftermath: Aftermath): Starli
     hint:
       aftermath === 'may-have-changed'
         ? 'read the key to see whether the write took effect'
-        : 'is the node running, and is the endpoint right?',
+        : (failure.hint ?? 'is the node running, and is the endpoint right?'),
   })
 }
 

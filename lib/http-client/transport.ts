@@ -30,13 +30,19 @@ export type Transport = (request: HttpRequest) => Promise<HttpResponse>
 
 /** There was no answer, or not all of it. */
 export class TransportFailure extends Error {
+  /** What to do, where the cause tells. */
+  readonly hint: string | undefined
   /** False only when it is certain that the node saw nothing of the request. */
   readonly mayHaveBeenSent: boolean
   readonly timedOut: boolean
 
-  constructor(message: string, options: { mayHaveBeenSent: boolean; timedOut?: boolean; cause?: unknown }) {
+  constructor(
+    message: string,
+    options: { mayHaveBeenSent: boolean; timedOut?: boolean; hint?: string | undefined; cause?: unknown },
+  ) {
     super(message, { cause: options.cause })
     this.name = 'TransportFailure'
+    this.hint = options.hint
     this.mayHaveBeenSent = options.mayHaveBeenSent
     this.timedOut = options.timedOut ?? false
   }
@@ -55,3 +61,17 @@ export function failedToConnect(error: unknown): boolean {
 /** One side did not take the certificate of the other, or does not speak TLS: nothing else was said. */
 const distrust =
   /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_|ERR_SSL_WRONG_VERSION|ERR_SSL_.*(CERTIFICATE|HANDSHAKE_FAILURE))/
+
+/** What `error`, as Node.js reports it, says to people. An AggregateError has a code and no message. */
+export function wordsOf(error: unknown): { readonly reason: string; readonly hint?: string } {
+  const { code = '', message = '' } = error as { readonly code?: string; readonly message?: string }
+  // OpenSSL's own words tell nobody what to do.
+  if (/^ERR_SSL_(WRONG_VERSION|PACKET_LENGTH)/.test(code))
+    return { reason: 'it does not speak TLS', hint: 'is it http:// there, not https://?' }
+  const reason = message || code || String(error)
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return { reason, hint: 'ask it by a name or an address that its certificate is for' }
+  if (/^(DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(code))
+    return { reason, hint: 'trust the authority that has signed its certificate: --tls-ca of the command line' }
+  return { reason }
+}

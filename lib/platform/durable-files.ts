@@ -1,15 +1,22 @@
+import { randomUUID } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 
+/** Replaces the file at once and durably: at any moment, and after a power cut, it is the old or the new one. */
+export function replaceFile(path: string, bytes: Uint8Array): void {
+  replaceBy(`${path}.next`, path, bytes)
+}
+
 /**
- * Replaces the file at once and durably: at any moment, and after a power cut, it is the old or the new one.
- * @param mode who may read it, from the first byte on; default: as the process makes files
+ * The same for a file that other processes may be replacing at this moment: nodes of one machine that share it.
+ * @param mode who may read it, from the first byte on
  */
-export function replaceFile(path: string, bytes: Uint8Array, mode?: number): void {
-  const next = `${path}.next`
+export function replaceSharedFile(path: string, bytes: Uint8Array, mode: number): void {
+  replaceBy(`${path}.${randomUUID()}.next`, path, bytes, mode)
+}
+
+function replaceBy(next: string, path: string, bytes: Uint8Array, mode?: number): void {
   try {
-    // A file that is there already keeps its mode.
-    if (mode !== undefined) rmSync(next, { force: true })
     writeDurably(next, bytes, mode)
     renameSync(next, path)
   } catch (error) {

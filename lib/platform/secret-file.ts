@@ -4,7 +4,7 @@ import type { Cryptography } from '../ports/cryptography.ts'
 import type { Log } from '../ports/log.ts'
 import type { ClusterSecret } from '../security/cluster-secret.ts'
 import { formatKeyring, Keyring, parseKeyring, type SecretKey } from '../security/keyring.ts'
-import { replaceFile } from './durable-files.ts'
+import { replaceSharedFile } from './durable-files.ts'
 import { type GuardedFile, readGuarded, warnOfReaders } from './guarded-file.ts'
 import { watchFileChange } from './watch-file.ts'
 
@@ -62,7 +62,7 @@ export class SecretFile implements ClusterSecret {
 
   keep(keys: readonly SecretKey[]): void {
     // Where it is a link, that stays one.
-    replaceFile(realpathSync(this.place), new TextEncoder().encode(formatKeyring(keys)), secretFileMode)
+    replaceSharedFile(realpathSync(this.place), new TextEncoder().encode(formatKeyring(keys)), secretFileMode)
     this.#take(keys, 'the keys of the secret file were changed')
   }
 

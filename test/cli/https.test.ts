@@ -28,7 +28,7 @@ t.test('the command line asks by HTTPS, and shows a certificate where nodes want
   t.match(await starling(['kv', 'get', 'b', 'k', ...at], { env }), { code: 0 }, 'beside a node, what that was given')
 
   const untrusted = await starling(['kv', 'get', 'b', 'k', ...at])
-  t.match(untrusted, { code: 3, stderr: /self-signed|unable to/ })
+  t.match(untrusted, { code: 3, stderr: /(self-signed|unable to)[\s\S]*hint: .*--tls-ca/ })
   const unknown = await starling(['kv', 'put', 'b', 'k', 'w', ...at, '--tls-ca', app.ca])
   t.match(unknown, { code: 4, stderr: /client certificate/ })
   t.match(await starling(['kv', 'get', 'b', 'k', ...at, '--tls-cert', app.cert]), {
@@ -38,5 +38,16 @@ t.test('the command line asks by HTTPS, and shows a certificate where nodes want
   const missing = join(directory, 'nothing.pem')
   t.match(await starling(['kv', 'get', 'b', 'k', ...at, '--tls-ca', missing]), { code: 2, stderr: /cannot be read/ })
   writeFileSync(missing, 'nothing')
-  t.match(await starling(['kv', 'get', 'b', 'k', ...at, '--tls-ca', missing]), { code: 3 })
+  t.match(await starling(['kv', 'get', 'b', 'k', ...at, '--tls-ca', missing]), { code: 2, stderr: /no certificate/ })
+  const foreignKey = ['--tls-ca', app.ca, '--tls-cert', app.cert, '--tls-key', node.paths.key]
+  const mismatch = await starling(['kv', 'put', 'b', 'k', 'w', ...at, ...foreignKey])
+  t.match(mismatch, { code: 2, stderr: /belongs to it/ }, 'before anything is sent')
+})
+
+t.test('who asks a plain port by HTTPS hears that', async (t) => {
+  const { http } = await nodeIn(t, join(scratchDirectory(t), 'ada'), { name: 'ada' })
+  for (const more of [[], ['--tls-ca', new CertificateDirectory(t, new TestAuthority()).paths.ca]]) {
+    const asked = await starling(['kv', 'put', 'b', 'k', 'v', '--endpoint', `https://${http}`, ...more])
+    t.match(asked, { code: 3, stderr: /does not speak TLS[\s\S]*nothing has changed[\s\S]*http:\/\// })
+  }
 })

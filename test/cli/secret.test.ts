@@ -16,8 +16,10 @@ t.test('a key is made without asking anybody', async (t) => {
   const written = readFileSync(out, 'utf8')
   t.match(written, /^[\w-]{43}\n$/)
   t.equal(statSync(out).mode & 0o777, 0o600)
-  t.match(await starling(['secret', 'generate', '--out', out]), { code: 1, stderr: /EEXIST/ })
+  t.match(await starling(['secret', 'generate', '--out', out]), { code: 2, stderr: /there already[\s\S]*rotate/ })
   t.equal(readFileSync(out, 'utf8'), written)
+  const nowhere = join(directory, 'no', 'secret')
+  t.match(await starling(['secret', 'generate', '--out', nowhere]), { code: 2, stderr: /--out: .*cannot be written/ })
 })
 
 t.test('a node that has no secret it can use does not start, and says why', async (t) => {

@@ -1,6 +1,15 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createCryptography } from '../../lib/platform/node-cryptography.ts'
 import { SecretFile } from '../../lib/platform/secret-file.ts'
@@ -100,6 +109,16 @@ t.test('keys that are kept are in the file, which is its owner’s alone, and a 
     t.throws(() => file.keep([one]))
     t.equal(file.keyring.sending.id, two.id)
   })
+})
+
+t.test('nodes that share the file do not get in each other’s way when all of them write it', async (t) => {
+  const path = secretFile(t, [one])
+  const file = watched(t, path, collecting().log)
+  // As another node has it between writing and renaming.
+  writeFileSync(`${path}.next`, 'of another node')
+  file.keep([two, one])
+  t.equal(readFileSync(`${path}.next`, 'utf8'), 'of another node')
+  t.same(readdirSync(dirname(path)).sort(), ['secret', 'secret.next'], 'nothing of its own is left')
 })
 
 function keyOf(filling: number) {

@@ -76,7 +76,7 @@ function prepareDirectory(directory: string, fresh: boolean): void {
   if (!fresh) return
   // Only what a demo makes: the directory may have been named by mistake.
   const found = readdirSync(directory)
-  const foreign = found.find((name) => !/^(n\d+(\.log)?|secret|token)$/.test(name))
+  const foreign = found.find((name) => !/^(n\d+(\.log)?|secret(\..+\.next)?|token)$/.test(name))
   if (foreign !== undefined)
     throw new UsageError(
       `${directory} holds ${JSON.stringify(foreign)}, which no demo made`,

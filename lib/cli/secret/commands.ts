@@ -20,21 +20,26 @@ export function addSecretCommands(program: Command): void {
     rotate
       .command('add')
       .description('make a new key, and have every node receive with it; or bring one to who lacks it'),
+    'accepted; the command asks for no confirmation',
   )
     .argument('[key]', keyArgument)
     .action(async (key, options) => (await import('./rotate.ts')).secretRotate('add', key, options))
-  addOrderOptions(rotate.command('use').description('have every node send with a key that all have'))
+  addOrderOptions(
+    rotate.command('use').description('have every node send with a key that all have'),
+    'do it without a question; there is one only with --force',
+  )
     .argument('<key>', keyArgument)
     .option('--force', 'although a node lacks it or cannot be asked: it may be cut off')
     .action(async (key, options) => (await import('./rotate.ts')).secretRotate('use', key, options))
-  addOrderOptions(rotate.command('remove').description('have every node forget a key that none sends with'))
+  addOrderOptions(
+    rotate.command('remove').description('have every node forget a key that none sends with'),
+    'do it without a question',
+  )
     .argument('<key>', keyArgument)
     .option('--force', 'although a node sends with it or cannot be asked: it may be cut off')
     .action(async (key, options) => (await import('./rotate.ts')).secretRotate('remove', key, options))
 }
 
-function addOrderOptions(command: Command): Command {
-  return addClientOptions(command)
-    .option('--dry-run', 'only show whether it would be done')
-    .option('--yes', 'do it without a question')
+function addOrderOptions(command: Command, yes: string): Command {
+  return addClientOptions(command).option('--dry-run', 'only show whether it would be done').option('--yes', yes)
 }
