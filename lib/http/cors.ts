@@ -36,6 +36,8 @@ export class Cors {
     const { origin } = headers
     if (method !== 'OPTIONS' || headers['access-control-request-method'] === undefined) return false
     if (!this.allows(origin)) return false
+    // No browser sends a body with it, and nobody would read it.
+    if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0) return false
     const asked = headers['access-control-request-headers'] ?? ''
     const isList = asked.length <= headerNamesCharsMax && headerNames.test(asked)
     const answer: HeaderList = [
@@ -49,6 +51,10 @@ export class Cors {
       'Origin, Access-Control-Request-Method, Access-Control-Request-Headers',
       'Content-Length',
       '0',
+      'X-Content-Type-Options',
+      'nosniff',
+      'Cross-Origin-Resource-Policy',
+      'same-origin',
     ]
     // One by one: a star would leave out Authorization.
     if (isList) answer.push('Access-Control-Allow-Headers', asked)

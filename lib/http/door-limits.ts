@@ -8,7 +8,9 @@ import { routingPath } from './target.ts'
 /** What is asked of a request at the door besides who sends it: whether a page made a browser send it, and how many are there. */
 export class DoorLimits {
   readonly #edge: Edge
-  #others = 0
+  readonly #others = { underWay: 0 }
+  /** What is open to strangers takes no place of those who may ask for more. */
+  readonly #open = { underWay: 0 }
 
   constructor(edge: Edge) {
     this.#edge = edge
@@ -47,23 +49,24 @@ export class DoorLimits {
     })
     if (connection.pipelined <= limits.pipelinedMax) return undefined
     httpMetrics.limitMet('pipelinedMax')
-    connection.isEnding = true
+    connection.endBehindAnswers()
     connections.misbehaved(incoming.socket, pipelineWeight)
     outgoing.shouldKeepAlive = false
-    incoming.socket.pause()
     return tooManyPipelined
   }
 
   /** False: too much is asked for that is no data. Nobody is kept from asking whether the process lives. */
-  mayAskOther(incoming: Incoming, outgoing: Outgoing): boolean {
-    if (healthPaths.has(routingPath(incoming.url ?? '/'))) return true
-    if (this.#others >= this.#edge.limits.otherRequestsMax) {
+  mayAskOther(incoming: Incoming, outgoing: Outgoing, openPaths: ReadonlySet<string>): boolean {
+    const path = routingPath(incoming.url ?? '/')
+    if (healthPaths.has(path)) return true
+    const requests = openPaths.has(path) ? this.#open : this.#others
+    if (requests.underWay >= this.#edge.limits.otherRequestsMax) {
       this.#edge.httpMetrics.limitMet('otherRequestsMax')
       return false
     }
-    this.#others += 1
+    requests.underWay += 1
     onceGone(incoming, outgoing, () => {
-      this.#others -= 1
+      requests.underWay -= 1
     })
     return true
   }
@@ -81,8 +84,8 @@ export class DoorLimits {
   }
 }
 
-/** A thousand requests may stand in what was read at once. */
-const pipelineWeight = 10
+/** Those before it were served, or wait. */
+const pipelineWeight = 5
 
 export const tooManyOthers = new Overloaded('the node has too many requests that ask for no data', {
   hint: 'The limit is otherRequestsMax, for all clients together. Ask again after the time in Retry-After.',

@@ -31,6 +31,7 @@ const statusLines: Readonly<Record<PlainStatus, string>> = {
 /** What `#prepareHead` says of every answer. */
 const alwaysSaid =
   'Cache-Control: no-store\r\nVary: Accept\r\nX-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-origin\r\nX-Request-Id: '
+const mebibyte = 1024 * 1024
 /** What a client that does not read may leave lying of one answer without its being counted. */
 const uncountedBytesMax = 1024
 /** Larger bodies are not worth copying behind their head. */
@@ -64,8 +65,12 @@ export class Exchange implements RequestOrigin {
   readonly #startedMs: number
   #bodyBytesReserved = 0
   #isAnswered = false
-  /** Whoever sends its body is too slow to be waited for. */
+  /** Whoever sends its body is too slow to be waited for, or will not be heard out. */
   #endsConnection = false
+  /** And nobody waits until they have stopped. */
+  #isCutShort = false
+  /** The body was refused because of what it is: what is read on of it counts for its sender. */
+  #isBlamed = false
   /** What an unexpected exception leaves behind: writes that were handed to the node may have happened. */
   aftermathOfBugs: Aftermath = 'nothing-changed'
 
@@ -158,7 +163,12 @@ export class Exchange implements RequestOrigin {
     // Of one that has gone nothing more is heard.
     if (this.isAbandoned) return true
     if (!budget.reserve(bytes)) return false
-    onceGone(this.incoming, this.#outgoing, () => budget.release(bytes))
+    const connection = this.edge.connections.of(this.incoming.socket)
+    if (connection !== undefined) connection.heldBytes += bytes
+    onceGone(this.incoming, this.#outgoing, () => {
+      budget.release(bytes)
+      if (connection !== undefined) connection.heldBytes -= bytes
+    })
     return true
   }
 
@@ -274,6 +284,20 @@ export class Exchange implements RequestOrigin {
     }
   }
 
+  /**
+   * The body is about to be refused because of what it is, not of what others do.
+   * @param bytes of it that have come
+   * @param isHeardOut whether its sender may well have meant it, and is to see the answer
+   */
+  blame(bytes: number, isHeardOut: boolean): void {
+    this.#isBlamed = true
+    if (!isHeardOut) {
+      this.#endsConnection = true
+      this.#isCutShort = true
+    }
+    this.edge.connections.misbehaved(this.incoming.socket, 1 + Math.floor(bytes / mebibyte))
+  }
+
   /** Lets a client that asked first send its body. */
   inviteBody(): void {
     if (this.incoming.headers.expect !== undefined && this.incoming.httpVersionMinor > 0) this.#outgoing.writeContinue()
@@ -309,20 +333,34 @@ export class Exchange implements RequestOrigin {
 
   /**
    * The whole answer is sent, but the connection ends only after the client has stopped sending: closing a socket with
-   * unread bytes makes the system throw away the answer as well (as nginx's lingering_close prevents).
+   * unread bytes makes the system throw away the answer as well (as nginx's lingering_close prevents). A body that never
+   * stops is not read on for long: what is thrown away costs as much as what is kept.
    */
   #linger(body: Uint8Array | string | undefined): void {
-    const { incoming } = this
+    const { incoming, edge } = this
+    const { socket } = incoming
     const outgoing = this.#outgoing
+    if (this.#isCutShort) return void outgoing.end(body)
     if (body === undefined) outgoing.flushHeaders()
     else outgoing.write(body)
-    const timer = setTimeout(end, this.edge.limits.lingerMs)
-    function end(): void {
+    const readBefore = socket.bytesRead
+    const timer = setTimeout(() => end(), edge.limits.lingerMs)
+    let isOver = false
+    const end = (): void => {
+      if (isOver) return
+      isOver = true
       clearTimeout(timer)
+      if (this.#isBlamed) {
+        const thrownAway = Math.floor((socket.bytesRead - readBefore) / mebibyte)
+        if (thrownAway > 0) edge.connections.misbehaved(socket, thrownAway)
+      }
       outgoing.end()
     }
     incoming.once('end', end)
     incoming.once('close', end)
+    incoming.on('data', () => {
+      if (socket.bytesRead - readBefore > edge.limits.lingerBytesMax) end()
+    })
     incoming.resume()
   }
 

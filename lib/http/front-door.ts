@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify'
 import { limitErrors } from '../node/client-gate.ts'
 import { type Admitted, overloaded } from '../node/entrance.ts'
 import type { Principal } from '../security/principal.ts'
-import { addressGroup } from '../vocabulary/address-group.ts'
 import { StarlingError } from '../vocabulary/errors.ts'
 import { DoorLimits, tooManyOthers } from './door-limits.ts'
 import type { Edge } from './edge.ts'
@@ -34,9 +33,11 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
     const { url = '/', headers, socket } = incoming
     const refuse = (error: StarlingError, retryAfterMs?: number): void =>
       refusals.answer(error, doors.operationOf(incoming), incoming, outgoing, retryAfterMs)
+    const tooMany = limits.refusalOfPipeline(incoming, outgoing)
+    if (tooMany === 'ignored') return
+    if (tooMany !== undefined) return refuse(tooMany)
     if (headers.origin !== undefined && edge.cors.answerPreflight(incoming, outgoing)) return
-    const unsafe = limits.refusalOfPipeline(incoming, outgoing) ?? limits.refusalOfPage(incoming)
-    if (unsafe === 'ignored') return
+    const unsafe = limits.refusalOfPage(incoming)
     if (unsafe !== undefined) return refuse(unsafe)
     let asking: Principal | StarlingError | undefined
     if (edge.access.isOn) {
@@ -46,12 +47,12 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
     const isData = isForData(originForm(url))
     const { clients } = edge.node
     const who =
-      clients?.isOn === true && (isData || !openPaths.has(routingPath(url))) ? whoIs(asking, socket) : undefined
+      clients?.isOn === true && (isData || !openPaths.has(routingPath(url))) ? whoIs(asking, socket, edge) : undefined
     const visit = who === undefined ? undefined : clients?.begin(who)
     if (visit !== undefined && 'limit' in visit) return refuse(limitErrors[visit.limit], visit.retryAfterMs)
     if (visit !== undefined) limits.watch(visit, incoming, outgoing)
     if (!isData) {
-      if (!limits.mayAskOther(incoming, outgoing)) return refuse(tooManyOthers)
+      if (!limits.mayAskOther(incoming, outgoing, openPaths)) return refuse(tooManyOthers)
       edge.visit = visit
       route(incoming, outgoing)
       edge.visit = undefined
@@ -73,7 +74,7 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
       edge.waitedMs = 0
       edge.visit = undefined
     }
-    edge.node.admit(isRead(incoming) ? 'read' : 'write', hears, url, who ?? whoIs(asking, socket))
+    edge.node.admit(isRead(incoming) ? 'read' : 'write', hears, url, who ?? whoIs(asking, socket, edge))
     if (isHeard) return
     // It stands in line, and what has come of its body with it.
     const bytes = bytesRead(incoming)
@@ -88,8 +89,9 @@ export function guardEntrance(server: FastifyInstance['server'], edge: Edge): vo
 }
 
 /** Whom a request counts as: the token it shows, or else the address it comes from. */
-function whoIs(asking: Principal | StarlingError | undefined, { remoteAddress }: Incoming['socket']): string {
-  return asking === undefined || asking instanceof StarlingError ? addressGroup(remoteAddress ?? '') : asking.id
+function whoIs(asking: Principal | StarlingError | undefined, socket: Incoming['socket'], edge: Edge): string {
+  if (asking !== undefined && !(asking instanceof StarlingError)) return asking.id
+  return edge.connections.of(socket)?.address ?? ''
 }
 
 /** So much of a body Node reads, at most, before anybody asks for it. */

@@ -1,8 +1,14 @@
 import type { Guest, Standing } from '../vocabulary/crowd.ts'
 import type { StarlingError } from '../vocabulary/errors.ts'
 import type { Incoming } from './exchange.ts'
+import { RecentPace } from './recent-pace.ts'
 
 type Socket = Incoming['socket']
+
+/** When there is no room left: slower than this is slow... */
+const slowBytesPerSecond = 64 * 1024
+/** ...and so is whoever would hold what it holds for longer than this. */
+const heldSecondsMax = 30
 
 /** A body that is still coming. */
 export interface Upload {
@@ -11,6 +17,8 @@ export interface Upload {
   readonly readBytesBefore: number
   /** Answers the request with this, and lets go what has come. */
   readonly refuse: (error: StarlingError) => void
+  /** Undefined: it was not looked at yet. */
+  pace?: RecentPace
 }
 
 /** One connection of a client, and what is known of how it does. */
@@ -21,12 +29,14 @@ export class HttpConnection implements Guest {
   upload: Upload | undefined
   /** Requests that stand behind another one of this connection. */
   pipelined = 0
-  /** There were too many of them: it ends behind their answers, and whatever else comes on it is not looked at. */
-  isEnding = false
+  #isEnding = false
   /** Bytes in and out that its clients have been charged for. */
   chargedBytes = 0
+  /** Of answers that it has not taken yet, also of those that stand behind another one. */
+  heldBytes = 0
   /** Since when, without a pause, there is something that the other side has not taken. */
   unreadSinceMs: number | undefined
+  #readPace: RecentPace | undefined
   /** What it had taken when a window of time began. */
   #takenBytesAt = 0
   #windowBeganMs = 0
@@ -34,6 +44,22 @@ export class HttpConnection implements Guest {
   constructor(socket: Socket, address: string) {
     this.socket = socket
     this.address = address
+  }
+
+  /** There were too many of them: it ends behind their answers, and whatever else comes on it is not looked at. */
+  get isEnding(): boolean {
+    return this.#isEnding
+  }
+
+  /**
+   * Also what was read already. Node's parser would make a request of each that stands in it, a thousand or more; it stops where one
+   * of them takes the connection over, which is what 2 says. Without that they are made, and ignored.
+   */
+  endBehindAnswers(): void {
+    this.#isEnding = true
+    this.socket.pause()
+    const { parser } = this.socket as Socket & { readonly parser?: { onIncoming?: () => number } | null }
+    if (parser != null) parser.onIncoming = () => 2
   }
 
   get movedBytes(): number {
@@ -45,7 +71,22 @@ export class HttpConnection implements Guest {
     return this.socket.writableLength
   }
 
-  /** Of the body that is coming, bytes in a second. */
+  /** A body is coming, and for a second or longer so slowly that it should make room where there is none. */
+  isUploadSlow(nowMs: number): boolean {
+    const { upload } = this
+    if (upload === undefined || nowMs - upload.sinceMs < 1_000) return false
+    const perSecond = upload.pace?.perSecond(this.socket.bytesRead, nowMs) ?? this.uploadedPerSecond(upload, nowMs)
+    return isSlow(perSecond, this.socket.bytesRead - upload.readBytesBefore)
+  }
+
+  /** The same of what it has been answered. */
+  isReadingSlow(nowMs: number): boolean {
+    if (this.unreadBytes === 0) return false
+    const perSecond = this.#readPace?.perSecond(takenBytes(this.socket), nowMs)
+    return perSecond !== undefined && isSlow(perSecond, this.heldBytes)
+  }
+
+  /** Of the body that is coming, bytes in a second since it began. */
   uploadedPerSecond({ sinceMs, readBytesBefore }: Upload, nowMs: number): number {
     return (1000 * (this.socket.bytesRead - readBytesBefore)) / Math.max(1, nowMs - sinceMs)
   }
@@ -62,11 +103,19 @@ export class HttpConnection implements Guest {
 
   /** Looked at from time to time: something waits now, or nothing does. */
   look(nowMs: number): void {
-    if (this.unreadBytes === 0) this.unreadSinceMs = undefined
-    else if (this.unreadSinceMs === undefined) {
-      this.unreadSinceMs = nowMs
-      this.beginWindow(nowMs)
+    const { upload, socket } = this
+    if (upload !== undefined) {
+      upload.pace ??= new RecentPace(socket.bytesRead, nowMs)
+      upload.pace.look(socket.bytesRead, nowMs)
     }
+    if (this.unreadBytes === 0) {
+      this.unreadSinceMs = undefined
+      this.#readPace = undefined
+    } else if (this.unreadSinceMs === undefined) {
+      this.unreadSinceMs = nowMs
+      this.#readPace = new RecentPace(takenBytes(socket), nowMs)
+      this.beginWindow(nowMs)
+    } else this.#readPace?.look(takenBytes(socket), nowMs)
   }
 
   beginWindow(nowMs: number): void {
@@ -75,9 +124,14 @@ export class HttpConnection implements Guest {
   }
 
   get standing(): Standing {
-    if (this.upload !== undefined || this.unreadSinceMs !== undefined) return 'slow'
+    const nowMs = performance.now()
+    if (this.isUploadSlow(nowMs) || this.isReadingSlow(nowMs)) return 'slow'
     return isBusy(this.socket) ? 'busy' : 'idle'
   }
+}
+
+function isSlow(perSecond: number, heldBytes: number): boolean {
+  return perSecond < Math.max(slowBytesPerSecond, heldBytes / heldSecondsMax)
 }
 
 /** Node keeps the response that is due on the socket. A request whose head has not come whole has none. */

@@ -15,9 +15,6 @@ type Socket = Incoming['socket']
 const beingCutMax = 1_024
 /** Room is made by looking at every connection: not more often than this. */
 const relieveEveryMs = 100
-/** Whoever is slower than this, and has been for so long, makes room first. */
-const slowBytesPerSecond = 64 * 1024
-const slowForMs = 1_000
 
 /**
  * The connections of one server. When there are as many as there may be, the address with the most gives up one that is idle
@@ -70,13 +67,13 @@ export class HttpConnections {
   }
 
   /**
-   * What came on it was not HTTP, or never came to an end, or was far too much of it. Where that happens again and again from one address its new
-   * connections are closed unread for a while, each time for longer; those that exist go on.
-   * @param weight what it cost, where a line that is no HTTP costs 1
+   * What came on it was not HTTP, or never came to an end, or was far too much of it. Where that happens again and again
+   * from one address its new connections are closed unread for a while, each time for longer; those that exist go on.
+   * @param weight milliseconds that it cost, about: a line that is no HTTP costs 1
    */
-  misbehaved({ remoteAddress }: { readonly remoteAddress?: string | undefined }, weight = 1): void {
-    if (remoteAddress === undefined) return
-    for (let count = 0; count < weight; count += 1) this.#strangers.failed(addressGroup(remoteAddress))
+  misbehaved(socket: object, weight = 1): void {
+    const connection = this.#bySocket.get(socket as Socket)
+    if (connection !== undefined) this.#strangers.failed(connection.address, weight)
   }
 
   /** Bytes that wait for clients that have not taken them. */
@@ -91,11 +88,9 @@ export class HttpConnections {
     const nowMs = performance.now()
     if (!this.#mayRelieve(nowMs)) return
     for (const connection of this.#crowd) {
-      const { upload } = connection
-      if (upload === undefined || nowMs - upload.sinceMs < slowForMs) continue
-      if (connection.uploadedPerSecond(upload, nowMs) >= slowBytesPerSecond) continue
+      if (!connection.isUploadSlow(nowMs)) continue
       this.#count('slow-upload')
-      upload.refuse(
+      connection.upload?.refuse(
         new Overloaded('the body comes slowly, and others wait for the room it takes', {
           hint: `Room is needed where bodies of more than ${this.#limits.bodiesBytesMax} bytes are held (bodiesBytesMax).`,
         }),
@@ -109,9 +104,7 @@ export class HttpConnections {
     if (!this.#mayRelieve(nowMs)) return
     for (const connection of this.#crowd) {
       connection.look(nowMs)
-      const { unreadSinceMs } = connection
-      if (unreadSinceMs === undefined || nowMs - unreadSinceMs < slowForMs) continue
-      if ((connection.takenPerSecond(nowMs) ?? 0) < slowBytesPerSecond) this.#cut(connection, 'slow-reader')
+      if (connection.isReadingSlow(nowMs)) this.#cut(connection, 'slow-reader')
     }
   }
 

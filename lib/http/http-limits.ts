@@ -1,4 +1,4 @@
-import { timeoutMsMax, valueBytesMax } from '../vocabulary/limits.ts'
+import { batchBytesMax, timeoutMsMax, valueBytesMax } from '../vocabulary/limits.ts'
 
 /** The bounds of one HTTP server. Reaching one is an ordinary answer. */
 export interface HttpLimits {
@@ -38,6 +38,8 @@ export interface HttpLimits {
   readonly closeTimeoutMs: number
   /** How long a refused body is read on, so that its sender can see the answer. */
   readonly lingerMs: number
+  /** The same in bytes. */
+  readonly lingerBytesMax: number
 }
 
 export const httpLimitsDefault: HttpLimits = {
@@ -60,4 +62,5 @@ export const httpLimitsDefault: HttpLimits = {
   unreadBytesMax: 32 * valueBytesMax,
   closeTimeoutMs: 10_000,
   lingerMs: 5_000,
+  lingerBytesMax: 2 * batchBytesMax,
 }

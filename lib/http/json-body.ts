@@ -1,6 +1,6 @@
-import { type ErrorCode, InvalidBody, UnsupportedEncoding } from '../vocabulary/errors.ts'
+import { type ErrorCode, InvalidBody, type StarlingError, UnsupportedEncoding } from '../vocabulary/errors.ts'
 import type { Exchange } from './exchange.ts'
-import { jsonValuesIn } from './json-weight.ts'
+import { JsonWeight } from './json-weight.ts'
 import { refuseEncodings, single } from './request-headers.ts'
 import { readBody } from './value-body.ts'
 
@@ -38,7 +38,7 @@ export function readJsonBody(
       hint: 'Send JSON, with Content-Type: application/json.',
     })
   }
-  readBody(exchange, bytesMax, (bytes) => {
+  const take = (bytes: Uint8Array): void => {
     if (bytes.length === 0) return done(undefined)
     if (type === undefined) {
       throw new UnsupportedEncoding('the body has no Content-Type', {
@@ -46,8 +46,31 @@ export function readJsonBody(
       })
     }
     done(parseObject(bytes))
-  })
+  }
+  readBody(exchange, bytesMax, take, bytesMax > jsonBytesMax ? weigh() : undefined)
 }
+
+/** Finds as it comes what would only be refused when it had come. */
+function weigh(): (chunk: Uint8Array) => StarlingError | undefined {
+  const weight = new JsonWeight()
+  let unweighed: Uint8Array[] | undefined = []
+  let bytes = 0
+  return (chunk) => {
+    bytes += chunk.length
+    if (bytes <= jsonBytesMax) {
+      unweighed?.push(chunk)
+      return undefined
+    }
+    for (const earlier of unweighed ?? []) weight.add(earlier, jsonValuesMax)
+    unweighed = undefined
+    weight.add(chunk, jsonValuesMax)
+    return weight.values > jsonValuesMax ? tooManyValues : undefined
+  }
+}
+
+const tooManyValues = new InvalidBody(`the body has more than ${jsonValuesMax} values`, {
+  hint: 'Send it in several requests.',
+})
 
 /** @throws {InvalidBody} unless these are all the fields that `body` may have */
 export function checkFields(body: Readonly<Record<string, unknown>>, known: readonly string[]): void {
@@ -57,9 +80,6 @@ export function checkFields(body: Readonly<Record<string, unknown>>, known: read
 }
 
 function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
-  if (bytes.length > jsonBytesMax && jsonValuesIn(bytes, jsonValuesMax) > jsonValuesMax) {
-    throw new InvalidBody(`the body has more than ${jsonValuesMax} values`, { hint: 'Send it in several requests.' })
-  }
   let parsed: unknown
   try {
     parsed = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))

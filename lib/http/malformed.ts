@@ -21,7 +21,7 @@ export function guardSockets(server: Server, edge: Edge): void {
       return
     }
     edge.httpMetrics.malformed.add(1)
-    edge.connections.misbehaved(socket as { readonly remoteAddress?: string })
+    edge.connections.misbehaved(socket)
     const { status, problem } = describe(error)
     const requestId = edge.requestIds.next()
     socket.end(responseText(status, requestId, JSON.stringify(problemOf(problem, requestId, status))))

@@ -1,4 +1,4 @@
-import { Overloaded, ValueTooLarge } from '../vocabulary/errors.ts'
+import { Overloaded, type StarlingError, ValueTooLarge } from '../vocabulary/errors.ts'
 import { valueBytesMax } from '../vocabulary/limits.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -16,10 +16,16 @@ export function readValueBody(exchange: Exchange, done: (value: Uint8Array) => v
  * it cannot parse, and because a client that expects 100-continue is to be refused before it sends the body.
  *
  * Calls `done` once, at once if there is no body; or answers the exchange itself.
+ * @param look sees each piece when it comes, and may find what nobody needs to send on
  * @throws {ValueTooLarge} when the declared length is more than `bytesMax`: nothing is read
  * @throws {Overloaded} when too many bytes of bodies are held already
  */
-export function readBody(exchange: Exchange, bytesMax: number, done: (body: Uint8Array) => void): void {
+export function readBody(
+  exchange: Exchange,
+  bytesMax: number,
+  done: (body: Uint8Array) => void,
+  look?: (chunk: Uint8Array) => StarlingError | undefined,
+): void {
   const { incoming } = exchange
   const isChunked = incoming.headers['transfer-encoding'] !== undefined
   const declared = Number(incoming.headers['content-length'] ?? 0)
@@ -27,7 +33,7 @@ export function readBody(exchange: Exchange, bytesMax: number, done: (body: Uint
     done(nothing)
     return
   }
-  if (declared > bytesMax) throw tooLarge(exchange, bytesMax)
+  if (declared > bytesMax) throw tooLarge(exchange, bytesMax, 0)
   // What is promised takes no room: else a few who promise much and send nothing would keep all others out.
   let reserved = Math.min(declared, firstBytesMax)
   if (!exchange.reserveBody(reserved)) throw overloaded(exchange)
@@ -40,13 +46,19 @@ export function readBody(exchange: Exchange, bytesMax: number, done: (body: Uint
   incoming.on('data', (chunk: Buffer) => {
     if (exchange.isAnswered) return
     bytes += chunk.length
-    if (bytes > bytesMax) return exchange.fail(tooLarge(exchange, bytesMax))
+    if (bytes > bytesMax) return exchange.fail(tooLarge(exchange, bytesMax, bytes))
     if (bytes > reserved) {
       if (!exchange.reserveBody(bytes - reserved)) {
         chunks = undefined
         return exchange.fail(overloaded(exchange))
       }
       reserved = bytes
+    }
+    const problem = look?.(chunk)
+    if (problem !== undefined) {
+      chunks = undefined
+      exchange.blame(bytes, false)
+      return exchange.fail(problem)
     }
     if (first === undefined) first = chunk
     else if (chunks === undefined) chunks = [first, chunk]
@@ -64,11 +76,9 @@ export function readBody(exchange: Exchange, bytesMax: number, done: (body: Uint
   })
 }
 
-/** Some megabytes come anyhow, and are thrown away. */
-const tooLargeWeight = 5
-
-function tooLarge({ edge, incoming }: Exchange, bytesMax: number): ValueTooLarge {
-  edge.connections.misbehaved(incoming.socket, tooLargeWeight)
+/** Many clients see an answer only when they have sent everything. */
+function tooLarge(exchange: Exchange, bytesMax: number, bytes: number): ValueTooLarge {
+  exchange.blame(bytes, true)
   return new ValueTooLarge(`the ${bytesMax === valueBytesMax ? 'value' : 'body'} is larger than ${bytesMax} bytes`)
 }
 

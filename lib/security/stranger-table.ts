@@ -58,8 +58,12 @@ export class StrangerTable {
     return true
   }
 
-  /** From there came what no member sends. @returns for how long the address is cut off because of it, if it is */
-  failed(address: string): number | undefined {
+  /**
+   * From there came what no member sends.
+   * @param weight what it cost, where a datagram or a line costs 1: what comes next is tried so much later
+   * @returns for how long the address is cut off because of it, if it is
+   */
+  failed(address: string, weight = 1): number | undefined {
     const nowMs = this.#nowMs()
     this.#countInAll(nowMs)
     const stranger = this.#strangers.get(address) ?? this.#add(address)
@@ -67,8 +71,12 @@ export class StrangerTable {
       stranger.windowEndsMs = nowMs + 1_000
       stranger.failures = 0
     }
-    stranger.failures += 1
-    if (stranger.failures <= failuresPerSecondMax || stranger.cutOffUntilMs > nowMs) return undefined
+    stranger.failures += weight
+    if (stranger.cutOffUntilMs > nowMs) {
+      stranger.nextTryMs = Math.max(stranger.nextTryMs, nowMs) + (weight - 1) * tryEveryMs
+      return undefined
+    }
+    if (stranger.failures <= failuresPerSecondMax) return undefined
     const wasQuiet = nowMs - stranger.cutOffUntilMs > cutOffMsMax
     stranger.cutOffMs = wasQuiet ? cutOffMsMin : Math.min(2 * stranger.cutOffMs, cutOffMsMax)
     stranger.cutOffUntilMs = nowMs + stranger.cutOffMs

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -91,8 +92,16 @@ t.test('requests that stand behind another one of their connection are so many a
   const socket = await connected(port)
   const received: Buffer[] = []
   socket.on('data', (chunk) => received.push(chunk))
-  socket.write(get.repeat(30))
+  let made = 0
+  const count = (): void => {
+    made += 1
+  }
+  subscribe('http.server.request.start', count)
+  socket.write(get.repeat(1_000))
   await until(() => metrics.of(met('pipelinedMax')) === 1)
+  await sleep(20)
+  unsubscribe('http.server.request.start', count)
+  t.equal(made, 10, 'of what was read with it no more is made')
   t.equal(node.requests.length, 9, 'one, and eight behind it')
   node.release()
   node.isHolding = false
@@ -119,6 +128,18 @@ t.test('requests that ask for no data are so many at most, and health is always 
   t.equal(metrics.of(met('otherRequestsMax')), 1)
   node.release()
   await held
+})
+
+t.test('what is open to strangers takes no place of those who may ask for more', async (t) => {
+  const { node, ask, port } = await serve(t, { otherRequestsMax: 1 })
+  node.isHolding = true
+  const stranger = await connected(port)
+  stranger.write(`${get}GET /docs HTTP/1.1\r\nHost: a\r\n\r\n`)
+  await until(() => node.requests.length === 1)
+  await sleep(20)
+  t.match(await ask('/docs'), { status: 429, json: { hint: /otherRequestsMax/ } })
+  t.equal((await ask('/metrics')).status, 200)
+  node.release()
 })
 
 t.test('when all connections are taken', async (t) => {
@@ -165,6 +186,18 @@ t.test('when all connections are taken', async (t) => {
     await gone(third)
     t.equal(metrics.of('starling_http_connections_refused_total'), 1)
     node.release()
+  })
+
+  await t.test('nobody is cut off whose body comes well', async (t) => {
+    const { port, metrics } = await serve(t, { connectionsMax: 1 })
+    const sending = await connected(port, '127.0.0.2')
+    const answer = once(sending, 'data')
+    sending.write(`PUT /v1/kv/b/s HTTP/1.1\r\nHost: a\r\nContent-Length: 120000\r\n\r\n${'x'.repeat(60_000)}`)
+    await sleep(50)
+    await gone(await connected(port, '127.0.0.3'))
+    sending.write('x'.repeat(60_000))
+    t.match(String((await answer)[0]), /^HTTP\/1.1 204/)
+    t.equal(metrics.of(cut('full')), 0)
   })
 
   await t.test('of one address there may be a bound of its own', async (t) => {
@@ -235,6 +268,18 @@ t.test('bodies that come slowly', async (t) => {
     t.equal(node.requests.length, 1)
   })
 
+  await t.test('also of those who sent most of it at once, and then stopped', async (t) => {
+    const { port, ask, metrics } = await serve(t, { bodiesBytesMax: 1_000_000, connectionsCheckMs: 20 })
+    const stopped = await connected(port)
+    const answer = once(stopped, 'data')
+    stopped.write(`PUT /v1/kv/b/s HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n${'x'.repeat(800_000)}`)
+    await until(() => metrics.of('starling_http_bodies_bytes') >= 800_000)
+    await sleep(2_200)
+    t.equal((await ask('/v1/kv/b/k', { method: 'PUT', body: Buffer.alloc(960_000) })).status, 204)
+    t.match(String((await answer)[0]), /^HTTP\/1.1 429 /)
+    t.equal(metrics.of(cut('slow-upload')), 1)
+  })
+
   await t.test('are refused when they come too slowly for too long', async (t) => {
     const { port, metrics } = await serve(t, { slowMs: 100, connectionsCheckMs: 20, lingerMs: 20 })
     const slow = await connected(port)
@@ -259,6 +304,32 @@ t.test('bodies that come slowly', async (t) => {
     const [answer] = await once(steady, 'data')
     t.match(String(answer), /^HTTP\/1.1 204/)
     t.equal(metrics.of(cut('slow-upload')), 0)
+  })
+})
+
+t.test('bodies that are far too much', async (t) => {
+  await t.test('are read on after the answer for so many bytes', async (t) => {
+    const { port } = await serve(t, { lingerBytesMax: 1_000_000 })
+    const endless = await connected(port)
+    const answer = once(endless, 'data')
+    endless.write('PUT /v1/kv/b/k HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n')
+    t.match(String((await answer)[0]), /^HTTP\/1.1 413 .*Connection: close/s)
+    const more = setInterval(() => endless.write(Buffer.alloc(200_000)), 5)
+    await gone(endless)
+    clearInterval(more)
+    t.ok(endless.bytesWritten > 1_000_000)
+  })
+
+  await t.test('are not read to their end where what has come of it is enough to know', async (t) => {
+    const { port, metrics } = await serve(t)
+    const sender = await connected(port)
+    const answer = once(sender, 'data')
+    sender.write(
+      `POST /v1/batch HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 16000000\r\n\r\n${'['.repeat(300_000)}`,
+    )
+    t.match(String((await answer)[0]), /^HTTP\/1.1 400 .*Connection: close.*200000 values/s)
+    await gone(sender)
+    t.equal(metrics.of('starling_http_bodies_bytes'), 0)
   })
 })
 

@@ -43,6 +43,18 @@ t.test('from an address that is cut off something is tried now and then, evenly'
   t.ok(table.mayTry('10.0.0.8') && table.mayTry('10.0.0.8'), 'and others are not concerned')
 })
 
+t.test('what was dear to turn away is tried so much later', async (t) => {
+  const { table, clock } = started()
+  t.equal(table.failed('10.0.0.9', failuresPerSecondMax), undefined)
+  t.equal(table.failed('10.0.0.9', 5), 1_000, 'it counts for as much')
+  t.ok(table.mayTry('10.0.0.9'))
+  table.failed('10.0.0.9', 10)
+  clock.nowMs += 10 * tryEveryMs - 1
+  t.notOk(table.mayTry('10.0.0.9'))
+  clock.nowMs += 1
+  t.ok(table.mayTry('10.0.0.9'))
+})
+
 t.test('whoever makes up addresses makes no more work than all of them may, and no more memory', async (t) => {
   const { table, clock } = started()
   for (let address = 0; address < 5_000; address += 1) table.failed(`10.${address >> 8}.${address & 255}.1`)
