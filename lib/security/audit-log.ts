@@ -165,6 +165,19 @@ export class AuditLog {
       line: this.#line,
       kind,
     }
-    file.append(JSON.stringify({ ...head, ...fields }))
+    file.append(onOneLine(JSON.stringify({ ...head, ...fields })))
   }
+}
+
+/**
+ * Names may hold what some readers take for the end of a line, and what makes a terminal do or show something else: whoever
+ * chooses a name must not write lines of their own. It is the same JSON.
+ */
+function onOneLine(json: string): string {
+  return json.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  )
 }

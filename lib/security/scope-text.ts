@@ -8,7 +8,7 @@ export const scopesBytesMax = 2_048
 
 /**
  * A scope as people write it: `carts`, `team-*` for all buckets whose names begin so, and behind a slash how the keys must
- * begin: `carts/user-`. A slash, an asterisk or a percent sign of a name is percent-encoded.
+ * begin: `carts/user-`. A slash, an asterisk or a percent sign of a name is percent-encoded, and so is what cannot be printed.
  * @throws {InvalidParameter} that says what is wrong
  */
 export function parseScope(text: string): Scope {
@@ -42,7 +42,7 @@ export function parseScope(text: string): Scope {
 /** What `parseScope` reads as this scope. */
 export function formatScope({ bucket, isBucketPrefix, keyPrefix }: Scope): string {
   const name = `${encoded(bucket)}${isBucketPrefix ? '*' : ''}`
-  return keyPrefix === '' ? name : `${name}/${keyPrefix.replaceAll('%', '%25')}`
+  return keyPrefix === '' ? name : `${name}/${percentEncoded(keyPrefix, /[%\p{C}\p{Zl}\p{Zp}]/gu)}`
 }
 
 /**
@@ -70,12 +70,17 @@ export function parseScopes(texts: readonly string[]): readonly Scope[] {
 
 /** Slashes of a key are its own: the first one ends the bucket. */
 function encoded(name: string): string {
-  return name.replaceAll(/[%/*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+  return percentEncoded(name, /[%/*\p{C}\p{Zl}\p{Zp}]/gu)
+}
+
+function percentEncoded(text: string, what: RegExp): string {
+  return text.replaceAll(what, (character) => (character === '*' ? '%2A' : encodeURIComponent(character)))
 }
 
 function decoded(text: string): string | undefined {
   try {
-    return decodeURIComponent(text)
+    const name = decodeURIComponent(text)
+    return name.isWellFormed() ? name : undefined
   } catch {
     return undefined
   }

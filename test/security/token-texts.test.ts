@@ -25,6 +25,8 @@ t.test('a scope is written as people write it', async (t) => {
     ['team-*/eu/', { bucket: 'team-', isBucketPrefix: true, keyPrefix: 'eu/' }],
     ['*', { bucket: '', isBucketPrefix: true, keyPrefix: '' }],
     ['a%2Fb%2A%25/c%25*', { bucket: 'a/b*%', isBucketPrefix: false, keyPrefix: 'c%*' }],
+    // A terminal would obey it, and a list have one line more.
+    ['ü%0A%1B/%E2%80%AE', { bucket: 'ü\n\u001b', isBucketPrefix: false, keyPrefix: '\u202e' }],
   ] as const) {
     t.same(parseScope(text), expected, text)
     t.equal(formatScope(expected), text)
@@ -37,6 +39,7 @@ t.test('what is no scope is refused, and the answer says what would be one', asy
     ['', /names no bucket/, /PREFIX\*/],
     ['/user-', /names no bucket/, /BUCKET\/KEYPREFIX/],
     ['carts/', /no key prefix behind its slash/, /"carts" means all keys/],
+    ['te\ud83d*', /not percent-encoded UTF-8/, /%25/],
     ['te*am', /an asterisk inside a name/, /%2A/],
     ['te**', /an asterisk inside a name/, /%2A/],
     ['%zz', /not percent-encoded/, /%25/],
