@@ -67,8 +67,8 @@ export interface LinkOwner {
   hello(identity: StreamIdentity): Hello
   /** What else than its host the one there may show a certificate for. */
   namesOf?(endpoint: Endpoint): readonly string[]
-  /** Why whoever has shown this, and says this, is not to be spoken with; undefined: it is. */
-  distrusts?(welcome: Welcome, identity: StreamIdentity): string | undefined
+  /** Why whoever has shown this, and says this, is not to be spoken with as the one there; undefined: it is. */
+  distrusts?(welcome: Welcome, identity: StreamIdentity, endpoint: Endpoint): string | undefined
   /** Whether a connection whose other side has shown this had better be made anew, when nobody waits for anything on it. */
   isOutdated?(identity: StreamIdentity): boolean
   /** The one there has not shown to be one of ours, or does not take us for one of its own. */
@@ -115,6 +115,8 @@ export class FrameLink {
   #connection: FrameConnection | undefined
   /** What the other side of it has shown. */
   #identity: StreamIdentity = plainIdentity
+  /** What it has said of itself, once the connection is ready. */
+  #welcome: Welcome | undefined
   #connectingSinceMs = 0
   #pingedAtMs = 0
   /** The wire version that was agreed on for the connection that is ready. */
@@ -181,6 +183,12 @@ export class FrameLink {
   encourage(): void {
     this.#retryAtMs = 0
     this.#failures = 0
+  }
+
+  /** More is known now of who should be there: ends the connection if it is not they who have answered. */
+  judgeAgain(): void {
+    if (this.#state !== 'ready' || this.#welcome === undefined || this.#trusts(this.#welcome)) return
+    this.#connection?.destroy('somebody else is there')
   }
 
   /** Ends what is overdue: requests, handshakes, silent connections. Called a few dozen times a second while it is waited for. */
@@ -254,6 +262,7 @@ export class FrameLink {
         if (this.#state !== 'connecting') return connection.destroy('a second welcome')
         if (!this.#trusts(frame.message)) return connection.destroy('it has not shown that it is one of ours')
         this.#state = 'ready'
+        this.#welcome = frame.message
         this.#spoken = frame.message.wireVersion
         this.#failures = 0
         this.#owner.onWelcome?.(frame.message, this.endpoint)
@@ -289,7 +298,7 @@ export class FrameLink {
   }
 
   #trusts(welcome: Welcome): boolean {
-    const reason = this.#owner.distrusts?.(welcome, this.#identity)
+    const reason = this.#owner.distrusts?.(welcome, this.#identity, this.endpoint)
     if (reason !== undefined) this.#owner.onUntrusted?.(reason, this.endpoint)
     return reason === undefined
   }

@@ -68,6 +68,11 @@ export class LinkPool {
     this.#links.get(endpoint)?.encourage()
   }
 
+  /** Who is at `endpoint` has been learnt: a connection to somebody else ends. */
+  judgeAgain(endpoint: Endpoint): void {
+    this.#links.get(endpoint)?.judgeAgain()
+  }
+
   drop(endpoint: Endpoint, reason: string): void {
     this.#links.get(endpoint)?.close(reason)
     this.#links.delete(endpoint)

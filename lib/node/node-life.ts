@@ -330,7 +330,8 @@ export class NodeLife implements BehindPeerPort {
       {
         hello: (identity) => this.#port.hello(identity),
         namesOf: (endpoint) => this.#namesAt(endpoint),
-        distrusts: (welcome, identity) => this.#port.trust.distrusts(welcome, identity),
+        distrusts: (welcome, identity, to) =>
+          this.#port.trust.distrusts(welcome, identity) ?? this.#whyNotThere(to, welcome.nodeId),
         isOutdated: (identity) => this.#port.trust.isOutdated(identity),
         onUntrusted: (reason, to) =>
           this.#strangers.warn('untrusted', { to }, `no connection to another node came about: ${reason}`),
@@ -538,6 +539,9 @@ export class NodeLife implements BehindPeerPort {
     if (changed !== undefined) {
       this.#peers?.changed(changed.id, after)
       this.#serving?.hintDelivery.memberChanged(changed.id, after)
+      if (after !== undefined && after.metadata.peer !== before?.metadata.peer) {
+        this.#links?.judgeAgain(after.metadata.peer)
+      }
     }
     const { membership, layout } = this
     if (membership === undefined || layout === undefined) return
@@ -754,6 +758,22 @@ export class NodeLife implements BehindPeerPort {
   #namesAt(endpoint: Endpoint): readonly string[] {
     const members = this.#membership?.machine.members() ?? []
     return members.filter(({ metadata }) => metadata.peer === endpoint).map(({ metadata }) => metadata.name)
+  }
+
+  /**
+   * Why the node with this id is not to be spoken with as the one at `endpoint`: somebody else is known to be there. All members
+   * have the same secret, so whoever can lead a connection astray could have one of them answer in the name of another, this
+   * node itself included: what one holds would count as two copies. Where nobody shows anything all of it is a claim.
+   */
+  #whyNotThere(endpoint: Endpoint, id: string): string | undefined {
+    if (this.#port.trust.isOpen) return undefined
+    let known: string | undefined
+    for (const member of this.#membership?.machine.members() ?? []) {
+      if (member.metadata.peer !== endpoint || (member.state !== 'alive' && member.state !== 'suspect')) continue
+      if (member.id === id) return undefined
+      known = member.metadata.name
+    }
+    return known === undefined ? undefined : `another node than ${known} has answered there (${id.slice(0, 8)})`
   }
 
   endpointOf(nodeId: string): Endpoint | undefined {

@@ -1,12 +1,15 @@
 import t from 'tap'
 import { createCryptography } from '../../lib/platform/node-cryptography.ts'
+import type { Streams } from '../../lib/ports/network.ts'
 import { DatagramSealer } from '../../lib/security/datagram-sealer.ts'
 import { Keyring, type SecretKey } from '../../lib/security/keyring.ts'
+import { toEndpoint } from '../../lib/vocabulary/ids.ts'
 import { KeptSecrets, secretKeyOf } from '../security/fixtures/kept-secret.ts'
 import { CapturedDatagrams } from './fixtures/captured-datagrams.ts'
 import { TestCluster } from './fixtures/test-cluster.ts'
 
 const [one, two] = [secretKeyOf(1), secretKeyOf(2)]
+const bob = toEndpoint('bob:7101')
 
 t.test('nodes with the same secret are a cluster, and what they say cannot be read', async (t) => {
   const { cluster, captured } = formed()
@@ -106,6 +109,37 @@ t.test('a captured datagram that is sent again changes nothing', async (t) => {
     t.match(cluster.put('cyd', 'k', 'v', { w: 'all' }), { code: 'ok' })
   })
 })
+
+t.test(
+  'a connection that is led astray on its way asks no other member in the place of the one that is meant',
+  async (t) => {
+    for (const elsewhere of ['cyd', 'ada']) {
+      await t.test(elsewhere === 'ada' ? 'nor the one who asks itself' : 'not a third one', async (t) => {
+        const secrets = new KeptSecrets(one)
+        let isAstray = false
+        const cluster = TestCluster.formed(undefined, {
+          change: (settings) => ({ ...settings, secret: secrets.of(settings.name) }),
+          wrap: (name, ports) => {
+            if (name !== 'ada') return ports
+            const connect: Streams['connect'] = (to, ...rest) =>
+              ports.streams.connect(isAstray && to === bob ? toEndpoint(`${elsewhere}:7101`) : to, ...rest)
+            const listen: Streams['listen'] = (...given) => ports.streams.listen(...given)
+          return { ...ports, streams: { connect, listen } }
+          },
+        })
+        isAstray = true
+        cluster.world.resetConnections('ada', 'bob')
+        cluster.world.run(500)
+        t.not(cluster.put('ada', 'k', 'v', { w: 'all', timeoutMs: 1_000 }).code, 'ok', 'of three copies one is missing')
+        t.ok(cluster.world.log.lines().some(({ message }) => /another node than bob/.test(message)))
+        isAstray = false
+        cluster.awaitReady()
+        cluster.world.run(6_000)
+        t.match(cluster.put('ada', 'k', 'v', { w: 'all' }), { code: 'ok' })
+      })
+    }
+  },
+)
 
 t.test('a flood from a member’s address does not cut the member off', async (t) => {
   const { cluster, captured } = formed()
