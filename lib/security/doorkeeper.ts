@@ -106,7 +106,9 @@ const noCertificate = new Unauthenticated('this node asks for a client certifica
 const anotherToken = 'Ask an admin of the cluster for another one: `starling token create`.'
 
 const badTokens: Readonly<Record<'unknown' | 'revoked' | 'expired' | 'not-known', StarlingError>> = {
-  unknown: new Unauthenticated('the token is not one of this cluster', { hint: anotherToken }),
+  unknown: new Unauthenticated('the token is not one of this cluster', {
+    hint: `${anotherToken} A new one is good at every node within 5 seconds.`,
+  }),
   revoked: new Unauthenticated('the token was revoked', { hint: anotherToken }),
   expired: new Unauthenticated('the token has expired', { hint: anotherToken }),
   // No fault of whoever asks, and not for long: another node may know it now.
