@@ -85,7 +85,7 @@ export class DoorLimits {
 }
 
 /** Those before it were served, or wait. */
-const pipelineWeight = 5
+const pipelineWeight = 10
 
 export const tooManyOthers = new Overloaded('the node has too many requests that ask for no data', {
   hint: 'The limit is otherRequestsMax, for all clients together. Ask again after the time in Retry-After.',

@@ -340,7 +340,11 @@ export class Exchange implements RequestOrigin {
     const { incoming, edge } = this
     const { socket } = incoming
     const outgoing = this.#outgoing
-    if (this.#isCutShort) return void outgoing.end(body)
+    if (this.#isCutShort) {
+      incoming.pause()
+      outgoing.end(body, () => socket.destroy())
+      return
+    }
     if (body === undefined) outgoing.flushHeaders()
     else outgoing.write(body)
     const readBefore = socket.bytesRead

@@ -57,8 +57,13 @@ export class HttpConnection implements Guest {
    */
   endBehindAnswers(): void {
     this.#isEnding = true
+    // While the parser takes from the system itself, pausing the socket alone stops nothing.
     this.socket.pause()
-    const { parser } = this.socket as Socket & { readonly parser?: { onIncoming?: () => number } | null }
+    const { parser, _handle: handle } = this.socket as Socket & {
+      readonly parser?: { onIncoming?: () => number } | null
+      readonly _handle?: { readonly readStop?: () => number } | null
+    }
+    handle?.readStop?.()
     if (parser != null) parser.onIncoming = () => 2
   }
 
