@@ -26,7 +26,7 @@ const tokens = 100
 
 const cryptography = createCryptography()
 const wallMs = (): number => Date.now()
-const authority = new TokenAuthority({ cryptography, wallMs, onRefused: () => {} })
+const authority = new TokenAuthority({ cryptography, wallMs, isUpToDate: () => true, onRefused: () => {} })
 const doorkeeper = new Doorkeeper({ authority, asksForCertificates: false, wallMs, onTurnedAway: () => {} })
 const http = new HttpAccess(doorkeeper, undefined)
 const frames = new FrameAccess(doorkeeper)

@@ -77,9 +77,11 @@ export class FrameAccess {
     return known.principal
   }
 
-  /** Whose connection it is, as far as anybody is asked. */
+  /** Whose connection it is, as far as anybody is asked: also when what it has shown is good no more. */
   nameOf(caller: Caller): Principal | undefined {
     if (!this.#doorkeeper.isOn) return undefined
+    const last = this.#known.get(caller)
+    if (last !== undefined) return last.principal
     const principal = this.principalOf(caller)
     return principal instanceof StarlingError ? undefined : principal
   }

@@ -170,14 +170,14 @@ export class Minting {
    * The wall clock; where it is known to be wrong, what the members' clocks say. A reading that has followed a leap of hours
    * would never come back: barriers would lie beyond what others believe, and what is remembered for minutes be forgotten.
    */
-  #wallMs(): number {
+  get wallMs(): number {
     const wallMs = this.#ports.time.wallMs()
     return this.isClockSkewed ? wallMs - (this.#skewMs() ?? 0) : wallMs
   }
 
   /** The own clock reading now; below every lease, above everything seen. */
   read(): Hlc {
-    const wallMs = this.#wallMs()
+    const wallMs = this.wallMs
     return this.#clock === undefined ? hlcFromMs(wallMs) : this.#clock.read(wallMs)
   }
 
@@ -186,7 +186,7 @@ export class Minting {
    * @returns false when it lies more than an hour ahead of the own wall clock: then it was not taken over
    */
   adopt(hlc: Hlc): boolean {
-    const adoption = this.#clock?.adopt(hlc, this.#wallMs())
+    const adoption = this.#clock?.adopt(hlc, this.wallMs)
     if (adoption === undefined || adoption === 'adopted') return true
     this.#metrics.clockAhead.add(1)
     return adoption !== 'refused'
@@ -204,7 +204,7 @@ export class Minting {
   mint(stored: StoredRecord | undefined, seen: VersionVector, atLeast: Hlc): Mint | undefined {
     const clock = this.#clock
     invariant(clock !== undefined, 'nothing is minted before the store was checked')
-    const wallMs = this.#wallMs()
+    const wallMs = this.wallMs
     // The clock first: a counter that is drawn and not used is lost, a reading is not.
     const hlc = clock.mint(wallMs, atLeast)
     const counter = hlc === undefined ? undefined : this.#machine.draw()
@@ -231,7 +231,7 @@ export class Minting {
 
   #dispatch(happening: ContinuityHappening): void {
     if (this.#isStopped) return
-    const event = { ...happening, wallMs: this.#wallMs() } as ContinuityEvent
+    const event = { ...happening, wallMs: this.wallMs } as ContinuityEvent
     for (const effect of this.#machine.handle(event)) this.#carryOut(effect)
   }
 

@@ -73,6 +73,8 @@ import type { RequestOrigin } from './trail.ts'
 /** How long a node whose store failed waits before it opens it anew, at first and at most. */
 const reopenMsMin = 1_000
 const reopenMsMax = 30_000
+/** What was made longer ago is in force everywhere but where no quorum can be read. */
+const tokensAgeSecondsMax = 5
 
 /**
  * One node: owns its data directory, and lives one `NodeLife` after another until it is stopped. Callbacks only, so that
@@ -136,19 +138,21 @@ export class StarlingNode implements NodeApi {
       isDominated: (by) => this.#entrance.isDominated(by),
       clientsKnown: () => this.clients.clients,
       tokensInForce: () => this.authority.inForce,
-      tokensAgeSeconds: () =>
-        this.#life?.serving?.tokens.ageSeconds ?? (this.authority.isOn ? Number.POSITIVE_INFINITY : 0),
+      tokensAgeSeconds: () => this.#tokensAgeSeconds(),
     })
+    // Where the own clock is known to be wrong, nothing lives longer or shorter for that.
+    const wallMs = (): number => this.#life?.minting?.wallMs ?? ports.time.wallMs()
     this.authority = new TokenAuthority({
       cryptography: ports.cryptography,
-      wallMs: () => ports.time.wallMs(),
+      wallMs,
+      isUpToDate: () => this.#tokensAgeSeconds() <= tokensAgeSecondsMax,
       onRefused: (reason) => this.#metrics.tokenRefusals(reason).add(1),
     })
     if (settings.bootstrapTokens !== undefined) this.authority.demandTokens(settings.bootstrapTokens)
     this.doorkeeper = new Doorkeeper({
       authority: this.authority,
       asksForCertificates: settings.asksForCertificates === true,
-      wallMs: () => ports.time.wallMs(),
+      wallMs,
       onTurnedAway: (reason) => this.#metrics.turnedAway(reason).add(1),
     })
     this.#ports =
@@ -658,6 +662,10 @@ export class StarlingNode implements NodeApi {
       return state === undefined || state === 'member' ? 'serving' : state
     }
     return this.#life?.layout === undefined ? 'starting' : 'waiting-for-layout'
+  }
+
+  #tokensAgeSeconds(): number {
+    return this.#life?.serving?.tokens.ageSeconds ?? (this.authority.isOn ? Number.POSITIVE_INFINITY : 0)
   }
 
   #uptimeSeconds(): number {

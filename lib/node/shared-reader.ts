@@ -86,20 +86,20 @@ export class SharedReader<State> {
       deadlineMs: beganMs + timeoutMs,
     }
     new ReadRun(this.#background, plan, (error, result) => {
-      if (error === undefined && !this.#isStopped) {
-        this.#readAtMs = beganMs
-        this.#learn(result?.record)
-      }
+      if (error === undefined && !this.#isStopped && this.#learn(result?.record)) this.#readAtMs = beganMs
       done(error === undefined)
     })
   }
 
-  #learn(record: KeyRecord | undefined): void {
+  /** @returns false: it cannot be read, so what it says is not in force here */
+  #learn(record: KeyRecord | undefined): boolean {
     // Mostly nothing has changed, and then nothing is decoded.
-    const isSame = this.#lastRead !== undefined && record !== undefined && equalStates(this.#lastRead, record)
+    if (this.#lastRead !== undefined && record !== undefined && equalStates(this.#lastRead, record)) return true
+    const state = this.stateOf(record?.siblings ?? [])
+    if (state === undefined) return false
     this.#lastRead = record
-    const state = isSame ? undefined : this.stateOf(record?.siblings ?? [])
-    if (state !== undefined) this.state.learn(state)
+    this.state.learn(state)
+    return true
   }
 
   /** What is known here and what these say, merged; undefined: one of them cannot be read. */

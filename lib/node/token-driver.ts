@@ -73,9 +73,9 @@ export class TokenDriver {
    */
   create(order: NewToken, by: Principal | undefined, timeoutMs: number, done: Done<CreatedToken>): void {
     const { context, cryptography } = this.#parts
-    const { time } = context
+    const { time, minting } = context
     const { name, role, scopes, expiresInSeconds } = order
-    const createdAtMs = Math.floor(time.wallMs())
+    const createdAtMs = Math.floor(minting.wallMs)
     const expiresAtMs = expiresInSeconds === undefined ? undefined : createdAtMs + expiresInSeconds * 1000
     const excess = by === undefined ? undefined : excessOf(by, { role, scopes, expiresAtMs })
     if (excess !== undefined) return time.soon(() => done(excess, undefined))
@@ -101,7 +101,7 @@ export class TokenDriver {
 
   /** Revokes for good. `done` once a quorum has it and it is in force here; elsewhere it is within 5 s. */
   revoke(id: string, timeoutMs: number, done: Done<TokenEntry>): void {
-    const atMs = Math.floor(this.#parts.context.time.wallMs())
+    const atMs = Math.floor(this.#parts.context.minting.wallMs)
     this.#change({ type: 'revoke', id, atMs }, timeoutMs, 0, done)
   }
 
@@ -109,7 +109,7 @@ export class TokenDriver {
   list(timeoutMs: number, done: (list: TokenList) => void): void {
     const { context, state } = this.#parts
     this.#reader.readNow(Math.min(timeoutMs, listTimeoutMs), (isRead) => {
-      const shown = withoutEnded(state.current, context.time.wallMs(), endedKeptMs)
+      const shown = withoutEnded(state.current, context.minting.wallMs, endedKeptMs)
       const tokens = [...shown.entries.values()].sort((one, other) => other.number - one.number)
       const list = { tokens, knownSecondsAgo: isRead ? 0 : this.#reader.ageMs / 1000 }
       context.time.soon(() => done(list))
@@ -123,7 +123,7 @@ export class TokenDriver {
   #sharedChangeOf(change: TokenChange): SharedChange<TokenMap, TokenEntry> {
     return {
       decide: (known, _remainingMs, done) => {
-        const changed = changeTokens(known, change, this.#parts.context.time.wallMs())
+        const changed = changeTokens(known, change, this.#parts.context.minting.wallMs)
         if (changed.next === undefined) done(changed.refused, undefined)
         else done(undefined, { next: changed.next, answer: changed.token })
       },

@@ -112,5 +112,7 @@ const badTokens: Readonly<Record<'unknown' | 'revoked' | 'expired' | 'not-known'
   revoked: new Unauthenticated('the token was revoked', { hint: anotherToken }),
   expired: new Unauthenticated('the token has expired', { hint: anotherToken }),
   // No fault of whoever asks, and not for long: another node may know it now.
-  'not-known': new NoLayout('this node has not learnt the tokens of its cluster yet', { hint: 'Ask another node.' }),
+  'not-known': new NoLayout('this node does not know which tokens its cluster has by now', {
+    hint: 'Ask another node.',
+  }),
 }

@@ -75,7 +75,7 @@ export interface Authority {
 }
 
 /**
- * Why a token is no good. `not-known`: it may be good, but this node has not learnt the tokens of its cluster yet; another
- * node may know it, and this one will.
+ * Why a token is no good. `not-known`: it may be good, but this node has not read the tokens of its cluster lately, because
+ * it has just started or is cut off; another node may know it, and this one will.
  */
 export type TokenRefusal = 'unknown' | 'revoked' | 'expired' | 'not-known'

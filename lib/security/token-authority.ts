@@ -8,6 +8,8 @@ export interface TokenAuthorityParts {
   readonly cryptography: Cryptography
   /** Milliseconds since 1970. */
   readonly wallMs: () => number
+  /** Whether what the cluster made some seconds ago is surely known here by now. */
+  readonly isUpToDate: () => boolean
   readonly onRefused: (reason: TokenRefusal) => void
 }
 
@@ -96,8 +98,9 @@ export class TokenAuthority implements Authority {
     return refusalOf(entry, wallMs()) ?? principalOf(entry)
   }
 
+  /** One that was made while this node was down or cut off is as good as any: only who knows all can say that it is none. */
   #unknown(): TokenRefusal {
-    return this.#isKnown ? 'unknown' : 'not-known'
+    return this.#isKnown && this.#parts.isUpToDate() ? 'unknown' : 'not-known'
   }
 }
 

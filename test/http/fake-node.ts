@@ -72,6 +72,7 @@ export class FakeNode implements NodeApi {
   readonly authority = new TokenAuthority({
     cryptography: createCryptography(),
     wallMs: () => Date.now(),
+    isUpToDate: () => true,
     onRefused: () => {},
   })
   /** Why somebody was turned away, newest last. */

@@ -2,15 +2,19 @@ import t from 'tap'
 import { toClientSettings } from '../../lib/client/client-settings.ts'
 import { text } from '../../lib/client/codec.ts'
 import { Database } from '../../lib/client/database.ts'
+import type { Caller } from '../../lib/links/frame-acceptor.ts'
 import { FrameConnection } from '../../lib/links/frame-connection.ts'
 import type { Outcome } from '../../lib/links/frame-link.ts'
+import { FrameAccess } from '../../lib/node/frame-access.ts'
 import { readIdentity } from '../../lib/node/identity-file.ts'
 import type { CreatedToken, Done } from '../../lib/node/node-api.ts'
 import type { NodeSettings } from '../../lib/node/node-settings.ts'
 import { RebuildCheck } from '../../lib/node/rebuild-check.ts'
 import { createCryptography } from '../../lib/platform/node-cryptography.ts'
 import { parseBootstrapTokens } from '../../lib/security/bootstrap-tokens.ts'
+import { Doorkeeper } from '../../lib/security/doorkeeper.ts'
 import { checkNewToken } from '../../lib/security/new-token.ts'
+import { TokenAuthority } from '../../lib/security/token-authority.ts'
 import type { TokenEntry } from '../../lib/security/token-map.ts'
 import type { StarlingError } from '../../lib/vocabulary/errors.ts'
 import { toEndpoint } from '../../lib/vocabulary/ids.ts'
@@ -211,6 +215,26 @@ t.test('a client whose token is revoked, or expires, is no client any more withi
     cluster.world.run(1_000)
     for (const key of ['a', 'b', 'c', 'd', 'e']) await settle(cluster, bucket.put(key, 'z'))
   })
+})
+
+t.test('who did it is known by the time of the answer, also when their token is good no more', async (t) => {
+  const cryptography = createCryptography()
+  const wallMs = (): number => clock.wallMs
+  const clock = { wallMs: 0 }
+  const authority = new TokenAuthority({ cryptography, wallMs, isUpToDate: () => true, onRefused: () => {} })
+  authority.demandTokens(parseBootstrapTokens(bootstrap, cryptography))
+  const access = new FrameAccess(
+    new Doorkeeper({ authority, asksForCertificates: false, wallMs, onTurnedAway: () => {} }),
+  )
+  const caller: Caller = {
+    ...{ role: 'client', nodeId: '', remote: toEndpoint('10.0.0.9:1'), token: bootstrap },
+    identity: { type: 'plain' },
+  }
+  t.equal(access.nameOf({ ...caller, token: undefined }), undefined)
+  t.match(access.principalOf(caller), { role: 'admin' })
+  authority.demandTokens(parseBootstrapTokens(`another-${bootstrap}`, cryptography))
+  t.match(access.principalOf(caller), { code: 'no-layout' })
+  t.match(access.nameOf(caller), { id: /^bootstrap-/ }, 'what was begun before is theirs')
 })
 
 function askingCluster(): TestCluster {

@@ -110,6 +110,43 @@ t.test('a node that is cut off goes on with what it knew, and says how old that 
   })
 })
 
+t.test(
+  'whoever was down or is cut off sends elsewhere whom it does not know, and tells nobody that a token is none',
+  async (t) => {
+    const cluster = askingCluster(three)
+    const old = create(cluster, 'ada', { name: 'old', role: 'read' })
+    cluster.world.run(everywhereMs)
+    cluster.world.crash('cyd', 'kill')
+    cluster.await('cyd is dead', () => stateOf(cluster, 'ada', 'cyd') === 'dead')
+    const made = create(cluster, 'bob', { name: 'new', role: 'read' })
+    cluster.start('cyd')
+    cluster.await('cyd has opened its store', () => cluster.node('cyd').authority.isKnown)
+    t.equal(why(cluster, 'cyd', made.text), 'not-known')
+    t.equal(who(cluster, 'cyd', old.text)?.id, old.token.id, 'what it knew is good')
+    cluster.awaitReady()
+    cluster.world.run(everywhereMs)
+    t.equal(who(cluster, 'cyd', made.text)?.id, made.token.id)
+    t.equal(why(cluster, 'cyd', `${made.text.slice(0, -2)}AA`), 'unknown', 'it knows all now')
+    cluster.isolate('cyd')
+    cluster.world.run(2 * everywhereMs)
+    t.equal(why(cluster, 'cyd', `${made.text.slice(0, -2)}AA`), 'not-known', 'it may have been made on the other side')
+  },
+)
+
+t.test('a clock that is known to be wrong makes no token live longer or shorter', async (t) => {
+  const cluster = askingCluster(three)
+  const { text, token } = create(cluster, 'ada', { name: 'short', role: 'read', expiresInSeconds: 60 })
+  cluster.world.run(everywhereMs)
+  cluster.world.machine('cyd').clock.wallOffsetMs = -3_600_000
+  cluster.world.run(30_000)
+  t.equal(who(cluster, 'cyd', text)?.id, token.id)
+  cluster.world.run(30_000)
+  t.equal(why(cluster, 'ada', text), 'expired')
+  t.equal(why(cluster, 'cyd', text), 'expired')
+  const asked = { name: 'made there', role: 'read', expiresInSeconds: 60 }
+  t.ok(Math.abs((create(cluster, 'cyd', asked).token.expiresAtMs ?? 0) - (token.expiresAtMs ?? 0) - 65_000) < 10_000)
+})
+
 t.test('a node that was excluded knows what was revoked since, for it forwards what it is asked', async (t) => {
   const cluster = MovingCluster.begun({
     members: ['ada', 'bob', 'cyd', 'dan'],

@@ -132,7 +132,10 @@ function keeperOf({ asksForCertificates = false }: { readonly asksForCertificate
   const clock = { wallMs: 0 }
   const turnedAway: string[] = []
   const wallMs = (): number => clock.wallMs
-  const authority = new TokenAuthority({ cryptography: createCryptography(), wallMs, onRefused: () => {} })
+  const authority = new TokenAuthority({
+    ...{ cryptography: createCryptography(), wallMs, isUpToDate: () => true },
+    onRefused: () => {},
+  })
   const onTurnedAway = (reason: string): void => void turnedAway.push(reason)
   return {
     keeper: new Doorkeeper({ authority, asksForCertificates, wallMs, onTurnedAway }),

@@ -110,6 +110,13 @@ t.test('of the tokens that the cluster has made', async (t) => {
     t.same(refused, ['unknown', 'unknown', 'unknown'])
   })
 
+  await t.test('nobody can say so who does not know what was made since', async (t) => {
+    clock.isUpToDate = false
+    t.equal(authority.whyRefused(mintToken(cryptography).text), 'not-known')
+    t.match(authority.principalOf(token.text), { id: token.id }, 'what is known is good all the same')
+    clock.isUpToDate = true
+  })
+
   await t.test('one is good until it expires, by the wall clock', async (t) => {
     refused.length = 0
     clock.wallMs = 4_999
@@ -142,7 +149,10 @@ t.test('a text without end is refused before it is hashed', async (t) => {
       return cryptography.sha256(bytes)
     },
   }
-  const authority = new TokenAuthority({ cryptography: counting, wallMs: () => 0, onRefused: () => {} })
+  const authority = new TokenAuthority({
+    ...{ cryptography: counting, wallMs: () => 0, isUpToDate: () => true },
+    onRefused: () => {},
+  })
   t.equal(authority.principalOf('x'.repeat(513)), undefined)
   t.equal(hashed, 0)
   t.equal(authority.principalOf('x'.repeat(512)), undefined)
@@ -151,10 +161,11 @@ t.test('a text without end is refused before it is hashed', async (t) => {
 
 function authorityOf(file?: string) {
   const refused: string[] = []
-  const clock = { wallMs: 0 }
+  const clock = { wallMs: 0, isUpToDate: true }
   const authority = new TokenAuthority({
     cryptography,
     wallMs: () => clock.wallMs,
+    isUpToDate: () => clock.isUpToDate,
     onRefused: (reason) => refused.push(reason),
   })
   if (file !== undefined) authority.demandTokens(tokensOf(file))
