@@ -173,7 +173,9 @@ export class OnlineAudit {
     if (!this.#cluster.isRunning(name)) return undefined
     const { starts, disk } = this.#world.machine(name)
     const taken = takingSeries.map((series) => this.#cluster.metric(name, series))
-    return [starts, disk.inode, ...taken].join(' ')
+    // Between two looks a copy may have gone with one version, and come again, not yet whole, with the next.
+    const layout = this.#configuration.churn === undefined ? [] : [this.#cluster.node(name)?.status().layout.number]
+    return [starts, disk.inode, ...taken, ...layout].join(' ')
   }
 
   #expectAtMost(most: number, found: number, what: string): void {
