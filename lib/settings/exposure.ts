@@ -26,7 +26,7 @@ export function exposuresOf(settings: Guarded): readonly Exposure[] {
   if (!isLoopback(peer) && secretFile === undefined) {
     open.push({
       sentence: `--peer ${peer} listens beyond loopback without a secret: anybody there could join, and read and change everything`,
-      remedy: 'write one with `starling secret generate > FILE`, and give every node --secret-file FILE',
+      remedy: 'write one with `starling secret generate --out FILE`, and give every node --secret-file FILE',
     })
   }
   if (!isLoopback(http) && tokenFile === undefined && (tlsCert === undefined || tlsCa === undefined)) {
