@@ -124,7 +124,7 @@ t.test(
             const connect: Streams['connect'] = (to, ...rest) =>
               ports.streams.connect(isAstray && to === bob ? toEndpoint(`${elsewhere}:7101`) : to, ...rest)
             const listen: Streams['listen'] = (...given) => ports.streams.listen(...given)
-          return { ...ports, streams: { connect, listen } }
+            return { ...ports, streams: { connect, listen } }
           },
         })
         isAstray = true
