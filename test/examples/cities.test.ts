@@ -7,6 +7,7 @@ import { type CityRecord, cityRecords, toLine } from '../../examples/cities/city
 import { compareExport } from '../../examples/cities/compare-export.ts'
 import { parseOptions } from '../../examples/cities/options.ts'
 import { isFaithful, runCities } from '../../examples/cities/run-cities.ts'
+import { plainly } from '../fixtures/plain-program.ts'
 
 // Seven processes start one after the other, on a machine that may be busy.
 t.setTimeout(120_000)
@@ -83,6 +84,6 @@ function compared(directory: string, lines: readonly string[], source: readonly 
 function refused(...words: readonly string[]): Promise<{ code: unknown; stderr: string }> {
   const program = fileURLToPath(import.meta.resolve('../../examples/cities/cities.js'))
   return new Promise((resolve) => {
-    execFile(process.execPath, [program, ...words], (error, _, stderr) => resolve({ code: error?.code ?? 0, stderr }))
+    execFile(...plainly(program, words), (error, _, stderr) => resolve({ code: error?.code ?? 0, stderr }))
   })
 }

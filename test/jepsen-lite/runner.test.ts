@@ -31,6 +31,7 @@ import { type Evidence, judge } from '../../jepsen-lite/verdict.ts'
 import { type NamedResult, timedResults, type Workload } from '../../jepsen-lite/workload.ts'
 import { workloads } from '../../jepsen-lite/workloads/index.ts'
 import { type ClusterState, type HistoryRecord, parseHistory } from '../checkers/history.ts'
+import { plainly } from '../fixtures/plain-program.ts'
 import { scratchDirectory } from '../platform/fixtures/scratch.ts'
 
 t.jobs = 2
@@ -227,7 +228,7 @@ t.test('what a run has made is taken back', async (t) => {
 t.test('a run that is interrupted takes everything back before it ends', { timeout: 120_000 }, async (t) => {
   const store = scratchDirectory(t)
   const words = ['--workload', 'sibling-set', '--nemesis', 'none', '--nodes', '1', '--time', '300', '--store', store]
-  const child = spawn(process.execPath, [program, ...words], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(...plainly(program, words), { stdio: ['ignore', 'ignore', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
   const ended = once(child, 'exit')
   let story = ''
@@ -434,7 +435,7 @@ t.test('what was written and not looked at in the end leaves a doubt', async (t)
 })
 
 function run(...words: readonly string[]) {
-  return spawnSync(process.execPath, [program, ...words], { encoding: 'utf8' })
+  return spawnSync(...plainly(program, words), { encoding: 'utf8' })
 }
 
 function commandFor(words: string): Command {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { plainly } from '../../fixtures/plain-program.ts'
 import type { Reachable } from '../../node/fixtures/real-nodes.ts'
 import type { Member } from './cluster.ts'
 import type { Lab } from './lab.ts'
@@ -38,7 +39,7 @@ export class Operator {
     const endpoint = known.map(({ http }) => `http://${http}`).join(',')
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('STARLING_'))
     const startedMs = performance.now()
-    const child = spawn(process.execPath, [program, ...words], {
+    const child = spawn(...plainly(program, words), {
       env: { ...Object.fromEntries(inherited), STARLING_ENDPOINT: endpoint },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { plainly } from '../../fixtures/plain-program.ts'
 import type { Lab } from './lab.ts'
 
 const program = fileURLToPath(import.meta.resolve('../../../examples/payments/serve.js'))
@@ -40,7 +41,7 @@ export class ServiceProcess {
   /** Resolves when it takes requests. It cannot while no node answers: then it is tried again. */
   async start(): Promise<void> {
     while (!this.#lab.signal.aborted) {
-      const child = spawn(process.execPath, [program, '--port', '0', ...this.#flags], {
+      const child = spawn(...plainly(program, ['--port', '0', ...this.#flags]), {
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       this.#child = child
