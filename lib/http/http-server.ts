@@ -42,7 +42,7 @@ export interface HttpServerOptions {
   readonly https?: HttpsSettings | undefined
   /** Of web pages that may use the API from a browser: `https://shop.example`. */
   readonly corsOrigins?: readonly string[] | undefined
-  /** The only names, beside addresses and localhost, that it may be asked for under; undefined: any. */
+  /** The only names, beside addresses and localhost, that it may be asked for under; undefined: every name will do. */
   readonly hostNames?: readonly string[] | undefined
 }
 

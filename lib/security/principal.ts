@@ -9,7 +9,7 @@ export const roles: readonly Role[] = ['read', 'write', 'operator', 'admin']
  * What an operation needs.
  *
  * `read`, `write`: data, inside the scopes of the token. `observe`: how the cluster is doing, metrics among it. `operate`:
- * change its topology, repair, drain. `administer`: buckets, tokens, secrets. `present`: any valid token.
+ * change its topology, repair, drain. `administer`: buckets, tokens, secrets. `present`: a valid token, whatever its role.
  */
 export type Permission = 'present' | 'read' | 'write' | 'observe' | 'operate' | 'administer'
 

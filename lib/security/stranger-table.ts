@@ -1,6 +1,6 @@
 /** What one address may send in a second that no member sends, before it is cut off. */
 export const failuresPerSecondMax = 50
-/** The same of all addresses together: whoever can make up addresses has any number of them. */
+/** The same of all addresses together: whoever can make up addresses has as many as they like. */
 export const failuresInAllPerSecondMax = 500
 /** How long an address is cut off, at first and at most: each time twice as long, until it was quiet for the longest. */
 export const cutOffMsMin = 1_000

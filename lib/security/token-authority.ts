@@ -98,7 +98,7 @@ export class TokenAuthority implements Authority {
     return refusalOf(entry, wallMs()) ?? principalOf(entry)
   }
 
-  /** One that was made while this node was down or cut off is as good as any: only who knows all can say that it is none. */
+  /** One that was made while this node was down or cut off may be good: only who knows all tokens can say that it is none. */
   #unknown(): TokenRefusal {
     return this.#isKnown && this.#parts.isUpToDate() ? 'unknown' : 'not-known'
   }

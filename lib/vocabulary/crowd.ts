@@ -55,7 +55,7 @@ export class Crowd<Member extends Guest> {
   }
 
   /**
-   * Who should go so that one from `newcomer` can come; undefined: nobody, for the newcomer's address has as many as any,
+   * Who should go so that one from `newcomer` can come; undefined: nobody, for no address has more than the newcomer's,
    * and all of them are busy.
    */
   whoGoesFor(newcomer: string): Member | undefined {
