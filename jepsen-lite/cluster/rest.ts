@@ -3,23 +3,32 @@ import type { Member } from './member.ts'
 import type { RealCluster } from './real-cluster.ts'
 
 const lookEveryMs = 300
+/**
+ * Rest must last so long. A write whose client has been answered still waits for its slowest replica, two seconds of its
+ * own time and three of a silent peer at most, and only then keeps a hint or repairs: until then all may look finished.
+ */
+const restMs = 5_000
 /** Asked for again: what a hint has brought to one owner since, the others may lack. */
 const exchangeEveryMs = 10_000
 
 /**
- * Until all members are ready, see each other alive, agree on one layout, and nothing is on its way between them.
+ * Until all members are ready, see each other alive, agree on one layout, and nothing is on its way between them, for five
+ * seconds without a break.
  * @returns what still was not so after `limitMs`; empty: they are at rest
  */
 export async function awaitRest(cluster: RealCluster, limitMs: number): Promise<readonly string[]> {
   const endMs = performance.now() + limitMs
   let nextExchangeMs = performance.now()
+  let sinceMs = Number.POSITIVE_INFINITY
   for (;;) {
     if (performance.now() >= nextExchangeMs) {
       await compareCopies(cluster)
       nextExchangeMs = performance.now() + exchangeEveryMs
     }
     const reasons = (await Promise.all(cluster.members.map((member) => unrestOf(member, cluster)))).flat()
-    if (reasons.length === 0 || performance.now() > endMs) return reasons
+    const nowMs = performance.now()
+    sinceMs = reasons.length === 0 ? Math.min(sinceMs, nowMs) : Number.POSITIVE_INFINITY
+    if (nowMs - sinceMs >= restMs || nowMs > endMs) return reasons
     await sleep(lookEveryMs)
   }
 }
